@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The operator's log.  One mutex orders the lines of all threads; each line is one
+ * write(2), so that it is on disk at once and never interleaved with another's.
+ */
+#include "base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *const level_word[] = {"FATAL", "ERROR", "WARNING", "LOG", "DEBUG", "NOISE"};
+static const char *const part_word[] = {
+	"main", "conf", "net", "auth", "pool", "session", "dial", "console", "obs"};
+static const int level_syslog[] = {LOG_CRIT, LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG, LOG_DEBUG};
+
+static struct {
+	pthread_mutex_t lock;
+	int fd; /* the log file, or -1 */
+	bool to_stderr, json, syslog;
+	enum log_level level[LOG_PART_COUNT];
+	char last[512]; /* the line before, to count repeats */
+	enum log_part last_part;
+	enum log_level last_level;
+	unsigned repeats;
+	usec_t last_said; /* wall clock: when a line of that text was last written */
+} log_state = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.fd = -1,
+	.to_stderr = true,
+	.level = {LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_LEVEL_INFO,
+		LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_LEVEL_INFO},
+};
+
+/* A line that repeats is said again at the latest after this long. */
+#define REPEAT_SAY (5 * USEC_SEC)
+
+bool log_setup(const struct log_options *o)
+{
+	int fd = -1;
+
+	if (o->file && o->file[0]) {
+		fd = open(o->file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+		if (fd < 0)
+			return false;
+	}
+	pthread_mutex_lock(&log_state.lock);
+	if (log_state.fd >= 0)
+		close(log_state.fd);
+	log_state.fd = fd;
+	log_state.to_stderr = o->to_stderr;
+	log_state.json = o->json;
+	if (log_state.syslog)
+		closelog();
+	log_state.syslog = o->syslog;
+	if (o->syslog)
+		openlog(o->syslog_ident, LOG_PID | LOG_NDELAY, o->syslog_facility);
+	memcpy(log_state.level, o->level, sizeof log_state.level);
+	pthread_mutex_unlock(&log_state.lock);
+	return true;
+}
+
+bool log_wants(enum log_part part, enum log_level level)
+{
+	return level <= log_state.level[part];
+}
+
+static void put_json_string(struct buf *b, const char *s)
+{
+	buf_put_u8(b, '"');
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			buf_put_u8(b, '\\');
+		buf_put_u8(b, (uint8_t)*s);
+	}
+	buf_put_u8(b, '"');
+}
+
+/* Writes one finished line to every sink.  The lock is held. */
+static void write_line(enum log_part part, enum log_level level, const char *text, usec_t wall)
+{
+	struct buf b = {0};
+	time_t sec = (time_t)(wall / USEC_SEC);
+	struct tm tm;
+	char stamp[32], zone[8];
+	unsigned ms = (unsigned)(wall % USEC_SEC / 1000);
+	ssize_t ignored;
+
+	if (log_state.syslog)
+		syslog(level_syslog[level], "%s", text);
+	if (log_state.fd < 0 && !log_state.to_stderr)
+		return;
+	localtime_r(&sec, &tm);
+	if (log_state.json) {
+		strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
+		strftime(zone, sizeof zone, "%z", &tm);
+		buf_printf(&b, "{\"timestamp\":\"%s.%03u%s\",\"pid\":%d,\"level\":\"%s\",\"part\":\"%s\",\"message\":",
+			stamp, ms, zone, (int)getpid(), level_word[level], part_word[part]);
+		put_json_string(&b, text);
+		buf_put_str(&b, "}\n");
+	} else {
+		strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", &tm);
+		strftime(zone, sizeof zone, "%Z", &tm);
+		buf_printf(&b, "%s.%03u %s [%d] %s %s\n", stamp, ms, zone, (int)getpid(),
+			level_word[level], text);
+	}
+	if (log_state.fd >= 0)
+		ignored = write(log_state.fd, b.data, b.len);
+	if (log_state.to_stderr)
+		ignored = write(STDERR_FILENO, b.data, b.len);
+	(void)ignored; /* there is nobody left to tell */
+	buf_free(&b);
+}
+
+static void log_vline(enum log_part part, enum log_level level, const char *fmt, va_list ap)
+{
+	struct buf b = {.cap = 16384};
+	usec_t wall = clock_wall();
+	char *text;
+
+	buf_vprintf(&b, fmt, ap);
+	text = mem_strndup(buf_cstr(&b), b.len);
+	buf_free(&b);
+	for (unsigned char *c = (unsigned char *)text; *c; c++)
+		if (*c < 0x20 || *c == 0x7f)
+			*c = ' ';
+	pthread_mutex_lock(&log_state.lock);
+	if (part == log_state.last_part && level == log_state.last_level &&
+		strncmp(text, log_state.last, sizeof log_state.last - 1) == 0 &&
+		strlen(text) < sizeof log_state.last && wall - log_state.last_said < REPEAT_SAY) {
+		log_state.repeats++;
+	} else {
+		if (log_state.repeats) {
+			char *say = mem_printf(
+				"%s (repeated %u times)", log_state.last, log_state.repeats);
+			write_line(log_state.last_part, log_state.last_level, say, wall);
+			free(say);
+		}
+		log_state.repeats = 0;
+		log_state.last_part = part;
+		log_state.last_level = level;
+		log_state.last_said = wall;
+		snprintf(log_state.last, sizeof log_state.last, "%s", text);
+		write_line(part, level, text, wall);
+	}
+	pthread_mutex_unlock(&log_state.lock);
+	free(text);
+}
+
+void log_line(enum log_part part, enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+	int saved = errno;
+
+	if (!log_wants(part, level))
+		return;
+	va_start(ap, fmt);
+	log_vline(part, level, fmt, ap);
+	va_end(ap);
+	errno = saved;
+}
+
+void log_die(enum log_part part, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_vline(part, LOG_LEVEL_FATAL, fmt, ap);
+	va_end(ap);
+	exit(1);
+}
