@@ -2,9 +2,10 @@
 #
 # Objects go to build/FLAVOR/, the release programs to bin/.  Every *.c of pooler/
 # belongs to bin/pgsluice and every *.c of analyzer/ to bin/pgassay; every *.c of
-# tests/unit/PROGRAM/ is a Check program of its own and every *.c of tests/fuzz/ a
-# fuzzer of its own, so that adding a file needs no edit here.  All paths are
-# relative: the tree may stand below a directory with a space in its name.
+# tests/unit/PROGRAM/ is a Check program of its own and every *.c of
+# tests/fuzz/PROGRAM/ a fuzzer of its own (seeds: a directory NAME.seeds beside it),
+# so that adding a file needs no edit here.  All paths are relative: the tree may
+# stand below a directory with a space in its name.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
@@ -18,6 +19,16 @@ VERSION := 0.1.0
 prefix ?= /usr/local
 DESTDIR ?=
 INSTALL ?= install
+
+# --- Debian's packages: to build, to run the demo, to run every test
+PACKAGES_BUILD := gcc make libc6-dev pkg-config libev-dev libpq-dev libssl-dev libjansson-dev \
+	libmicrohttpd-dev libsystemd-dev libpam0g-dev libpg-query-dev libprotobuf-c-dev \
+	libarchive-dev
+PACKAGES_DEMO := postgresql-15 postgresql-client-15 postgresql-15-hypopg python3-psycopg
+PACKAGES_CHECK := check clang clang-format-14 gcovr pgbouncer python3-asyncpg python3-psycopg2 \
+	python3-pytest python3-pytest-timeout python3-pytest-xdist strace valgrind
+PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK)
+PYTHON := /usr/bin/python3
 
 CC ?= gcc
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
@@ -51,7 +62,11 @@ POOLER_OBJ := $(call obj,$(POOLER_SRC) $(wildcard $(SHARED_SRC))) $(B)/gen/sql_t
 ANALYZER_OBJ := $(call obj,$(ANALYZER_SRC)) $(B)/gen/sql_text.o
 UNIT_POOLER := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/pooler/*.c))
 UNIT_ANALYZER := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/analyzer/*.c))
-FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*.c))
+FUZZ_POOLER := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/pooler/*.c))
+FUZZ_ANALYZER := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/analyzer/*.c))
+FUZZERS := $(FUZZ_POOLER) $(FUZZ_ANALYZER)
+TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/integrity/*.c tests/bench/*.c))
+FORMATTED := $(wildcard pooler/*.[ch] analyzer/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 
 PROGRAMS := $(BIN)/pgsluice $(BIN)/pgassay
 
@@ -110,14 +125,111 @@ unit-pooler: $(UNIT_POOLER)
 unit-analyzer: $(UNIT_ANALYZER)
 	@for t in $(UNIT_ANALYZER); do "$$t" || exit 1; done
 
+# --- fuzzers: clang's libFuzzer, the code they feed built with FLAVOR=fuzz
+FUZZ_SECONDS ?= 60
+$(B)/tests/fuzz/pooler/%: tests/fuzz/pooler/%.c $(B)/pooler.a
+	@mkdir -p "$(@D)"
+	$(CC) $(CPPFLAGS) $(pooler_CPPFLAGS) $(ALL_CFLAGS) -fsanitize=fuzzer $(ALL_LDFLAGS) -MMD -MP \
+		-o $@ $< $(B)/pooler.a $(pooler_LIBS)
+$(B)/tests/fuzz/analyzer/%: tests/fuzz/analyzer/%.c $(B)/analyzer.a
+	@mkdir -p "$(@D)"
+	$(CC) $(CPPFLAGS) $(analyzer_CPPFLAGS) $(ALL_CFLAGS) -fsanitize=fuzzer $(ALL_LDFLAGS) -MMD -MP \
+		-o $@ $< $(B)/analyzer.a $(analyzer_LIBS)
+.PHONY: fuzz run-fuzzers
+fuzz: ## run every fuzzer for FUZZ_SECONDS (60) each
+	@$(MAKE) FLAVOR=fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) run-fuzzers
+run-fuzzers: $(FUZZERS)
+	@for f in $(FUZZERS); do tests/fuzz/run "$$f" $(FUZZ_SECONDS) || exit 1; done
+
+# --- the C programs that tests and benchmarks use
+$(B)/tests/integrity/%: tests/integrity/%.c
+	@mkdir -p "$(@D)"
+	$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpq
+$(B)/tests/bench/%: tests/bench/%.c
+	@mkdir -p "$(@D)"
+	$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpq
+.PHONY: tools
+tools: $(TOOLS)
+
 .PHONY: asan tsan
 asan: ## build with Address- and UBSanitizer and run the unit tests
 	$(MAKE) FLAVOR=asan all unit
 tsan: ## build the pooler with ThreadSanitizer and run its unit tests
 	$(MAKE) FLAVOR=tsan build/tsan/bin/pgsluice unit-pooler
 
+# --- what a newcomer types
+.PHONY: deps demo check check-drivers soak bench
+deps: ## install the Debian packages that building and testing take
+	@tests/deps $(PACKAGES)
+demo: ## show both programs at work on a small shop
+	@tests/deps --missing $(PACKAGES_BUILD) $(PACKAGES_DEMO)
+	@$(MAKE) --no-print-directory all
+	@tests/demo/run
+check: ## install what is missing, build, run every test (minutes)
+	@tests/deps --missing $(PACKAGES)
+	@tests/check
+check-drivers: ## run the scenarios of every client library
+	@tests/deps --missing $(PACKAGES)
+	@$(MAKE) --no-print-directory all
+	@tests/drivers/run
+soak: ## the integrity test with 200,000 interleavings, fuzzers for ten minutes each
+	@tests/deps --missing $(PACKAGES)
+	@$(MAKE) --no-print-directory FLAVOR=asan all tools
+	PGSLUICE_BIN=build/asan/bin/pgsluice tests/pytest tests/integrity --interleavings 200000
+	@$(MAKE) fuzz FUZZ_SECONDS=600
+bench: ## pgsluice beside PgBouncer: CPU, memory and system calls per transaction
+	@tests/deps --missing $(PACKAGES)
+	@$(MAKE) --no-print-directory all tools
+	@tests/bench/run
+
+.PHONY: live rules integrity
+live: all ## run the live tests (PGSLUICE_BIN=… names another build)
+	@tests/pytest tests/live
+integrity: all tools ## try to make one client read another's rows
+	@tests/pytest tests/integrity
+rules: all ## run the analyzer's case files
+	@tests/rules/run
+
+.PHONY: lint format format-check docs cover
+lint: all ## layers, banned functions, file heads, generated pages
+	@tests/lint/run
+format: ## apply .clang-format to every C file
+	clang-format-14 -i $(FORMATTED)
+format-check: ## say which C files clang-format would change
+	@clang-format-14 --dry-run -Werror $(FORMATTED)
+docs: all ## write the generated pages anew
+	@tests/lint/generated --write
+cover: ## unit and live tests with coverage; build/cover/index.html
+	@tests/deps --missing $(PACKAGES)
+	$(MAKE) FLAVOR=cover all unit
+	PGSLUICE_BIN=build/cover/bin/pgsluice tests/pytest tests/live
+	gcovr --root . --filter 'pooler/' --filter 'analyzer/' --html-details build/cover/index.html \
+		--print-summary build/cover
+
+# --- installing
+bindir ?= $(prefix)/bin
+mandir ?= $(prefix)/share/man
+docdir ?= $(prefix)/share/doc/pgsluice
+MAN1 := $(wildcard docs/*.1)
+MAN5 := $(wildcard docs/*.5)
+SAMPLES := $(wildcard pooler.conf.sample)
+.PHONY: install uninstall
+install: all ## install programs, manual pages and the sample (prefix, DESTDIR)
+	$(INSTALL) -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(docdir)"
+	$(INSTALL) -m 755 $(PROGRAMS) "$(DESTDIR)$(bindir)"
+	$(if $(MAN1),$(INSTALL) -d "$(DESTDIR)$(mandir)/man1" && \
+		$(INSTALL) -m 644 $(MAN1) "$(DESTDIR)$(mandir)/man1")
+	$(if $(MAN5),$(INSTALL) -d "$(DESTDIR)$(mandir)/man5" && \
+		$(INSTALL) -m 644 $(MAN5) "$(DESTDIR)$(mandir)/man5")
+	$(INSTALL) -m 644 README.md LICENSE $(SAMPLES) "$(DESTDIR)$(docdir)"
+uninstall: ## remove what install put there
+	rm -f $(foreach f,$(notdir $(PROGRAMS)),"$(DESTDIR)$(bindir)/$(f)")
+	rm -f $(foreach f,$(notdir $(MAN1)),"$(DESTDIR)$(mandir)/man1/$(f)")
+	rm -f $(foreach f,$(notdir $(MAN5)),"$(DESTDIR)$(mandir)/man5/$(f)")
+	rm -rf "$(DESTDIR)$(docdir)"
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf build bin
 
--include $(wildcard $(B)/pooler/*.d $(B)/analyzer/*.d $(B)/tests/unit/*/*.d)
+-include $(wildcard $(B)/pooler/*.d $(B)/analyzer/*.d $(B)/tests/*/*/*.d)
