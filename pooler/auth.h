@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * auth: who may come in.  Pure tables and state machines over bytes: no socket, no event
+ * loop; only auth_helper.c has a thread.
+ *
+ *   auth_secret.c  a stored secret: plain, md5 or SCRAM; parsed, derived, wiped
+ *   auth_users.c   the user list, in PgBouncer's format
+ *   auth_scram.c   the server's side of SCRAM-SHA-256 and -PLUS
+ *   auth_md5.c     md5 challenge and answer; plain comparison
+ *   auth_hba.c     who must prove what, in PostgreSQL's pg_hba.conf syntax
+ *   auth_ident.c   which system user may be which database user (pg_ident.conf)
+ *   auth_rate.c    addresses that fail too often
+ *   auth_cache.c   what auth_query answered, with its time to live
+ *   auth_helper.c  a thread for what blocks: auth_query, PAM, names, SCRAM derivation
+ *
+ * Secrets live in memory that stays out of core dumps and is wiped when released.
+ */
+#ifndef POOLER_AUTH_H
+#define POOLER_AUTH_H
+
+#include "base.h"
+
+#include <sys/socket.h>
+
+/* --- methods -------------------------------------------------------------- */
+
+/* One vocabulary for auth_type and the HBA file. */
+enum auth_method {
+	AUTH_TRUST,
+	AUTH_REJECT,
+	AUTH_PLAIN, /* "plain", "password" */
+	AUTH_MD5,   /* falls forward to SCRAM when that is what is stored, as in PostgreSQL */
+	AUTH_SCRAM,
+	AUTH_CERT,
+	AUTH_PEER,
+	AUTH_PAM,
+	AUTH_LDAP, /* known by name, refused when configured */
+	AUTH_ANY,  /* auth_type only: trust, and the user name does not matter */
+	AUTH_HBA,  /* auth_type only: ask the HBA file */
+};
+
+/* NULL for an unknown word. */
+const char *auth_method_word(enum auth_method m);
+bool auth_method_parse(const char *word, enum auth_method *out) MUSTCHECK;
+
+/* --- secrets -------------------------------------------------------------- */
+
+#define SCRAM_KEY_LEN 32
+#define SCRAM_SALT_MAX 64
+#define SCRAM_ITERATIONS_DEFAULT 4096
+#define SCRAM_ITERATIONS_MAX 10000000
+#define AUTH_PASSWORD_MAX 2048 /* bytes; longer ones are refused */
+
+struct scram_keys {
+	uint32_t iterations;
+	uint8_t salt_len;
+	uint8_t salt[SCRAM_SALT_MAX];
+	uint8_t stored_key[SCRAM_KEY_LEN];
+	uint8_t server_key[SCRAM_KEY_LEN];
+};
+
+enum secret_kind {
+	SECRET_PLAIN,
+	SECRET_MD5,   /* text is "md5" and 32 hex digits */
+	SECRET_SCRAM, /* keys */
+};
+
+struct auth_secret {
+	enum secret_kind kind;
+	char *text;             /* as stored: in secret memory */
+	bool has_keys;          /* keys are valid: always for SCRAM, once derived for PLAIN */
+	struct scram_keys keys;
+};
+
+/* Secret memory: out of core dumps, wiped by secret_free(). */
+void *secret_alloc(size_t n) MUSTCHECK;
+char *secret_strdup(const char *s) MUSTCHECK;
+void secret_free(void *p);
+
+/* Tells the kind by its form; false with a reason when it has the form of none. */
+bool secret_parse(const char *text, struct auth_secret *out, const char **why) MUSTCHECK;
+void secret_release(struct auth_secret *s);
+/* PBKDF2: milliseconds of CPU.  Password is normalised with SASLprep where it can be. */
+bool secret_derive(const char *password, uint32_t iterations, const uint8_t *salt, size_t salt_len,
+	struct scram_keys *out) MUSTCHECK;
+/* "SCRAM-SHA-256$4096:salt$stored:server" */
+void secret_format_scram(const struct scram_keys *k, struct buf *out);
+/* out: "md5" + 32 hex digits + NUL */
+bool secret_md5(const char *password, const char *user, char out[36]) MUSTCHECK;
+/* Is `password` the one that is stored?  Constant time in the secret. */
+bool secret_matches(const struct auth_secret *s, const char *user, const char *password) MUSTCHECK;
+
+/* --- user list ------------------------------------------------------------ */
+
+/* "user" "secret" per line; a user may have several lines: each secret is alive.  Immutable
+ * once loaded but for the derived keys of plain secrets; counted references, any thread. */
+struct auth_user {
+	char *name;
+	struct auth_secret *secrets; /* count > 0; secrets[0] is the first in the file */
+	size_t count;
+};
+struct auth_users;
+
+/* NULL with *err (one line an error, all errors of the file) when it cannot be used. */
+struct auth_users *auth_users_parse(const char *text, size_t len, const char *name, struct buf *err) MUSTCHECK;
+struct auth_users *auth_users_load(const char *path, struct buf *err) MUSTCHECK;
+struct auth_users *auth_users_ref(struct auth_users *u);
+void auth_users_drop(struct auth_users **u);
+const struct auth_user *auth_users_find(const struct auth_users *u, const char *name);
+size_t auth_users_count(const struct auth_users *u);
+/* Secrets of one user out of another list (a role's rolpassword): heap, auth_user_free(). */
+struct auth_user *auth_user_new(const char *name, const char *secret);
+void auth_user_free(struct auth_user **u);
+
+/* --- md5 ------------------------------------------------------------------ */
+
+/* Is `answer` ("md5" + 32 hex) right for this salt?  Only plain and md5 secrets can say yes. */
+bool md5_check(const struct auth_secret *s, const char *user, const uint8_t salt[4], const char *answer) MUSTCHECK;
+
+/* --- SCRAM ---------------------------------------------------------------- */
+
+/* One exchange.
+ *
+ *     scram_begin ─▶ FIRST ── scram_first() ─▶ FINAL ── scram_final() ─▶ DONE (or failed)
+ *
+ * An unknown user, or one without a usable secret, is begun with secret = NULL: the exchange
+ * looks the same, with a salt that is the same each time for that name, and fails at its end. */
+struct scram {
+	struct auth_secret *secrets; /* borrowed: the user's, or NULL: doomed */
+	size_t count, chosen;
+	char nonce[96];              /* client's nonce and ours */
+	size_t nonce_len;
+	char *client_first_bare, *server_first;
+	char cbind_flag;             /* 'n', 'y' or 'p' as the client said */
+	char *gs2_header;            /* as the client sent it */
+	bool plus;                   /* SCRAM-SHA-256-PLUS was chosen */
+	const uint8_t *end_point;    /* channel binding data, borrowed; NULL without TLS */
+	size_t end_point_len;
+	struct scram_keys keys;      /* those of the exchange: chosen or invented */
+	uint8_t client_key[SCRAM_KEY_LEN]; /* valid after success: for pass-through */
+};
+
+enum scram_verdict {
+	SCRAM_OK,     /* *out holds the next message for the client */
+	SCRAM_DENIED, /* wrong password, or doomed: say 28P01, nothing more */
+	SCRAM_BROKEN, /* the client broke the protocol: *why, 08P01 */
+};
+
+/* Random secret of this process, for invented salts; call once. */
+bool scram_setup(void) MUSTCHECK;
+void scram_begin(struct scram *s, struct auth_secret *secrets, size_t count, const char *user,
+	const uint8_t *end_point, size_t end_point_len);
+void scram_release(struct scram *s);
+/* What to offer: appends the list of mechanisms, NUL-separated and closed by an empty one. */
+void scram_put_mechanisms(struct buf *out, bool plus);
+enum scram_verdict scram_first(struct scram *s, const char *mechanism, const char *msg, size_t len,
+	struct buf *out, const char **why) MUSTCHECK;
+enum scram_verdict scram_final(struct scram *s, const char *msg, size_t len, struct buf *out,
+	const char **why) MUSTCHECK;
+/* For tests: the next scram_first() uses this nonce instead of a random one. */
+void scram_fix_nonce(const char *nonce);
+
+/* --- HBA ------------------------------------------------------------------ */
+
+struct hba_query {
+	bool local;         /* unix socket */
+	bool tls;
+	sa_family_t family; /* AF_INET, AF_INET6; else 0 */
+	uint8_t ip[16];
+	const char *user, *database;
+	bool replication;   /* physical replication */
+	/* What only others know; asked for only when a line depends on it. */
+	int (*is_member)(void *arg, const char *user, const char *role); /* 1, 0, -1: not yet known */
+	int (*host_is)(void *arg, const char *pattern);                  /* 1, 0, -1: not yet known */
+	void *arg;
+};
+
+struct hba_line {
+	enum auth_method method;
+	unsigned line;           /* number in the file */
+	char *file;
+	char *ident_map;         /* map=…, or NULL */
+	bool clientcert_verify;  /* clientcert=verify-ca|verify-full: a verified certificate as well */
+	bool clientcert_full;    /* … whose name is the user's */
+	bool cert_dn;            /* clientname=DN */
+	char *pam_service;       /* pamservice=…, or NULL */
+};
+struct auth_hba;
+
+enum hba_verdict {
+	HBA_FOUND,   /* *out */
+	HBA_NONE,    /* no line matches: refused */
+	HBA_UNKNOWN, /* a callback said -1: ask again when it knows */
+};
+
+struct auth_hba *auth_hba_parse(const char *text, size_t len, const char *path, struct buf *err) MUSTCHECK;
+struct auth_hba *auth_hba_load(const char *path, struct buf *err) MUSTCHECK;
+struct auth_hba *auth_hba_ref(struct auth_hba *h);
+void auth_hba_drop(struct auth_hba **h);
+enum hba_verdict auth_hba_match(const struct auth_hba *h, const struct hba_query *q, const struct hba_line **out);
+/* Does any line use that method (to check at configuration time)? */
+bool auth_hba_uses(const struct auth_hba *h, enum auth_method m);
+
+/* --- ident maps ----------------------------------------------------------- */
+
+struct auth_ident;
+struct auth_ident *auth_ident_parse(const char *text, size_t len, const char *path, struct buf *err) MUSTCHECK;
+struct auth_ident *auth_ident_load(const char *path, struct buf *err) MUSTCHECK;
+struct auth_ident *auth_ident_ref(struct auth_ident *i);
+void auth_ident_drop(struct auth_ident **i);
+/* May the system user (OS user, certificate name) be this database user?  Without a map the
+ * two names must be equal. */
+bool auth_ident_allows(const struct auth_ident *i, const char *map, const char *system_user,
+	const char *user) MUSTCHECK;
+bool auth_ident_has(const struct auth_ident *i, const char *map);
+
+/* --- rate limit ----------------------------------------------------------- */
+
+/* Failed logins per address (a /64 for v6): `burst` at once, then `per_minute`.  A fixed
+ * table: a flood of addresses replaces the oldest entries and costs no memory. */
+struct auth_rate;
+struct auth_rate *auth_rate_new(unsigned burst, unsigned per_minute);
+void auth_rate_free(struct auth_rate **r);
+bool auth_rate_allows(struct auth_rate *r, sa_family_t family, const uint8_t ip[16], usec_t now) MUSTCHECK;
+void auth_rate_failed(struct auth_rate *r, sa_family_t family, const uint8_t ip[16], usec_t now);
+
+#endif
