@@ -68,8 +68,8 @@ enum secret_kind {
 struct auth_secret {
 	enum secret_kind kind;
 	char *text;             /* as stored: in secret memory */
-	bool has_keys;          /* keys are valid: always for SCRAM, once derived for PLAIN */
-	struct scram_keys keys;
+	bool has_keys;          /* keys are whole: always for SCRAM, once derived for PLAIN */
+	struct scram_keys keys; /* PLAIN: salt and iterations are set from the beginning */
 };
 
 /* Secret memory: out of core dumps, wiped by secret_free(). */
@@ -83,6 +83,9 @@ void secret_release(struct auth_secret *s);
 /* PBKDF2: milliseconds of CPU.  Password is normalised with SASLprep where it can be. */
 bool secret_derive(const char *password, uint32_t iterations, const uint8_t *salt, size_t salt_len,
 	struct scram_keys *out) MUSTCHECK;
+/* Strict base64 (no blanks, right padding): the length, or -1.  out has (len / 4) * 3 bytes. */
+int secret_unbase64(const char *text, size_t len, uint8_t *out) MUSTCHECK;
+void secret_put_base64(struct buf *out, const uint8_t *p, size_t n);
 /* "SCRAM-SHA-256$4096:salt$stored:server" */
 void secret_format_scram(const struct scram_keys *k, struct buf *out);
 /* out: "md5" + 32 hex digits + NUL */
@@ -96,21 +99,28 @@ bool secret_matches(const struct auth_secret *s, const char *user, const char *p
  * once loaded but for the derived keys of plain secrets; counted references, any thread. */
 struct auth_user {
 	char *name;
+	unsigned line;               /* of its first secret in the file */
 	struct auth_secret *secrets; /* count > 0; secrets[0] is the first in the file */
 	size_t count;
 };
 struct auth_users;
 
 /* NULL with *err (one line an error, all errors of the file) when it cannot be used. */
-struct auth_users *auth_users_parse(const char *text, size_t len, const char *name, struct buf *err) MUSTCHECK;
-struct auth_users *auth_users_load(const char *path, struct buf *err) MUSTCHECK;
+struct auth_users *auth_users_parse(const char *text, size_t len, const char *path,
+	uint32_t iterations, struct buf *err) MUSTCHECK;
+struct auth_users *auth_users_load(const char *path, uint32_t iterations, struct buf *err) MUSTCHECK;
 struct auth_users *auth_users_ref(struct auth_users *u);
 void auth_users_drop(struct auth_users **u);
 const struct auth_user *auth_users_find(const struct auth_users *u, const char *name);
 size_t auth_users_count(const struct auth_users *u);
-/* Secrets of one user out of another list (a role's rolpassword): heap, auth_user_free(). */
-struct auth_user *auth_user_new(const char *name, const char *secret);
+/* A user outside of any list (a role's rolpassword).  NULL when the secret has no known form. */
+struct auth_user *auth_user_new(const char *name, const char *secret, uint32_t iterations);
 void auth_user_free(struct auth_user **u);
+/* The next plain secret whose keys are still to be derived (by secret_derive, on a thread that
+ * may take milliseconds), or NULL. */
+struct auth_secret *auth_user_underived(const struct auth_user *u);
+/* Do its SCRAM secrets have more than one salt (scram_begin's `prefer`)? */
+unsigned auth_user_salts(const struct auth_user *u);
 
 /* --- md5 ------------------------------------------------------------------ */
 
@@ -121,23 +131,30 @@ bool md5_check(const struct auth_secret *s, const char *user, const uint8_t salt
 
 /* One exchange.
  *
- *     scram_begin ─▶ FIRST ── scram_first() ─▶ FINAL ── scram_final() ─▶ DONE (or failed)
+ *     scram_begin ─▶ scram_first() ─▶ scram_final() ─▶ proven, or denied
  *
- * An unknown user, or one without a usable secret, is begun with secret = NULL: the exchange
- * looks the same, with a salt that is the same each time for that name, and fails at its end. */
+ * The salt is shown before the client proves anything, so an exchange can accept only secrets
+ * that share one salt and iteration count.  Plain secrets always do (auth_users.c gives those
+ * of a user one salt, that of its first SCRAM secret if there is one); of SCRAM secrets with
+ * different salts an exchange tries one set, and `prefer` counts through the sets.
+ *
+ * An unknown user, or one without a usable secret, is begun with user = NULL: the exchange
+ * looks the same, with a salt that stays the same for that name, and is denied at its end. */
+#define SCRAM_MESSAGE_MAX 4096 /* bytes of one message of a client; they have about 150 */
+
 struct scram {
-	struct auth_secret *secrets; /* borrowed: the user's, or NULL: doomed */
-	size_t count, chosen;
-	char nonce[96];              /* client's nonce and ours */
-	size_t nonce_len;
-	char *client_first_bare, *server_first;
-	char cbind_flag;             /* 'n', 'y' or 'p' as the client said */
-	char *gs2_header;            /* as the client sent it */
-	bool plus;                   /* SCRAM-SHA-256-PLUS was chosen */
-	const uint8_t *end_point;    /* channel binding data, borrowed; NULL without TLS */
+	const struct auth_user *user;  /* borrowed; NULL: doomed */
+	const struct scram_keys *keys; /* salt and iterations of the exchange */
+	struct scram_keys mock;
+	const uint8_t *end_point; /* channel binding data, borrowed; NULL without TLS */
 	size_t end_point_len;
-	struct scram_keys keys;      /* those of the exchange: chosen or invented */
-	uint8_t client_key[SCRAM_KEY_LEN]; /* valid after success: for pass-through */
+	bool plus;         /* SCRAM-SHA-256-PLUS was chosen */
+	char *gs2_header;  /* as the client sent it */
+	char *nonce;       /* the client's and ours */
+	char *first_bare, *server_first;
+	uint8_t client_key[SCRAM_KEY_LEN]; /* after SCRAM_OK of scram_final: for pass-through */
+	uint8_t server_key[SCRAM_KEY_LEN];
+	const struct auth_secret *proven;  /* after SCRAM_OK of scram_final */
 };
 
 enum scram_verdict {
@@ -146,18 +163,19 @@ enum scram_verdict {
 	SCRAM_BROKEN, /* the client broke the protocol: *why, 08P01 */
 };
 
-/* Random secret of this process, for invented salts; call once. */
+/* The random secret of this process that invented salts come from.  Call once. */
 bool scram_setup(void) MUSTCHECK;
-void scram_begin(struct scram *s, struct auth_secret *secrets, size_t count, const char *user,
-	const uint8_t *end_point, size_t end_point_len);
+/* Every secret of `user` that should count must have its keys (auth_user_underived). */
+void scram_begin(struct scram *s, const struct auth_user *user, const char *name, unsigned prefer,
+	uint32_t mock_iterations, const uint8_t *end_point, size_t end_point_len);
 void scram_release(struct scram *s);
-/* What to offer: appends the list of mechanisms, NUL-separated and closed by an empty one. */
+/* Appends the names of the mechanisms, NUL-terminated, and the empty one that ends them. */
 void scram_put_mechanisms(struct buf *out, bool plus);
 enum scram_verdict scram_first(struct scram *s, const char *mechanism, const char *msg, size_t len,
 	struct buf *out, const char **why) MUSTCHECK;
-enum scram_verdict scram_final(struct scram *s, const char *msg, size_t len, struct buf *out,
-	const char **why) MUSTCHECK;
-/* For tests: the next scram_first() uses this nonce instead of a random one. */
+enum scram_verdict scram_final(
+	struct scram *s, const char *msg, size_t len, struct buf *out, const char **why) MUSTCHECK;
+/* For tests: scram_first() uses this as our part of the nonce (NULL: random again). */
 void scram_fix_nonce(const char *nonce);
 
 /* --- HBA ------------------------------------------------------------------ */

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The user list, in PgBouncer's format: a line is  "user" "secret"  and whatever follows is
+ * ignored; a double quote inside is doubled; lines that begin with ; or # are comments.
+ * A user may have several lines.
+ *
+ * Users are sorted by name; each has its secrets in the order of the file.
+ */
+#include "auth.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/rand.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define USER_NAME_MAX 128         /* bytes, as in PgBouncer */
+#define USERS_FILE_MAX (256u << 20)
+
+struct auth_users {
+	atomic_int refs;
+	struct auth_user *items;
+	size_t count;
+};
+
+/* --- one user ------------------------------------------------------------- */
+
+static void user_add_secret(struct auth_user *u, const struct auth_secret *secret)
+{
+	struct auth_secret *more = secret_alloc((u->count + 1) * sizeof *more);
+
+	if (u->count)
+		memcpy(more, u->secrets, u->count * sizeof *more);
+	secret_free(u->secrets);
+	more[u->count++] = *secret;
+	u->secrets = more;
+}
+
+/* Gives the plain secrets of a user their salt: that of the first SCRAM secret, so that one
+ * exchange can prove either, else a random one. */
+static void user_salt(struct auth_user *u, uint32_t iterations)
+{
+	struct scram_keys base = {.iterations = iterations, .salt_len = 16};
+	bool found = false;
+
+	for (size_t i = 0; i < u->count && !found; i++)
+		if (u->secrets[i].kind == SECRET_SCRAM) {
+			base = u->secrets[i].keys;
+			found = true;
+		}
+	if (!found && RAND_bytes(base.salt, 16) != 1)
+		log_die(LOG_PART_AUTH, "no random numbers from OpenSSL");
+	for (size_t i = 0; i < u->count; i++) {
+		struct scram_keys *k = &u->secrets[i].keys;
+		if (u->secrets[i].kind != SECRET_PLAIN)
+			continue;
+		k->iterations = base.iterations;
+		k->salt_len = base.salt_len;
+		memcpy(k->salt, base.salt, base.salt_len);
+	}
+}
+
+static void user_release(struct auth_user *u)
+{
+	for (size_t i = 0; i < u->count; i++)
+		secret_release(&u->secrets[i]);
+	secret_free(u->secrets);
+	free(u->name);
+}
+
+struct auth_user *auth_user_new(const char *name, const char *secret, uint32_t iterations)
+{
+	struct auth_secret s;
+	const char *why;
+	struct auth_user *u;
+
+	if (!secret_parse(secret, &s, &why))
+		return NULL;
+	u = mem_zalloc(sizeof *u);
+	u->name = mem_strdup(name);
+	user_add_secret(u, &s);
+	user_salt(u, iterations);
+	return u;
+}
+
+void auth_user_free(struct auth_user **u)
+{
+	if (*u) {
+		user_release(*u);
+		free(*u);
+	}
+	*u = NULL;
+}
+
+struct auth_secret *auth_user_underived(const struct auth_user *u)
+{
+	for (size_t i = 0; i < u->count; i++)
+		if (u->secrets[i].kind == SECRET_PLAIN && !u->secrets[i].has_keys)
+			return &u->secrets[i];
+	return NULL;
+}
+
+static bool same_salt(const struct scram_keys *a, const struct scram_keys *b)
+{
+	return a->iterations == b->iterations && a->salt_len == b->salt_len &&
+	       memcmp(a->salt, b->salt, a->salt_len) == 0;
+}
+
+unsigned auth_user_salts(const struct auth_user *u)
+{
+	unsigned sets = 0;
+
+	for (size_t i = 0; i < u->count; i++) {
+		bool first = u->secrets[i].kind != SECRET_MD5;
+		for (size_t j = 0; j < i && first; j++)
+			first = u->secrets[j].kind == SECRET_MD5 ||
+				!same_salt(&u->secrets[j].keys, &u->secrets[i].keys);
+		sets += first;
+	}
+	return sets;
+}
+
+/* --- the file ------------------------------------------------------------- */
+
+struct reader {
+	const char *p, *end;
+	const char *path;
+	unsigned line;
+	struct buf *err;
+};
+
+static void complain(struct reader *r, unsigned line, const char *what)
+{
+	buf_printf(r->err, "%s%s:%u: %s", r->err->len ? "\n" : "", r->path, line, what);
+}
+
+static void skip_line(struct reader *r)
+{
+	while (r->p < r->end && *r->p != '\n')
+		r->p++;
+}
+
+static void skip_blanks(struct reader *r)
+{
+	while (r->p < r->end && (*r->p == ' ' || *r->p == '\t' || *r->p == '\r'))
+		r->p++;
+}
+
+/* A quoted text on one line.  false: there is none, or it has no end. */
+static bool read_quoted(struct reader *r, struct buf *out)
+{
+	out->len = 0;
+	if (r->p >= r->end || *r->p != '"')
+		return false;
+	for (r->p++; r->p < r->end && *r->p != '\n' && *r->p != '\0'; r->p++) {
+		if (*r->p == '"') {
+			r->p++;
+			if (r->p >= r->end || *r->p != '"')
+				return true;
+		}
+		buf_put_u8(out, (uint8_t)*r->p);
+	}
+	return false;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct auth_user *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static int by_name_and_line(const void *a, const void *b)
+{
+	const struct auth_user *x = a, *y = b;
+	int order = by_name(a, b);
+
+	return order ? order : (x->line > y->line) - (x->line < y->line);
+}
+
+/* Merges users of the same name, which stand together, in file order. */
+static void merge_users(struct auth_users *users)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < users->count; i++) {
+		struct auth_user *u = &users->items[i];
+		if (kept && strcmp(users->items[kept - 1].name, u->name) == 0) {
+			user_add_secret(&users->items[kept - 1], &u->secrets[0]);
+			secret_free(u->secrets);
+			free(u->name);
+		} else {
+			users->items[kept++] = *u;
+		}
+	}
+	users->count = kept;
+}
+
+static void read_entry(struct reader *r, struct auth_users *users, size_t *room, struct buf *text)
+{
+	struct auth_user u = {.line = r->line};
+	struct auth_secret secret;
+	const char *why = NULL;
+	unsigned line = r->line;
+
+	if (!read_quoted(r, text)) {
+		complain(r, line, "expected \"user\" \"secret\", each in double quotes");
+		return;
+	}
+	if (text->len == 0 || text->len >= USER_NAME_MAX) {
+		complain(r, line, text->len ? "the user name is longer than 127 bytes" : "the user name is empty");
+		return;
+	}
+	u.name = mem_strdup(buf_cstr(text));
+	skip_blanks(r);
+	if (!read_quoted(r, text))
+		why = "expected a secret in double quotes behind the user name";
+	else if (!secret_parse(buf_cstr(text), &secret, &why))
+		;
+	else {
+		user_add_secret(&u, &secret);
+		if (users->count == *room) {
+			*room = *room ? *room * 2 : 16;
+			users->items = mem_realloc(users->items, *room * sizeof *users->items);
+		}
+		users->items[users->count++] = u;
+		return;
+	}
+	complain(r, line, why);
+	free(u.name);
+}
+
+struct auth_users *auth_users_parse(
+	const char *text, size_t len, const char *path, uint32_t iterations, struct buf *err)
+{
+	struct reader r = {.p = text, .end = text + len, .path = path, .line = 1, .err = err};
+	struct auth_users *users = mem_zalloc(sizeof *users);
+	struct buf word = {0};
+	size_t room = 0, before = err->len;
+
+	users->refs = 1;
+	for (; r.p < r.end; r.p++, r.line++) {
+		skip_blanks(&r);
+		if (r.p < r.end && *r.p != '\n' && *r.p != ';' && *r.p != '#')
+			read_entry(&r, users, &room, &word);
+		skip_line(&r);
+	}
+	if (word.data)
+		mem_wipe(word.data, word.size);
+	buf_free(&word);
+	if (users->count > 1)
+		qsort(users->items, users->count, sizeof *users->items, by_name_and_line);
+	merge_users(users);
+	for (size_t i = 0; i < users->count; i++)
+		user_salt(&users->items[i], iterations);
+	if (err->len > before)
+		auth_users_drop(&users);
+	return users;
+}
+
+/* Reads a whole file into secret memory; NULL with errno. */
+static char *read_secret_file(const char *path, size_t *len, struct stat *st)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *text = NULL;
+	size_t have = 0;
+	ssize_t n = -1;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, st) == 0 && st->st_size <= USERS_FILE_MAX) {
+		size_t room = (size_t)st->st_size + 1;
+		text = secret_alloc(room);
+		while (have < room && (n = read(fd, text + have, room - have)) > 0)
+			have += (size_t)n;
+	} else {
+		errno = EFBIG;
+	}
+	if (n < 0) {
+		secret_free(text);
+		text = NULL;
+	}
+	close(fd);
+	*len = have;
+	return text;
+}
+
+struct auth_users *auth_users_load(const char *path, uint32_t iterations, struct buf *err)
+{
+	struct auth_users *users;
+	struct stat st;
+	size_t len;
+	char *text = read_secret_file(path, &len, &st);
+
+	if (!text) {
+		buf_printf(err, "cannot read auth_file \"%s\": %s", path, strerror(errno));
+		return NULL;
+	}
+	if (S_ISREG(st.st_mode) && (st.st_mode & 007))
+		log_line(LOG_PART_AUTH, LOG_LEVEL_WARNING,
+			"auth_file \"%s\" holds secrets and is open to every user (mode %04o)", path,
+			(unsigned)st.st_mode & 07777);
+	users = auth_users_parse(text, len, path, iterations, err);
+	secret_free(text);
+	return users;
+}
+
+struct auth_users *auth_users_ref(struct auth_users *u)
+{
+	atomic_fetch_add(&u->refs, 1);
+	return u;
+}
+
+void auth_users_drop(struct auth_users **u)
+{
+	struct auth_users *users = *u;
+
+	*u = NULL;
+	if (!users || atomic_fetch_sub(&users->refs, 1) != 1)
+		return;
+	for (size_t i = 0; i < users->count; i++)
+		user_release(&users->items[i]);
+	free(users->items);
+	free(users);
+}
+
+const struct auth_user *auth_users_find(const struct auth_users *u, const char *name)
+{
+	struct auth_user key = {.name = NULL};
+	char *copy;
+	const struct auth_user *found;
+
+	if (!u || u->count == 0)
+		return NULL;
+	copy = mem_strdup(name);
+	key.name = copy;
+	found = bsearch(&key, u->items, u->count, sizeof *u->items, by_name);
+	free(copy);
+	return found;
+}
+
+size_t auth_users_count(const struct auth_users *u)
+{
+	return u ? u->count : 0;
+}
