@@ -21,7 +21,7 @@ DESTDIR ?=
 INSTALL ?= install
 
 # --- Debian's packages: to build, to run the demo, to run every test
-PACKAGES_BUILD := gcc make libc6-dev pkg-config libev-dev libpq-dev libssl-dev libjansson-dev \
+PACKAGES_BUILD := gcc make libc6-dev pkg-config libev-dev libpq-dev libssl-dev libidn-dev libjansson-dev \
 	libmicrohttpd-dev libsystemd-dev libpam0g-dev libpg-query-dev libprotobuf-c-dev \
 	libarchive-dev
 PACKAGES_DEMO := postgresql-15 postgresql-client-15 postgresql-15-hypopg python3-psycopg
@@ -48,7 +48,7 @@ ALL_LDFLAGS = -pthread -Wl,--gc-sections -Wl,--as-needed $(CFLAGS_$(FLAVOR)) $(L
 
 PQ_CFLAGS := $(shell pkg-config --cflags libpq 2>/dev/null)
 pooler_CPPFLAGS := -Ipooler -Ianalyzer $(PQ_CFLAGS)
-pooler_LIBS := -lpq -lev -lssl -lcrypto -ljansson -lmicrohttpd -lsystemd -lm
+pooler_LIBS := -lpq -lev -lssl -lcrypto -lidn -ljansson -lmicrohttpd -lsystemd -lm
 analyzer_CPPFLAGS := -Ianalyzer $(PQ_CFLAGS)
 analyzer_LIBS := -lpg_query -lpq -ljansson -larchive -lm
 

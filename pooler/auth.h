@@ -45,11 +45,11 @@ bool auth_method_parse(const char *word, enum auth_method *out) MUSTCHECK;
 
 /* --- secrets -------------------------------------------------------------- */
 
-#define SCRAM_KEY_LEN 32
-#define SCRAM_SALT_MAX 64
+#define SCRAM_KEY_LEN		 32
+#define SCRAM_SALT_MAX		 64
 #define SCRAM_ITERATIONS_DEFAULT 4096
-#define SCRAM_ITERATIONS_MAX 10000000
-#define AUTH_PASSWORD_MAX 2048 /* bytes; longer ones are refused */
+#define SCRAM_ITERATIONS_MAX	 10000000
+#define AUTH_PASSWORD_MAX	 2048 /* bytes; longer ones are refused */
 
 struct scram_keys {
 	uint32_t iterations;
@@ -67,8 +67,8 @@ enum secret_kind {
 
 struct auth_secret {
 	enum secret_kind kind;
-	char *text;             /* as stored: in secret memory */
-	bool has_keys;          /* keys are whole: always for SCRAM, once derived for PLAIN */
+	char *text;		/* as stored: in secret memory */
+	bool has_keys;		/* keys are whole: always for SCRAM, once derived for PLAIN */
 	struct scram_keys keys; /* PLAIN: salt and iterations are set from the beginning */
 };
 
@@ -99,7 +99,7 @@ bool secret_matches(const struct auth_secret *s, const char *user, const char *p
  * once loaded but for the derived keys of plain secrets; counted references, any thread. */
 struct auth_user {
 	char *name;
-	unsigned line;               /* of its first secret in the file */
+	unsigned line;		     /* of its first secret in the file */
 	struct auth_secret *secrets; /* count > 0; secrets[0] is the first in the file */
 	size_t count;
 };
@@ -108,7 +108,8 @@ struct auth_users;
 /* NULL with *err (one line an error, all errors of the file) when it cannot be used. */
 struct auth_users *auth_users_parse(const char *text, size_t len, const char *path,
 	uint32_t iterations, struct buf *err) MUSTCHECK;
-struct auth_users *auth_users_load(const char *path, uint32_t iterations, struct buf *err) MUSTCHECK;
+struct auth_users *auth_users_load(
+	const char *path, uint32_t iterations, struct buf *err) MUSTCHECK;
 struct auth_users *auth_users_ref(struct auth_users *u);
 void auth_users_drop(struct auth_users **u);
 const struct auth_user *auth_users_find(const struct auth_users *u, const char *name);
@@ -125,7 +126,8 @@ unsigned auth_user_salts(const struct auth_user *u);
 /* --- md5 ------------------------------------------------------------------ */
 
 /* Is `answer` ("md5" + 32 hex) right for this salt?  Only plain and md5 secrets can say yes. */
-bool md5_check(const struct auth_secret *s, const char *user, const uint8_t salt[4], const char *answer) MUSTCHECK;
+bool md5_check(const struct auth_secret *s, const char *user, const uint8_t salt[4],
+	const char *answer) MUSTCHECK;
 
 /* --- SCRAM ---------------------------------------------------------------- */
 
@@ -148,13 +150,13 @@ struct scram {
 	struct scram_keys mock;
 	const uint8_t *end_point; /* channel binding data, borrowed; NULL without TLS */
 	size_t end_point_len;
-	bool plus;         /* SCRAM-SHA-256-PLUS was chosen */
-	char *gs2_header;  /* as the client sent it */
-	char *nonce;       /* the client's and ours */
+	bool plus;	  /* SCRAM-SHA-256-PLUS was chosen */
+	char *gs2_header; /* as the client sent it */
+	char *nonce;	  /* the client's and ours */
 	char *first_bare, *server_first;
 	uint8_t client_key[SCRAM_KEY_LEN]; /* after SCRAM_OK of scram_final: for pass-through */
 	uint8_t server_key[SCRAM_KEY_LEN];
-	const struct auth_secret *proven;  /* after SCRAM_OK of scram_final */
+	const struct auth_secret *proven; /* after SCRAM_OK of scram_final */
 };
 
 enum scram_verdict {
@@ -181,27 +183,29 @@ void scram_fix_nonce(const char *nonce);
 /* --- HBA ------------------------------------------------------------------ */
 
 struct hba_query {
-	bool local;         /* unix socket */
+	bool local; /* unix socket */
 	bool tls;
 	sa_family_t family; /* AF_INET, AF_INET6; else 0 */
 	uint8_t ip[16];
 	const char *user, *database;
-	bool replication;   /* physical replication */
+	bool replication; /* physical replication */
 	/* What only others know; asked for only when a line depends on it. */
-	int (*is_member)(void *arg, const char *user, const char *role); /* 1, 0, -1: not yet known */
-	int (*host_is)(void *arg, const char *pattern);                  /* 1, 0, -1: not yet known */
+	int (*is_member)(
+		void *arg, const char *user, const char *role); /* 1, 0, -1: not yet known */
+	int (*host_is)(void *arg, const char *pattern);		/* 1, 0, -1: not yet known */
 	void *arg;
 };
 
 struct hba_line {
 	enum auth_method method;
-	unsigned line;           /* number in the file */
+	unsigned line; /* number in the file */
 	char *file;
-	char *ident_map;         /* map=…, or NULL */
-	bool clientcert_verify;  /* clientcert=verify-ca|verify-full: a verified certificate as well */
-	bool clientcert_full;    /* … whose name is the user's */
-	bool cert_dn;            /* clientname=DN */
-	char *pam_service;       /* pamservice=…, or NULL */
+	char *ident_map;	/* map=…, or NULL */
+	bool clientcert_verify; /* clientcert=verify-ca|verify-full: a verified certificate as well
+				 */
+	bool clientcert_full;	/* … whose name is the user's */
+	bool cert_dn;		/* clientname=DN */
+	char *pam_service;	/* pamservice=…, or NULL */
 };
 struct auth_hba;
 
@@ -211,18 +215,21 @@ enum hba_verdict {
 	HBA_UNKNOWN, /* a callback said -1: ask again when it knows */
 };
 
-struct auth_hba *auth_hba_parse(const char *text, size_t len, const char *path, struct buf *err) MUSTCHECK;
+struct auth_hba *auth_hba_parse(
+	const char *text, size_t len, const char *path, struct buf *err) MUSTCHECK;
 struct auth_hba *auth_hba_load(const char *path, struct buf *err) MUSTCHECK;
 struct auth_hba *auth_hba_ref(struct auth_hba *h);
 void auth_hba_drop(struct auth_hba **h);
-enum hba_verdict auth_hba_match(const struct auth_hba *h, const struct hba_query *q, const struct hba_line **out);
+enum hba_verdict auth_hba_match(
+	const struct auth_hba *h, const struct hba_query *q, const struct hba_line **out);
 /* Does any line use that method (to check at configuration time)? */
 bool auth_hba_uses(const struct auth_hba *h, enum auth_method m);
 
 /* --- ident maps ----------------------------------------------------------- */
 
 struct auth_ident;
-struct auth_ident *auth_ident_parse(const char *text, size_t len, const char *path, struct buf *err) MUSTCHECK;
+struct auth_ident *auth_ident_parse(
+	const char *text, size_t len, const char *path, struct buf *err) MUSTCHECK;
 struct auth_ident *auth_ident_load(const char *path, struct buf *err) MUSTCHECK;
 struct auth_ident *auth_ident_ref(struct auth_ident *i);
 void auth_ident_drop(struct auth_ident **i);
@@ -239,7 +246,8 @@ bool auth_ident_has(const struct auth_ident *i, const char *map);
 struct auth_rate;
 struct auth_rate *auth_rate_new(unsigned burst, unsigned per_minute);
 void auth_rate_free(struct auth_rate **r);
-bool auth_rate_allows(struct auth_rate *r, sa_family_t family, const uint8_t ip[16], usec_t now) MUSTCHECK;
+bool auth_rate_allows(
+	struct auth_rate *r, sa_family_t family, const uint8_t ip[16], usec_t now) MUSTCHECK;
 void auth_rate_failed(struct auth_rate *r, sa_family_t family, const uint8_t ip[16], usec_t now);
 
 #endif

@@ -13,8 +13,9 @@ static bool md5_hex(const void *a, size_t a_len, const void *b, size_t b_len, ch
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_md5(), NULL) && EVP_DigestUpdate(ctx, a, a_len) &&
-		  EVP_DigestUpdate(ctx, b, b_len) && EVP_DigestFinal_ex(ctx, digest, &n) && n == 16;
+	bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_md5(), NULL) &&
+		  EVP_DigestUpdate(ctx, a, a_len) && EVP_DigestUpdate(ctx, b, b_len) &&
+		  EVP_DigestFinal_ex(ctx, digest, &n) && n == 16;
 
 	EVP_MD_CTX_free(ctx);
 	if (!ok)
@@ -34,7 +35,8 @@ bool secret_md5(const char *password, const char *user, char out[36])
 	return md5_hex(password, strlen(password), user, strlen(user), out);
 }
 
-bool md5_check(const struct auth_secret *s, const char *user, const uint8_t salt[4], const char *answer)
+bool md5_check(
+	const struct auth_secret *s, const char *user, const uint8_t salt[4], const char *answer)
 {
 	char stored[36], want[36];
 	bool ok;
@@ -49,7 +51,8 @@ bool md5_check(const struct auth_secret *s, const char *user, const uint8_t salt
 	} else {
 		return false;
 	}
-	ok = md5_hex(stored + 3, 32, salt, 4, want) && strlen(answer) == 35 && mem_equal_ct(want, answer, 35);
+	ok = md5_hex(stored + 3, 32, salt, 4, want) && strlen(answer) == 35 &&
+	     mem_equal_ct(want, answer, 35);
 	mem_wipe(stored, sizeof stored);
 	mem_wipe(want, sizeof want);
 	return ok;

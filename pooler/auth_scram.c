@@ -14,8 +14,8 @@
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
-#define NONCE_OURS 18  /* random bytes of ours: 24 characters */
-#define NONCE_MAX 1024 /* characters of the client's; they have about 24 */
+#define NONCE_OURS 18	/* random bytes of ours: 24 characters */
+#define NONCE_MAX  1024 /* characters of the client's; they have about 24 */
 
 static uint8_t mock_secret[SCRAM_KEY_LEN];
 static const char *fixed_nonce;
@@ -30,7 +30,8 @@ void scram_fix_nonce(const char *nonce)
 	fixed_nonce = nonce;
 }
 
-static void hmac(const uint8_t key[SCRAM_KEY_LEN], const void *data, size_t n, uint8_t out[SCRAM_KEY_LEN])
+static void hmac(
+	const uint8_t key[SCRAM_KEY_LEN], const void *data, size_t n, uint8_t out[SCRAM_KEY_LEN])
 {
 	unsigned len = 0;
 
@@ -148,8 +149,9 @@ static enum scram_verdict read_gs2(struct scram *s, const char **p, const char *
 			return broken(why, "SCRAM-SHA-256-PLUS was selected, but the SCRAM message "
 					   "does not include channel binding data");
 		if (*m == 'y' && s->end_point_len)
-			return broken(why, "SCRAM channel binding negotiation error: the client thinks "
-					   "that this server does not support channel binding");
+			return broken(why,
+				"SCRAM channel binding negotiation error: the client thinks "
+				"that this server does not support channel binding");
 		m++;
 		break;
 	case 'p':
@@ -220,7 +222,8 @@ enum scram_verdict scram_first(struct scram *s, const char *mechanism, const cha
 	if (!is_nonce(value, n))
 		return broken(why, "non-printable characters in SCRAM nonce, or it is too long");
 	if (*p)
-		return broken(why, "malformed SCRAM message: unexpected attribute behind the nonce");
+		return broken(
+			why, "malformed SCRAM message: unexpected attribute behind the nonce");
 	make_nonce(s, value, n);
 	buf_printf(&b, "r=%s,s=", s->nonce);
 	secret_put_base64(&b, s->keys->salt, s->keys->salt_len);
@@ -299,7 +302,8 @@ enum scram_verdict scram_final(
 		return broken(why, "malformed SCRAM message: attribute \"c\" expected");
 	if (!is_binding(s, value, n))
 		return broken(why, s->plus ? "SCRAM channel binding check failed"
-					   : "unexpected SCRAM channel-binding attribute in client-final-message");
+					   : "unexpected SCRAM channel-binding attribute in "
+					     "client-final-message");
 	value = take_attribute(&p, 'r', &n);
 	if (!value || strlen(s->nonce) != n || !mem_equal_ct(value, s->nonce, n))
 		return broken(why, "invalid SCRAM response: nonce does not match");

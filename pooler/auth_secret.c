@@ -18,13 +18,13 @@
 /* --- secret memory -------------------------------------------------------- */
 
 #define ARENA_SIZE (256u * 1024)
-#define CLASS_MIN 5u  /* 32 bytes */
-#define CLASS_MAX 16u /* 64 KB; larger blocks get a mapping of their own */
+#define CLASS_MIN  5u  /* 32 bytes */
+#define CLASS_MAX  16u /* 64 KB; larger blocks get a mapping of their own */
 
 /* In front of each block; 16 bytes, so that blocks are aligned. */
 union block {
 	struct {
-		size_t size;       /* of the whole block */
+		size_t size;	   /* of the whole block */
 		union block *next; /* while free */
 	} h;
 	char align[16];
@@ -52,7 +52,7 @@ void *secret_alloc(size_t n)
 	union block *b;
 
 	while (class <= CLASS_MAX && ((size_t)1 << class) < n + sizeof *b)
-		class++;
+		class ++;
 	if (class > CLASS_MAX) {
 		b = (union block *)(void *)map_secret(n + sizeof *b);
 		b->h.size = n + sizeof *b;
@@ -91,7 +91,7 @@ void secret_free(void *p)
 		return;
 	}
 	while ((size_t)1 << class < b->h.size)
-		class++;
+		class ++;
 	pthread_mutex_lock(&secret_heap.lock);
 	b->h.next = secret_heap.free[class];
 	secret_heap.free[class] = b;
@@ -109,7 +109,8 @@ char *secret_strdup(const char *s)
 
 int secret_unbase64(const char *text, size_t len, uint8_t *out)
 {
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	size_t body = len, pad;
 
 	if (len == 0 || len % 4 != 0 || len > 65536)
@@ -192,7 +193,8 @@ bool secret_parse(const char *text, struct auth_secret *out, const char **why)
 	} else if (strncmp(text, SCRAM_PREFIX, strlen(SCRAM_PREFIX)) == 0) {
 		out->kind = SECRET_SCRAM;
 		if (!parse_scram(text + strlen(SCRAM_PREFIX), &out->keys)) {
-			*why = "begins like a SCRAM secret but is not SCRAM-SHA-256$iterations:salt$"
+			*why = "begins like a SCRAM secret but is not "
+			       "SCRAM-SHA-256$iterations:salt$"
 			       "stored-key:server-key";
 			mem_wipe(out, sizeof *out);
 			return false;
@@ -217,7 +219,8 @@ void secret_release(struct auth_secret *s)
 
 /* --- derivation ----------------------------------------------------------- */
 
-static bool hmac(const uint8_t *key, size_t key_len, const void *data, size_t n, uint8_t out[SCRAM_KEY_LEN])
+static bool hmac(
+	const uint8_t *key, size_t key_len, const void *data, size_t n, uint8_t out[SCRAM_KEY_LEN])
 {
 	unsigned len = 0;
 
@@ -235,10 +238,11 @@ bool secret_derive(const char *password, uint32_t iterations, const uint8_t *sal
 	if (salt_len > SCRAM_SALT_MAX || iterations == 0)
 		return false;
 	/* As PostgreSQL: what SASLprep does not allow is taken as it is. */
-	if (stringprep_profile(password, &prepared, "SASLprep", STRINGPREP_NO_UNASSIGNED) == STRINGPREP_OK)
+	if (stringprep_profile(password, &prepared, "SASLprep", STRINGPREP_NO_UNASSIGNED) ==
+		STRINGPREP_OK)
 		p = prepared;
-	ok = PKCS5_PBKDF2_HMAC(p, (int)strlen(p), salt, (int)salt_len, (int)iterations, EVP_sha256(),
-		     SCRAM_KEY_LEN, salted) &&
+	ok = PKCS5_PBKDF2_HMAC(p, (int)strlen(p), salt, (int)salt_len, (int)iterations,
+		     EVP_sha256(), SCRAM_KEY_LEN, salted) &&
 	     hmac(salted, SCRAM_KEY_LEN, "Client Key", 10, client_key) &&
 	     SHA256(client_key, SCRAM_KEY_LEN, out->stored_key) &&
 	     hmac(salted, SCRAM_KEY_LEN, "Server Key", 10, out->server_key);
@@ -297,7 +301,8 @@ bool secret_matches(const struct auth_secret *s, const char *user, const char *p
 		mem_wipe(md5, sizeof md5);
 		return same;
 	case SECRET_SCRAM:
-		if (!secret_derive(password, s->keys.iterations, s->keys.salt, s->keys.salt_len, &k))
+		if (!secret_derive(
+			    password, s->keys.iterations, s->keys.salt, s->keys.salt_len, &k))
 			return false;
 		same = mem_equal_ct(k.stored_key, s->keys.stored_key, SCRAM_KEY_LEN);
 		mem_wipe(&k, sizeof k);

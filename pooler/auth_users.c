@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define USER_NAME_MAX 128         /* bytes, as in PgBouncer */
+#define USER_NAME_MAX  128 /* bytes, as in PgBouncer */
 #define USERS_FILE_MAX (256u << 20)
 
 struct auth_users {
@@ -209,7 +209,9 @@ static void read_entry(struct reader *r, struct auth_users *users, size_t *room,
 		return;
 	}
 	if (text->len == 0 || text->len >= USER_NAME_MAX) {
-		complain(r, line, text->len ? "the user name is longer than 127 bytes" : "the user name is empty");
+		complain(r, line,
+			text->len ? "the user name is longer than 127 bytes"
+				  : "the user name is empty");
 		return;
 	}
 	u.name = mem_strdup(buf_cstr(text));
@@ -299,8 +301,8 @@ struct auth_users *auth_users_load(const char *path, uint32_t iterations, struct
 	}
 	if (S_ISREG(st.st_mode) && (st.st_mode & 007))
 		log_line(LOG_PART_AUTH, LOG_LEVEL_WARNING,
-			"auth_file \"%s\" holds secrets and is open to every user (mode %04o)", path,
-			(unsigned)st.st_mode & 07777);
+			"auth_file \"%s\" holds secrets and is open to every user (mode %04o)",
+			path, (unsigned)st.st_mode & 07777);
 	users = auth_users_parse(text, len, path, iterations, err);
 	secret_free(text);
 	return users;

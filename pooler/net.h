@@ -30,9 +30,9 @@ struct conn {
 	void *ssl;
 };
 
-#define CONN_EOF 0     /* orderly end of the stream (also: TLS close_notify) */
-#define CONN_AGAIN -1  /* nothing now; wait for the descriptor */
-#define CONN_ERROR -2  /* broken; close it */
+#define CONN_EOF   0  /* orderly end of the stream (also: TLS close_notify) */
+#define CONN_AGAIN -1 /* nothing now; wait for the descriptor */
+#define CONN_ERROR -2 /* broken; close it */
 
 /* The TLS halves of the two verbs; call conn_recv() and conn_send(). */
 ssize_t conn_tls_recv(struct conn *c, void *p, size_t n);
@@ -92,10 +92,10 @@ void conn_close(struct conn *c);
 /* Who is at the other end.  28 bytes, no pointers: copy it freely. */
 struct net_addr {
 	sa_family_t family; /* AF_INET, AF_INET6 or AF_UNIX; 0: unknown */
-	uint16_t port;      /* host byte order; for AF_UNIX the listener's port */
-	uint8_t ip[16];     /* network byte order; 4 bytes used for AF_INET */
-	pid_t pid;          /* AF_UNIX: the peer's, from the kernel; else 0 */
-	uid_t uid;          /* AF_UNIX: the peer's; else (uid_t)-1 */
+	uint16_t port;	    /* host byte order; for AF_UNIX the listener's port */
+	uint8_t ip[16];	    /* network byte order; 4 bytes used for AF_INET */
+	pid_t pid;	    /* AF_UNIX: the peer's, from the kernel; else 0 */
+	uid_t uid;	    /* AF_UNIX: the peer's; else (uid_t)-1 */
 };
 
 /* v4-mapped v6 addresses become AF_INET.  For AF_UNIX asks the kernel about fd's peer. */
@@ -116,14 +116,14 @@ struct net_listen_options {
 	int backlog;
 	bool reuseport;
 	int defer_accept; /* seconds; 0: off */
-	bool systemd;     /* take sockets handed over by systemd, if there are any */
+	bool systemd;	  /* take sockets handed over by systemd, if there are any */
 };
 
 struct net_tcp_options {
 	bool keepalive;
 	int keepidle, keepintvl, keepcnt; /* 0: the kernel's */
-	unsigned user_timeout_ms;         /* 0: the kernel's */
-	int socket_buffer;                /* bytes; 0: the kernel's */
+	unsigned user_timeout_ms;	  /* 0: the kernel's */
+	int socket_buffer;		  /* bytes; 0: the kernel's */
 };
 
 struct net_listener {
@@ -140,7 +140,8 @@ struct net_listeners {
 
 /* Opens everything the options name, or nothing: on failure false and *err says why.
  * Names are resolved here, blocking: call it before the service runs. */
-bool net_listen_open(struct net_listeners *l, const struct net_listen_options *o, struct buf *err) MUSTCHECK;
+bool net_listen_open(
+	struct net_listeners *l, const struct net_listen_options *o, struct buf *err) MUSTCHECK;
 /* Closes; `unlink_paths` also removes the unix sockets' files. */
 void net_listen_close(struct net_listeners *l, bool unlink_paths);
 /* The next connection, non-blocking and close-on-exec, or -1 with errno (EAGAIN: none). */
@@ -164,11 +165,11 @@ enum tls_mode {
 struct net_tls_options {
 	enum tls_mode mode;
 	const char *key_file, *cert_file, *ca_file, *crl_file;
-	const char *protocols;    /* "secure", "all", "tlsv1.2,tlsv1.3", … */
-	const char *ciphers;      /* up to TLS 1.2: "default", "secure", … or OpenSSL's list */
+	const char *protocols; /* "secure", "all", "tlsv1.2,tlsv1.3", … */
+	const char *ciphers;   /* up to TLS 1.2: "default", "secure", … or OpenSSL's list */
 	const char *tls13_ciphers;
-	const char *ecdh_curves;  /* "auto", "none" or a list */
-	const char *dh_params;    /* "auto", "none" or a file */
+	const char *ecdh_curves; /* "auto", "none" or a list */
+	const char *dh_params;	 /* "auto", "none" or a file */
 };
 
 struct net_tls; /* an SSL_CTX; counted references, see net_tls_drop() */

@@ -67,7 +67,7 @@ void conn_adopt_tls(struct conn *c)
 	if (!c->ssl)
 		return;
 	SSL_set_mode(c->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS |
-		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+				     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_set_read_ahead(c->ssl, 1);
 }
 

@@ -19,15 +19,17 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-static void listeners_add(struct net_listeners *l, int fd, const struct net_addr *local, char *name, char *path)
+static void listeners_add(
+	struct net_listeners *l, int fd, const struct net_addr *local, char *name, char *path)
 {
 	l->items = mem_realloc(l->items, (l->count + 1) * sizeof *l->items);
-	l->items[l->count++] = (struct net_listener){.fd = fd, .local = *local, .name = name, .path = path};
+	l->items[l->count++] =
+		(struct net_listener){.fd = fd, .local = *local, .name = name, .path = path};
 }
 
 /* Listens on fd and adds it; closes it when that fails. */
-static bool listen_on(struct net_listeners *l, int fd, const struct net_listen_options *o, char *path,
-	const struct sockaddr *sa, struct buf *err)
+static bool listen_on(struct net_listeners *l, int fd, const struct net_listen_options *o,
+	char *path, const struct sockaddr *sa, struct buf *err)
 {
 	struct net_addr local;
 	char text[NET_ADDR_TEXT];
@@ -63,7 +65,8 @@ static bool listen_tcp_one(struct net_listeners *l, const struct addrinfo *ai,
 	if (o->reuseport)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
 	if (o->defer_accept > 0)
-		setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &o->defer_accept, sizeof o->defer_accept);
+		setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &o->defer_accept,
+			sizeof o->defer_accept);
 	if (bind(fd, ai->ai_addr, ai->ai_addrlen) < 0) {
 		buf_printf(err, "cannot bind %s: %s", text, strerror(errno));
 		close(fd);
@@ -73,9 +76,11 @@ static bool listen_tcp_one(struct net_listeners *l, const struct addrinfo *ai,
 }
 
 /* One entry of the list: a name, a number or "*". */
-static bool listen_tcp(struct net_listeners *l, const char *host, const struct net_listen_options *o, struct buf *err)
+static bool listen_tcp(struct net_listeners *l, const char *host,
+	const struct net_listen_options *o, struct buf *err)
 {
-	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+	struct addrinfo hints = {
+		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
 	struct addrinfo *all, *ai;
 	bool any = strcmp(host, "*") == 0, ok = true;
 	size_t before = l->count;
@@ -106,7 +111,8 @@ static bool listen_tcp(struct net_listeners *l, const char *host, const struct n
 	return ok;
 }
 
-static bool listen_tcp_list(struct net_listeners *l, const struct net_listen_options *o, struct buf *err)
+static bool listen_tcp_list(
+	struct net_listeners *l, const struct net_listen_options *o, struct buf *err)
 {
 	char *list = mem_strdup(o->addresses), *rest = list, *host;
 	bool ok = true;
@@ -130,7 +136,8 @@ static bool unix_is_alive(const struct sockaddr_un *sun, socklen_t len)
 	if (fd < 0)
 		return true;
 	/* EAGAIN: somebody listens, with a full backlog. */
-	alive = connect(fd, (const struct sockaddr *)sun, len) == 0 || errno == EAGAIN || errno == EACCES;
+	alive = connect(fd, (const struct sockaddr *)sun, len) == 0 || errno == EAGAIN ||
+		errno == EACCES;
 	close(fd);
 	return alive;
 }
@@ -140,29 +147,34 @@ static bool unix_permit(const char *path, const struct net_listen_options *o, st
 	if (o->unix_group && o->unix_group[0]) {
 		struct group *gr = getgrnam(o->unix_group); /* before the threads start */
 		if (!gr || chown(path, (uid_t)-1, gr->gr_gid) < 0) {
-			buf_printf(err, "unix_socket_group: cannot give \"%s\" to group \"%s\": %s", path,
-				o->unix_group, gr ? strerror(errno) : "no such group");
+			buf_printf(err, "unix_socket_group: cannot give \"%s\" to group \"%s\": %s",
+				path, o->unix_group, gr ? strerror(errno) : "no such group");
 			return false;
 		}
 	}
 	if (chmod(path, (mode_t)(o->unix_mode & 07777)) < 0) {
-		buf_printf(err, "unix_socket_mode: cannot set the mode of \"%s\": %s", path, strerror(errno));
+		buf_printf(err, "unix_socket_mode: cannot set the mode of \"%s\": %s", path,
+			strerror(errno));
 		return false;
 	}
 	return true;
 }
 
-static bool listen_unix(struct net_listeners *l, const struct net_listen_options *o, struct buf *err)
+static bool listen_unix(
+	struct net_listeners *l, const struct net_listen_options *o, struct buf *err)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	bool abstract = o->unix_dir[0] == '@';
 	char *path = mem_printf("%s/.s.PGSQL.%u", o->unix_dir, o->port);
 	size_t n = strlen(path);
-	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (abstract ? 0 : 1));
+	socklen_t len =
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (abstract ? 0 : 1));
 	int fd = -1;
 
 	if (n >= sizeof sun.sun_path) {
-		buf_printf(err, "unix_socket_dir: \"%s\" is longer than the %zu bytes a unix socket may have",
+		buf_printf(err,
+			"unix_socket_dir: \"%s\" is longer than the %zu bytes a unix socket may "
+			"have",
 			path, sizeof sun.sun_path - 1);
 		goto fail;
 	}
@@ -199,7 +211,8 @@ fail:
 }
 
 /* Sockets of systemd: > 0 how many were taken, 0 none, -1 an error. */
-static int listen_inherited(struct net_listeners *l, const struct net_listen_options *o, struct buf *err)
+static int listen_inherited(
+	struct net_listeners *l, const struct net_listen_options *o, struct buf *err)
 {
 	int n = sd_listen_fds(1);
 
@@ -212,12 +225,16 @@ static int listen_inherited(struct net_listeners *l, const struct net_listen_opt
 
 		if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0 ||
 			getsockname(fd, (struct sockaddr *)&ss, &len) < 0) {
-			buf_printf(err, "systemd handed over descriptor %d, which is no listening stream socket", fd);
+			buf_printf(err,
+				"systemd handed over descriptor %d, which is no listening stream "
+				"socket",
+				fd);
 			return -1;
 		}
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 		net_addr_set(&local, (struct sockaddr *)&ss, -1, o->port);
-		listeners_add(l, fd, &local, mem_strdup(net_addr_text(&local, text, sizeof text)), NULL);
+		listeners_add(
+			l, fd, &local, mem_strdup(net_addr_text(&local, text, sizeof text)), NULL);
 	}
 	return n;
 }
@@ -233,7 +250,8 @@ bool net_listen_open(struct net_listeners *l, const struct net_listen_options *o
 		if (ok && o->unix_dir && o->unix_dir[0])
 			ok = listen_unix(l, o, err);
 		if (ok && l->count == 0) {
-			buf_put_str(err, "nothing to listen on: both listen_addr and unix_socket_dir are empty");
+			buf_put_str(err, "nothing to listen on: both listen_addr and "
+					 "unix_socket_dir are empty");
 			ok = false;
 		}
 	}
@@ -279,8 +297,8 @@ int net_listen_accept(const struct net_listener *l, struct net_addr *peer)
 static void tune(int fd, int level, int name, int value)
 {
 	if (setsockopt(fd, level, name, &value, sizeof value) < 0)
-		log_line(LOG_PART_NET, LOG_LEVEL_DEBUG, "setsockopt(%d, %d, %d): %s", level, name, value,
-			strerror(errno));
+		log_line(LOG_PART_NET, LOG_LEVEL_DEBUG, "setsockopt(%d, %d, %d): %s", level, name,
+			value, strerror(errno));
 }
 
 void net_tcp_tune(int fd, const struct net_addr *peer, const struct net_tcp_options *o)

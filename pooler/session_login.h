@@ -24,9 +24,9 @@ struct auth_users;
 
 /* What is known of a client's secret, to log in to the server as that client. */
 struct login_secret {
-	char *password;        /* plain text, or NULL */
-	char *md5;             /* "md5…" as stored, when that is all there is; or NULL */
-	bool has_scram_keys;   /* pass-through is possible where libpq takes keys (18) */
+	char *password;	     /* plain text, or NULL */
+	char *md5;	     /* "md5…" as stored, when that is all there is; or NULL */
+	bool has_scram_keys; /* pass-through is possible where libpq takes keys (18) */
 	uint8_t client_key[32];
 	uint8_t server_key[32];
 };
@@ -34,7 +34,7 @@ struct login_secret {
 enum login_replication {
 	LOGIN_NORMAL,
 	LOGIN_PHYSICAL, /* replication=true */
-	LOGIN_LOGICAL,  /* replication=database */
+	LOGIN_LOGICAL,	/* replication=database */
 };
 
 /* A finished login.  Whoever gets it in a callback owns it and ends with login_free(), before
@@ -42,21 +42,21 @@ enum login_replication {
  * zero the bufs. */
 struct login {
 	struct conn conn;
-	uint64_t id;           /* "C-17": unique in the process */
+	uint64_t id; /* "C-17": unique in the process */
 	struct net_addr peer, local;
 	char *user, *database; /* never NULL */
-	char *params;          /* parameter block (wire_startup.h): settings to apply, without */
+	char *params;	       /* parameter block (wire_startup.h): settings to apply, without */
 	size_t params_len;     /*   user, database, replication, options (which is unfolded) */
 	const char *application_name; /* points into params; "" when not given */
 	enum login_replication replication;
 	unsigned protocol_minor; /* agreed on: 0 */
-	char tls[64];            /* "TLSv1.3/TLS_AES_256_GCM_SHA384"; "" for plaintext */
-	usec_t connected;        /* wall clock: when accepted */
+	char tls[64];		 /* "TLSv1.3/TLS_AES_256_GCM_SHA384"; "" for plaintext */
+	usec_t connected;	 /* wall clock: when accepted */
 	struct login_secret secret;
 	bool admin, stats; /* console: what it may do (admin includes stats) */
-	struct buf out;    /* to be sent before anything else.  Append AuthenticationOk,
-	                    * ParameterStatus…, BackendKeyData, ReadyForQuery: one send */
-	struct buf in;     /* received behind the last login message: the session's first bytes */
+	struct buf out;	   /* to be sent before anything else.  Append AuthenticationOk,
+			    * ParameterStatus…, BackendKeyData, ReadyForQuery: one send */
+	struct buf in;	   /* received behind the last login message: the session's first bytes */
 };
 
 void login_free(struct login **l);
@@ -66,8 +66,8 @@ const char *login_who(const struct login *l, char *out, size_t size);
 /* What the front needs from the session layer.  Called on the front's thread; no watcher of
  * the front is on the descriptor any more. */
 struct front_ops {
-	bool (*admit)(void);    /* count one more client, or say no (max_client_conn) */
-	void (*dismiss)(void);  /* an admitted login ended without on_session/on_console */
+	bool (*admit)(void);   /* count one more client, or say no (max_client_conn) */
+	void (*dismiss)(void); /* an admitted login ended without on_session/on_console */
 	void (*on_session)(struct login *l); /* takes l */
 	void (*on_console)(struct login *l); /* takes l; database is pgbouncer or pgsluice */
 	/* Takes the conn (copy it: conn_close(), on any thread, when the cancel is through). */
@@ -82,7 +82,7 @@ bool front_init(struct ev_loop *loop, const struct conf *conf, const struct fron
  * `conf` is borrowed in any case.  Running logins end with what they began with. */
 bool front_reload(const struct conf *conf, struct buf *err) MUSTCHECK;
 void front_resume(void); /* start, or go on, accepting */
-void front_pause(void);  /* new connections wait in the kernel's backlog */
+void front_pause(void);	 /* new connections wait in the kernel's backlog */
 /* Closes the listeners and every unfinished login (57P01).  The helper thread is joined. */
 void front_shutdown(void);
 /* Drops privileges happen between front_init() and front_resume(): gives the unix sockets'

@@ -7,9 +7,9 @@
 
 #include <strings.h>
 
-#define CODE_CANCEL 80877102u
-#define CODE_SSL 80877103u
-#define CODE_GSSENC 80877104u
+#define CODE_CANCEL  80877102u
+#define CODE_SSL     80877103u
+#define CODE_GSSENC  80877104u
 
 #define NAME_MAX_LEN 63 /* of user and database: NAMEDATALEN - 1; longer ones cannot exist */
 
@@ -36,10 +36,12 @@ static enum startup_kind parse_params(const uint8_t *p, size_t len, struct start
 		size_t value_at;
 
 		if (!nul)
-			return bad(out, "invalid startup packet layout: expected terminator as last byte");
+			return bad(out,
+				"invalid startup packet layout: expected terminator as last byte");
 		value_at = (size_t)(nul - p) + 1;
 		if (value_at >= len || !(nul = memchr(p + value_at, '\0', len - value_at)))
-			return bad(out, "invalid startup packet layout: expected terminator as last byte");
+			return bad(out,
+				"invalid startup packet layout: expected terminator as last byte");
 		if (strncmp((const char *)name, "_pq_.", 5) == 0)
 			out->pq_options++;
 		pos = (size_t)(nul - p) + 1;
@@ -87,14 +89,16 @@ enum startup_kind startup_parse(const void *data, size_t len, struct startup *ou
 	case CODE_SSL:
 		return size == 8 ? STARTUP_SSL : bad(out, "invalid length of SSL request packet");
 	case CODE_GSSENC:
-		return size == 8 ? STARTUP_GSSENC : bad(out, "invalid length of GSS request packet");
+		return size == 8 ? STARTUP_GSSENC
+				 : bad(out, "invalid length of GSS request packet");
 	case CODE_CANCEL:
 		return parse_cancel(p, size, out);
 	default:
 		break;
 	}
 	if (code >> 16 != 3)
-		return bad(out, code >> 16 == 2 ? "old V2 protocol not supported" : "unsupported frontend protocol");
+		return bad(out, code >> 16 == 2 ? "old V2 protocol not supported"
+						: "unsupported frontend protocol");
 	out->minor = code & 0xffff;
 	return parse_params(p + 8, size - 8, out);
 }

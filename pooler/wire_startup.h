@@ -13,17 +13,17 @@
 
 #include "base.h"
 
-#define STARTUP_MAX 10000 /* PostgreSQL's MAX_STARTUP_PACKET_LENGTH */
+#define STARTUP_MAX	       10000 /* PostgreSQL's MAX_STARTUP_PACKET_LENGTH */
 #define STARTUP_CANCEL_KEY_MAX 256
 
 enum startup_kind {
-	STARTUP_MORE,    /* not all there yet */
-	STARTUP_SSL,     /* wants TLS: answer 'S' or 'N' */
-	STARTUP_GSSENC,  /* wants GSS encryption: answer 'N' */
-	STARTUP_CANCEL,  /* cancel_pid, cancel_key, cancel_key_len */
+	STARTUP_MORE,	 /* not all there yet */
+	STARTUP_SSL,	 /* wants TLS: answer 'S' or 'N' */
+	STARTUP_GSSENC,	 /* wants GSS encryption: answer 'N' */
+	STARTUP_CANCEL,	 /* cancel_pid, cancel_key, cancel_key_len */
 	STARTUP_SESSION, /* minor, params, params_len, options_asked */
-	STARTUP_TLS,     /* the first byte of a TLS handshake: nothing consumed */
-	STARTUP_BAD,     /* error says why: close, after an ErrorResponse 08P01 */
+	STARTUP_TLS,	 /* the first byte of a TLS handshake: nothing consumed */
+	STARTUP_BAD,	 /* error says why: close, after an ErrorResponse 08P01 */
 };
 
 struct startup {
@@ -34,10 +34,10 @@ struct startup {
 	const uint8_t *cancel_key;
 	size_t cancel_key_len;
 
-	unsigned minor;       /* of protocol 3: 0, or what the client asked for */
-	const char *params;   /* name NUL value NUL …, without the closing NUL */
-	size_t params_len;    /* every name and value in it is NUL-terminated */
-	unsigned pq_options;  /* how many names begin with "_pq_." */
+	unsigned minor;	     /* of protocol 3: 0, or what the client asked for */
+	const char *params;  /* name NUL value NUL …, without the closing NUL */
+	size_t params_len;   /* every name and value in it is NUL-terminated */
+	unsigned pq_options; /* how many names begin with "_pq_." */
 };
 
 enum startup_kind startup_parse(const void *data, size_t len, struct startup *out) MUSTCHECK;
