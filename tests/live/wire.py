@@ -169,7 +169,7 @@ class Wire:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         self.socket.settimeout(timeout)
         self.socket.connect(address)
-        self.data = b""
+        self.data = bytearray()
         self.pid = self.key = None
         self.parameters, self.notices, self.status = {}, [], None
         if start:
@@ -221,7 +221,8 @@ class Wire:
         """One raw byte: the answer to SSLRequest."""
         while not self.data:
             self._more()
-        got, self.data = self.data[:1], self.data[1:]
+        got = bytes(self.data[:1])
+        del self.data[:1]
         return got
 
     def receive(self):
@@ -233,8 +234,8 @@ class Wire:
             raise ValueError(f"no message: {self.data[:16]!r}")
         while len(self.data) < size + 1:
             self._more()
-        kind, body = self.data[:1], self.data[5:size + 1]
-        self.data = self.data[size + 1:]
+        kind, body = bytes(self.data[:1]), bytes(self.data[5:size + 1])
+        del self.data[:size + 1]
         if kind == b"S":
             name, value = body.split(b"\0")[:2]
             self.parameters[name.decode()] = value.decode()

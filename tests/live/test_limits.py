@@ -1,0 +1,260 @@
+"""Limits hold exactly, and what is over them gets a clear error in time."""
+import threading
+import time
+
+import pytest
+
+import wire
+from pooler import wait_until
+from wire import ServerError
+
+MINE = "usename = 'trusty' and datname = 'shop'"
+
+
+@pytest.fixture(autouse=True)
+def nobody_else(postgres):
+    """Backends of the test before may still be going away."""
+    wait_until(lambda: not postgres.backends(), what="no backend is left of an earlier test")
+
+
+def test_max_open(pooler, postgres):
+    p = pooler(max_open=3)
+    clients = [p.wire() for _ in range(20)]
+    for c in clients:
+        c.send(wire.query("select pg_sleep(0.1), pg_backend_pid()"))
+    most, pids = 0, set()
+    while any(not c.data for c in clients) and len(pids) < 100:
+        most = max(most, len(postgres.backends(MINE)))
+        if all(not c.quiet(0.01) for c in clients):
+            break
+    for c in clients:
+        pids.add(c.result()[0][1])
+        c.drop()
+    assert most <= 3 and 1 <= len(pids) <= 3
+
+
+def test_max_open_of_a_database(pooler, postgres):
+    server = f"host=127.0.0.1 port={postgres.port} pool_size=1"
+    p = pooler(max_open=10, databases={"shop": server})
+    with p.wire() as a, p.wire() as b:
+        a.query("begin")
+        b.send(wire.query("select 5"))
+        assert b.quiet(0.3)
+        a.query("commit")
+        assert b.result() == [["5"]]
+
+
+def test_waiting_clients_are_served_in_order(pooler):
+    p = pooler(max_open=1)
+    holder = p.wire()
+    holder.query("begin")
+    clients = []
+    for _ in range(8):
+        c = p.wire()
+        c.send(wire.query("select clock_timestamp()"))
+        clients.append(c)
+        time.sleep(0.03)
+    holder.query("commit")
+    times = [c.result()[0][0] for c in clients]
+    assert times == sorted(times)
+    for c in clients + [holder]:
+        c.drop()
+
+
+def test_a_transaction_goes_to_the_end_of_the_queue(pooler):
+    """A client that keeps sending cannot keep another from its turn."""
+    p = pooler(max_open=1)
+    stop = threading.Event()
+
+    def hog():
+        with p.wire() as c:
+            while not stop.is_set():
+                c.query("select 1")
+
+    threads = [threading.Thread(target=hog) for _ in range(4)]
+    for t in threads:
+        t.start()
+    try:
+        with p.wire() as c:
+            for _ in range(20):
+                begun = time.monotonic()
+                c.query("select 1")
+                assert time.monotonic() - begun < 1
+    finally:
+        stop.set()
+        for t in threads:
+            t.join()
+
+
+def test_query_wait_timeout(pooler):
+    p = pooler(max_open=1, query_wait_timeout=1)
+    with p.wire() as a, p.wire() as b:
+        a.query("begin")
+        begun = time.monotonic()
+        b.send(wire.query("select 5"))
+        got = b.closed(10)
+        waited = time.monotonic() - begun
+        assert 0.8 < waited < 3, waited
+        error = [wire.fields(body) for kind, body in got if kind == b"E"][0]
+        assert "query_wait_timeout" in error["M"]
+        a.query("commit")
+        assert a.one("select 1") == "1"
+
+
+@pytest.mark.ours
+def test_query_wait_timeout_says_too_many_connections(pooler):
+    p = pooler(max_open=1, query_wait_timeout=0.3)
+    with p.wire() as a, p.wire() as b:
+        a.query("begin")
+        b.send(wire.query("select 5"))
+        error = [wire.fields(body) for kind, body in b.closed(10) if kind == b"E"][0]
+        assert error["C"] == "53300", error
+
+
+@pytest.mark.ours
+def test_queue_limit(pooler):
+    p = pooler(max_open=1, queue_limit=2)
+    holder = p.wire()
+    holder.query("begin")
+    waiting = [p.wire() for _ in range(2)]
+    for c in waiting:
+        c.send(wire.query("select 5"))
+        assert c.quiet(0.1)
+    with p.wire() as c:
+        begun = time.monotonic()
+        c.send(wire.query("select 5"))
+        got = c.closed(5)
+        assert time.monotonic() - begun < 1
+        error = [wire.fields(body) for kind, body in got if kind == b"E"][0]
+        assert error["C"] == "53300" and "queue_limit" in error["M"], error
+    holder.query("commit")
+    for c in waiting:
+        assert c.result() == [["5"]]
+        c.drop()
+    holder.drop()
+
+
+def test_max_client_conn(pooler):
+    p = pooler(max_client_conn=3)
+    clients = [p.wire() for _ in range(3)]
+    with pytest.raises((ServerError, wire.Closed, ConnectionResetError)) as e:
+        p.wire()
+    if isinstance(e.value, ServerError):
+        assert "max_client_conn" in e.value.message or e.value.code in ("53300", "08P01")
+    assert [c.one("select 1") for c in clients] == ["1"] * 3
+    clients.pop().quit()
+
+    def again():
+        try:
+            return p.wire()
+        except (ServerError, wire.Closed, ConnectionResetError):
+            return None
+    clients.append(wait_until(again, 3, "a place is free again"))
+    for c in clients:
+        c.drop()
+
+
+@pytest.mark.slow
+def test_max_idle_time(pooler, postgres):
+    p = pooler(max_open=3, max_idle_time=1)
+    clients = [p.wire() for _ in range(3)]
+    for c in clients:
+        c.query("begin")
+    for c in clients:
+        c.query("commit")
+    assert len(postgres.backends(MINE)) == 3
+    wait_until(lambda: not postgres.backends(MINE), 5, "idle connections are closed")
+    assert [c.one("select 1") for c in clients] == ["1"] * 3
+    for c in clients:
+        c.drop()
+
+
+@pytest.mark.slow
+def test_max_lifetime(pooler, postgres):
+    p = pooler(max_open=1, max_lifetime=1)
+    with p.wire() as c:
+        first = c.one("select pg_backend_pid()")
+        end = time.monotonic() + 8
+        while time.monotonic() < end and c.one("select pg_backend_pid()") == first:
+            time.sleep(0.05)
+        assert c.one("select pg_backend_pid()") != first
+        assert len(postgres.backends(MINE)) <= 1
+
+
+@pytest.mark.slow
+def test_max_lifetime_waits_for_the_transaction(pooler):
+    p = pooler(max_open=1, max_lifetime=1)
+    with p.wire() as c:
+        c.query("begin")
+        first = c.one("select pg_backend_pid()")
+        time.sleep(2.5)
+        assert c.one("select pg_backend_pid()") == first
+        c.query("commit")
+
+
+@pytest.mark.slow
+def test_min_open_is_kept_warm(pooler, postgres):
+    p = pooler(max_open=5, min_open=2)
+    with p.wire() as c:
+        c.query("select 1")
+        wait_until(lambda: len(postgres.backends(MINE)) == 2, 8, "two are kept open")
+        postgres.kill_backends(MINE)
+        wait_until(lambda: len(postgres.backends(MINE)) == 2, 15, "two are open again")
+
+
+@pytest.mark.ours
+def test_max_idle(pooler, postgres):
+    p = pooler(max_open=5, max_idle=2)
+    clients = [p.wire() for _ in range(5)]
+    for c in clients:
+        c.query("begin")
+    assert len(postgres.backends(MINE)) == 5
+    for c in clients:
+        c.query("commit")
+    wait_until(lambda: len(postgres.backends(MINE)) == 2, 5, "only two stay idle")
+    assert [c.one("select 1") for c in clients] == ["1"] * 5
+    for c in clients:
+        c.drop()
+
+
+@pytest.mark.ours
+def test_max_open_is_exact_with_many_workers(pooler, postgres):
+    p = pooler(max_open=3, workers=4)
+    clients = [p.wire() for _ in range(24)]
+    most = 0
+    for _ in range(5):
+        for c in clients:
+            c.send(wire.query("select pg_sleep(0.01)"))
+        most = max(most, len(postgres.backends(MINE)))
+        for c in clients:
+            c.result()
+    for c in clients:
+        c.drop()
+    assert most <= 3
+
+
+def test_dialling_fails_with_the_server_s_own_reason(pooler, postgres):
+    p = pooler(databases={"shop": f"host=127.0.0.1 port={postgres.port} dbname=nowhere"})
+    with pytest.raises((ServerError, wire.Closed)) as e:
+        with p.wire() as c:
+            c.query("select 1")
+    if isinstance(e.value, ServerError):
+        assert "nowhere" in e.value.message or "connect" in e.value.message
+
+
+def test_server_unreachable_then_back(pooler, own_postgres):
+    """Clients get an error while the server is away, and are served once it is back."""
+    p = pooler(on=own_postgres)
+    with p.wire() as c:
+        assert c.one("select 1") == "1"
+    own_postgres.stop()
+
+    def attempt():
+        try:
+            with p.wire(timeout=10) as c:
+                return c.one("select 1")
+        except (ServerError, wire.Closed, OSError):
+            return None
+    assert attempt() is None
+    own_postgres.start()
+    assert wait_until(attempt, 20, "served again") == "1"

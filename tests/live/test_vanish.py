@@ -1,0 +1,219 @@
+"""Either end may go away at any moment; nobody else notices."""
+import threading
+import time
+
+import pytest
+
+import wire
+from pooler import wait_until
+from wire import Closed, ServerError
+
+MINE = "usename = 'trusty' and datname = 'shop'"
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("how", ["drop", "reset"])
+def test_client_vanishes_mid_query(pooler, postgres, how):
+    """Its query is cancelled, and what it left is never seen by another."""
+    p = pooler(max_open=1)
+    c = p.wire()
+    c.send(wire.query("select pg_sleep(30), 'left behind'"))
+    wait_until(lambda: postgres.backends(MINE + " and query like '%left behind%' "
+                                                "and state = 'active'"))
+    getattr(c, how)()
+    begun = time.monotonic()
+    with p.wire() as other:
+        assert other.query("select 'mine'") == [["mine"]]
+    assert time.monotonic() - begun < 5
+    assert not postgres.backends("state = 'active' and query like '%left behind%'")
+
+
+def test_client_vanishes_in_transaction(pooler, postgres):
+    postgres.sql("create table if not exists vanish (a int); grant all on vanish to public",
+                 dbname="shop")
+    p = pooler(max_open=1)
+    c = p.wire()
+    c.query("begin")
+    c.query("insert into vanish values (1)")
+    c.drop()
+    with p.wire() as other:
+        assert other.query("select * from vanish") == []
+        assert other.status == "I"
+    postgres.sql("drop table vanish", dbname="shop")
+
+
+@pytest.mark.parametrize("how", ["drop", "reset", "quit"])
+def test_client_vanishes_mid_result(pooler, how):
+    p = pooler(max_open=1)
+    for _ in range(5):
+        c = p.wire(rcvbuf=8192)
+        c.send(wire.query("select 'foreign', repeat('x', 1000) from generate_series(1, 100000)"))
+        c.receive()
+        getattr(c, how)()
+        with p.wire() as other:
+            assert other.query("select 'mine'") == [["mine"]]
+
+
+def test_client_vanishes_mid_request(pooler):
+    """Half a query is never sent on with another's bytes behind it."""
+    p = pooler(max_open=1)
+    for part in (wire.query("select 'half of this'"), wire.extended("select 'half'")):
+        for at in (1, 4, 5, 10, len(part) - 1):
+            c = p.wire()
+            c.query("select 1")
+            c.send(part[:at])
+            time.sleep(0.02)
+            c.drop()
+            with p.wire() as other:
+                assert other.query("select 'mine'") == [["mine"]]
+
+
+def test_client_vanishes_before_sync(pooler):
+    p = pooler(max_open=1)
+    c = p.wire()
+    c.send(wire.extended("select 'theirs'") + wire.flush())
+    c.until(b"C")
+    c.drop()
+    with p.wire() as other:
+        assert other.query("select 'mine'") == [["mine"]]
+
+
+def test_client_vanishes_in_copy_in(pooler, postgres):
+    postgres.sql("create table if not exists halfcopy (a text); grant all on halfcopy to public",
+                 dbname="shop")
+    p = pooler(max_open=1)
+    c = p.wire()
+    c.send(wire.query("copy halfcopy from stdin"))
+    c.until(b"G")
+    c.send(wire.copy_data(b"one\ntwo\n"))
+    time.sleep(0.05)
+    c.drop()
+    with p.wire() as other:
+        assert other.query("select * from halfcopy") == []
+    postgres.sql("drop table halfcopy", dbname="shop")
+
+
+def test_client_vanishes_while_waiting(pooler):
+    p = pooler(max_open=1)
+    with p.wire() as a:
+        a.query("begin")
+        waiting = [p.wire() for _ in range(5)]
+        for c in waiting:
+            c.send(wire.query("select 'never asked'"))
+        last = p.wire()
+        last.send(wire.query("select 'asked'"))
+        time.sleep(0.1)
+        for c in waiting:
+            c.drop()
+        a.query("commit")
+        assert last.result() == [["asked"]]
+        last.drop()
+    wait_until(lambda: p.pool()["cl_waiting"] == 0)
+
+
+def test_server_killed_mid_query(pooler, postgres):
+    """The client gets an ErrorResponse, then the connection closes."""
+    p = pooler(max_open=1)
+    with p.wire() as c:
+        c.send(wire.query("select pg_sleep(30)"))
+        wait_until(lambda: postgres.backends(MINE + " and state = 'active'"))
+        postgres.kill_backends(MINE)
+        got = c.closed(10)
+        errors = [wire.fields(body) for kind, body in got if kind == b"E"]
+        assert errors and errors[0]["S"] == "FATAL", got
+    with p.wire() as c:
+        assert c.one("select 1") == "1"
+
+
+def test_server_killed_mid_result(pooler, postgres):
+    p = pooler(max_open=1)
+    with p.wire(rcvbuf=8192) as c:
+        c.send(wire.query("select repeat('x', 1000) from generate_series(1, 1000000)"))
+        c.receive()
+        postgres.kill_backends(MINE)
+        got = c.closed(20)
+        assert not [k for k, _ in got if k == b"Z"], "a cut result ends as if it were whole"
+    with p.wire() as c:
+        assert c.one("select 1") == "1"
+
+
+def test_server_killed_in_idle_transaction(pooler, postgres):
+    p = pooler(max_open=1)
+    with p.wire() as c:
+        c.query("begin")
+        postgres.kill_backends(MINE)
+        got = c.closed(10)
+        assert [k for k, _ in got if k == b"E"], "closed without a word"
+
+
+def test_server_killed_when_idle(pooler, postgres):
+    """A client that waits for nothing does not notice."""
+    p = pooler(max_open=3)
+    with p.wire() as c:
+        for _ in range(10):
+            assert c.one("select 1") == "1"
+            assert postgres.kill_backends(MINE) == 1
+            time.sleep(0.05)
+        assert c.one("select 1") == "1"
+
+
+def test_many_servers_killed_under_load(pooler, postgres):
+    """Killed connections end their clients with an error; the others are right."""
+    p = pooler(max_open=4)
+    stop = threading.Event()
+    wrong, cut, done = [], [0], [0]
+
+    def work(n):
+        while not stop.is_set():
+            try:
+                with p.wire() as c:
+                    for i in range(50):
+                        tag = f"{n}-{i}"
+                        if c.query(f"select '{tag}' from generate_series(1, 20)") != [[tag]] * 20:
+                            wrong.append(tag)
+                        done[0] += 1
+            except (ServerError, Closed, ConnectionResetError, BrokenPipeError):
+                cut[0] += 1
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for t in threads:
+        t.start()
+    for _ in range(10):
+        time.sleep(0.2)
+        postgres.kill_backends(MINE)
+    stop.set()
+    for t in threads:
+        t.join()
+    assert not wrong and done[0] > 100, (wrong, done, cut)
+    with p.wire() as c:
+        assert c.one("select 1") == "1"
+
+
+def test_server_restart(pooler, own_postgres):
+    p = pooler(on=own_postgres, max_open=3)
+    with p.wire() as c:
+        c.query("select 1")
+        own_postgres.stop()
+        own_postgres.start()
+
+        def again():
+            try:
+                with p.wire() as d:
+                    return d.one("select 1")
+            except (ServerError, Closed, OSError):
+                return None
+        assert wait_until(again, 15) == "1"
+
+
+def test_async_messages_to_an_idle_connection(pooler, postgres):
+    """A reload sends ParameterStatus to idle servers; it disturbs no answer."""
+    p = pooler(max_open=2)
+    with p.wire() as c:
+        c.query("select 1")
+        for zone in ("UTC", "Europe/Zurich", "UTC"):
+            postgres.sql(f"alter system set timezone = '{zone}'")
+            postgres.sql("select pg_reload_conf()")
+            time.sleep(0.1)
+            assert c.one("select 5") == "5"
+    postgres.sql("alter system reset timezone")
+    postgres.sql("select pg_reload_conf()")
