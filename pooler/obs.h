@@ -8,9 +8,11 @@
  *   obs_qlog.c     the query log: rings, the writer thread, rotation
  *   obs_line.c     one statement -> one JSON line
  *   obs_param.c    a Bind message -> "$1 = '42', $2 = NULL"
+ *   obs_value.c    one binary value -> its text
  *   obs_mask.c     passwords out of statement texts
  *   obs_queries.c  per-shape statistics and the N+1 counter
  *   obs_http.c     /metrics, /healthz, /readyz and the status page
+ *   obs_inner.h    what the files of the query log share among themselves and with tests
  *
  * Threads: a thing marked (worker) belongs to one worker's loop: only that thread calls
  * it, and it neither locks, nor enters the kernel, nor allocates unless it says so.  What
@@ -51,7 +53,8 @@ void hist_release(struct hist *h);
 #define STATS_TABLE(X)                                                                             \
 	X(xact_count, "transactions", "", "Transactions that ended")                               \
 	X(query_count, "queries", "", "Statements that clients sent")                              \
-	X(server_assignment_count, "server_assignments", "", "Times a server was lent to a client") \
+	X(server_assignment_count, "server_assignments", "",                                       \
+		"Times a server was lent to a client")                                             \
 	X(bytes_received, "received", "bytes", "Bytes from clients")                               \
 	X(bytes_sent, "sent", "bytes", "Bytes to clients")                                         \
 	X(xact_time, "transaction", "seconds", "Time in transactions, from the first byte on")     \
@@ -63,24 +66,30 @@ void hist_release(struct hist *h);
 	X(client_login_count, "client_logins", "", "Clients that logged in")                       \
 	X(client_login_failures, "client_login_failures", "", "Clients that failed to log in")     \
 	X(server_connects, "server_connects", "", "Server connections opened")                     \
-	X(server_connect_failures, "server_connect_failures", "", "Server connections that failed") \
+	X(server_connect_failures, "server_connect_failures", "",                                  \
+		"Server connections that failed")                                                  \
 	X(server_closes, "server_closes", "", "Server connections closed, for whatever reason")    \
-	X(integrity_closes, "integrity_closes", "", "Pairs closed because a reply was not expected") \
+	X(integrity_closes, "integrity_closes", "",                                                \
+		"Pairs closed because a reply was not expected")                                   \
 	X(cancels, "cancels", "", "Cancel requests sent to servers")                               \
 	X(queue_refusals, "queue_refusals", "", "Clients turned away by queue_limit")              \
 	X(query_wait_timeouts, "query_wait_timeouts", "", "Clients that waited too long")          \
 	X(query_timeouts, "query_timeouts", "", "Statements ended by query_timeout")               \
 	X(idle_transaction_timeouts, "idle_transaction_timeouts", "",                              \
 		"Clients ended by idle_transaction_timeout")                                       \
-	X(transaction_timeouts, "transaction_timeouts", "", "Clients ended by transaction_timeout") \
-	X(client_idle_timeouts, "client_idle_timeouts", "", "Clients ended by client_idle_timeout") \
-	X(client_login_timeouts, "client_login_timeouts", "", "Clients that were too slow to log in") \
+	X(transaction_timeouts, "transaction_timeouts", "",                                        \
+		"Clients ended by transaction_timeout")                                            \
+	X(client_idle_timeouts, "client_idle_timeouts", "",                                        \
+		"Clients ended by client_idle_timeout")                                            \
+	X(client_login_timeouts, "client_login_timeouts", "",                                      \
+		"Clients that were too slow to log in")                                            \
 	X(rows_sent, "rows", "", "Rows, by the command tags of servers")
 
 /* Errors that servers sent, by the class of their SQLSTATE ("other" is the last). */
 #define STATS_ERROR_TABLE(X)                                                                       \
-	X("08") X("0A") X("21") X("22") X("23") X("25") X("26") X("28") X("34") X("3D") X("40")    \
-	X("42") X("53") X("54") X("55") X("57") X("58") X("XX") X("other")
+	X("08")                                                                                    \
+	X("0A") X("21") X("22") X("23") X("25") X("26") X("28") X("34") X("3D") X("40") X("42")    \
+		X("53") X("54") X("55") X("57") X("58") X("XX") X("other")
 
 struct stats {
 #define STATS_FIELD(field, metric, unit, help) uint64_t field;
@@ -142,9 +151,9 @@ bool qlog_reload(struct qlog *q, const struct qlog_options *o) MUSTCHECK;
 void qlog_free(struct qlog **q);
 
 struct qlog_counts {
-	uint64_t lines, bytes;  /* written */
-	uint64_t dropped;       /* statements lost because a ring was full or a write failed */
-	uint64_t write_errors;  /* failed write(2)s; said once in the log, until one succeeds */
+	uint64_t lines, bytes; /* written */
+	uint64_t dropped;      /* statements lost because a ring was full or a write failed */
+	uint64_t write_errors; /* failed write(2)s; said once in the log, until one succeeds */
 };
 void qlog_counts(struct qlog *q, struct qlog_counts *out); /* any thread */
 
@@ -157,10 +166,10 @@ struct qlog_ring *qlog_ring_new(struct qlog *q, size_t bytes) MUSTCHECK;
 struct qlog_session_info {
 	const char *user, *dbname, *application_name;
 	const char *remote_host; /* NULL: unix socket */
-	int remote_port;         /* 0: none */
-	uint32_t pid;            /* the process id that the client was given */
-	usec_t start;            /* wall clock of its connection */
-	uint64_t number;         /* W of vxid: our number of the client */
+	int remote_port;	 /* 0: none */
+	uint32_t pid;		 /* the process id that the client was given */
+	usec_t start;		 /* wall clock of its connection */
+	uint64_t number;	 /* W of vxid: our number of the client */
 };
 /* (worker) These two allocate and free. */
 struct qlog_session *qlog_session_new(const struct qlog_session_info *i) MUSTCHECK;
@@ -170,27 +179,27 @@ void qlog_session_release(struct qlog_ring *r, struct qlog_session **s); /* NULL
 
 enum qlog_kind {
 	QLOG_STATEMENT = 0, /* simple protocol: "statement: …" */
-	QLOG_EXECUTE,       /* extended: "execute NAME: …", "execute NAME/PORTAL: …" */
-	QLOG_FETCH,         /* Execute that goes on with a suspended portal */
+	QLOG_EXECUTE,	    /* extended: "execute NAME: …", "execute NAME/PORTAL: …" */
+	QLOG_FETCH,	    /* Execute that goes on with a suspended portal */
 };
 
 /* One finished statement.  All pointers are borrowed for the call; text and messages are
  * raw bytes.  Zero what is not known. */
 struct qlog_statement {
 	struct qlog_session *session;
-	usec_t start;         /* wall clock: its first byte was here */
+	usec_t start;	      /* wall clock: its first byte was here */
 	uint32_t transaction; /* N of vxid: same for all statements of one transaction */
 	enum qlog_kind kind;
-	bool text_truncated;     /* the caller had no more of it than this */
-	const char *name;        /* prepared statement, as the client calls it; NULL or "": unnamed */
-	const char *text;        /* not NUL-terminated */
+	bool text_truncated; /* the caller had no more of it than this */
+	const char *name;    /* prepared statement, as the client calls it; NULL or "": unnamed */
+	const char *text;    /* not NUL-terminated */
 	size_t text_len;
-	const char *tag;         /* CommandComplete's ("SELECT 5"); NULL: none came */
-	const void *bind;        /* Bind's body (behind the length), or its beginning; NULL: none */
+	const char *tag;  /* CommandComplete's ("SELECT 5"); NULL: none came */
+	const void *bind; /* Bind's body (behind the length), or its beginning; NULL: none */
 	size_t bind_len;
-	const uint32_t *types;   /* type oids of the parameters, as far as known */
+	const uint32_t *types; /* type oids of the parameters, as far as known */
 	size_t type_count;
-	const void *error;       /* ErrorResponse's body: the line is an ERROR line; else NULL */
+	const void *error; /* ErrorResponse's body: the line is an ERROR line; else NULL */
 	size_t error_len;
 	uint32_t wait_us;   /* until a server was lent */
 	uint32_t server_us; /* from there to the first byte of the answer */
@@ -198,13 +207,13 @@ struct qlog_statement {
 	uint32_t drain_us;  /* from there until the client had taken it */
 	uint64_t rows, bytes_in, bytes_out;
 	uint32_t server_pid;
-	const char *mode;   /* "session", …: static storage */
-	uint64_t query_id;  /* the shape's hash when known */
+	const char *mode;  /* "session", …: static storage */
+	uint64_t query_id; /* the shape's hash when known */
 };
 
 /* What a loop asks before it gathers a statement (all inline, two loads). */
 struct qlog_gate {
-	uint32_t on;           /* 0: off */
+	uint32_t on;	       /* 0: off */
 	uint32_t sample_below; /* log a transaction whose hash is below; UINT32_MAX: all */
 	uint64_t min_us;
 	uint64_t max_text;
@@ -239,13 +248,5 @@ bool qlog_record(struct qlog_ring *r, const struct qlog_statement *s);
 
 /* The rows that a command tag tells ("INSERT 0 5": 5), 0 when it tells none. */
 uint64_t qlog_tag_rows(const char *tag, size_t len) MUSTCHECK;
-
-/* The writer's inner part, for its tests: one line, with its newline, behind `out`. */
-void line_put(struct buf *out, const struct qlog_statement *s, const struct qlog_options *o);
-/* "$1 = '42', $2 = NULL" as PostgreSQL writes it; false when the Bind is malformed. */
-bool param_put(struct buf *out, const void *bind, size_t len, const uint32_t *types,
-	size_t type_count, const struct qlog_options *o);
-/* Copies the text with the secrets of role and user statements replaced by '***'. */
-void mask_put(struct buf *out, const char *text, size_t len);
 
 #endif

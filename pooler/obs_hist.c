@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * struct hist: a log-linear histogram.
+ *
+ *   octave 0    values 0..63, one each
+ *   octave 1    64..127, one each
+ *   octave k    2^(k+5) .. 2^(k+6)-1 in 64 buckets of 2^(k-1)
+ *
+ * A bucket of octave k is 1/64 of its lower edge wide, and its middle is what it answers,
+ * so an answer is off by at most 1/128.  An octave is published with release order after
+ * it was zeroed; it lives as long as the histogram, so that readers need no lock.
+ */
+#include "obs.h"
+
+#include <math.h>
+
+#define OCTAVE_SLOTS 64
+
+static unsigned octave_of(uint64_t v)
+{
+	if (v < OCTAVE_SLOTS)
+		return 0;
+	return 63 - (unsigned)__builtin_clzll(v) - 5;
+}
+
+static unsigned slot_of(uint64_t v, unsigned octave)
+{
+	return octave == 0 ? (unsigned)v : (unsigned)(v >> (octave - 1)) & (OCTAVE_SLOTS - 1);
+}
+
+/* The middle of a bucket: what stands for all its values. */
+static uint64_t value_of(unsigned octave, unsigned slot)
+{
+	uint64_t low, width;
+
+	if (octave == 0)
+		return slot;
+	width = (uint64_t)1 << (octave - 1);
+	low = (OCTAVE_SLOTS + (uint64_t)slot) << (octave - 1);
+	return low + (width - 1) / 2;
+}
+
+static uint64_t *octave_get(const struct hist *h, unsigned octave)
+{
+	return __atomic_load_n(&h->octave[octave], __ATOMIC_ACQUIRE);
+}
+
+static uint64_t *octave_need(struct hist *h, unsigned octave)
+{
+	uint64_t *o = h->octave[octave];
+
+	if (UNLIKELY(!o)) {
+		o = mem_zalloc(OCTAVE_SLOTS * sizeof *o);
+		__atomic_store_n(&h->octave[octave], o, __ATOMIC_RELEASE);
+	}
+	return o;
+}
+
+void hist_add(struct hist *h, uint64_t value)
+{
+	uint64_t v = value >> 40 ? ((uint64_t)1 << 40) - 1 : value;
+	unsigned octave = octave_of(v);
+
+	stats_add(&octave_need(h, octave)[slot_of(v, octave)], 1);
+	stats_add(&h->count, 1);
+	stats_add(&h->sum, value);
+	if (value > h->max)
+		__atomic_store_n(&h->max, value, __ATOMIC_RELAXED);
+}
+
+void hist_merge(struct hist *into, const struct hist *from)
+{
+	uint64_t max = stats_get(&from->max), added = 0;
+
+	for (unsigned k = 0; k < HIST_OCTAVES; k++) {
+		const uint64_t *src = octave_get(from, k);
+		uint64_t *dst;
+
+		if (!src)
+			continue;
+		dst = octave_need(into, k);
+		for (unsigned i = 0; i < OCTAVE_SLOTS; i++) {
+			uint64_t n = stats_get(&src[i]);
+			stats_add(&dst[i], n);
+			added += n;
+		}
+	}
+	/* The sum of the buckets, not from->count: they were read at one moment and the
+	 * count of a busy writer at another, and readers rely on the two being equal. */
+	stats_add(&into->count, added);
+	stats_add(&into->sum, stats_get(&from->sum));
+	if (max > into->max)
+		into->max = max;
+}
+
+static uint64_t total(const struct hist *h)
+{
+	uint64_t n = 0;
+
+	for (unsigned k = 0; k < HIST_OCTAVES; k++) {
+		const uint64_t *o = octave_get(h, k);
+		for (unsigned i = 0; o && i < OCTAVE_SLOTS; i++)
+			n += stats_get(&o[i]);
+	}
+	return n;
+}
+
+uint64_t hist_quantile(const struct hist *h, double q)
+{
+	uint64_t all = total(h), want, seen = 0, max = stats_get(&h->max);
+
+	if (all == 0)
+		return 0;
+	if (q >= 1.0)
+		return max;
+	want = q <= 0.0 ? 1 : (uint64_t)ceil(q * (double)all);
+	if (want == 0)
+		want = 1;
+	for (unsigned k = 0; k < HIST_OCTAVES; k++) {
+		const uint64_t *o = octave_get(h, k);
+		for (unsigned i = 0; o && i < OCTAVE_SLOTS; i++) {
+			seen += stats_get(&o[i]);
+			if (seen >= want) {
+				uint64_t v = value_of(k, i);
+				return v < max ? v : max;
+			}
+		}
+	}
+	return max;
+}
+
+uint64_t hist_count_below(const struct hist *h, uint64_t bound)
+{
+	uint64_t n = 0;
+
+	for (unsigned k = 0; k < HIST_OCTAVES; k++) {
+		const uint64_t *o = octave_get(h, k);
+		for (unsigned i = 0; o && i < OCTAVE_SLOTS && value_of(k, i) <= bound; i++)
+			n += stats_get(&o[i]);
+	}
+	return n;
+}
+
+void hist_reset(struct hist *h)
+{
+	for (unsigned k = 0; k < HIST_OCTAVES; k++) {
+		uint64_t *o = h->octave[k];
+		for (unsigned i = 0; o && i < OCTAVE_SLOTS; i++)
+			__atomic_store_n(&o[i], 0, __ATOMIC_RELAXED);
+	}
+	__atomic_store_n(&h->count, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&h->sum, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&h->max, 0, __ATOMIC_RELAXED);
+}
+
+void hist_release(struct hist *h)
+{
+	for (unsigned k = 0; k < HIST_OCTAVES; k++)
+		free(h->octave[k]);
+	memset(h, 0, sizeof *h);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A Bind message's parameters as PostgreSQL logs them: $1 = '42', $2 = NULL.
+ *
+ *   portal\0 statement\0  int16 formats, int16[]  int16 parameters, {int32 length, bytes}[]
+ *
+ * Values in text format are quoted as they are; binary ones go through obs_value.c and,
+ * when their type is not known, are shown like a bytea: '\x0102'.  The message comes from
+ * a client and is not trusted: every length is checked against what is there.
+ */
+#include "obs_inner.h"
+
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <sys/random.h>
+
+struct reader {
+	const unsigned char *p, *end;
+};
+
+static bool read_u16(struct reader *r, uint32_t *v)
+{
+	if (r->end - r->p < 2)
+		return false;
+	*v = (uint32_t)r->p[0] << 8 | r->p[1];
+	r->p += 2;
+	return true;
+}
+
+static bool read_u32(struct reader *r, uint32_t *v)
+{
+	if (r->end - r->p < 4)
+		return false;
+	*v = (uint32_t)r->p[0] << 24 | (uint32_t)r->p[1] << 16 | (uint32_t)r->p[2] << 8 | r->p[3];
+	r->p += 4;
+	return true;
+}
+
+static bool skip_string(struct reader *r)
+{
+	const unsigned char *z = memchr(r->p, 0, (size_t)(r->end - r->p));
+
+	if (!z)
+		return false;
+	r->p = z + 1;
+	return true;
+}
+
+/* 'value' with its quotes doubled; a value that was clipped ends in … as PostgreSQL's do. */
+static void put_quoted(struct buf *out, const char *s, size_t len, bool clipped)
+{
+	const char *end = s + len;
+
+	buf_put_u8(out, '\'');
+	while (s < end) {
+		const char *q = memchr(s, '\'', (size_t)(end - s));
+		if (!q) {
+			buf_put(out, s, (size_t)(end - s));
+			break;
+		}
+		buf_put(out, s, (size_t)(q + 1 - s));
+		buf_put_u8(out, '\'');
+		s = q + 1;
+	}
+	if (clipped)
+		buf_put_str(out, "...");
+	buf_put_u8(out, '\'');
+}
+
+/* The keyed hash of a value: equal values of one run of the program are equal, and without
+ * the key (random, never written anywhere) a small set of values cannot be tried out. */
+static void put_hash(struct line *l, struct buf *out, const void *value, size_t len)
+{
+	size_t size = 8, n = 0;
+	unsigned char tag[8] = {0};
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_size_t("size", &size), OSSL_PARAM_construct_end()};
+
+	if (!l->mac) {
+		EVP_MAC *mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
+		l->mac = mac ? EVP_MAC_CTX_new(mac) : NULL;
+		EVP_MAC_free(mac);
+		if (getrandom(l->key, sizeof l->key, 0) != (ssize_t)sizeof l->key)
+			log_die(LOG_PART_OBS, "no random numbers for query_log_parameters = hash");
+	}
+	if (!l->mac || !EVP_MAC_init(l->mac, l->key, sizeof l->key, params) ||
+		!EVP_MAC_update(l->mac, value, len) ||
+		!EVP_MAC_final(l->mac, tag, &n, sizeof tag)) {
+		buf_put_str(out, "'***'");
+		return;
+	}
+	buf_put_u8(out, '\'');
+	buf_put_u8(out, '#');
+	for (size_t i = 0; i < sizeof tag; i++)
+		buf_printf(out, "%02x", tag[i]);
+	buf_put_u8(out, '\'');
+}
+
+static void put_value(
+	struct line *l, struct buf *out, uint32_t oid, bool binary, const char *v, size_t len)
+{
+	size_t max = l->o.max_text ? l->o.max_text : len, n;
+	struct buf *text = &l->value;
+
+	text->len = 0;
+	if (binary && !param_text(text, oid, v, len))
+		param_hex(text, v, len > max ? max : len); /* twice as long: clipped below */
+	if (binary) {
+		v = text->data;
+		len = text->len;
+	}
+	if (l->o.parameters == QLOG_PARAMETERS_HASH) {
+		put_hash(l, out, v, len);
+		return;
+	}
+	n = l->o.max_text ? utf8_clip(v, len, max) : len;
+	if (UNLIKELY(mask_wants(v, n))) {
+		struct buf masked = {0};
+		mask_put(&masked, v, n, true);
+		put_quoted(out, masked.data, masked.len, n < len);
+		buf_free(&masked);
+	} else {
+		put_quoted(out, v, n, n < len);
+	}
+}
+
+bool param_put(struct line *l, struct buf *out, const void *bind, size_t len, const uint32_t *types,
+	size_t type_count)
+{
+	struct reader r = {bind, (const unsigned char *)bind + len};
+	const unsigned char *formats;
+	uint32_t format_count, count;
+
+	if (!skip_string(&r) || !skip_string(&r) || !read_u16(&r, &format_count))
+		return false;
+	formats = r.p;
+	if ((size_t)(r.end - r.p) < 2 * (size_t)format_count)
+		return false;
+	r.p += 2 * (size_t)format_count;
+	if (!read_u16(&r, &count))
+		return false;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t size, f = format_count == 1 ? 0 : i;
+		bool binary = f < format_count && formats[2 * f + 1] == 1;
+		char name[16];
+		int n;
+
+		if (!read_u32(&r, &size) || (size != UINT32_MAX && (size_t)(r.end - r.p) < size))
+			return false;
+		n = snprintf(name, sizeof name, "%s$%u = ", i ? ", " : "", i + 1);
+		buf_put(out, name, (size_t)n);
+		if (size == UINT32_MAX) {
+			buf_put_str(out, "NULL");
+			continue;
+		}
+		put_value(l, out, i < type_count ? types[i] : 0, binary, (const char *)r.p, size);
+		r.p += size;
+	}
+	return true;
+}

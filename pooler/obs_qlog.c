@@ -1,0 +1,673 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The query log's plumbing: a ring of bytes for each worker, one thread that empties them.
+ *
+ *        worker 0 --> ring ---\                           (poll, 10 .. 100 ms)
+ *        worker 1 --> ring ----+--> writer: line_put() --> 256 KB --> write(2)
+ *        worker N --> ring ---/
+ *
+ * A ring has one producer and one consumer.  `head` is what was ever put in, `tail` what
+ * was ever taken out; head - tail <= size always.  A record lies in one piece: what does
+ * not fit before the end of the memory is preceded by a record of kind PAD.
+ *
+ *   0 ..... tail ===== head ..... size        (both modulo size)
+ *
+ * The loop never wakes the writer, as that would be a system call: the writer looks by
+ * itself, more often while there is something.  A full ring drops the statement and counts
+ * it.  Sessions end through the ring too, behind their last statement, so that nobody needs
+ * a reference count; one that finds the ring full waits on the ring's list.
+ *
+ * A write that fails loses its lines (counted), is said once, and tried again with the next
+ * lines: a full disk heals by itself and never holds up anything.
+ */
+#include "obs_inner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WRITE_SIZE (256u << 10) /* write when this much is formatted */
+#define NAP_MIN	   (10 * USEC_MSEC)
+#define NAP_MAX	   (100 * USEC_MSEC)
+#define LOOK_EVERY (2 * USEC_SEC) /* was the file renamed? */
+
+enum record_kind { RECORD_PAD = 0, RECORD_STATEMENT, RECORD_RETIRE };
+
+/* What lies in the ring: this, then the pieces in the order of their lengths. */
+struct record {
+	uint32_t size; /* of the whole record, a multiple of 8 */
+	uint32_t kind;
+	uint64_t number; /* line_num */
+	uint32_t name_len, tag_len, text_len, bind_len, type_count, error_len;
+	bool has_name, has_tag, has_bind, has_error;
+	struct qlog_statement s; /* its pointers are set anew when it is read */
+};
+
+struct qlog_ring {
+	/* --- the worker's line */
+	uint64_t head __attribute__((aligned(64)));
+	uint64_t tail_seen; /* its last look at tail */
+	uint64_t dropped;
+	struct qlog_session *retired; /* those that found the ring full */
+	const struct qlog_gate *gate;
+	/* --- the writer's line */
+	uint64_t tail __attribute__((aligned(64)));
+	uint64_t head_seen;
+	/* --- constant */
+	size_t size __attribute__((aligned(64))); /* a power of two */
+	char *data;
+	struct qlog_ring *next;
+};
+
+/* Where the lines go and how: handed to the writer as a whole. */
+struct target {
+	int fd; /* -1: nowhere */
+	char *file;
+	struct qlog_options options;
+};
+
+struct qlog {
+	struct qlog_gate gate;
+	uint64_t lines, bytes, write_dropped, write_errors;
+	/* --- under the lock, which nobody holds for long */
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	pthread_t thread;
+	bool running, stop;
+	struct qlog_ring *rings; /* only ever grows, at its front */
+	struct target *next;	 /* what reload wants the writer to take */
+	/* --- the writer's own */
+	struct target now;
+	struct line line;
+	struct buf out;
+	uint64_t out_lines;
+	bool failing; /* said already */
+	bool torn;    /* the last write ended inside a line */
+	usec_t looked;
+};
+
+/* --- the ring, worker's side ---------------------------------------------- */
+
+struct qlog_ring *qlog_ring_new(struct qlog *q, size_t bytes)
+{
+	struct qlog_ring *r;
+	size_t size = 4096;
+
+	while (size < bytes)
+		size *= 2;
+	r = aligned_alloc(64, sizeof *r);
+	if (!r)
+		log_die(LOG_PART_OBS, "out of memory");
+	memset(r, 0, sizeof *r);
+	r->size = size;
+	/* Pages come into being when they are written to: a log that is off costs none. */
+	r->data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (r->data == MAP_FAILED)
+		log_die(LOG_PART_OBS, "out of memory (%zu bytes asked for)", size);
+	r->gate = &q->gate;
+	pthread_mutex_lock(&q->lock);
+	r->next = q->rings;
+	q->rings = r;
+	pthread_mutex_unlock(&q->lock);
+	return r;
+}
+
+const struct qlog_gate *qlog_gate(const struct qlog_ring *r)
+{
+	return r->gate;
+}
+
+/* Room for n bytes (a multiple of 8) in one piece, NULL when there is none now. */
+static struct record *ring_room(struct qlog_ring *r, size_t n)
+{
+	size_t at = r->head & (r->size - 1), to_end = r->size - at;
+	size_t need = n <= to_end ? n : to_end + n;
+
+	if (r->size - (size_t)(r->head - r->tail_seen) < need) {
+		r->tail_seen = __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE);
+		if (r->size - (size_t)(r->head - r->tail_seen) < need)
+			return NULL;
+	}
+	if (n > to_end) {
+		struct record *pad = (struct record *)(void *)(r->data + at);
+		pad->size = (uint32_t)to_end;
+		pad->kind = RECORD_PAD;
+		/* The writer may see it at once: it only skips it. */
+		__atomic_store_n(&r->head, r->head + to_end, __ATOMIC_RELEASE);
+		at = 0;
+	}
+	return (struct record *)(void *)(r->data + at);
+}
+
+static void ring_commit(struct qlog_ring *r, const struct record *rec)
+{
+	__atomic_store_n(&r->head, r->head + rec->size, __ATOMIC_RELEASE);
+}
+
+static size_t round_up(size_t n)
+{
+	return (n + 7) & ~(size_t)7;
+}
+
+/* Tries to put the end of a session into the ring. */
+static bool retire(struct qlog_ring *r, struct qlog_session *s)
+{
+	struct record *rec = ring_room(r, round_up(sizeof *rec));
+
+	if (!rec)
+		return false;
+	rec->size = (uint32_t)round_up(sizeof *rec);
+	rec->kind = RECORD_RETIRE;
+	rec->s.session = s;
+	ring_commit(r, rec);
+	return true;
+}
+
+static void retire_waiting(struct qlog_ring *r)
+{
+	while (r->retired) {
+		struct qlog_session *s = r->retired;
+		struct qlog_session *next = s->next; /* the writer may free s at once */
+		if (!retire(r, s))
+			return;
+		r->retired = next;
+	}
+}
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static char *put_piece(char *at, const void *p, size_t n)
+{
+	if (n)
+		memcpy(at, p, n);
+	return at + n;
+}
+
+bool qlog_record(struct qlog_ring *r, const struct qlog_statement *s)
+{
+	/* No record is larger than a quarter of the ring: what is longer is cut. */
+	size_t max_text = (size_t)__atomic_load_n(&r->gate->max_text, __ATOMIC_RELAXED);
+	size_t max = r->size / 4, piece = (max - sizeof(struct record)) / 4;
+	size_t text_max = max_text && max_text < piece ? max_text : piece;
+	size_t name = s->name ? least(strlen(s->name), 255) : 0,
+	       tag = s->tag ? least(strlen(s->tag), 63) : 0;
+	size_t text = utf8_clip(s->text, s->text_len, text_max), bind = least(s->bind_len, piece);
+	size_t types = least(s->type_count, piece / 4 / sizeof *s->types);
+	size_t error = least(s->error_len, piece / 4);
+	uint64_t number = s->session->lines + 1;
+	struct record *rec;
+	size_t size;
+	char *at;
+
+	size = round_up(
+		sizeof *rec + types * sizeof *s->types + name + 1 + tag + 1 + text + bind + error);
+	if (UNLIKELY(r->retired != NULL))
+		retire_waiting(r);
+	s->session->lines = number;
+	rec = ring_room(r, size);
+	if (UNLIKELY(!rec)) {
+		stats_add(&r->dropped, 1);
+		return false;
+	}
+	rec->size = (uint32_t)size;
+	rec->kind = RECORD_STATEMENT;
+	rec->number = number;
+	rec->name_len = (uint32_t)name;
+	rec->tag_len = (uint32_t)tag;
+	rec->text_len = (uint32_t)text;
+	rec->bind_len = (uint32_t)bind;
+	rec->type_count = (uint32_t)types;
+	rec->error_len = (uint32_t)error;
+	rec->has_name = s->name != NULL;
+	rec->has_tag = s->tag != NULL;
+	rec->has_bind = s->bind != NULL;
+	rec->has_error = s->error != NULL;
+	rec->s = *s;
+	rec->s.text_truncated |= text < s->text_len;
+	at = put_piece((char *)(rec + 1), s->types, types * sizeof *s->types);
+	at = put_piece(at, s->name, name);
+	*at++ = '\0';
+	at = put_piece(at, s->tag, tag);
+	*at++ = '\0';
+	at = put_piece(at, s->text, text);
+	at = put_piece(at, s->bind, bind);
+	put_piece(at, s->error, error);
+	ring_commit(r, rec);
+	return true;
+}
+
+uint64_t qlog_tag_rows(const char *tag, size_t len)
+{
+	uint64_t n = 0, unit = 1;
+
+	for (; len > 0 && tag[len - 1] >= '0' && tag[len - 1] <= '9' && unit < UINT64_MAX / 100;
+		len--) {
+		n += unit * (uint64_t)(tag[len - 1] - '0');
+		unit *= 10;
+	}
+	return len > 0 && tag[len - 1] == ' ' ? n : 0;
+}
+
+/* --- sessions ------------------------------------------------------------- */
+
+struct qlog_session *qlog_session_new(const struct qlog_session_info *i)
+{
+	const char *text[4] = {i->user ? i->user : "", i->dbname ? i->dbname : "",
+		i->application_name ? i->application_name : "",
+		i->remote_host ? i->remote_host : "[local]"};
+	const char **to[4];
+	size_t size = 0;
+	struct qlog_session *s;
+	char *at;
+
+	for (int k = 0; k < 4; k++)
+		size += strlen(text[k]) + 1;
+	s = mem_zalloc(sizeof *s + size);
+	s->number = i->number;
+	s->pid = i->pid;
+	s->remote_port = i->remote_host ? i->remote_port : 0;
+	s->start = i->start;
+	to[0] = &s->user;
+	to[1] = &s->dbname;
+	to[2] = &s->application_name;
+	to[3] = &s->remote_host;
+	at = s->strings;
+	for (int k = 0; k < 4; k++) {
+		*to[k] = at;
+		at = put_piece(at, text[k], strlen(text[k]) + 1);
+	}
+	return s;
+}
+
+void session_drop(struct qlog_session *s)
+{
+	free(s->head);
+	free(s->mid);
+	free(s->tail);
+	free(s);
+}
+
+void qlog_session_release(struct qlog_ring *r, struct qlog_session **s)
+{
+	if (!*s)
+		return;
+	retire_waiting(r);
+	if (r->retired || !retire(r, *s)) {
+		(*s)->next = r->retired;
+		r->retired = *s;
+	}
+	*s = NULL;
+}
+
+void qlog_session_rename(struct qlog_ring *r, struct qlog_session **s, const char *app)
+{
+	const struct qlog_session *old = *s;
+	struct qlog_session_info i = {.user = old->user,
+		.dbname = old->dbname,
+		.application_name = app,
+		.remote_host = strcmp(old->remote_host, "[local]") == 0 ? NULL : old->remote_host,
+		.remote_port = old->remote_port,
+		.pid = old->pid,
+		.start = old->start,
+		.number = old->number};
+	struct qlog_session *new = qlog_session_new(&i);
+
+	new->lines = old->lines;
+	qlog_session_release(r, s);
+	*s = new;
+}
+
+/* --- the writer ----------------------------------------------------------- */
+
+/* Waits for a pipe that is full, but not for long and not when the process ends. */
+static bool wait_writable(struct qlog *q)
+{
+	struct pollfd p = {.fd = q->now.fd, .events = POLLOUT};
+
+	for (int i = 0; i < 10; i++) {
+		if (poll(&p, 1, 100) > 0)
+			return true;
+		if (__atomic_load_n(&q->stop, __ATOMIC_RELAXED))
+			return false;
+	}
+	return false;
+}
+
+/* The lines from out.data[done] on could not be written. */
+static void lose(struct qlog *q, size_t done, int error)
+{
+	uint64_t lost = 0;
+
+	for (size_t i = done; i < q->out.len; i++)
+		lost += q->out.data[i] == '\n';
+	stats_add(&q->lines, q->out_lines - lost);
+	stats_add(&q->write_dropped, lost);
+	stats_add(&q->write_errors, 1);
+	q->torn |= done > 0 && q->out.data[done - 1] != '\n';
+	if (!q->failing)
+		log_line(LOG_PART_OBS, LOG_LEVEL_ERROR,
+			"query log: cannot write to %s, statements are lost until it works again: "
+			"%s",
+			q->now.file, strerror(error));
+	q->failing = true;
+}
+
+/* Writes out what is formatted. */
+static void flush(struct qlog *q)
+{
+	size_t done = 0;
+	int error = 0;
+
+	if (q->out.len == 0)
+		return;
+	if (q->torn) {
+		if (write(q->now.fd, "\n", 1) == 1)
+			q->torn = false;
+		else
+			error = errno;
+	}
+	while (done < q->out.len && !error) {
+		ssize_t n = write(q->now.fd, q->out.data + done, q->out.len - done);
+		if (n >= 0)
+			done += (size_t)n;
+		else if (errno != EINTR && !(errno == EAGAIN && wait_writable(q)))
+			error = errno;
+	}
+	stats_add(&q->bytes, done);
+	if (error) {
+		lose(q, done, error);
+	} else {
+		stats_add(&q->lines, q->out_lines);
+		if (q->failing)
+			log_line(LOG_PART_OBS, LOG_LEVEL_INFO, "query log: writing to %s again",
+				q->now.file);
+		q->failing = false;
+	}
+	q->out.len = 0;
+	q->out_lines = 0;
+}
+
+static void put_record(struct qlog *q, struct record *rec)
+{
+	struct qlog_statement s = rec->s;
+	const char *at = (const char *)(rec + 1);
+
+	s.types = (const uint32_t *)(const void *)at;
+	s.type_count = rec->type_count;
+	at += rec->type_count * sizeof *s.types;
+	s.name = rec->has_name ? at : NULL;
+	at += rec->name_len + 1;
+	s.tag = rec->has_tag ? at : NULL;
+	at += rec->tag_len + 1;
+	s.text = at;
+	s.text_len = rec->text_len;
+	at += rec->text_len;
+	s.bind = rec->has_bind ? at : NULL;
+	s.bind_len = rec->bind_len;
+	at += rec->bind_len;
+	s.error = rec->has_error ? at : NULL;
+	s.error_len = rec->error_len;
+	line_put(&q->line, &q->out, &s, rec->number);
+	q->out_lines++;
+}
+
+/* Empties one ring; true when there was something. */
+static bool drain(struct qlog *q, struct qlog_ring *r)
+{
+	uint64_t head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE);
+	bool any = r->tail != head;
+
+	while (r->tail != head) {
+		struct record *rec = (struct record *)(void *)(r->data + (r->tail & (r->size - 1)));
+		uint32_t size = rec->size;
+
+		if (rec->kind == RECORD_RETIRE)
+			session_drop(rec->s.session);
+		else if (rec->kind == RECORD_STATEMENT && q->now.fd >= 0)
+			put_record(q, rec);
+		__atomic_store_n(&r->tail, r->tail + size, __ATOMIC_RELEASE);
+		if (q->out.len >= WRITE_SIZE)
+			flush(q);
+	}
+	return any;
+}
+
+static bool drain_all(struct qlog *q, struct qlog_ring *rings)
+{
+	bool any = false;
+
+	for (struct qlog_ring *r = rings; r; r = r->next)
+		any |= drain(q, r);
+	flush(q);
+	return any;
+}
+
+static int open_file(const char *file)
+{
+	/* O_NONBLOCK: a pipe that nobody reads must not hold up anything. */
+	return open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0640);
+}
+
+/* Was the file renamed or removed under us?  Then a new one is begun, as a rotation that
+ * sends no signal expects. */
+static void look_after_file(struct qlog *q)
+{
+	struct stat ours, there;
+	usec_t now = clock_mono();
+	int new;
+
+	if (q->now.fd < 0 || now - q->looked < LOOK_EVERY)
+		return;
+	q->looked = now;
+	if (fstat(q->now.fd, &ours) != 0 || !S_ISREG(ours.st_mode))
+		return;
+	if (stat(q->now.file, &there) == 0 && there.st_dev == ours.st_dev &&
+		there.st_ino == ours.st_ino)
+		return;
+	new = open_file(q->now.file);
+	if (new < 0)
+		return; /* tried again in two seconds; the old one still takes the lines */
+	close(q->now.fd);
+	q->now.fd = new;
+	q->torn = false;
+	log_line(LOG_PART_OBS, LOG_LEVEL_INFO, "query log: %s was moved, begun anew", q->now.file);
+}
+
+static void target_release(struct target *t)
+{
+	if (t->fd >= 0)
+		close(t->fd);
+	free(t->file);
+	t->fd = -1;
+	t->file = NULL;
+}
+
+static void nap(struct qlog *q, usec_t us)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)(us * 1000);
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	pthread_mutex_lock(&q->lock);
+	if (!q->stop && !q->next)
+		pthread_cond_timedwait(&q->wake, &q->lock, &until);
+	pthread_mutex_unlock(&q->lock);
+}
+
+static void *writer(void *arg)
+{
+	struct qlog *q = arg;
+	usec_t sleep = NAP_MIN;
+
+	pthread_setname_np(pthread_self(), "query-log");
+	for (;;) {
+		struct qlog_ring *rings;
+		struct target *next;
+		bool stop, any;
+
+		pthread_mutex_lock(&q->lock);
+		rings = q->rings;
+		next = q->next;
+		q->next = NULL;
+		stop = q->stop;
+		pthread_mutex_unlock(&q->lock);
+
+		any = drain_all(q, rings);
+		if (next) { /* what was logged before belongs to the file of before */
+			target_release(&q->now);
+			q->now = *next;
+			q->line.o = next->options;
+			q->torn = q->failing = false;
+			free(next);
+		}
+		if (stop)
+			return NULL;
+		look_after_file(q);
+		sleep = any ? NAP_MIN : sleep * 2 < NAP_MAX ? sleep * 2 : NAP_MAX;
+		nap(q, sleep);
+	}
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+/* The lock is held. */
+static void start_writer(struct qlog *q)
+{
+	sigset_t all, old;
+
+	if (q->running)
+		return;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (pthread_create(&q->thread, NULL, writer, q) != 0)
+		log_die(LOG_PART_OBS, "cannot start the query log's thread");
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	q->running = true;
+}
+
+static void set_gate(struct qlog_gate *g, const struct qlog_options *o, bool on)
+{
+	uint32_t below = UINT32_MAX;
+
+	if (o->sample_rate < 1.0)
+		below = o->sample_rate > 0.0 ? (uint32_t)(o->sample_rate * 4294967295.0) : 0;
+	__atomic_store_n(&g->sample_below, below, __ATOMIC_RELAXED);
+	__atomic_store_n(&g->min_us, o->min_duration, __ATOMIC_RELAXED);
+	__atomic_store_n(&g->max_text, o->max_text, __ATOMIC_RELAXED);
+	__atomic_store_n(&g->on, on, __ATOMIC_RELAXED);
+}
+
+bool qlog_reload(struct qlog *q, const struct qlog_options *o)
+{
+	struct target *t, *unseen;
+	int fd = -1;
+
+	if (o->file && o->file[0]) {
+		fd = open_file(o->file);
+		if (fd < 0)
+			return false;
+	}
+	t = mem_zalloc(sizeof *t);
+	t->fd = fd;
+	t->file = fd >= 0 ? mem_strdup(o->file) : NULL;
+	t->options = *o;
+	t->options.file = NULL;
+	pthread_mutex_lock(&q->lock);
+	unseen = q->next;
+	q->next = t;
+	set_gate(&q->gate, o, fd >= 0);
+	if (fd >= 0)
+		start_writer(q);
+	pthread_cond_signal(&q->wake);
+	pthread_mutex_unlock(&q->lock);
+	if (unseen) {
+		target_release(unseen);
+		free(unseen);
+	}
+	return true;
+}
+
+struct qlog *qlog_new(const struct qlog_options *o)
+{
+	struct qlog *q = mem_zalloc(sizeof *q);
+	pthread_condattr_t attr;
+
+	q->now.fd = -1;
+	pthread_mutex_init(&q->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&q->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	if (!qlog_reload(q, o)) {
+		int saved = errno;
+		qlog_free(&q);
+		errno = saved;
+	}
+	return q;
+}
+
+void qlog_counts(struct qlog *q, struct qlog_counts *out)
+{
+	out->lines = stats_get(&q->lines);
+	out->bytes = stats_get(&q->bytes);
+	out->dropped = stats_get(&q->write_dropped);
+	out->write_errors = stats_get(&q->write_errors);
+	for (struct qlog_ring *r = q->rings; /* complete before the workers start */
+		r; r = r->next)
+		out->dropped += stats_get(&r->dropped);
+}
+
+/* The workers are gone, the writer too. */
+static void ring_free(struct qlog *q, struct qlog_ring *r)
+{
+	drain(q, r);
+	while (r->retired) {
+		struct qlog_session *s = r->retired;
+		r->retired = s->next;
+		session_drop(s);
+	}
+	munmap(r->data, r->size);
+	free(r);
+}
+
+void qlog_free(struct qlog **qp)
+{
+	struct qlog *q = *qp;
+
+	if (!q)
+		return;
+	if (q->running) {
+		pthread_mutex_lock(&q->lock);
+		__atomic_store_n(&q->stop, true, __ATOMIC_RELAXED);
+		pthread_cond_signal(&q->wake);
+		pthread_mutex_unlock(&q->lock);
+		pthread_join(q->thread, NULL);
+	}
+	target_release(&q->now);
+	if (q->next) {
+		target_release(q->next);
+		free(q->next);
+	}
+	while (q->rings) {
+		struct qlog_ring *r = q->rings;
+		q->rings = r->next;
+		ring_free(q, r);
+	}
+	line_release(&q->line);
+	buf_free(&q->out);
+	pthread_mutex_destroy(&q->lock);
+	pthread_cond_destroy(&q->wake);
+	free(q);
+	*qp = NULL;
+}
