@@ -491,6 +491,16 @@ static void target_release(struct target *t)
 	t->file = NULL;
 }
 
+static void take_target(struct qlog *q, struct target **t)
+{
+	target_release(&q->now);
+	q->now = **t;
+	q->line.o = q->now.options;
+	q->torn = q->failing = false;
+	free(*t);
+	*t = NULL;
+}
+
 static void nap(struct qlog *q, usec_t us)
 {
 	struct timespec until;
@@ -523,14 +533,11 @@ static void *writer(void *arg)
 		stop = q->stop;
 		pthread_mutex_unlock(&q->lock);
 
+		if (next && q->now.fd < 0)
+			take_target(q, &next);
 		any = drain_all(q, rings);
-		if (next) { /* what was logged before belongs to the file of before */
-			target_release(&q->now);
-			q->now = *next;
-			q->line.o = next->options;
-			q->torn = q->failing = false;
-			free(next);
-		}
+		if (next) /* what was logged before belongs to the file of before */
+			take_target(q, &next);
 		if (stop)
 			return NULL;
 		look_after_file(q);
