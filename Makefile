@@ -145,6 +145,9 @@ run-fuzzers: $(FUZZERS)
 $(B)/tests/integrity/%: tests/integrity/%.c
 	@mkdir -p "$(@D)"
 	$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpq
+$(B)/tests/bench/index_selection: tests/bench/index_selection.c $(B)/analyzer.a
+	@mkdir -p "$(@D)"
+	$(CC) $(CPPFLAGS) $(analyzer_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(analyzer_LIBS)
 $(B)/tests/bench/%: tests/bench/%.c
 	@mkdir -p "$(@D)"
 	$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpq

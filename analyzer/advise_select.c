@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Choosing indexes under a budget: greedy starts, then a deterministic iterated local search.
+ *
+ * The problem is a knapsack whose items help each other and stand in for each other, so no
+ * greedy order is safe: benefit per byte fills the budget with crumbs, benefit alone with one
+ * boulder, and either can be 15 points from the optimum.  So:
+ *	1. several starts: greedy by saving / bytes^a for a from 0 to 1.25, and the other way
+ *	   round, everything useful first and then the least loss per byte thrown out;
+ *	2. each is improved until no step helps: one index out and the room filled again (by
+ *	   saving, and by saving per byte); an index that does not fit in and the cheapest ones
+ *	   out until it fits;
+ *	3. a lower bound is climbed to (advise_bound.c): its fractional set is one more start,
+ *	   shows which indexes are in doubt, and proves many not worth another look;
+ *	4. from the best, again and again: some indexes out (some of them barred for a while) or
+ *	   a strange one in, refill, improve; kept when it is not worse, until the effort is
+ *	   spent or the bound is reached.
+ * Combinations that save only when several indexes are there enter the greedy steps as units.
+ *
+ * Effort is counted in matrix entries looked at and the random numbers have a fixed seed: the
+ * same input gives the same set everywhere.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "advise.h"
+#include "advise_matrix.h"
+
+#define DEFAULT_EFFORT 200000000u
+static const double slopes[] = {0, 0.25, 0.5, 0.75, 1, 1.25};
+#define SLOPES (sizeof(slopes) / sizeof(slopes[0]))
+
+struct search {
+	const struct matrix *m;
+	struct select_limits limits;
+	struct tray *t;
+	uint32_t *useful; /* the indexes worth looking at that could fit at all */
+	size_t n_useful;
+	double *price[SLOPES]; /* 1 / bytes^slope of each index */
+	bool *best;	       /* the best set so far */
+	double best_total;
+	uint64_t best_bytes;
+	bool *home; /* the set the current trial started from */
+	struct bound *bound;
+	uint64_t seed;
+};
+
+static uint64_t draw(struct search *s, uint64_t below)
+{
+	s->seed ^= s->seed >> 12;
+	s->seed ^= s->seed << 25;
+	s->seed ^= s->seed >> 27;
+	return (s->seed * 2685821657736338717u >> 33) % below;
+}
+
+static bool is_better(double a, double b)
+{
+	return a < b - 1e-9 * (fabs(b) + 1e-9);
+}
+
+static bool room_for(const struct search *s, uint64_t bytes, size_t count)
+{
+	return s->t->bytes + bytes <= s->limits.bytes &&
+	       (s->limits.indexes == 0 || s->t->count + count <= s->limits.indexes);
+}
+
+static bool is_over(const struct search *s)
+{
+	return !room_for(s, 0, 0);
+}
+
+static void move_to(struct search *s, const bool *set)
+{
+	for (size_t k = 0; k < s->n_useful; k++)
+		if (s->t->in[s->useful[k]] && !set[s->useful[k]])
+			tray_drop(s->t, s->useful[k]);
+	for (size_t k = 0; k < s->n_useful; k++)
+		if (!s->t->in[s->useful[k]] && set[s->useful[k]])
+			tray_add(s->t, s->useful[k]);
+}
+
+static void keep_best(struct search *s)
+{
+	struct tray *t = s->t;
+
+	if (is_over(s) || is_better(s->best_total, t->total))
+		return;
+	if (!is_better(t->total, s->best_total) && t->bytes >= s->best_bytes)
+		return;
+	memcpy(s->best, t->in, s->m->indexes * sizeof(*s->best));
+	s->best_total = t->total;
+	s->best_bytes = t->bytes;
+}
+
+/* --- filling ------------------------------------------------------------------------------- */
+
+/* The absent single index with the best saving for its price, UINT32_MAX when none saves. */
+static uint32_t best_single(struct search *s, size_t slope, double *score)
+{
+	uint32_t best = UINT32_MAX;
+
+	*score = 0;
+	for (size_t k = 0; k < s->n_useful; k++) {
+		uint32_t i = s->useful[k];
+		double saving = s->t->gain[i] - s->m->upkeep[i];
+
+		if (saving * s->price[slope][i] <= *score || s->t->in[i] || s->t->barred[i] ||
+		    !room_for(s, s->m->size[i], 1) || saving <= 1e-9 * s->t->total)
+			continue;
+		best = i;
+		*score = saving * s->price[slope][i];
+	}
+	s->t->work += s->n_useful;
+	return best;
+}
+
+/* What adding all the missing members of the entry's combination would save at least. */
+static double unit_saving(const struct search *s, const struct matrix_entry *e, uint64_t *bytes)
+{
+	const struct matrix *m = s->m;
+	double saving = s->t->cost[e->query] - e->cost;
+
+	*bytes = 0;
+	for (uint32_t k = m->member_at[e->combo]; k < m->member_at[e->combo + 1]; k++) {
+		uint32_t i = m->member[k];
+
+		if (s->t->in[i])
+			continue;
+		if (s->t->barred[i])
+			return 0;
+		*bytes += m->size[i];
+		saving += s->t->gain[i] - s->t->share[m->member_group[k]] - m->upkeep[i];
+	}
+	return saving;
+}
+
+/* The entry whose missing members, two or more, are worth most as one unit; must beat *score. */
+static uint32_t best_unit(struct search *s, size_t slope, double *score)
+{
+	uint32_t best = UINT32_MAX;
+
+	for (size_t q = 0; q < s->m->queries; q++)
+		for (uint32_t k = s->m->query_at[q]; k < s->m->query_at[q + 1]; k++) {
+			const struct matrix_entry *e = s->m->entry + k;
+			uint64_t bytes;
+			double saving;
+
+			s->t->work++;
+			if (e->cost >= s->t->cost[q])
+				break;
+			if (s->t->missing[e->combo] < 2)
+				continue;
+			saving = unit_saving(s, e, &bytes);
+			if (saving <= 1e-9 * s->t->total ||
+			    !room_for(s, bytes, s->t->missing[e->combo]))
+				continue;
+			saving *= pow(bytes ? bytes : 1, -slopes[slope]);
+			if (saving <= *score)
+				continue;
+			*score = saving;
+			best = k;
+		}
+	return best;
+}
+
+static void fill(struct search *s, size_t slope)
+{
+	const struct matrix *m = s->m;
+
+	for (;;) {
+		double score;
+		uint32_t index = best_single(s, slope, &score), unit = UINT32_MAX;
+
+		if (m->has_multi)
+			unit = best_unit(s, slope, &score);
+		if (unit != UINT32_MAX) {
+			uint32_t c = m->entry[unit].combo;
+
+			for (uint32_t k = m->member_at[c]; k < m->member_at[c + 1]; k++)
+				if (!s->t->in[m->member[k]])
+					tray_add(s->t, m->member[k]);
+		} else if (index != UINT32_MAX) {
+			tray_add(s->t, index);
+		} else {
+			return;
+		}
+	}
+}
+
+/* Take out what saves nothing (any more). */
+static void prune(struct search *s)
+{
+	for (size_t k = s->n_useful; k-- > 0;)
+		if (s->t->in[s->useful[k]] && tray_loss(s->t, s->useful[k]) <= 1e-12 * s->t->total)
+			tray_drop(s->t, s->useful[k]);
+}
+
+/* Throw out the least loss per byte until the set fits; `spared` stays. */
+static void shrink(struct search *s, uint32_t spared)
+{
+	while (is_over(s)) {
+		uint32_t worst = UINT32_MAX;
+		double least = INFINITY;
+		bool by_count = s->t->bytes <= s->limits.bytes;
+
+		for (size_t k = 0; k < s->n_useful; k++) {
+			uint32_t i = s->useful[k];
+			double loss;
+
+			if (!s->t->in[i] || i == spared)
+				continue;
+			loss = tray_loss(s->t, i);
+			if (!by_count && loss > 0)
+				loss /= s->m->size[i] ? s->m->size[i] : 1;
+			if (loss < least) {
+				least = loss;
+				worst = i;
+			}
+		}
+		s->t->work += s->n_useful;
+		if (worst == UINT32_MAX)
+			return;
+		tray_drop(s->t, worst);
+	}
+}
+
+/* --- improving ----------------------------------------------------------------------------- */
+
+static bool is_tired(const struct search *s)
+{
+	return s->t->work >= s->limits.effort ||
+	       s->best_total - s->bound->value <= 1e-7 * fabs(s->best_total);
+}
+
+/* One out, the room filled again: the way that ends cheapest is kept. */
+static bool try_without(struct search *s, uint32_t index)
+{
+	static const size_t ways[] = {0, 4, 2};
+	double before = s->t->total;
+
+	memcpy(s->home, s->t->in, s->m->indexes * sizeof(*s->home));
+	for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++) {
+		tray_drop(s->t, index);
+		s->t->barred[index] = true;
+		fill(s, ways[w]);
+		s->t->barred[index] = false;
+		fill(s, ways[w]);
+		if (is_better(s->t->total, before))
+			return true;
+		move_to(s, s->home);
+	}
+	return false;
+}
+
+/* One in, whether there is room or not; others out until it fits; the rest filled again. */
+static bool try_with(struct search *s, uint32_t index)
+{
+	double before = s->t->total;
+
+	memcpy(s->home, s->t->in, s->m->indexes * sizeof(*s->home));
+	tray_add(s->t, index);
+	shrink(s, index);
+	if (!is_over(s))
+		fill(s, 4);
+	if (!is_over(s) && is_better(s->t->total, before))
+		return true;
+	move_to(s, s->home);
+	return false;
+}
+
+/* Steps until none helps any more, or the effort is spent. */
+static void improve(struct search *s)
+{
+	bool better = true;
+
+	prune(s);
+	fill(s, 0);
+	while (better && !is_tired(s)) {
+		better = false;
+		for (size_t k = 0; k < s->n_useful && !is_tired(s); k++)
+			if (s->t->in[s->useful[k]] && try_without(s, s->useful[k]))
+				better = true;
+		for (size_t k = 0; k < s->n_useful && !is_tired(s); k++) {
+			uint32_t i = s->useful[k];
+
+			if (!s->t->in[i] && s->bound->held[i] > 0.01 && try_with(s, i))
+				better = true;
+		}
+		prune(s);
+		fill(s, 0);
+	}
+	keep_best(s);
+}
+
+/* Greedy ways to begin, not improved: only the best of them is remembered. */
+static void starts(struct search *s)
+{
+	for (size_t slope = 0; slope < SLOPES; slope++) {
+		tray_empty(s->t);
+		fill(s, slope);
+		prune(s);
+		fill(s, 0);
+		keep_best(s);
+	}
+	tray_empty(s->t);
+	for (size_t k = 0; k < s->n_useful; k++)
+		tray_add(s->t, s->useful[k]);
+	prune(s);
+	shrink(s, UINT32_MAX);
+	fill(s, 4);
+	keep_best(s);
+}
+
+/* --- wandering ----------------------------------------------------------------------------- */
+
+/* One of the useful indexes, in or out of the tray, drawn by how doubtful its place is. */
+static uint32_t draw_doubtful(struct search *s, bool in)
+{
+	double sum = 0, mark;
+	uint32_t last = UINT32_MAX;
+
+	for (int pass = 0; pass < 2; pass++) {
+		mark = pass ? draw(s, 1u << 30) / (double)(1u << 30) * sum : INFINITY;
+		for (size_t k = 0; k < s->n_useful; k++) {
+			uint32_t i = s->useful[k];
+			double held = s->bound->held[i];
+
+			if (s->t->in[i] != in || s->t->barred[i])
+				continue;
+			last = i;
+			held = (in ? 1 - held : held) + 0.02;
+			if (pass == 0)
+				sum += held;
+			else if ((mark -= held) <= 0)
+				return i;
+		}
+	}
+	s->t->work += 2 * s->n_useful;
+	return last;
+}
+
+static void kick(struct search *s)
+{
+	struct tray *t = s->t;
+	size_t out = t->count ? 1 + draw(s, 1 + t->count / 3) : 0;
+	bool bar = draw(s, 2);
+
+	for (size_t in = draw(s, 4); in > 0; in--) {
+		uint32_t strange = draw_doubtful(s, false);
+
+		if (strange == UINT32_MAX)
+			break;
+		tray_add(t, strange);
+		shrink(s, strange);
+	}
+	while (out-- > 0 && t->count > 0) {
+		uint32_t i = draw_doubtful(s, true);
+
+		if (i == UINT32_MAX)
+			break;
+		tray_drop(t, i);
+		t->barred[i] = bar;
+	}
+	fill(s, draw(s, SLOPES));
+	memset(t->barred, 0, s->m->indexes * sizeof(*t->barred));
+}
+
+/* --- the bound ----------------------------------------------------------------------------- */
+
+/* Forget the indexes that the bound proves useless: with them no set beats the best one. */
+static void narrow(struct search *s)
+{
+	size_t kept = 0;
+
+	move_to(s, s->best);
+	for (size_t k = 0; k < s->n_useful; k++) {
+		uint32_t i = s->useful[k];
+
+		if (s->best[i] || s->bound->value + s->bound->lacking[i] < s->best_total)
+			s->useful[kept++] = i;
+	}
+	s->n_useful = kept;
+}
+
+static void climb(struct search *s, size_t rounds)
+{
+	s->t->work += bound_climb(s->m, s->bound, s->limits.bytes, s->best_total, rounds);
+	narrow(s);
+}
+
+static int by_held(const void *a, const void *b, void *held)
+{
+	const double *h = held;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	if (h[x] != h[y])
+		return h[x] > h[y] ? -1 : 1;
+	return (x > y) - (x < y);
+}
+
+/* Round the relaxed optimum: the most held first, as far as there is room. */
+static void start_from_bound(struct search *s)
+{
+	uint32_t *order = malloc((s->n_useful + 1) * sizeof(*order));
+
+	if (order == NULL)
+		abort();
+	memcpy(order, s->useful, s->n_useful * sizeof(*order));
+	qsort_r(order, s->n_useful, sizeof(*order), by_held, s->bound->held);
+	for (int share = 0; share < 3; share++) {
+		tray_empty(s->t);
+		for (size_t k = 0; k < s->n_useful; k++)
+			if (s->bound->held[order[k]] > 0.25 * share &&
+			    room_for(s, s->m->size[order[k]], 1))
+				tray_add(s->t, order[k]);
+		prune(s);
+		fill(s, 4);
+		improve(s);
+	}
+	free(order);
+}
+
+static void wander(struct search *s)
+{
+	bool *camp = malloc((s->m->indexes + 1) * sizeof(*camp));
+	double camp_total = s->best_total;
+	unsigned idle = 0, tried = 0;
+
+	if (camp == NULL)
+		abort();
+	memcpy(camp, s->best, s->m->indexes * sizeof(*camp));
+	while (!is_tired(s)) {
+		move_to(s, camp);
+		kick(s);
+		improve(s);
+		idle = is_better(s->t->total, camp_total) ? 0 : idle + 1;
+		/* A little worse is let through now and then, so that a ridge can be crossed. */
+		if (!is_over(s) && !is_better(camp_total * (1 + (idle % 8 == 7) * 0.002), s->t->total)) {
+			memcpy(camp, s->t->in, s->m->indexes * sizeof(*camp));
+			camp_total = s->t->total;
+		}
+		if (++tried % 256 == 0)
+			climb(s, 50);
+		if (idle % 64 == 63) {
+			memcpy(camp, s->best, s->m->indexes * sizeof(*camp));
+			camp_total = s->best_total;
+		}
+	}
+	free(camp);
+}
+
+/* --- the door ------------------------------------------------------------------------------ */
+
+static void *zeroed(size_t n, size_t size)
+{
+	void *p = calloc(n ? n : 1, size);
+
+	if (p == NULL)
+		abort();
+	return p;
+}
+
+static void find_useful(struct search *s)
+{
+	s->useful = zeroed(s->m->indexes, sizeof(*s->useful));
+	for (size_t i = 0; i < s->m->indexes; i++)
+		if (s->m->index_group[i] < s->m->index_group[i + 1] &&
+		    s->m->size[i] <= s->limits.bytes)
+			s->useful[s->n_useful++] = i;
+	for (size_t p = 0; p < SLOPES; p++) {
+		s->price[p] = zeroed(s->m->indexes, sizeof(**s->price));
+		for (size_t k = 0; k < s->n_useful; k++) {
+			uint64_t bytes = s->m->size[s->useful[k]];
+
+			s->price[p][s->useful[k]] = pow(bytes ? bytes : 1, -slopes[p]);
+		}
+	}
+}
+
+/* The set as an answer; its cost is summed afresh, free of the search's rounding. */
+static struct choice answer(struct search *s)
+{
+	struct choice c = {.index = zeroed(s->m->indexes, sizeof(*c.index))};
+
+	tray_empty(s->t);
+	for (size_t i = 0; i < s->m->indexes; i++) {
+		if (!s->best[i])
+			continue;
+		tray_add(s->t, i);
+		c.index[c.count++] = i;
+		c.cost += s->m->upkeep[i];
+	}
+	for (size_t q = 0; q < s->m->queries; q++)
+		c.cost += s->t->cost[q];
+	c.bytes = s->t->bytes;
+	return c;
+}
+
+struct choice select_indexes(const struct matrix *m, const struct select_limits *limits)
+{
+	struct search s = {.m = m, .limits = *limits, .seed = 0x9e3779b97f4a7c15u};
+	struct choice c;
+
+	if (s.limits.effort == 0)
+		s.limits.effort = DEFAULT_EFFORT;
+	s.t = tray_new(m);
+	s.best = zeroed(m->indexes, sizeof(*s.best));
+	s.home = zeroed(m->indexes, sizeof(*s.home));
+	s.best_total = s.t->total;
+	s.bound = bound_new(m);
+	find_useful(&s);
+	if (s.n_useful > 0) {
+		starts(&s);
+		climb(&s, 1000);
+		start_from_bound(&s);
+		climb(&s, 200);
+		wander(&s);
+	}
+	c = answer(&s);
+	tray_free(&s.t);
+	for (size_t p = 0; p < SLOPES; p++)
+		free(s.price[p]);
+	bound_free(&s.bound);
+	free(s.useful);
+	free(s.best);
+	free(s.home);
+	return c;
+}
+
+void choice_release(struct choice *c)
+{
+	free(c->index);
+	*c = (struct choice){0};
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * index_selection FILE BUDGET_MB…: the selection algorithm on a published what-if cost matrix.
+ *
+ * Prints one line for each budget: the budget in MB, the cost relative to that without indexes,
+ * the cost, the bytes used, the seconds taken, and the chosen set as IDs of the file.
+ *
+ * The file's lines, in the data format of the published evaluations of index selection:
+ *	set QUERIES := 1 3 …;
+ *	param size :=              then  ID BYTES # ['column', …]  up to  ;
+ *	set indexes_per_combination[C]:= ID ID …;
+ *	param costs …:=            then  QUERY COMBINATION COST    up to  ;
+ * Queries that the set does not name are left out.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "advise.h"
+#include "advise_matrix.h"
+
+struct numbers {
+	unsigned long *at;
+	size_t n, room;
+};
+
+struct file {
+	struct numbers query_ids;	 /* as the file names them; position = our number */
+	struct numbers index_ids, bytes; /* parallel */
+	struct numbers *combo;		 /* of each combination: the file's index IDs */
+	size_t combos;
+	struct numbers cost_query, cost_combo; /* parallel, and cost[] */
+	double *cost;
+	size_t cost_room;
+};
+
+static void push(struct numbers *v, unsigned long x)
+{
+	if (v->n == v->room) {
+		v->room = v->room ? v->room * 2 : 8;
+		v->at = realloc(v->at, v->room * sizeof(*v->at));
+		if (v->at == NULL)
+			abort();
+	}
+	v->at[v->n++] = x;
+}
+
+static void push_all(struct numbers *v, const char *text)
+{
+	char *end;
+
+	for (;; text = end) {
+		unsigned long x = strtoul(text, &end, 10);
+
+		if (end == text)
+			return;
+		push(v, x);
+	}
+}
+
+/* ID -> position, SIZE_MAX when unknown; built once, IDs are small. */
+static size_t *positions(const struct numbers *ids, size_t *n)
+{
+	size_t *at;
+
+	*n = 1;
+	for (size_t i = 0; i < ids->n; i++)
+		if (ids->at[i] >= *n)
+			*n = ids->at[i] + 1;
+	if (*n > 1u << 28)
+		exit(3);
+	at = malloc(*n * sizeof(*at));
+	if (at == NULL)
+		abort();
+	for (size_t i = 0; i < *n; i++)
+		at[i] = SIZE_MAX;
+	for (size_t i = 0; i < ids->n; i++)
+		at[ids->at[i]] = i;
+	return at;
+}
+
+static void read_combination(struct file *f, const char *text)
+{
+	char *end;
+	unsigned long c = strtoul(text, &end, 10);
+	const char *list = strstr(end, ":=");
+
+	if (list == NULL || c > 1u << 28)
+		return;
+	if (c >= f->combos) {
+		f->combo = realloc(f->combo, (c + 1) * 2 * sizeof(*f->combo));
+		if (f->combo == NULL)
+			abort();
+		memset(f->combo + f->combos, 0, ((c + 1) * 2 - f->combos) * sizeof(*f->combo));
+		f->combos = (c + 1) * 2;
+	}
+	push_all(&f->combo[c], list + 2);
+}
+
+static void read_cost(struct file *f, const char *line)
+{
+	char *end;
+	unsigned long q = strtoul(line, &end, 10), c = strtoul(end, &end, 10);
+	double cost = strtod(end, &end);
+
+	if (f->cost_query.n == f->cost_room) {
+		f->cost_room = f->cost_room ? f->cost_room * 2 : 1024;
+		f->cost = realloc(f->cost, f->cost_room * sizeof(*f->cost));
+		if (f->cost == NULL)
+			abort();
+	}
+	f->cost[f->cost_query.n] = cost;
+	push(&f->cost_query, q);
+	push(&f->cost_combo, c);
+}
+
+static bool read_file(struct file *f, FILE *in)
+{
+	enum { ELSEWHERE, SIZES, COSTS } part = ELSEWHERE;
+	char *line = NULL;
+	size_t room = 0;
+
+	while (getline(&line, &room, in) >= 0) {
+		const char *s = line;
+
+		while (isspace((unsigned char)*s))
+			s++;
+		if (strncmp(s, "set QUERIES", 11) == 0 && strstr(s, ":="))
+			push_all(&f->query_ids, strstr(s, ":=") + 2);
+		else if (strncmp(s, "param size", 10) == 0)
+			part = SIZES;
+		else if (strncmp(s, "param costs", 11) == 0)
+			part = COSTS;
+		else if (strncmp(s, "set indexes_per_combination[", 28) == 0)
+			read_combination(f, s + 28);
+		else if (*s == ';')
+			part = ELSEWHERE;
+		else if (part == SIZES && isdigit((unsigned char)*s)) {
+			char *end;
+
+			push(&f->index_ids, strtoul(s, &end, 10));
+			push(&f->bytes, strtoul(end, NULL, 10));
+		} else if (part == COSTS && isdigit((unsigned char)*s))
+			read_cost(f, s);
+	}
+	free(line);
+	return f->query_ids.n > 0 && f->cost_query.n > 0;
+}
+
+static struct matrix *build(const struct file *f, double *base)
+{
+	struct matrix *m = matrix_new(f->index_ids.n, f->query_ids.n);
+	size_t n_query, n_index, n;
+	size_t *query = positions(&f->query_ids, &n_query);
+	size_t *index = positions(&f->index_ids, &n_index);
+	uint32_t member[64];
+
+	for (size_t i = 0; i < f->index_ids.n; i++)
+		matrix_index(m, i, f->bytes.at[i], 0);
+	for (size_t k = 0; k < f->cost_query.n; k++) {
+		unsigned long q = f->cost_query.at[k];
+
+		if (f->cost_combo.at[k] == 0 && q < n_query && query[q] != SIZE_MAX) {
+			matrix_query(m, query[q], f->cost[k], 1);
+			*base += f->cost[k];
+		}
+	}
+	for (size_t k = 0; k < f->cost_query.n; k++) {
+		unsigned long q = f->cost_query.at[k], c = f->cost_combo.at[k];
+
+		if (c == 0 || c >= f->combos || q >= n_query || query[q] == SIZE_MAX)
+			continue;
+		for (n = 0; n < f->combo[c].n && n < 64; n++) {
+			unsigned long id = f->combo[c].at[n];
+
+			if (id >= n_index || index[id] == SIZE_MAX)
+				break;
+			member[n] = index[id];
+		}
+		if (n == f->combo[c].n)
+			matrix_entry(m, query[q], member, n, f->cost[k]);
+	}
+	free(query);
+	free(index);
+	matrix_seal(m);
+	return m;
+}
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+int main(int argc, char **argv)
+{
+	struct file f = {0};
+	struct matrix *m;
+	double base = 0;
+	FILE *in;
+
+	if (argc < 3) {
+		fprintf(stderr, "usage: index_selection FILE BUDGET_MB...\n");
+		return 2;
+	}
+	in = strcmp(argv[1], "-") == 0 ? stdin : fopen(argv[1], "r");
+	if (in == NULL) {
+		fprintf(stderr, "index_selection: %s: %s\n", argv[1], strerror(errno));
+		return 2;
+	}
+	if (!read_file(&f, in)) {
+		fprintf(stderr, "index_selection: %s: no cost matrix in there\n", argv[1]);
+		return 3;
+	}
+	m = build(&f, &base);
+	printf("# budget_mb relative_cost cost bytes seconds indexes\n");
+	for (int i = 2; i < argc; i++) {
+		double mb = strtod(argv[i], NULL), began = seconds();
+		struct select_limits limits = {.bytes = mb > 0 ? mb * 1e6 : 0};
+		struct choice c = select_indexes(m, &limits);
+
+		printf("%s %.6f %.2f %llu %.3f", argv[i], base > 0 ? c.cost / base : 1, c.cost,
+		       (unsigned long long)c.bytes, seconds() - began);
+		for (size_t k = 0; k < c.count; k++)
+			printf(" %lu", f.index_ids.at[c.index[k]]);
+		printf("\n");
+		choice_release(&c);
+	}
+	matrix_free(&m);
+	return 0;
+}
