@@ -110,6 +110,7 @@ class Postgres:
         self.sql("create role other login")
         for name in ("shop", "stock"):
             self.sql(f"create database {name} owner app")
+            self.sql(f"grant all on database {name} to public")
             self.sql("grant all on schema public to public", dbname=name)
 
     def _append(self, name, mode, text):

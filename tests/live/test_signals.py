@@ -1,0 +1,182 @@
+"""Signals, the daemon, its pidfile: how the process lives and ends."""
+import os
+import signal
+import time
+
+import pytest
+
+import pooler as poolers
+import wire
+from pooler import wait_until
+from wire import ServerError
+
+GONE = (wire.Closed, ConnectionResetError, BrokenPipeError, ServerError)
+
+
+@pytest.mark.ours
+def test_term_waits_for_clients(pooler):
+    p = pooler(max_open=1)
+    with p.wire() as a:
+        a.query("begin")
+        p.signal(signal.SIGTERM)
+        time.sleep(0.3)
+        with pytest.raises((OSError, *GONE)):
+            p.wire(timeout=2)
+        assert a.one("select 7") == "7", "a session was cut by the first TERM"
+        a.query("commit")
+        a.quit()
+    assert p.wait(10) == 0
+
+
+@pytest.mark.ours
+def test_second_term_ends_at_once(pooler):
+    p = pooler(max_open=1)
+    with p.wire() as a:
+        a.query("begin")
+        p.signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert p.running()
+        p.signal(signal.SIGTERM)
+        assert p.wait(5) == 0
+        with pytest.raises(GONE):
+            a.query("select 1")
+
+
+@pytest.mark.ours
+def test_int_waits_for_servers(pooler):
+    """INT: transactions end, sessions do not go on after them."""
+    p = pooler(max_open=2)
+    with p.wire() as a, p.wire() as idle:
+        idle.query("select 1")
+        a.query("begin")
+        p.signal(signal.SIGINT)
+        time.sleep(0.3)
+        assert p.running() and a.one("select 7") == "7"
+        a.send(wire.query("commit"))
+        got = a.closed(10)
+        assert b"C" in [k for k, _ in got], "the commit was not answered"
+        assert p.wait(10) == 0
+
+
+@pytest.mark.ours
+def test_quit_ends_at_once(pooler):
+    p = pooler(max_open=1)
+    with p.wire() as a:
+        a.query("begin")
+        p.signal(signal.SIGQUIT)
+        assert p.wait(5) == 0
+
+
+def test_term_without_clients(pooler):
+    p = pooler()
+    with p.wire() as a:
+        a.query("select 1")
+        a.quit()
+    p.signal(signal.SIGTERM)
+    assert p.wait(5) == 0 or poolers.STAND_IN
+
+
+def test_nothing_is_left_at_the_server(pooler, postgres):
+    p = pooler(max_open=3)
+    clients = [p.wire() for _ in range(3)]
+    for c in clients:
+        c.query("begin")
+    p.stop()
+    wait_until(lambda: not postgres.backends("usename = 'trusty'"), 5)
+
+
+def test_hup_reloads(pooler):
+    p = pooler(max_client_conn=50)
+    with p.wire() as a:
+        a.query("select 1")
+        p.write_config(max_client_conn=77)
+        p.signal(signal.SIGHUP)
+        wait_until(lambda: {r["key"]: r["value"] for r in p.show("CONFIG")}["max_client_conn"] ==
+                   "77", 5, "the new limit is shown")
+        assert a.one("select 1") == "1", "a reload cut a session"
+
+
+def test_hup_with_a_broken_file_changes_nothing(pooler):
+    p = pooler(max_client_conn=50)
+    with p.wire() as a:
+        p.write_config(raw="[databases]\nnonsense\n[pooler]\nmax_client_conn = lots\n")
+        p.signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert p.running()
+        assert a.one("select 1") == "1"
+        if not poolers.STAND_IN:
+            values = {r["key"]: r["value"] for r in p.show("CONFIG")}
+            assert values["max_client_conn"] == "50"
+            p.log_contains(r"max_client_conn")
+
+
+def test_new_database_after_reload(pooler, postgres):
+    server = f"host=127.0.0.1 port={postgres.port}"
+    p = pooler(databases={"shop": server})
+    with p.wire() as a:
+        a.query("select 1")
+        p.databases["fresh"] = server + " dbname=stock"
+        p.write_config()
+        p.signal(signal.SIGHUP)
+
+        def there():
+            try:
+                with p.wire(database="fresh") as c:
+                    return c.one("select current_database()")
+            except (ServerError, wire.Closed):
+                return None
+        assert wait_until(there, 5) == "stock"
+        assert a.one("select 1") == "1"
+
+
+def alive(pid):
+    """Does the process run?  A zombie nobody waited for does not."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def test_daemon_with_pidfile(pooler):
+    p = pooler(start=False, pidfile="PIDFILE", logfile="LOGFILE")
+    p.write_config(pidfile=p.dir + "/pid", logfile=p.dir + "/log")
+    status, out, err = p.run("-d", p.config)
+    assert status == 0, out + err
+    pid = None
+    try:
+        wait_until(lambda: os.path.exists(p.dir + "/pid"), 5, "the pidfile is written")
+        with open(p.dir + "/pid", encoding="ascii") as f:
+            pid = int(f.read())
+        with p.wire() as a:
+            assert a.one("select 1") == "1"
+        assert os.getsid(pid) != os.getsid(0), "the daemon stayed in our session"
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not alive(pid), 10, "the daemon ends")
+        wait_until(lambda: not os.path.exists(p.dir + "/pid"), 2, "the pidfile is removed")
+        assert not poolers.REPORT.search(p.log())
+    finally:
+        if pid and alive(pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.ours
+def test_a_second_one_with_the_same_pidfile_refuses(pooler):
+    p = pooler(start=False)
+    p.write_config(pidfile=p.dir + "/pid")
+    p.start()
+    wait_until(lambda: os.path.exists(p.dir + "/pid"), 5)
+    status, out, err = p.run(p.config)
+    assert status != 0 and "pid" in out + err, (status, out, err)
+    with p.wire() as a:
+        assert a.one("select 1") == "1"
+    assert os.path.exists(p.dir + "/pid"), "the refused one removed the other's pidfile"
+
+
+@pytest.mark.ours
+def test_port_in_use(pooler):
+    p = pooler()
+    q = pooler(start=False)
+    q.write_config(listen_port=p.port)
+    status, out, err = q.run(q.config, timeout=20)
+    assert status != 0 and str(p.port) in out + err, (status, out, err)
