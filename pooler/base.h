@@ -4,6 +4,7 @@
  *
  *   base_buf.c    struct buf: a growable byte buffer with a hard cap
  *   base_clock.c  two clocks: monotonic for deadlines, wall for what people read
+ *   base_hash.c   a keyed hash: equal bytes, equal numbers, within one run of the program
  *   base_log.c    the operator's log (stderr, file, syslog; text or JSON lines)
  *   (here)        struct list: an intrusive doubly linked ring
  *
@@ -54,6 +55,12 @@ char *mem_printf(const char *fmt, ...) PRINTF(1, 2) MUSTCHECK;
 void mem_wipe(void *p, size_t n);
 /* memcmp for secrets: time depends on n only. */
 bool mem_equal_ct(const void *a, const void *b, size_t n) MUSTCHECK;
+
+/* --- keyed hash ----------------------------------------------------------- */
+
+/* SipHash under a random key of this process: whoever sees the number cannot find the
+ * value by trying.  About a microsecond; for hash tables take something cheaper. */
+uint64_t hash_keyed(const void *p, size_t n) MUSTCHECK;
 
 /* --- list ----------------------------------------------------------------- */
 

@@ -5,7 +5,8 @@
  *
  *   obs_hist.c     struct hist: a mergeable histogram of microseconds
  *   obs_stats.c    struct stats: the counters of a pool, all from one table
- *   obs_qlog.c     the query log: rings, the writer thread, rotation
+ *   obs_ring.c     the query log on the loop: a ring for each worker
+ *   obs_qlog.c     the query log's writer: a thread, rotation, failing disks
  *   obs_line.c     one statement -> one JSON line
  *   obs_param.c    a Bind message -> "$1 = '42', $2 = NULL"
  *   obs_value.c    one binary value -> its text
@@ -89,8 +90,9 @@ void hist_release(struct hist *h);
 #define STATS_ERROR_TABLE(X)                                                                       \
 	X("08")                                                                                    \
 	X("0A")                                                                                    \
-	X("21") X("22") X("23") X("25") X("26") X("28") X("34") X("3D") X("40") X("42") X("53")    \
-		X("54") X("55") X("57") X("58") X("XX") X("other")
+	X("21")                                                                                    \
+	X("22") X("23") X("25") X("26") X("28") X("34") X("3D") X("40") X("42") X("53") X("54")    \
+		X("55") X("57") X("58") X("XX") X("other")
 
 struct stats {
 #define STATS_FIELD(field, metric, unit, help) uint64_t field;

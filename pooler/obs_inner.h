@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * What the files of the query log share: obs_qlog.c (rings and the writer thread) calls
+ * What the files of the query log share: obs_ring.c is the worker's side; obs_qlog.c (the
+ * writer thread) takes from the rings and calls
  * obs_line.c (a statement as a line), which calls obs_param.c (Bind), obs_value.c (one binary
  * value) and obs_mask.c (secrets).
  * Everything here runs on the writer's thread, or on a test's.
@@ -31,6 +32,35 @@ struct qlog_session {
 
 void session_drop(struct qlog_session *s); /* frees the block */
 
+enum record_kind { RECORD_PAD = 0, RECORD_STATEMENT, RECORD_RETIRE };
+
+/* What lies in the ring: this, then the pieces in the order of their lengths. */
+struct record {
+	uint32_t size; /* of the whole record, a multiple of 8 */
+	uint32_t kind;
+	uint64_t number; /* line_num */
+	uint32_t name_len, tag_len, text_len, bind_len, type_count, error_len;
+	bool has_name, has_tag, has_bind, has_error;
+	struct qlog_statement s; /* its pointers are set anew when it is read */
+};
+
+/* `head` is what was ever put in, `tail` what was ever taken out: obs_ring.c has the rules. */
+struct qlog_ring {
+	/* --- the worker's line */
+	uint64_t head __attribute__((aligned(64)));
+	uint64_t tail_seen; /* its last look at tail */
+	uint64_t dropped;
+	struct qlog_session *retired; /* those that found the ring full */
+	const struct qlog_gate *gate;
+	/* --- the writer's line */
+	uint64_t tail __attribute__((aligned(64)));
+	uint64_t head_seen;
+	/* --- constant */
+	size_t size __attribute__((aligned(64))); /* a power of two */
+	char *data;
+	struct qlog_ring *next;
+};
+
 /* The writer's state: options, caches, scratch space. */
 struct line {
 	struct qlog_options o; /* o.file is not used here */
@@ -38,8 +68,6 @@ struct line {
 	char stamp[32], zone[16];
 	size_t stamp_len, zone_len;
 	struct buf scratch, value;
-	struct evp_mac_ctx_st *mac; /* for query_log_parameters = hash, when first used */
-	unsigned char key[16];
 };
 
 void line_release(struct line *l);

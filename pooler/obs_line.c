@@ -14,7 +14,6 @@
  */
 #include "obs_inner.h"
 
-#include <openssl/evp.h>
 #include <time.h>
 
 /* --- pieces --------------------------------------------------------------- */
@@ -253,9 +252,6 @@ void line_release(struct line *l)
 {
 	buf_free(&l->scratch);
 	buf_free(&l->value);
-	EVP_MAC_CTX_free(l->mac);
-	l->mac = NULL;
-	mem_wipe(l->key, sizeof l->key);
 }
 
 /* --- the line ------------------------------------------------------------- */

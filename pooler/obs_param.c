@@ -10,10 +10,6 @@
  */
 #include "obs_inner.h"
 
-#include <openssl/evp.h>
-#include <openssl/params.h>
-#include <sys/random.h>
-
 struct reader {
 	const unsigned char *p, *end;
 };
@@ -67,33 +63,10 @@ static void put_quoted(struct buf *out, const char *s, size_t len, bool clipped)
 	buf_put_u8(out, '\'');
 }
 
-/* The keyed hash of a value: equal values of one run of the program are equal, and without
- * the key (random, never written anywhere) a small set of values cannot be tried out. */
-static void put_hash(struct line *l, struct buf *out, const void *value, size_t len)
+/* '#0123456789abcdef': tells which values are equal and nothing else of them. */
+static void put_hash(struct buf *out, const void *value, size_t len)
 {
-	size_t size = 8, n = 0;
-	unsigned char tag[8] = {0};
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_size_t("size", &size), OSSL_PARAM_construct_end()};
-
-	if (!l->mac) {
-		EVP_MAC *mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
-		l->mac = mac ? EVP_MAC_CTX_new(mac) : NULL;
-		EVP_MAC_free(mac);
-		if (getrandom(l->key, sizeof l->key, 0) != (ssize_t)sizeof l->key)
-			log_die(LOG_PART_OBS, "no random numbers for query_log_parameters = hash");
-	}
-	if (!l->mac || !EVP_MAC_init(l->mac, l->key, sizeof l->key, params) ||
-		!EVP_MAC_update(l->mac, value, len) ||
-		!EVP_MAC_final(l->mac, tag, &n, sizeof tag)) {
-		buf_put_str(out, "'***'");
-		return;
-	}
-	buf_put_u8(out, '\'');
-	buf_put_u8(out, '#');
-	for (size_t i = 0; i < sizeof tag; i++)
-		buf_printf(out, "%02x", tag[i]);
-	buf_put_u8(out, '\'');
+	buf_printf(out, "'#%016llx'", (unsigned long long)hash_keyed(value, len));
 }
 
 static void put_value(
@@ -110,7 +83,7 @@ static void put_value(
 		len = text->len;
 	}
 	if (l->o.parameters == QLOG_PARAMETERS_HASH) {
-		put_hash(l, out, v, len);
+		put_hash(out, v, len);
 		return;
 	}
 	n = l->o.max_text ? utf8_clip(v, len, max) : len;

@@ -35,6 +35,8 @@ static void put_float(struct buf *out, double v, int least, int most, int wide, 
 		buf_put_str(out, isnan(v) ? "NaN" : v > 0 ? "Infinity" : "-Infinity");
 		return;
 	}
+	if (fabs(v) < (single ? 1.2e-38 : 2.3e-308))
+		prec = 1; /* below the normal range fewer digits may do */
 	for (; prec <= most; prec++) {
 		snprintf(e, sizeof e, "%.*e", prec - 1, v);
 		if (single ? strtof(e, NULL) == (float)v : strtod(e, NULL) == v)
