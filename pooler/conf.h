@@ -7,12 +7,16 @@
  * threads share it by reference.  RELOAD and SET make a new snapshot; whoever still
  * works by the old one keeps it until it lets go.
  *
- *   conf_table.c     conf_settings[]: one row a setting; all else follows from it
- *   conf_value.c     text -> value and back: bool, int, size, time, words, lists
+ *   conf_table.c     conf_settings[]: one row a setting (rows in conf_rows_*.h)
+ *   conf_value.c     text -> value and back: bool, int, size, time, words
+ *   conf_check.c     what a text must look like: ports, addresses, lists of words
  *   conf_ini.c       the file's syntax, %include; knows no setting
- *   conf_build.c     lines -> struct conf, defaults, what must fit together
+ *   conf_build.c     lines -> struct conf, with defaults
+ *   conf_fit.c       what must fit together across settings and files
+ *   conf_load.c      load, reload, SET: the ways to a new snapshot
  *   conf_snapshot.c  references, look-ups, precedence (user > database > pooler)
- *   conf_diff.c      what changed between two snapshots; SET; SHOW CONFIG
+ *   conf_report.c    errors and warnings; "did you mean"
+ *   conf_show.c      SHOW CONFIG, what changed between two snapshots
  *   conf_print.c     the sample file, docs/settings.md, the man page
  *
  * Reading a setting:          conf->p.query_wait_timeout
@@ -267,7 +271,7 @@ struct conf_peer {
 	int id;		  /* 1..16383 */
 	const char *host; /* never NULL; a directory means its unix socket */
 	int port;
-	int pool_size; /* connections for cancels; CONF_UNSET = max_open */
+	int pool_size; /* cancels passed on at one time; CONF_UNSET = max_open */
 
 	const char *file;
 	int line;
@@ -409,25 +413,41 @@ enum conf_type {
 
 enum conf_scope { CONF_IN_POOLER, CONF_IN_DATABASE, CONF_IN_USER, CONF_IN_PEER, CONF_SCOPES };
 
-/* One row of the table.  `at[scope]` is 1 + the field's offset in the struct of that
- * scope, 0 where the setting is not known. */
+/* Where a setting lives in the struct of one scope.  `kind` 0: it is not known there. */
+enum conf_kind {
+	CONF_ABSENT,
+	CONF_KIND_BOOL,
+	CONF_KIND_INT,
+	CONF_KIND_SIZE,
+	CONF_KIND_TIME,
+	CONF_KIND_NUMBER,
+	CONF_KIND_TEXT,
+};
+struct conf_at {
+	unsigned short offset;
+	unsigned short kind; /* enum conf_kind: the C type of the field, from the compiler */
+};
+
+/* One row of the table. */
 struct conf_setting {
+	const char *section; /* heading in the sample and the manuals; NULL: as the row above */
 	const char *name;
-	const char *pgbouncer;	/* its word in [pgbouncer], where it is another; SHOW CONFIG */
-	const char *aliases[3]; /* further words, e.g. those of [databases] */
-	const char *section;	/* heading in the sample and the manuals; NULL: as above */
+	const char *pgbouncer; /* its word in [pgbouncer], where it is another; SHOW CONFIG */
+	const char *alias[3];  /* further words, e.g. those of [databases] */
 	enum conf_type type;
-	unsigned at[CONF_SCOPES];
+	struct conf_at at[CONF_SCOPES];
 	const char *def;	  /* as text; NULL = unset, which is "" for a text */
 	double min, max;	  /* in the unit; max 0 = as the type allows */
-	const char *unit;	  /* of a bare number: "s", "ms", "bytes" */
+	const char *unit;	  /* of a bare number: "s", "ms" */
 	const char *zero;	  /* a word for 0 ("auto") */
-	const char *const *words; /* CONF_WORD: index is the value; NULL ends */
+	const char *const *words; /* CONF_WORD: the index is the value; NULL ends */
 	bool restart;		  /* cannot change while running */
+	bool zero_inherits;	  /* 0 in a database or user means unset, as PgBouncer has it */
 	const char *ignored;	  /* without effect, and why */
-	const char *check;	  /* further shape of a text: see conf_value.c */
-	const char *example;	  /* for the sample file, where the default says little */
-	const char *help;	  /* a paragraph */
+	/* What else a text must satisfy; if it does not, says what is allowed. */
+	bool (*check)(const char *text, struct buf *allowed);
+	const char *example; /* for the sample file, where the default says little */
+	const char *help;    /* a paragraph */
 };
 
 extern const struct conf_setting conf_settings[];
@@ -435,6 +455,9 @@ extern const size_t conf_settings_count;
 
 /* By name or alias, in a scope; NULL when there is none. */
 const struct conf_setting *conf_setting_find(enum conf_scope scope, const char *key);
+
+/* The operator's log as the settings want it; `to_stderr` is left to the caller. */
+struct log_options conf_log_options(const struct conf *c);
 
 /* SHOW CONFIG: every setting of [pooler] in alphabetical order.  A setting that PgBouncer
  * knows under another word comes under both.  Secrets are masked. */
