@@ -405,6 +405,9 @@ static void lex_literal(
 
 	if (string && (x->note & NOTE_STRING)) { /* 'a' newline 'b' is one literal */
 		x->out->lit_hash ^= h;
+		if (x->nlit > 0)
+			x->lit[x->nlit - 1].len =
+				(uint32_t)(x->p - x->text) - x->lit[x->nlit - 1].off;
 		return;
 	}
 	lex_end_rows(x);

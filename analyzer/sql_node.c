@@ -45,12 +45,12 @@ static bool is_set(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
 
 const char *node_kind(const struct sql_node *n)
 {
-	return n ? msg(n)->descriptor->short_name : "";
+	return n ? msg(n)->descriptor->name + strlen("pg_query.") : "";
 }
 
 bool node_is(const struct sql_node *n, const char *kind)
 {
-	return n && strcmp(msg(n)->descriptor->short_name, kind) == 0;
+	return n && strcmp(node_kind(n), kind) == 0;
 }
 
 const struct sql_node *node_get(const struct sql_node *n, const char *field)

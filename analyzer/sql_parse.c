@@ -11,6 +11,7 @@
  * Callers remember failures by shape: this file keeps no state.
  */
 #include "sql.h"
+#include "sql_build.h"
 
 #include <pg_query.h>
 #include <pg_query/pg_query.pb-c.h>
@@ -147,7 +148,7 @@ static char *skip_dollar(char *p, char *end)
 }
 
 /* Comments become blanks; quoted text is stepped over. */
-static void blank_comments(char *text, size_t n)
+void build_blank_comments(char *text, size_t n)
 {
 	char *p = text, *end = text + n, *from;
 
@@ -228,7 +229,7 @@ struct sql_tree *sql_parse(struct arena *a, struct str text, struct err *why)
 		return NULL;
 	char *copy = arena_cstr(a, text);
 	if (shape.traits & SQL_HAS_COMMENT)
-		blank_comments(copy, text.n);
+		build_blank_comments(copy, text.n);
 	root = parse_once(a, copy, why);
 	if (!root && shape.traits & SQL_HAS_PLACEHOLDER && substitute(copy, text.n)) {
 		struct err again;
