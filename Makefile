@@ -48,7 +48,7 @@ ALL_LDFLAGS = -pthread -Wl,--gc-sections -Wl,--as-needed $(CFLAGS_$(FLAVOR)) $(L
 
 PQ_CFLAGS := $(shell pkg-config --cflags libpq 2>/dev/null)
 pooler_CPPFLAGS := -Ipooler -Ianalyzer $(PQ_CFLAGS)
-pooler_LIBS := -lpq -lev -lssl -lcrypto -lidn -ljansson -lmicrohttpd -lsystemd -lm
+pooler_LIBS := -lpq -lev -lssl -lcrypto -lidn -lpam -ljansson -lmicrohttpd -lsystemd -lm
 analyzer_CPPFLAGS := -Ianalyzer $(PQ_CFLAGS)
 analyzer_LIBS := -lpg_query -lpq -ljansson -larchive -lm
 

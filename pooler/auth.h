@@ -98,6 +98,7 @@ bool secret_matches(const struct auth_secret *s, const char *user, const char *p
 /* "user" "secret" per line; a user may have several lines: each secret is alive.  Immutable
  * once loaded but for the derived keys of plain secrets; counted references, any thread. */
 struct auth_user {
+	int refs; /* only of those made by auth_user_new() */
 	char *name;
 	unsigned line;		     /* of its first secret in the file */
 	struct auth_secret *secrets; /* count > 0; secrets[0] is the first in the file */
@@ -114,9 +115,14 @@ struct auth_users *auth_users_ref(struct auth_users *u);
 void auth_users_drop(struct auth_users **u);
 const struct auth_user *auth_users_find(const struct auth_users *u, const char *name);
 size_t auth_users_count(const struct auth_users *u);
-/* A user outside of any list (a role's rolpassword).  NULL when the secret has no known form. */
+/* Is there a secret that can answer an md5 challenge? */
+bool auth_users_have_md5(const struct auth_users *u);
+/* A user outside of any list (a role's rolpassword), counted references, one thread.  NULL when
+ * the secret has no known form; with secret = NULL a user who has none. */
 struct auth_user *auth_user_new(const char *name, const char *secret, uint32_t iterations);
-void auth_user_free(struct auth_user **u);
+bool auth_user_add(struct auth_user *u, const char *secret, uint32_t iterations) MUSTCHECK;
+struct auth_user *auth_user_ref(struct auth_user *u);
+void auth_user_drop(struct auth_user **u);
 /* The next plain secret whose keys are still to be derived (by secret_derive, on a thread that
  * may take milliseconds), or NULL. */
 struct auth_secret *auth_user_underived(const struct auth_user *u);
@@ -249,5 +255,76 @@ void auth_rate_free(struct auth_rate **r);
 bool auth_rate_allows(
 	struct auth_rate *r, sa_family_t family, const uint8_t ip[16], usec_t now) MUSTCHECK;
 void auth_rate_failed(struct auth_rate *r, sa_family_t family, const uint8_t ip[16], usec_t now);
+
+/* --- auth_query's cache ---------------------------------------------------- */
+
+/* What was learned by asking: bounded, forgets by time.  `topic` and `name` together are the
+ * key ("query:shop" and a user; "member:+admins" and a user).  One thread. */
+struct auth_cache;
+enum cache_verdict {
+	CACHE_MISS,
+	CACHE_YES,   /* with a user where the topic has one: borrowed until the cache changes */
+	CACHE_NO,    /* there is none; it is not so */
+	CACHE_ERROR, /* could not be asked a moment ago */
+};
+struct auth_cache *auth_cache_new(void);
+void auth_cache_free(struct auth_cache **c);
+enum cache_verdict auth_cache_get(struct auth_cache *c, const char *topic, const char *name,
+	usec_t now, struct auth_user **out);
+/* Takes the reference to user (which may be NULL). */
+void auth_cache_put(struct auth_cache *c, const char *topic, const char *name,
+	enum cache_verdict verdict, struct auth_user *user, usec_t now, usec_t ttl);
+/* After a failed login: what is older than `min_age` is forgotten and asked for anew. */
+void auth_cache_forget(
+	struct auth_cache *c, const char *topic, const char *name, usec_t now, usec_t min_age);
+void auth_cache_clear(struct auth_cache *c);
+
+/* --- helper thread --------------------------------------------------------- */
+
+/* What may block or costs milliseconds.  A job is made and freed by the caller, posted once,
+ * and comes back through auth_helper_take() after `wake` was called (on a helper's thread). */
+enum auth_job_kind {
+	AUTH_JOB_DERIVE, /* keys (in: salt and iterations) of `password` */
+	AUTH_JOB_MATCH,	 /* is `password` the one of `keys`? */
+	AUTH_JOB_QUERY,	 /* secrets of `user`, by `query` on the server of `target` */
+	AUTH_JOB_MEMBER, /* is `user` a member of role `arg` on the server of `target`? */
+	AUTH_JOB_HOST,	 /* has the address `ip` the name `arg` (".suffix" too), both ways? */
+	AUTH_JOB_PAM,	 /* does PAM service `arg` take user and password? */
+	AUTH_JOB_UID,	 /* the name of the system user with number `arg`: into `name` */
+};
+
+/* libpq's words for the server of auth_query: pairs, NULL-terminated. */
+struct auth_target {
+	char *keys[24], *values[24];
+	size_t count;
+};
+void auth_target_add(struct auth_target *t, const char *key, const char *value);
+void auth_target_release(struct auth_target *t);
+
+struct auth_job {
+	struct auth_job *next;
+	enum auth_job_kind kind;
+	void *owner; /* the caller's */
+	char *topic; /* the caller's: where the answer belongs in the cache */
+	char *user, *arg, *query;
+	char *password; /* secret memory */
+	struct auth_target target;
+	struct scram_keys keys;
+	sa_family_t family;
+	uint8_t ip[16];
+	/* the answer */
+	bool ok;	/* proven, member, host matches, user found */
+	bool failed;	/* could not be done; error says why */
+	char **secrets; /* QUERY: secret memory; NULL-terminated */
+	char *name;
+	char *error;
+};
+struct auth_helper;
+struct auth_helper *auth_helper_start(void (*wake)(void *arg), void *arg);
+void auth_helper_post(struct auth_helper *h, struct auth_job *job);
+struct auth_job *auth_helper_take(struct auth_helper *h);
+/* Waits for the jobs under way and gives back all that were not taken, as a list. */
+void auth_helper_stop(struct auth_helper **h, struct auth_job **jobs);
+void auth_job_free(struct auth_job **job);
 
 #endif

@@ -71,22 +71,36 @@ static void user_release(struct auth_user *u)
 
 struct auth_user *auth_user_new(const char *name, const char *secret, uint32_t iterations)
 {
-	struct auth_secret s;
-	const char *why;
-	struct auth_user *u;
+	struct auth_user *u = mem_zalloc(sizeof *u);
 
-	if (!secret_parse(secret, &s, &why))
-		return NULL;
-	u = mem_zalloc(sizeof *u);
+	u->refs = 1;
 	u->name = mem_strdup(name);
-	user_add_secret(u, &s);
-	user_salt(u, iterations);
+	if (secret && !auth_user_add(u, secret, iterations))
+		auth_user_drop(&u);
 	return u;
 }
 
-void auth_user_free(struct auth_user **u)
+bool auth_user_add(struct auth_user *u, const char *secret, uint32_t iterations)
 {
-	if (*u) {
+	struct auth_secret s;
+	const char *why;
+
+	if (!secret_parse(secret, &s, &why))
+		return false;
+	user_add_secret(u, &s);
+	user_salt(u, iterations);
+	return true;
+}
+
+struct auth_user *auth_user_ref(struct auth_user *u)
+{
+	u->refs++;
+	return u;
+}
+
+void auth_user_drop(struct auth_user **u)
+{
+	if (*u && --(*u)->refs == 0) {
 		user_release(*u);
 		free(*u);
 	}
@@ -345,4 +359,13 @@ const struct auth_user *auth_users_find(const struct auth_users *u, const char *
 size_t auth_users_count(const struct auth_users *u)
 {
 	return u ? u->count : 0;
+}
+
+bool auth_users_have_md5(const struct auth_users *u)
+{
+	for (size_t i = 0; u && i < u->count; i++)
+		for (size_t j = 0; j < u->items[i].count; j++)
+			if (u->items[i].secrets[j].kind != SECRET_SCRAM)
+				return true;
+	return false;
 }

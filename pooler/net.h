@@ -81,6 +81,8 @@ bool conn_wants_write(const struct conn *c);
 void conn_adopt_tls(struct conn *c);
 /* "TLSv1.3/TLS_AES_256_GCM_SHA384"; "" for plaintext. */
 void conn_tls_text(const struct conn *c, char *out, size_t size);
+/* No more will be sent: close_notify, then FIN.  Reading goes on. */
+void conn_finish(struct conn *c);
 /* Ends a client's conn: close_notify if it can be sent at once, free, close; fd becomes -1.
  * Harmless on a closed conn. */
 void conn_close(struct conn *c);
@@ -178,6 +180,7 @@ struct net_tls; /* an SSL_CTX; counted references, see net_tls_drop() */
  * certificate, an unknown word).  Connections already accepted keep the one they began with,
  * so a reload is: build new, on success drop the old. */
 struct net_tls *net_tls_new(const struct net_tls_options *o, struct buf *err) MUSTCHECK;
+struct net_tls *net_tls_ref(struct net_tls *t);
 void net_tls_drop(struct net_tls **t);
 
 enum tls_verdict {

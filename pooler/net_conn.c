@@ -79,16 +79,29 @@ void conn_tls_text(const struct conn *c, char *out, size_t size)
 		out[0] = '\0';
 }
 
+/* close_notify, best effort: one try, and only where OpenSSL allows it. */
+static void say_goodbye(SSL *ssl)
+{
+	ERR_clear_error();
+	if (SSL_is_init_finished(ssl) && !(SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN))
+		SSL_shutdown(ssl);
+	ERR_clear_error();
+}
+
+void conn_finish(struct conn *c)
+{
+	if (c->ssl)
+		say_goodbye(c->ssl);
+	if (c->fd >= 0)
+		shutdown(c->fd, SHUT_WR);
+}
+
 void conn_close(struct conn *c)
 {
 	if (c->ssl) {
-		/* Best effort: one try, and only where OpenSSL allows it. */
-		ERR_clear_error();
-		if (SSL_is_init_finished(c->ssl))
-			SSL_shutdown(c->ssl);
+		say_goodbye(c->ssl);
 		SSL_free(c->ssl);
 		c->ssl = NULL;
-		ERR_clear_error();
 	}
 	if (c->fd >= 0)
 		close(c->fd);

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Between session_front.c, session_login.c and session_proof.c; nobody else includes it.
+ *
+ *   session_front.c  the loop: accepts, watches, times out, frees; asks the helper thread
+ *   session_login.c  the steps of a login up to the question "who must prove what?"
+ *   session_proof.c  the steps that prove it: passwords, md5, SCRAM, certificates, peers
+ *
+ * An attempt is a login that is not finished.  Its state names the step that runs next:
+ *
+ *   FIRST ─▶ TLS ─▶ FIRST ─▶ DECIDE ─▶ PLAIN | MD5 | SASL_FIRST ─▶ SASL_FINAL ─▶ (given away)
+ *                              ▲  │            │
+ *                      WAIT ◀──┴──┴────────────┴──▶ DELAY ─▶ LINGER ─▶ (closed)
+ *
+ *   WAIT    the helper thread works for it; then the step in `resume` runs
+ *   DELAY   a failed proof waits out auth_delay before it is told so
+ *   LINGER  the refusal is being sent; then we wait for the client to hang up, so that
+ *           closing with unread bytes does not destroy the message on its way
+ *
+ * A step returns STEP_GO (run the step of the new state at once), STEP_MORE (wait for bytes,
+ * or for the helper), or STEP_END (the attempt is given away or closed: do not touch it).
+ */
+#ifndef POOLER_SESSION_FRONT_H
+#define POOLER_SESSION_FRONT_H
+
+#include "auth.h"
+#include "conf.h"
+#include "session_login.h"
+#include "wire_startup.h"
+
+#include <ev.h>
+
+/* What an attempt may hold of unread input. */
+#define ATTEMPT_INPUT_MAX 16384
+
+enum attempt_state {
+	ATTEMPT_FIRST,
+	ATTEMPT_TLS,
+	ATTEMPT_DECIDE,
+	ATTEMPT_PLAIN,
+	ATTEMPT_MD5,
+	ATTEMPT_SASL_FIRST,
+	ATTEMPT_SASL_FINAL,
+	ATTEMPT_WAIT,
+	ATTEMPT_DELAY,
+	ATTEMPT_LINGER,
+	ATTEMPT_STATES
+};
+
+enum step { STEP_MORE, STEP_GO, STEP_END };
+
+/* The settings and tables that an attempt began with; kept while it lasts. */
+struct front_rules {
+	int refs;
+	const struct conf *conf;
+	struct auth_users *users; /* NULL: no auth_file */
+	struct auth_hba *hba;	  /* NULL: auth_type is not hba */
+	struct auth_ident *ident; /* NULL: none */
+	bool has_md5;		  /* some listed secret can answer an md5 challenge */
+	struct net_tls *tls;	  /* NULL: client_tls_sslmode = disable */
+	struct net_tcp_options tcp;
+};
+
+struct attempt {
+	struct login *login;
+	struct front_rules *rules;
+	ev_io io;
+	enum attempt_state state, resume;
+	bool admitted;	   /* counted by the session layer */
+	bool gss_answered; /* GSSENCRequest came: once is enough */
+	bool read_any;	   /* something was read from the socket */
+	bool direct;   /* the byte in login->in begins a TLS record, and is still in the socket */
+	bool sent_fin; /* LINGER: the refusal is through */
+	struct list by_deadline;
+	usec_t deadline;
+	usec_t began;	     /* monotonic */
+	struct list waiting; /* WAIT: on the question's list */
+
+	/* DECIDE and after */
+	const struct conf_database *db; /* NULL: console, or unknown */
+	bool console;
+	enum auth_method method;
+	const struct hba_line *hba;   /* valid while rules lives; NULL: not by HBA */
+	const struct auth_user *user; /* NULL: unknown */
+	struct auth_user *kept;	      /* a reference that keeps `user` alive, or NULL */
+	bool from_query;	      /* user came from auth_query */
+	struct scram scram;
+	bool scram_on;
+	uint8_t md5_salt[4];
+	uint8_t end_point[64];
+	char *password; /* what the client sent in plain; secret memory */
+	bool match_known, match;
+	const struct auth_secret *proven;
+	char refusal_state[6]; /* DELAY: what will be said */
+	char *refusal_text;
+};
+
+/* --- session_front.c ------------------------------------------------------- */
+
+struct front {
+	struct ev_loop *loop;
+	const struct front_ops *ops;
+	struct front_rules *rules;
+	struct net_listeners listeners;
+	ev_io *accepting; /* one a listener */
+	bool accepting_on;
+	ev_timer timer, breather;
+	ev_async helped;
+	ev_prepare reaper;
+	usec_t armed;		    /* what the timer waits for; USEC_NEVER: nothing */
+	struct list logins;	    /* by deadline: client_login_timeout */
+	struct list delays;	    /* by deadline: auth_delay */
+	struct list lingers;	    /* by deadline */
+	struct list dead;	    /* to be freed when no callback runs */
+	struct list questions[256]; /* under way at the helper, by hash of their key */
+	struct auth_helper *helper; /* started by the first question */
+	struct auth_cache *cache;
+	struct auth_rate *rate;
+	uint8_t scram_hint[4096]; /* which set of salts to try for a name and address */
+	uint64_t last_id;
+	struct front_stats stats;
+};
+extern struct front front;
+
+/* Moves the attempt to `state`; for DELAY and LINGER with the deadline that belongs to it. */
+void attempt_enter(struct attempt *a, enum attempt_state state, usec_t delay);
+/* Sends what is in login->out.  false: broken, the attempt is closed. */
+bool attempt_flush(struct attempt *a) MUSTCHECK;
+void attempt_close(struct attempt *a);
+/* Takes the login out, watchers off; the attempt is then closed as an empty shell. */
+struct login *attempt_give(struct attempt *a);
+/* Posts the job, unless the same question (`key`) is already under way, and waits: when it is
+ * answered the step of `resume` runs.  Takes the job. */
+enum step attempt_ask(struct attempt *a, const char *key, struct auth_job *job);
+
+/* --- session_login.c ------------------------------------------------------- */
+
+enum step attempt_step(struct attempt *a);
+/* Refuses: log line, ErrorResponse, LINGER.  fmt is what the client reads. */
+enum step attempt_refuse(struct attempt *a, const char *sqlstate, const char *fmt, ...)
+	PRINTF(3, 4);
+/* Proven: hands the login over. */
+enum step attempt_finish(struct attempt *a);
+
+/* --- session_proof.c ------------------------------------------------------- */
+
+/* Begins the proof that a->method asks for. */
+enum step proof_begin(struct attempt *a);
+enum step proof_plain(struct attempt *a);
+enum step proof_md5(struct attempt *a);
+enum step proof_sasl_first(struct attempt *a);
+enum step proof_sasl_final(struct attempt *a);
+/* Finds the user's secrets: user list, then auth_query.  false: *out is the step to return. */
+bool proof_find_user(struct attempt *a, enum step *out) MUSTCHECK;
+/* A wrong password or an unknown user: the same words, after auth_delay.  `reason` is logged. */
+enum step proof_failed(struct attempt *a, const char *reason);
+/* An answer of the helper: what it means for the tables, then for each attempt that waits. */
+void proof_answered(const struct auth_job *job);
+void proof_apply(struct attempt *a, struct auth_job *job);
+
+#endif

@@ -1,0 +1,799 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Proving who one is.  proof_begin() may run several times for one login: whenever it misses a
+ * fact (a role's secret, a membership, a name) it asks the helper thread and is run again from
+ * its beginning when the answer is in the cache.
+ *
+ * An unknown user, a user without a usable secret and a wrong password take the same steps and
+ * end with the same words after the same delay.
+ */
+#include "session_front.h"
+
+#include "session_wire.h"
+
+#include <openssl/rand.h>
+#include <unistd.h>
+
+/* How long a wrong password lets a cached secret live that is younger than this. */
+#define FORGET_AGE (2 * USEC_SEC)
+/* How long an answer "could not be asked" holds. */
+#define ERROR_TTL USEC_SEC
+/* The largest message of a client that is not handed over yet. */
+#define PROOF_MESSAGE_MAX 8192
+
+/* --- failing ------------------------------------------------------------------ */
+
+static enum step refuse_later(struct attempt *a, const char *sqlstate, char *text)
+{
+	snprintf(a->refusal_state, sizeof a->refusal_state, "%s", sqlstate);
+	free(a->refusal_text);
+	a->refusal_text = text;
+	attempt_enter(a, ATTEMPT_DELAY, a->rules->conf->p.auth_delay);
+	return STEP_MORE;
+}
+
+static char *query_topic(const struct attempt *a);
+
+enum step proof_failed(struct attempt *a, const char *reason)
+{
+	const struct login *l = a->login;
+	char who[512];
+	bool password = a->method == AUTH_PLAIN || a->method == AUTH_MD5 || a->method == AUTH_SCRAM;
+	const char *what = password		    ? "password"
+			   : a->method == AUTH_CERT ? "certificate"
+			   : a->method == AUTH_PEER ? "Peer"
+			   : a->method == AUTH_PAM  ? "PAM"
+						    : "trust";
+
+	log_line(LOG_PART_AUTH, LOG_LEVEL_WARNING,
+		"%s: %s authentication failed for user \"%s\": %s", login_who(l, who, sizeof who),
+		what, l->user, reason);
+	front.stats.auth_failures++;
+	if (front.rate && l->peer.family != AF_UNIX)
+		auth_rate_failed(front.rate, l->peer.family, l->peer.ip, clock_mono());
+	if (a->from_query) { /* the role may have got a new password */
+		char *topic = query_topic(a);
+		auth_cache_forget(front.cache, topic, l->user, clock_mono(), FORGET_AGE);
+		free(topic);
+	}
+	return refuse_later(a, password ? "28P01" : "28000",
+		mem_printf("%s authentication failed for user \"%s\"", what, l->user));
+}
+
+/* --- facts that must be asked for ----------------------------------------------- */
+
+static struct auth_job *new_job(enum auth_job_kind kind, const char *topic, const char *user)
+{
+	struct auth_job *job = mem_zalloc(sizeof *job);
+
+	job->kind = kind;
+	job->topic = mem_strdup(topic);
+	job->user = mem_strdup(user);
+	return job;
+}
+
+static enum step ask_about(struct attempt *a, struct auth_job *job)
+{
+	char *key = mem_printf("%s/%s", job->topic, job->user);
+	enum step out = attempt_ask(a, key, job);
+
+	free(key);
+	return out;
+}
+
+static const char *auth_user_of(const struct attempt *a)
+{
+	return conf_auth_user(a->rules->conf, a->db, NULL);
+}
+
+/* The [databases] line that auth_query connects through: that of auth_dbname, else the one of
+ * the login itself.  The console has none of its own. */
+static const struct conf_database *query_database(const struct attempt *a, const char **dbname)
+{
+	const struct conf *conf = a->rules->conf;
+	const char *name = conf_auth_dbname(conf, a->db, NULL);
+	const struct conf_database *db = a->db;
+
+	if (name && *name)
+		db = conf_database_find(conf, name);
+	else
+		name = a->login->database;
+	*dbname = db && db->dbname ? db->dbname : name;
+	return db;
+}
+
+/* Where answers belong in the cache: by the server that is asked, not by the login. */
+static char *query_topic(const struct attempt *a)
+{
+	const char *dbname;
+	const struct conf_database *db = query_database(a, &dbname);
+
+	return mem_printf("query:%s:%s", db ? db->name : "", dbname);
+}
+
+static void target_add_tls(
+	struct auth_target *t, const struct conf *conf, const struct conf_database *db)
+{
+	static const char *const words[] = {
+		"disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
+
+	auth_target_add(t, "sslmode", words[conf_server_tls_sslmode(conf, db, NULL)]);
+	auth_target_add(t, "sslrootcert", conf_server_tls_ca_file(conf, db, NULL));
+	auth_target_add(t, "sslcert", conf_server_tls_cert_file(conf, db, NULL));
+	auth_target_add(t, "sslkey", conf_server_tls_key_file(conf, db, NULL));
+	auth_target_add(t, "sslcrl", conf_server_tls_crl_file(conf, db, NULL));
+}
+
+/* How to reach the server of auth_query as auth_user. */
+static void target_fill(struct attempt *a, struct auth_target *t, const struct conf_database *db,
+	const char *dbname)
+{
+	const struct conf *conf = a->rules->conf;
+	const char *user = auth_user_of(a);
+	const struct auth_user *listed = auth_users_find(a->rules->users, user);
+	const char *password =
+		db->user && db->password && strcmp(db->user, user) == 0 ? db->password : NULL;
+
+	for (size_t i = 0; listed && i < listed->count && !password; i++)
+		if (listed->secrets[i].kind == SECRET_PLAIN)
+			password = listed->secrets[i].text;
+	auth_target_add(t, "host", db->host ? db->host : conf->p.unix_socket_dir);
+	auth_target_add(t, "hostaddr", db->hostaddr);
+	auth_target_add(t, "port", db->port);
+	auth_target_add(t, "service", db->service);
+	auth_target_add(t, "passfile", db->passfile);
+	auth_target_add(t, "dbname", dbname);
+	auth_target_add(t, "user", user);
+	auth_target_add(t, "password", password);
+	target_add_tls(t, conf, db);
+	auth_target_add(t, "target_session_attrs", db->target_session_attrs);
+	auth_target_add(t, "gssencmode", "disable");
+	auth_target_add(t, "application_name", "pgsluice auth_query");
+	auth_target_add(t, "options", "-csearch_path=pg_catalog,pg_temp -cstatement_timeout=10s");
+	auth_target_add(t, "connect_timeout", "10");
+}
+
+/* The user's secrets, or NULL.  false: being asked for; return *out. */
+bool proof_find_user(struct attempt *a, enum step *out)
+{
+	struct login *l = a->login;
+	const char *asker = auth_user_of(a), *dbname;
+	const struct conf_database *db;
+	struct auth_user *found = NULL;
+	struct auth_job *job;
+	char *topic;
+	bool known = true;
+
+	auth_user_drop(&a->kept);
+	a->from_query = false;
+	a->user = auth_users_find(a->rules->users, l->user);
+	if (a->user || !asker || !*asker)
+		return true;
+	db = query_database(a, &dbname);
+	if (!db)
+		return true; /* no such database: it looks like a wrong password */
+	topic = query_topic(a);
+	switch (auth_cache_get(front.cache, topic, l->user, clock_mono(), &found)) {
+	case CACHE_YES:
+		a->kept = auth_user_ref(found);
+		a->user = found;
+		a->from_query = true;
+		break;
+	case CACHE_NO:
+		a->from_query = true;
+		break;
+	case CACHE_ERROR:
+		*out = attempt_refuse(a, "08006",
+			"the server of auth_query cannot be asked (see the pooler's log)");
+		known = false;
+		break;
+	case CACHE_MISS:
+		job = new_job(AUTH_JOB_QUERY, topic, l->user);
+		job->query = mem_strdup(conf_auth_query(a->rules->conf, a->db, NULL));
+		target_fill(a, &job->target, db, dbname);
+		*out = ask_about(a, job);
+		known = false;
+		break;
+	}
+	free(topic);
+	return known;
+}
+
+/* A yes-or-no fact; -1: being asked for, and a->state is WAIT. */
+static int ask_fact(struct attempt *a, struct auth_job *job)
+{
+	struct auth_user *none;
+
+	switch (auth_cache_get(front.cache, job->topic, job->user, clock_mono(), &none)) {
+	case CACHE_YES:
+		auth_job_free(&job);
+		return 1;
+	case CACHE_NO:
+	case CACHE_ERROR:
+		auth_job_free(&job);
+		return 0;
+	case CACHE_MISS:
+		break;
+	}
+	ask_about(a, job);
+	return -1;
+}
+
+static int is_member(void *arg, const char *user, const char *role)
+{
+	struct attempt *a = arg;
+	const char *asker = auth_user_of(a), *dbname;
+	const struct conf_database *db = query_database(a, &dbname);
+	struct auth_job *job;
+	char *topic;
+
+	if (strcmp(user, role) == 0)
+		return 1;
+	if (!asker || !*asker || !db)
+		return 0; /* nobody to ask: the line does not match */
+	topic = mem_printf("member:%s:%s:%s", db->name, dbname, role);
+	job = new_job(AUTH_JOB_MEMBER, topic, user);
+	free(topic);
+	job->arg = mem_strdup(role);
+	target_fill(a, &job->target, db, dbname);
+	return ask_fact(a, job);
+}
+
+static int host_is(void *arg, const char *pattern)
+{
+	struct attempt *a = arg;
+	const struct net_addr *peer = &a->login->peer;
+	char host[NET_ADDR_TEXT];
+	char *topic = mem_printf("host:%s", pattern);
+	struct auth_job *job =
+		new_job(AUTH_JOB_HOST, topic, net_addr_host(peer, host, sizeof host));
+
+	free(topic);
+	job->arg = mem_strdup(pattern);
+	job->family = peer->family;
+	memcpy(job->ip, peer->ip, 16);
+	return ask_fact(a, job);
+}
+
+/* --- what the helper answers ------------------------------------------------------ */
+
+static void query_answered(const struct auth_job *job, const struct conf_pooler *p)
+{
+	/* A role without a password, or with an expired one, is a user without secrets. */
+	struct auth_user *u = job->ok ? auth_user_new(job->user, NULL, 0) : NULL;
+
+	for (size_t i = 0; u && job->secrets && job->secrets[i]; i++)
+		if (!auth_user_add(u, job->secrets[i], (uint32_t)p->scram_iterations))
+			log_line(LOG_PART_AUTH, LOG_LEVEL_WARNING,
+				"auth_query: user \"%s\": a secret of unknown form is left out",
+				job->user);
+	auth_cache_put(front.cache, job->topic, job->user, u ? CACHE_YES : CACHE_NO, u,
+		clock_mono(), u && u->count ? p->auth_cache_ttl : p->auth_negative_ttl);
+}
+
+void proof_answered(const struct auth_job *job)
+{
+	const struct conf_pooler *p = &front.rules->conf->p;
+	struct auth_user *u;
+
+	if (job->failed)
+		log_line(LOG_PART_AUTH, LOG_LEVEL_ERROR, "%s: %s", job->topic, job->error);
+	if (job->kind == AUTH_JOB_DERIVE || job->kind == AUTH_JOB_MATCH ||
+		job->kind == AUTH_JOB_PAM)
+		return; /* for one attempt, not for the tables */
+	if (job->failed) {
+		auth_cache_put(front.cache, job->topic, job->user, CACHE_ERROR, NULL, clock_mono(),
+			ERROR_TTL);
+		return;
+	}
+	switch (job->kind) {
+	case AUTH_JOB_QUERY:
+		query_answered(job, p);
+		break;
+	case AUTH_JOB_UID:
+		u = auth_user_new(job->name, NULL, 0);
+		auth_cache_put(front.cache, job->topic, job->user, CACHE_YES, u, clock_mono(),
+			p->auth_cache_ttl);
+		break;
+	default:
+		auth_cache_put(front.cache, job->topic, job->user, job->ok ? CACHE_YES : CACHE_NO,
+			NULL, clock_mono(), job->ok ? p->auth_cache_ttl : p->auth_negative_ttl);
+		break;
+	}
+}
+
+/* Keys derived from a plain secret go to that secret, if it is still the one. */
+static void apply_keys(const struct auth_user *u, const struct auth_job *job)
+{
+	for (size_t i = 0; u && i < u->count; i++) {
+		struct auth_secret *s = &u->secrets[i];
+		if (s->kind == SECRET_PLAIN && !s->has_keys &&
+			s->keys.iterations == job->keys.iterations &&
+			s->keys.salt_len == job->keys.salt_len &&
+			memcmp(s->keys.salt, job->keys.salt, s->keys.salt_len) == 0 &&
+			strcmp(s->text, job->password) == 0) {
+			s->keys = job->keys;
+			s->has_keys = true;
+		}
+	}
+}
+
+void proof_apply(struct attempt *a, struct auth_job *job)
+{
+	switch (job->kind) {
+	case AUTH_JOB_DERIVE:
+		if (!job->failed)
+			apply_keys(a->user, job);
+		break;
+	case AUTH_JOB_MATCH:
+	case AUTH_JOB_PAM:
+		a->match_known = true;
+		a->match = job->ok && !job->failed;
+		break;
+	default:
+		break;
+	}
+}
+
+/* --- messages -------------------------------------------------------------------- */
+
+static void put_request(struct attempt *a, uint32_t code, const void *data, size_t n)
+{
+	struct buf *out = &a->login->out;
+	size_t at = wire_begin(out, 'R');
+
+	buf_put_u32(out, code);
+	buf_put(out, data, n);
+	wire_end(out, at);
+}
+
+/* The client's next 'p' message, as a NUL-terminated copy in secret memory (the body may hold
+ * NULs itself).  NULL: *out is the step to return. */
+static char *take_message(struct attempt *a, size_t *len, enum step *out)
+{
+	struct buf *in = &a->login->in;
+	uint32_t size;
+	char *body;
+
+	*out = STEP_MORE;
+	if (in->len >= 1 && in->data[0] != 'p') {
+		*out = attempt_refuse(a, "08P01", "expected password response, got message type %u",
+			(unsigned)(uint8_t)in->data[0]);
+		return NULL;
+	}
+	if (in->len < WIRE_HEADER)
+		return NULL;
+	size = wire_u32(in->data + 1);
+	if (size < 4 || size > PROOF_MESSAGE_MAX) {
+		*out = attempt_refuse(a, "08P01", "invalid password packet size");
+		return NULL;
+	}
+	if (in->len < size + 1)
+		return NULL;
+	*len = size - 4;
+	body = secret_alloc(*len + 1);
+	memcpy(body, in->data + WIRE_HEADER, *len);
+	body[*len] = '\0';
+	mem_wipe(in->data, size + 1);
+	buf_drop_front(in, size + 1);
+	return body;
+}
+
+/* A PasswordMessage: one text, ended by the message's last byte. */
+static char *take_password(struct attempt *a, enum step *out)
+{
+	size_t len;
+	char *text = take_message(a, &len, out);
+
+	if (!text)
+		return NULL;
+	if (len == 0 || strlen(text) + 1 != len) {
+		*out = attempt_refuse(a, "08P01", "invalid password packet size");
+	} else if (len == 1) {
+		*out = attempt_refuse(a, "28P01", "empty password returned by client");
+	} else if (len > AUTH_PASSWORD_MAX + 1) {
+		*out = attempt_refuse(
+			a, "28P01", "the password is longer than %u bytes", AUTH_PASSWORD_MAX);
+	} else {
+		return text;
+	}
+	secret_free(text);
+	return NULL;
+}
+
+/* --- plain ------------------------------------------------------------------------ */
+
+static enum step ask_match(struct attempt *a, const struct auth_secret *s)
+{
+	struct auth_job *job = new_job(AUTH_JOB_MATCH, "match", a->login->user);
+	char *key = mem_printf("match:%llu", (unsigned long long)a->login->id);
+	enum step out;
+
+	job->password = secret_strdup(a->password);
+	job->keys = s->keys;
+	out = attempt_ask(a, key, job);
+	free(key);
+	return out;
+}
+
+static enum step ask_pam(struct attempt *a)
+{
+	struct auth_job *job = new_job(AUTH_JOB_PAM, "pam", a->login->user);
+	char *key = mem_printf("pam:%llu", (unsigned long long)a->login->id);
+	char host[NET_ADDR_TEXT];
+	const char *service = a->hba && a->hba->pam_service ? a->hba->pam_service
+							    : a->rules->conf->p.auth_pam_service;
+	enum step out;
+
+	job->password = secret_strdup(a->password);
+	job->arg = mem_strdup(service);
+	job->name = mem_strdup(net_addr_host(&a->login->peer, host, sizeof host));
+	out = attempt_ask(a, key, job);
+	free(key);
+	return out;
+}
+
+/* With the password at hand: compare it with each secret; SCRAM ones cost milliseconds, so the
+ * helper does it (only the first such: more would let a client buy CPU time). */
+static enum step judge_plain(struct attempt *a)
+{
+	const struct auth_secret *scram = NULL;
+	enum step out;
+
+	if (a->method == AUTH_PAM) {
+		if (!a->match_known)
+			return ask_pam(a);
+		return a->match ? attempt_finish(a) : proof_failed(a, "PAM said no");
+	}
+	if (!proof_find_user(a, &out))
+		return out;
+	for (size_t i = 0; a->user && i < a->user->count; i++) {
+		const struct auth_secret *s = &a->user->secrets[i];
+		if (s->kind == SECRET_SCRAM) {
+			if (!scram)
+				scram = s;
+		} else if (secret_matches(s, a->login->user, a->password)) {
+			a->proven = s;
+			return attempt_finish(a);
+		}
+	}
+	if (scram && !a->match_known)
+		return ask_match(a, scram);
+	if (scram && a->match) {
+		a->proven = scram;
+		return attempt_finish(a);
+	}
+	return proof_failed(a, a->user ? "wrong password" : "no such user");
+}
+
+enum step proof_plain(struct attempt *a)
+{
+	enum step out;
+
+	if (!a->password) {
+		a->password = take_password(a, &out);
+		if (!a->password)
+			return out;
+	}
+	return judge_plain(a);
+}
+
+/* --- md5 ---------------------------------------------------------------------------- */
+
+static enum step begin_md5(struct attempt *a)
+{
+	if (RAND_bytes(a->md5_salt, sizeof a->md5_salt) != 1)
+		return attempt_refuse(a, "XX000", "no random numbers");
+	put_request(a, 5, a->md5_salt, sizeof a->md5_salt);
+	attempt_enter(a, ATTEMPT_MD5, 0);
+	return STEP_GO;
+}
+
+enum step proof_md5(struct attempt *a)
+{
+	enum step out;
+	char *answer = take_password(a, &out);
+	bool any = false;
+
+	if (!answer)
+		return out;
+	for (size_t i = 0; a->user && i < a->user->count; i++)
+		if (md5_check(&a->user->secrets[i], a->login->user, a->md5_salt, answer)) {
+			a->proven = &a->user->secrets[i];
+			any = true;
+			break;
+		}
+	if (!a->user) { /* the same work for nobody; its answer does not count */
+		struct auth_secret nobody = {.kind = SECRET_PLAIN, .text = (char[]){""}};
+		any = md5_check(&nobody, a->login->user, a->md5_salt, answer) && a->user;
+	}
+	secret_free(answer);
+	if (any)
+		return attempt_finish(a);
+	return proof_failed(a, a->user ? "wrong password" : "no such user");
+}
+
+/* --- SCRAM ---------------------------------------------------------------------------- */
+
+static uint8_t *scram_hint(struct attempt *a)
+{
+	uint32_t h = 2166136261u;
+
+	for (const char *c = a->login->user; *c; c++)
+		h = (h ^ (uint8_t)*c) * 16777619u;
+	for (int i = 0; i < 16; i++)
+		h = (h ^ a->login->peer.ip[i]) * 16777619u;
+	return &front.scram_hint[h % ARRAY_LEN(front.scram_hint)];
+}
+
+static enum step begin_scram(struct attempt *a)
+{
+	const struct auth_secret *s = a->user ? auth_user_underived(a->user) : NULL;
+	struct buf list = {0};
+	size_t n;
+
+	if (s) {
+		struct auth_job *job = new_job(AUTH_JOB_DERIVE, "derive", a->login->user);
+		char *key = mem_printf("derive:%p", (const void *)s);
+		enum step out;
+		job->password = secret_strdup(s->text);
+		job->keys = s->keys;
+		out = attempt_ask(a, key, job);
+		free(key);
+		return out;
+	}
+	n = net_tls_end_point(&a->login->conn, a->end_point);
+	scram_begin(&a->scram, a->user, a->login->user, *scram_hint(a),
+		(uint32_t)a->rules->conf->p.scram_iterations, a->end_point, n);
+	a->scram_on = true;
+	scram_put_mechanisms(&list, n > 0);
+	put_request(a, 10, list.data, list.len);
+	buf_free(&list);
+	attempt_enter(a, ATTEMPT_SASL_FIRST, 0);
+	return STEP_GO;
+}
+
+static enum step scram_refuse(struct attempt *a, enum scram_verdict v, const char *why)
+{
+	if (v == SCRAM_DENIED) {
+		if (a->user && auth_user_salts(a->user) > 1)
+			++*scram_hint(a);
+		return proof_failed(
+			a, a->user ? "wrong password" : "no such user, or no secret for SCRAM");
+	}
+	return attempt_refuse(a, "08P01", "%s", why);
+}
+
+enum step proof_sasl_first(struct attempt *a)
+{
+	enum step out;
+	enum scram_verdict v = SCRAM_BROKEN;
+	const char *why = "malformed SASLInitialResponse message", *p, *mechanism, *end;
+	struct buf answer = {0};
+	size_t len;
+	char *body = take_message(a, &len, &out);
+
+	if (!body)
+		return out;
+	p = body;
+	end = body + len;
+	mechanism = wire_cstr(&p, end);
+	if (mechanism && end - p >= 4 && wire_u32(p) == (uint32_t)(end - p - 4))
+		v = scram_first(&a->scram, mechanism, p + 4, (size_t)(end - p - 4), &answer, &why);
+	if (v == SCRAM_OK) {
+		put_request(a, 11, answer.data, answer.len);
+		attempt_enter(a, ATTEMPT_SASL_FINAL, 0);
+		out = STEP_GO;
+	} else {
+		out = scram_refuse(a, v, why);
+	}
+	buf_free(&answer);
+	secret_free(body);
+	return out;
+}
+
+enum step proof_sasl_final(struct attempt *a)
+{
+	enum step out;
+	enum scram_verdict v;
+	const char *why = NULL;
+	struct buf answer = {0};
+	size_t len;
+	char *body = take_message(a, &len, &out);
+
+	if (!body)
+		return out;
+	v = scram_final(&a->scram, body, len, &answer, &why);
+	if (v == SCRAM_OK) {
+		put_request(a, 12, answer.data, answer.len);
+		a->proven = a->scram.proven;
+		out = attempt_finish(a);
+	} else {
+		out = scram_refuse(a, v, why);
+	}
+	buf_free(&answer);
+	secret_free(body);
+	return out;
+}
+
+/* --- certificates, peers --------------------------------------------------------------- */
+
+static enum step prove_cert(struct attempt *a)
+{
+	bool dn = a->hba && a->hba->cert_dn;
+	char *name = dn ? net_tls_peer_dn(&a->login->conn) : net_tls_peer_cn(&a->login->conn);
+	const char *map = a->hba ? a->hba->ident_map : NULL;
+	bool ok = name && auth_ident_allows(a->rules->ident, map, name, a->login->user);
+	char *reason = name ? mem_printf("the certificate is for \"%s\"", name)
+			    : mem_strdup("no valid client certificate");
+	enum step out = ok ? attempt_finish(a) : proof_failed(a, reason);
+
+	free(reason);
+	free(name);
+	return out;
+}
+
+static enum step prove_peer(struct attempt *a)
+{
+	const struct login *l = a->login;
+	const char *map = a->hba ? a->hba->ident_map : NULL;
+	struct auth_user *sys = NULL;
+	struct auth_job *job;
+	char uid[24];
+
+	if (l->peer.family != AF_UNIX || l->peer.uid == (uid_t)-1)
+		return proof_failed(a, "the peer method works on unix sockets only");
+	snprintf(uid, sizeof uid, "%u", (unsigned)l->peer.uid);
+	switch (auth_cache_get(front.cache, "uid", uid, clock_mono(), &sys)) {
+	case CACHE_YES:
+		if (auth_ident_allows(a->rules->ident, map, sys->name, l->user))
+			return attempt_finish(a);
+		return proof_failed(a, "the system user is another one");
+	case CACHE_NO:
+	case CACHE_ERROR:
+		return proof_failed(a, "the system user has no name");
+	case CACHE_MISS:
+		break;
+	}
+	job = new_job(AUTH_JOB_UID, "uid", uid);
+	return ask_about(a, job);
+}
+
+/* --- which proof ------------------------------------------------------------------------ */
+
+static enum step refuse_by_hba(struct attempt *a, bool found)
+{
+	const struct login *l = a->login;
+	char host[NET_ADDR_TEXT];
+
+	net_addr_host(&l->peer, host, sizeof host);
+	return attempt_refuse(a, "28000", "%s host \"%s\", user \"%s\", %s%s%s%s",
+		found ? "pg_hba.conf rejects connection for" : "no pg_hba.conf entry for",
+		l->peer.family == AF_UNIX ? "[local]" : host, l->user,
+		l->replication == LOGIN_PHYSICAL ? "replication" : "database \"",
+		l->replication == LOGIN_PHYSICAL ? "" : l->database,
+		l->replication == LOGIN_PHYSICAL ? "" : "\"",
+		l->peer.family == AF_UNIX ? ""
+		: l->conn.ssl		  ? ", SSL encryption"
+					  : ", no encryption");
+}
+
+/* Asks the HBA file.  false: *out is the step to return. */
+static bool consult_hba(struct attempt *a, enum step *out)
+{
+	const struct login *l = a->login;
+	struct hba_query q = {
+		.local = l->peer.family == AF_UNIX,
+		.tls = l->conn.ssl != NULL,
+		.family = l->peer.family == AF_UNIX ? 0 : l->peer.family,
+		.user = l->user,
+		.database = l->database,
+		.replication = l->replication == LOGIN_PHYSICAL,
+		.is_member = is_member,
+		.host_is = host_is,
+		.arg = a,
+	};
+
+	memcpy(q.ip, l->peer.ip, 16);
+	a->hba = NULL;
+	switch (a->rules->hba ? auth_hba_match(a->rules->hba, &q, &a->hba) : HBA_NONE) {
+	case HBA_FOUND:
+		a->method = a->hba->method;
+		return true;
+	case HBA_NONE:
+		*out = refuse_by_hba(a, false);
+		return false;
+	case HBA_UNKNOWN: /* a question is under way */
+		*out = STEP_MORE;
+		return false;
+	}
+	return true;
+}
+
+/* clientcert=verify-ca|verify-full: a certificate on top of the method. */
+static bool has_client_cert(struct attempt *a)
+{
+	char *cn;
+	bool ok;
+
+	if (!a->hba || !a->hba->clientcert_verify)
+		return true;
+	cn = net_tls_peer_cn(&a->login->conn);
+	ok = cn && (!a->hba->clientcert_full || auth_ident_allows(a->rules->ident,
+							a->hba->ident_map, cn, a->login->user));
+	free(cn);
+	return ok;
+}
+
+static enum step begin_trust(struct attempt *a)
+{
+	enum step out;
+	const char *asker = auth_user_of(a);
+
+	if (!proof_find_user(a, &out))
+		return out;
+	/* Where names are listed, the name must be one of them, as in PgBouncer. */
+	if (!a->user && (a->rules->users || (asker && *asker)))
+		return proof_failed(a, "no such user");
+	return attempt_finish(a);
+}
+
+static enum step begin_password(struct attempt *a)
+{
+	bool md5 = false;
+	enum step out;
+
+	if (!proof_find_user(a, &out))
+		return out;
+	if (a->method == AUTH_MD5) {
+		/* As in PostgreSQL: md5 also takes SCRAM where that is what is stored.  For an
+		 * unknown name the kind that the list has. */
+		md5 = a->user ? false : a->rules->has_md5;
+		for (size_t i = 0; a->user && i < a->user->count; i++)
+			md5 = md5 || a->user->secrets[i].kind != SECRET_SCRAM;
+	}
+	return md5 ? begin_md5(a) : begin_scram(a);
+}
+
+enum step proof_begin(struct attempt *a)
+{
+	const struct login *l = a->login;
+	enum step out;
+
+	if (front.rate && l->peer.family != AF_UNIX &&
+		!auth_rate_allows(front.rate, l->peer.family, l->peer.ip, clock_mono())) {
+		front.stats.rate_limited++;
+		return refuse_later(a, "28000",
+			mem_strdup(
+				"too many failed logins from this address; try again in a minute"));
+	}
+	if (a->method == AUTH_HBA && !consult_hba(a, &out))
+		return out;
+	if (!has_client_cert(a))
+		return attempt_refuse(a, "28000", "connection requires a valid client certificate");
+	switch (a->method) {
+	case AUTH_ANY:
+		return attempt_finish(a);
+	case AUTH_TRUST:
+		return begin_trust(a);
+	case AUTH_REJECT:
+		return refuse_by_hba(a, true);
+	case AUTH_PLAIN:
+	case AUTH_PAM:
+		put_request(a, 3, NULL, 0);
+		attempt_enter(a, ATTEMPT_PLAIN, 0);
+		return STEP_GO;
+	case AUTH_MD5:
+	case AUTH_SCRAM:
+		return begin_password(a);
+	case AUTH_CERT:
+		return prove_cert(a);
+	case AUTH_PEER:
+		return prove_peer(a);
+	case AUTH_LDAP:
+	case AUTH_HBA:
+		break;
+	}
+	return attempt_refuse(
+		a, "28000", "the authentication method of this login is not available");
+}
