@@ -76,6 +76,8 @@ struct auth_secret {
 void *secret_alloc(size_t n) MUSTCHECK;
 char *secret_strdup(const char *s) MUSTCHECK;
 void secret_free(void *p);
+/* Bytes that nobody can guess; false when OpenSSL has none. */
+bool secret_random(void *p, size_t n) MUSTCHECK;
 
 /* Tells the kind by its form; false with a reason when it has the form of none. */
 bool secret_parse(const char *text, struct auth_secret *out, const char **why) MUSTCHECK;

@@ -9,7 +9,6 @@
  */
 #include "auth.h"
 
-#include <openssl/rand.h>
 
 #define SETS 1024
 #define WAYS 4
@@ -32,7 +31,7 @@ struct auth_rate *auth_rate_new(unsigned burst, unsigned per_minute)
 
 	r->cost = 60 * USEC_SEC / (per_minute ? per_minute : 1);
 	r->limit = r->cost * (burst ? burst : 1);
-	if (RAND_bytes((uint8_t *)&r->key, sizeof r->key) != 1)
+	if (!secret_random((uint8_t *)&r->key, sizeof r->key))
 		log_die(LOG_PART_AUTH, "no random numbers from OpenSSL");
 	return r;
 }

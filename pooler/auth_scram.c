@@ -11,7 +11,6 @@
 #include "auth.h"
 
 #include <openssl/hmac.h>
-#include <openssl/rand.h>
 #include <openssl/sha.h>
 
 #define NONCE_OURS 18	/* random bytes of ours: 24 characters */
@@ -22,7 +21,7 @@ static const char *fixed_nonce;
 
 bool scram_setup(void)
 {
-	return RAND_bytes(mock_secret, sizeof mock_secret) == 1;
+	return secret_random(mock_secret, sizeof mock_secret);
 }
 
 void scram_fix_nonce(const char *nonce)
@@ -186,7 +185,7 @@ static void make_nonce(struct scram *s, const char *client, size_t len)
 	if (fixed_nonce) {
 		buf_put_str(&b, fixed_nonce);
 	} else {
-		if (RAND_bytes(raw, sizeof raw) != 1)
+		if (!secret_random(raw, sizeof raw))
 			log_die(LOG_PART_AUTH, "no random numbers from OpenSSL");
 		secret_put_base64(&b, raw, sizeof raw);
 	}

@@ -105,6 +105,11 @@ char *secret_strdup(const char *s)
 	return memcpy(secret_alloc(n), s, n);
 }
 
+bool secret_random(void *p, size_t n)
+{
+	return RAND_bytes(p, (int)n) == 1;
+}
+
 /* --- base64 --------------------------------------------------------------- */
 
 int secret_unbase64(const char *text, size_t len, uint8_t *out)

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/rand.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,7 +48,7 @@ static void user_salt(struct auth_user *u, uint32_t iterations)
 			base = u->secrets[i].keys;
 			found = true;
 		}
-	if (!found && RAND_bytes(base.salt, 16) != 1)
+	if (!found && !secret_random(base.salt, 16))
 		log_die(LOG_PART_AUTH, "no random numbers from OpenSSL");
 	for (size_t i = 0; i < u->count; i++) {
 		struct scram_keys *k = &u->secrets[i].keys;

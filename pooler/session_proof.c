@@ -11,7 +11,6 @@
 
 #include "session_wire.h"
 
-#include <openssl/rand.h>
 #include <unistd.h>
 
 /* How long a wrong password lets a cached secret live that is younger than this. */
@@ -482,7 +481,7 @@ enum step proof_plain(struct attempt *a)
 
 static enum step begin_md5(struct attempt *a)
 {
-	if (RAND_bytes(a->md5_salt, sizeof a->md5_salt) != 1)
+	if (!secret_random(a->md5_salt, sizeof a->md5_salt))
 		return attempt_refuse(a, "XX000", "no random numbers");
 	put_request(a, 5, a->md5_salt, sizeof a->md5_salt);
 	attempt_enter(a, ATTEMPT_MD5, 0);
