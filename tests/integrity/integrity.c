@@ -1,0 +1,1070 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * integrity: try to make one client of a pooler read what belongs to another.
+ *
+ * Many clients, a thread each, speak the raw protocol through the pooler and take
+ * actions at random: queries, pipelines, COPY, cancels, answers abandoned half-read,
+ * requests left half-sent, settings, errors.  Whatever comes back must carry the tag
+ * of the very statement it answers: its client, session, action and place in the
+ * pipeline.  A further thread kills server connections all the while.
+ *
+ * What is a violation: a row, column name, notice or error text with another tag, an
+ * answer too many or too few, a cancel that nobody of this client asked for, a
+ * setting or a transaction of somebody else, an answer that never comes.  What is
+ * not: a connection that ends (killed, or the pooler would not trust it any more).
+ *
+ * The script of every client follows from --seed, the order in which they meet does
+ * not; a run that failed is repeated by its seed until it fails again.
+ *
+ * Exit status: 0 no violation, 1 violations, 2 it could not run.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <libpq-fe.h>
+
+enum {
+	MAX_STEPS = 24,
+	NAME_SIZE = 28,
+	TAG_SIZE = 64,
+	PATIENCE_MS = 30000,
+};
+
+static struct {
+	int port;
+	const char *user, *database, *direct;
+	int clients;
+	long actions;
+	uint64_t seed;
+	int kill_ms;
+	bool prepared;
+	const char *without; /* names of actions to leave out */
+} opt = {.user = "trusty", .database = "shop", .clients = 16, .actions = 5000, .kill_ms = 25};
+
+static atomic_long taken, violations, connects, refused, kills, ended, answers;
+static atomic_bool finished;
+
+/* --- a client ----------------------------------------------------------------- */
+
+struct buf {
+	char *at;
+	size_t len, size;
+};
+
+struct client {
+	int id;
+	int fd;
+	uint64_t rng;
+	unsigned session, action;
+	int32_t pid, key;     /* as the pooler told them, network order */
+	bool cancelled;	      /* a cancel was sent in this session: 57014 may come */
+	char status;	      /* of the last ReadyForQuery */
+	char name[NAME_SIZE]; /* of the session: every tag begins with it */
+	struct buf in, out;
+	size_t in_done;
+	const char *doing;
+};
+
+/* One statement whose answer is due. */
+struct step {
+	char tag[TAG_SIZE];
+	long rows;	 /* -1: any number */
+	bool fails;	 /* must end in an error that names the tag */
+	bool last;	 /* a Sync (or the end of a Query) follows */
+	bool named_cols; /* a RowDescription of it names its column by the tag */
+};
+
+struct msg {
+	char kind;
+	const char *body;
+	size_t len;
+};
+
+static uint64_t draw(struct client *c)
+{
+	c->rng ^= c->rng << 13;
+	c->rng ^= c->rng >> 7;
+	c->rng ^= c->rng << 17;
+	return c->rng;
+}
+
+static unsigned below(struct client *c, unsigned n)
+{
+	return (unsigned)((draw(c) >> 11) % n);
+}
+
+__attribute__((format(printf, 2, 3))) static void violation(
+	struct client *c, const char *format, ...)
+{
+	char text[600];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	atomic_fetch_add(&violations, 1);
+	fprintf(stderr, "VIOLATION client %d session %u action %u (%s): %s\n", c->id, c->session,
+		c->action, c->doing, text);
+}
+
+static void pause_us(unsigned us)
+{
+	struct timespec t = {us / 1000000, (long)(us % 1000000) * 1000};
+
+	nanosleep(&t, NULL);
+}
+
+/* --- building ------------------------------------------------------------------ */
+
+static void put(struct buf *b, const void *data, size_t len)
+{
+	if (b->len + len > b->size) {
+		b->size = (b->len + len) * 2;
+		b->at = realloc(b->at, b->size);
+		if (!b->at)
+			abort();
+	}
+	memcpy(b->at + b->len, data, len);
+	b->len += len;
+}
+
+static void put32(struct buf *b, uint32_t v)
+{
+	v = htonl(v);
+	put(b, &v, 4);
+}
+
+static void put16(struct buf *b, uint16_t v)
+{
+	v = htons(v);
+	put(b, &v, 2);
+}
+
+static void put_text(struct buf *b, const char *s)
+{
+	put(b, s, strlen(s) + 1);
+}
+
+/* Open a message; msg_end() writes its length. */
+static size_t msg_begin(struct buf *b, char kind)
+{
+	put(b, &kind, 1);
+	put32(b, 0);
+	return b->len - 4;
+}
+
+static void msg_end(struct buf *b, size_t at)
+{
+	uint32_t len = htonl((uint32_t)(b->len - at));
+
+	memcpy(b->at + at, &len, 4);
+}
+
+__attribute__((format(printf, 2, 3))) static void put_query(struct buf *b, const char *format, ...)
+{
+	char sql[1024];
+	va_list ap;
+	size_t m;
+
+	va_start(ap, format);
+	vsnprintf(sql, sizeof(sql), format, ap);
+	va_end(ap);
+	m = msg_begin(b, 'Q');
+	put_text(b, sql);
+	msg_end(b, m);
+}
+
+static void put_parse(struct buf *b, const char *name, const char *sql)
+{
+	size_t m = msg_begin(b, 'P');
+
+	put_text(b, name);
+	put_text(b, sql);
+	put16(b, 0);
+	msg_end(b, m);
+}
+
+/* Bind up to two text parameters to a statement, then Describe (maybe) and Execute. */
+static void put_execute(
+	struct buf *b, const char *name, const char *p1, const char *p2, bool described)
+{
+	const char *values[] = {p1, p2};
+	size_t m = msg_begin(b, 'B');
+	uint16_t count = (uint16_t)((p1 != NULL) + (p2 != NULL));
+
+	put_text(b, "");
+	put_text(b, name);
+	put16(b, 0);
+	put16(b, count);
+	for (int i = 0; i < count; i++) {
+		put32(b, (uint32_t)strlen(values[i]));
+		put(b, values[i], strlen(values[i]));
+	}
+	put16(b, 0);
+	msg_end(b, m);
+	if (described) {
+		m = msg_begin(b, 'D');
+		put(b, "P", 1);
+		put_text(b, "");
+		msg_end(b, m);
+	}
+	m = msg_begin(b, 'E');
+	put_text(b, "");
+	put32(b, 0);
+	msg_end(b, m);
+}
+
+static void put_empty(struct buf *b, char kind)
+{
+	msg_end(b, msg_begin(b, kind));
+}
+
+/* --- sending and receiving ----------------------------------------------------- */
+
+static int dial(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)opt.port)};
+	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0) {
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return fd;
+}
+
+static int send_all(int fd, const char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* Send what was built; sometimes in pieces, so that messages arrive cut. */
+static int flush_out(struct client *c)
+{
+	size_t done = 0;
+	int status = 0;
+
+	while (status == 0 && done < c->out.len) {
+		size_t part = c->out.len - done;
+
+		if (below(c, 4) == 0)
+			part = 1 + below(c, (unsigned)part);
+		status = send_all(c->fd, c->out.at + done, part);
+		done += part;
+		if (done < c->out.len && below(c, 3) == 0)
+			pause_us(below(c, 300));
+	}
+	c->out.len = 0;
+	return status;
+}
+
+/* The next message; -1 when the connection ended or nothing comes any more. */
+static int next_msg(struct client *c, struct msg *m)
+{
+	for (;;) {
+		const char *p = c->in.at + c->in_done;
+		size_t have = c->in.len - c->in_done;
+		uint32_t len;
+		char block[16384];
+		struct pollfd pfd = {.fd = c->fd, .events = POLLIN};
+		ssize_t n;
+
+		if (have >= 5) {
+			memcpy(&len, p + 1, 4);
+			len = ntohl(len);
+			if (len < 4 || len > 1 << 24) {
+				violation(c, "no message: type %d, length %u", p[0], len);
+				return -1;
+			}
+			if (have >= len + 1) {
+				*m = (struct msg){p[0], p + 5, len - 4};
+				c->in_done += len + 1;
+				return 0;
+			}
+		}
+		if (c->in_done > 0) {
+			memmove(c->in.at, p, have);
+			c->in.len = have;
+			c->in_done = 0;
+		}
+		if (poll(&pfd, 1, PATIENCE_MS) == 0) {
+			violation(c, "no answer within %d s", PATIENCE_MS / 1000);
+			return -1;
+		}
+		n = recv(c->fd, block, sizeof(block), 0);
+		if (n <= 0)
+			return -1;
+		put(&c->in, block, (size_t)n);
+	}
+}
+
+static const char *field(const struct msg *m, char which)
+{
+	const char *p = m->body, *end = p + m->len;
+
+	while (p < end && *p) {
+		if (*p == which)
+			return p + 1;
+		p += strnlen(p, (size_t)(end - p)) + 1;
+	}
+	return "";
+}
+
+static void leave(struct client *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+	c->in.len = c->in_done = c->out.len = 0;
+}
+
+static int enter(struct client *c)
+{
+	struct msg m;
+	uint32_t len;
+
+	leave(c);
+	c->session++;
+	c->cancelled = false;
+	c->fd = dial();
+	if (c->fd < 0)
+		return -1;
+	snprintf(c->name, sizeof(c->name), "n%d-%u", c->id, c->session);
+	put32(&c->out, 0);
+	put32(&c->out, 196608);
+	put_text(&c->out, "user");
+	put_text(&c->out, opt.user);
+	put_text(&c->out, "database");
+	put_text(&c->out, opt.database);
+	put_text(&c->out, "application_name");
+	put_text(&c->out, c->name);
+	put(&c->out, "", 1);
+	len = htonl((uint32_t)c->out.len);
+	memcpy(c->out.at, &len, 4);
+	if (flush_out(c) != 0)
+		return -1;
+	while (next_msg(c, &m) == 0) {
+		if (m.kind == 'K' && m.len == 8) {
+			memcpy(&c->pid, m.body, 4);
+			memcpy(&c->key, m.body + 4, 4);
+		} else if (m.kind == 'Z') {
+			atomic_fetch_add(&connects, 1);
+			c->status = m.body[0];
+			if (c->status != 'I')
+				violation(c, "a new session begins in status %c", c->status);
+			return 0;
+		} else if (m.kind == 'E') {
+			return -1;
+		}
+	}
+	return -1;
+}
+
+/* --- judging what comes back ---------------------------------------------------- */
+
+static bool begins_with(const char *p, size_t len, const char *tag)
+{
+	size_t n = strlen(tag);
+
+	return len >= n && memcmp(p, tag, n) == 0;
+}
+
+static void judge_row(struct client *c, const struct msg *m, const struct step *s)
+{
+	uint32_t len;
+
+	if (m->len < 6) {
+		violation(c, "a row of %zu bytes", m->len);
+		return;
+	}
+	memcpy(&len, m->body + 2, 4);
+	len = ntohl(len);
+	if (len > m->len - 6 || !begins_with(m->body + 6, len, s->tag))
+		violation(c, "row says '%.*s', expected '%s'",
+			(int)(len > 40 || len > m->len - 6 ? 40 : len), m->body + 6, s->tag);
+}
+
+/* What an error means: 1 the one that was due, 0 the end of the connection. */
+static int judge_error(struct client *c, const struct msg *m, const struct step *s)
+{
+	const char *code = field(m, 'C'), *severity = field(m, 'S'), *text = field(m, 'M');
+
+	if (s && s->fails && strcmp(code, "22P02") == 0) {
+		if (!strstr(text, s->tag))
+			violation(c, "error says '%s', expected '%s'", text, s->tag);
+		return 1;
+	}
+	if (strcmp(code, "57014") == 0) {
+		if (!c->cancelled)
+			violation(c, "cancelled by somebody else");
+		return 1;
+	}
+	if (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0)
+		return 0;
+	violation(c, "error %s %s", code, text);
+	return 1;
+}
+
+/* Read the answers to steps, up to each Sync; -1 when the connection ended. */
+static int judge(struct client *c, const struct step *steps, int count)
+{
+	int at = 0, group = 0, end;
+	long rows = 0;
+	struct msg m;
+
+	while (group < count) {
+		bool failed = false;
+
+		for (end = group; !steps[end].last; end++)
+			;
+		for (at = group;;) {
+			const struct step *s = at <= end ? &steps[at] : NULL;
+
+			if (next_msg(c, &m) != 0)
+				return -1;
+			if (m.kind == 'Z')
+				break;
+			if (!s && strchr("TDCIdG", m.kind))
+				violation(c, "an answer too many: %c", m.kind);
+			else if (m.kind == 'D' || m.kind == 'd')
+				rows++;
+			if (s && m.kind == 'D')
+				judge_row(c, &m, s);
+			else if (s && m.kind == 'd' && !begins_with(m.body, m.len, s->tag))
+				violation(c, "COPY says '%.*s', expected '%s'",
+					(int)(m.len < 40 ? m.len : 40), m.body, s->tag);
+			else if (s && m.kind == 'T' && s->named_cols &&
+				 (m.len < 3 || strcmp(m.body + 2, s->tag) != 0))
+				violation(c, "column is called '%s', expected '%s'",
+					m.len < 3 ? "" : m.body + 2, s->tag);
+			else if (m.kind == 'N' && strncmp(field(&m, 'M'), "n", 1) == 0 &&
+				 !strstr(field(&m, 'M'), c->name))
+				violation(c, "notice says '%s'", field(&m, 'M'));
+			else if (m.kind == 'S' && strcmp(m.body, "application_name") == 0 &&
+				 !strstr(m.body + 17, c->name))
+				violation(c, "application_name is '%s'", m.body + 17);
+			else if (m.kind == 'E') {
+				if (judge_error(c, &m, s) == 0)
+					return -1;
+				failed = true;
+			} else if (s && (m.kind == 'C' || m.kind == 'I')) {
+				if (s->fails)
+					violation(c, "no error although one was due");
+				if (s->rows >= 0 && rows != s->rows)
+					violation(c, "%ld rows, expected %ld", rows, s->rows);
+				atomic_fetch_add(&answers, 1);
+				rows = 0;
+				at++;
+			}
+		}
+		c->status = m.body[0];
+		if (!failed && at != end + 1)
+			violation(c, "ReadyForQuery after %d of %d answers", at - group,
+				end + 1 - group);
+		rows = 0;
+		group = end + 1;
+	}
+	return 0;
+}
+
+/* A step whose tag no other statement of the run has. */
+static struct step step_of(struct client *c, int place, long rows)
+{
+	struct step s = {.rows = rows, .last = true};
+
+	snprintf(s.tag, sizeof(s.tag), "%s-%u-%d:", c->name, c->action, place);
+	return s;
+}
+
+/* Send, read, judge one group of steps. */
+static int ask(struct client *c, const struct step *steps, int count)
+{
+	return flush_out(c) == 0 ? judge(c, steps, count) : -1;
+}
+
+static int command(struct client *c, const char *sql)
+{
+	struct step s = step_of(c, 99, -1);
+
+	put_query(&c->out, "%s", sql);
+	return ask(c, &s, 1);
+}
+
+/* --- actions: each returns 0 (go on) or -1 (the connection is over) ------------- */
+
+static int act_simple(struct client *c)
+{
+	struct step s = step_of(c, 0, 1 + below(c, 60));
+
+	s.named_cols = true;
+	put_query(&c->out, "select '%s' as \"%s\", repeat('x', %u) from generate_series(1, %ld)",
+		s.tag, s.tag, below(c, 400), s.rows);
+	return ask(c, &s, 1);
+}
+
+static int act_several(struct client *c)
+{
+	struct step s[3];
+	char sql[600] = "";
+	size_t n = 0;
+
+	for (int i = 0; i < 3; i++) {
+		s[i] = step_of(c, i, 1 + below(c, 5));
+		s[i].last = i == 2;
+		n += (size_t)snprintf(sql + n, sizeof(sql) - n,
+			"select '%s' from generate_series(1, %ld);", s[i].tag, s[i].rows);
+	}
+	put_query(&c->out, "%s", sql);
+	return ask(c, s, 3);
+}
+
+static void put_extended(struct client *c, const struct step *s, const char *name, bool parse)
+{
+	char rows[24];
+
+	snprintf(rows, sizeof(rows), "%ld", s->rows);
+	if (s->fails) {
+		put_parse(&c->out, "", "select $1::text::int");
+		put_execute(&c->out, "", s->tag, NULL, false);
+		return;
+	}
+	if (parse)
+		put_parse(&c->out, name, "select $1::text from generate_series(1, $2::int)");
+	put_execute(&c->out, name, s->tag, rows, below(c, 2) == 0);
+}
+
+/* A pipeline of statements with Syncs at random, some of them failing. */
+static int act_pipeline(struct client *c)
+{
+	struct step s[MAX_STEPS];
+	int count = 1 + (int)below(c, MAX_STEPS);
+
+	for (int i = 0; i < count; i++) {
+		s[i] = step_of(c, i, 1 + below(c, 20));
+		s[i].fails = below(c, 12) == 0;
+		s[i].last = i == count - 1 || below(c, 3) == 0;
+		if (i > 0 && s[i - 1].last && below(c, 6) == 0 && !s[i].fails) {
+			s[i].last = true;
+			put_query(&c->out, "select '%s' from generate_series(1, %ld)", s[i].tag,
+				s[i].rows);
+			continue;
+		}
+		put_extended(c, &s[i], "", true);
+		if (s[i].last)
+			put_empty(&c->out, 'S');
+	}
+	return ask(c, s, count);
+}
+
+/* A named statement, prepared once and used in several transactions. */
+static int act_prepared(struct client *c)
+{
+	char name[24];
+	int uses = 1 + (int)below(c, 5), status = 0;
+
+	if (!opt.prepared)
+		return act_pipeline(c);
+	/* Few names, the same ones in every client: a mix-up between clients would show. */
+	snprintf(name, sizeof(name), "s%u", below(c, 3));
+	for (int i = 0; status == 0 && i < uses; i++) {
+		struct step s = step_of(c, i, 1 + below(c, 10));
+		size_t m;
+
+		if (i == 0) {
+			m = msg_begin(&c->out, 'C');
+			put(&c->out, "S", 1);
+			put_text(&c->out, name);
+			msg_end(&c->out, m);
+		}
+		put_extended(c, &s, name, i == 0);
+		put_empty(&c->out, 'S');
+		status = ask(c, &s, 1);
+		if (below(c, 3) == 0)
+			pause_us(below(c, 2000));
+	}
+	return status;
+}
+
+static int act_copy_out(struct client *c)
+{
+	struct step s = step_of(c, 0, 1 + below(c, 300));
+	char sql[300];
+
+	snprintf(sql, sizeof(sql),
+		"copy (select '%s', repeat('y', 50) from generate_series(1, %ld)) to stdout", s.tag,
+		s.rows);
+	if (below(c, 2)) {
+		put_query(&c->out, "%s", sql);
+	} else {
+		put_parse(&c->out, "", sql);
+		put_execute(&c->out, "", NULL, NULL, false);
+		put_empty(&c->out, 'S');
+	}
+	return ask(c, &s, 1);
+}
+
+/* COPY into a table of the transaction's own, which is read back and dropped. */
+static int act_copy_in(struct client *c)
+{
+	struct step load = step_of(c, 0, -1), back = step_of(c, 0, 1 + below(c, 100));
+	bool extended = below(c, 2), give_up = below(c, 5) == 0;
+
+	if (command(c, "begin") != 0 ||
+		command(c, "create temp table mine (t text) on commit drop") != 0)
+		return -1;
+	if (extended) {
+		put_parse(&c->out, "", "copy mine from stdin");
+		put_execute(&c->out, "", NULL, NULL, false);
+		put_empty(&c->out, 'S');
+	} else {
+		put_query(&c->out, "copy mine from stdin");
+	}
+	if (below(c, 2) && flush_out(c) != 0)
+		return -1;
+	for (long i = 0; i < back.rows; i++) {
+		size_t m = msg_begin(&c->out, 'd');
+
+		put(&c->out, back.tag, strlen(back.tag));
+		put(&c->out, "\n", 1);
+		msg_end(&c->out, m);
+	}
+	if (give_up && below(c, 2)) {
+		flush_out(c);
+		return -1;
+	}
+	put_empty(&c->out, 'c');
+	if (extended)
+		put_empty(&c->out, 'S');
+	if (ask(c, &load, 1) != 0)
+		return -1;
+	put_query(&c->out, "select t from mine");
+	if (ask(c, &back, 1) != 0)
+		return -1;
+	return command(c, give_up ? "rollback" : "commit");
+}
+
+static int act_transaction(struct client *c)
+{
+	int count = 1 + (int)below(c, 4);
+
+	if (command(c, "begin") != 0)
+		return -1;
+	if (c->status != 'T')
+		violation(c, "status %c inside a transaction", c->status);
+	for (int i = 0; i < count; i++) {
+		struct step s = step_of(c, i, 1 + below(c, 20));
+
+		put_extended(c, &s, "", true);
+		put_empty(&c->out, 'S');
+		if (ask(c, &s, 1) != 0)
+			return -1;
+		if (below(c, 3) == 0)
+			pause_us(below(c, 3000));
+	}
+	if (below(c, 10) == 0)
+		return -1;
+	if (command(c, below(c, 2) ? "commit" : "rollback") != 0)
+		return -1;
+	if (c->status != 'I')
+		violation(c, "status %c after a transaction", c->status);
+	return 0;
+}
+
+static int act_error(struct client *c)
+{
+	struct step s = step_of(c, 0, 0);
+
+	s.fails = true;
+	put_query(&c->out, "select '%s'::int", s.tag);
+	return ask(c, &s, 1);
+}
+
+static int act_notice(struct client *c)
+{
+	struct step s = step_of(c, 0, 0);
+
+	put_query(&c->out, "do $$ begin raise notice '%s'; end $$", s.tag);
+	return ask(c, &s, 1);
+}
+
+/* A parameter that the server reports belongs to the client, on any connection. */
+static int act_setting(struct client *c)
+{
+	struct step s = step_of(c, 0, 1);
+	char sql[200];
+
+	snprintf(sql, sizeof(sql), "set application_name = '%s'", s.tag);
+	if (command(c, sql) != 0)
+		return -1;
+	if (below(c, 2))
+		pause_us(below(c, 2000));
+	put_query(&c->out, "show application_name");
+	return ask(c, &s, 1);
+}
+
+static int act_set_local(struct client *c)
+{
+	struct step s = step_of(c, 0, 1);
+
+	put_query(&c->out,
+		"begin; set local search_path = pg_catalog; set local role none; commit; "
+		"select '%s' || current_setting('search_path')",
+		s.tag);
+	/* The last of five commands is the one with a row. */
+	struct step all[5] = {{.rows = -1}, {.rows = -1}, {.rows = -1}, {.rows = -1}, s};
+	return ask(c, all, 5);
+}
+
+static void send_cancel(const struct client *c, bool wait)
+{
+	uint32_t words[4] = {htonl(16), htonl(80877102), (uint32_t)c->pid, (uint32_t)c->key};
+	struct pollfd pfd = {.fd = dial(), .events = POLLIN};
+
+	if (pfd.fd < 0)
+		return;
+	send_all(pfd.fd, (char *)words, sizeof(words));
+	if (wait)
+		poll(&pfd, 1, 5000);
+	close(pfd.fd);
+}
+
+/* A query and a cancel that may come before, during or after it. */
+static int act_cancel(struct client *c)
+{
+	struct step s = step_of(c, 0, -1);
+
+	put_query(&c->out, "select '%s' from generate_series(1, 3), pg_sleep(%.4f)", s.tag,
+		below(c, 100) / 10000.0);
+	if (flush_out(c) != 0)
+		return -1;
+	pause_us(below(c, 12000));
+	c->cancelled = true;
+	send_cancel(c, true);
+	if (below(c, 5) == 0)
+		return -1;
+	return judge(c, &s, 1);
+}
+
+static int act_cancel_while_idle(struct client *c)
+{
+	c->cancelled = true;
+	send_cancel(c, below(c, 2));
+	return act_simple(c);
+}
+
+/* Vanish with an answer on the way. */
+static int act_abandon(struct client *c)
+{
+	struct step s = step_of(c, 0, -1);
+	struct linger hard = {1, 0};
+	struct msg m;
+	unsigned reads = below(c, 20);
+
+	for (unsigned i = 0; i <= below(c, 3); i++)
+		put_query(&c->out, "select '%s', repeat('z', 500) from generate_series(1, %u)",
+			s.tag, 1 + below(c, 10000));
+	if (flush_out(c) != 0)
+		return -1;
+	for (unsigned i = 0; i < reads && next_msg(c, &m) == 0 && m.kind != 'Z'; i++)
+		if (m.kind == 'D')
+			judge_row(c, &m, &s);
+	switch (below(c, 3)) {
+	case 0:
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+		break;
+	case 1:
+		put_empty(&c->out, 'X');
+		flush_out(c);
+		break;
+	}
+	return -1;
+}
+
+/* Vanish with a request on the way, cut at any byte. */
+static int act_half_request(struct client *c)
+{
+	struct step s = step_of(c, 0, 3);
+
+	switch (below(c, 4)) {
+	case 0:
+		put_query(&c->out, "select '%s' from generate_series(1, 3)", s.tag);
+		break;
+	case 1:
+		put_extended(c, &s, "", true);
+		put_empty(&c->out, 'S');
+		break;
+	case 2:
+		put_query(&c->out, "select '%s' from generate_series(1, 3)", s.tag);
+		put_extended(c, &s, "", true);
+		break;
+	case 3:
+		put_extended(c, &s, "", true);
+		put_empty(&c->out, 'H');
+		break;
+	}
+	c->out.len = 1 + below(c, (unsigned)c->out.len);
+	flush_out(c);
+	pause_us(below(c, 3000));
+	return -1;
+}
+
+/* A query with half of the next request behind it, the other half later. */
+static int act_straddle(struct client *c)
+{
+	struct step s[2] = {step_of(c, 0, 2), step_of(c, 1, 2)};
+	struct buf rest = {0};
+	size_t cut;
+	int status;
+
+	put_query(&c->out, "select '%s' from generate_series(1, 2)", s[0].tag);
+	cut = c->out.len + 1;
+	put_extended(c, &s[1], "", true);
+	put_empty(&c->out, 'S');
+	cut += below(c, (unsigned)(c->out.len - cut));
+	put(&rest, c->out.at + cut, c->out.len - cut);
+	c->out.len = cut;
+	status = ask(c, &s[0], 1);
+	if (status == 0) {
+		pause_us(below(c, 3000));
+		put(&c->out, rest.at, rest.len);
+		status = ask(c, &s[1], 1);
+	}
+	free(rest.at);
+	return status;
+}
+
+static int act_quit(struct client *c)
+{
+	put_empty(&c->out, 'X');
+	flush_out(c);
+	return -1;
+}
+
+static const struct {
+	const char *name;
+	int (*act)(struct client *);
+	unsigned weight;
+} actions[] = {
+	{"simple", act_simple, 16},
+	{"several", act_several, 5},
+	{"pipeline", act_pipeline, 16},
+	{"prepared", act_prepared, 8},
+	{"copy-out", act_copy_out, 5},
+	{"copy-in", act_copy_in, 5},
+	{"transaction", act_transaction, 8},
+	{"error", act_error, 4},
+	{"notice", act_notice, 3},
+	{"setting", act_setting, 5},
+	{"set-local", act_set_local, 2},
+	{"cancel", act_cancel, 6},
+	{"cancel-idle", act_cancel_while_idle, 3},
+	{"abandon", act_abandon, 5},
+	{"half-request", act_half_request, 4},
+	{"straddle", act_straddle, 4},
+	{"quit", act_quit, 1},
+};
+enum { ACTIONS = sizeof(actions) / sizeof(actions[0]) };
+static atomic_long counts[ACTIONS];
+
+/* --- the run --------------------------------------------------------------------- */
+
+static unsigned choose(struct client *c)
+{
+	unsigned total = 0, i = 0, at;
+
+	for (unsigned n = 0; n < ACTIONS; n++)
+		total += actions[n].weight;
+	do {
+		i = 0;
+		for (at = below(c, total); at >= actions[i].weight; i++)
+			at -= actions[i].weight;
+	} while (opt.without && strstr(opt.without, actions[i].name));
+	return i;
+}
+
+static void *client_main(void *arg)
+{
+	struct client *c = arg;
+
+	while (atomic_load(&taken) < opt.actions && atomic_load(&violations) < 20) {
+		unsigned what;
+
+		c->doing = "login";
+		if (c->fd < 0 && enter(c) != 0) {
+			leave(c);
+			if (atomic_fetch_add(&refused, 1) > 20 * opt.actions)
+				break;
+			pause_us(1000 + below(c, 20000));
+			continue;
+		}
+		what = choose(c);
+		c->doing = actions[what].name;
+		c->action++;
+		atomic_fetch_add(&taken, 1);
+		atomic_fetch_add(&counts[what], 1);
+		if (actions[what].act(c) != 0) {
+			atomic_fetch_add(&ended, 1);
+			leave(c);
+		}
+		c->out.len = 0;
+	}
+	leave(c);
+	free(c->in.at);
+	free(c->out.at);
+	return NULL;
+}
+
+/* Kill one connection of the pooler's at a time, any one. */
+static void *killer_main(void *arg)
+{
+	PGconn *conn = PQconnectdb(opt.direct);
+
+	(void)arg;
+	while (!atomic_load(&finished)) {
+		PGresult *r;
+
+		pause_us((unsigned)opt.kill_ms * 1000);
+		r = PQexec(conn,
+			"select pg_terminate_backend(pid) from pg_stat_activity "
+			"where backend_type = 'client backend' and pid <> pg_backend_pid() "
+			"order by random() limit 1");
+		if (PQresultStatus(r) != PGRES_TUPLES_OK) {
+			fprintf(stderr, "integrity: %s", PQerrorMessage(conn));
+			PQreset(conn);
+		}
+		atomic_fetch_add(&kills, PQntuples(r));
+		PQclear(r);
+	}
+	PQfinish(conn);
+	return NULL;
+}
+
+static void usage(void)
+{
+	fprintf(stderr,
+		"usage: integrity --port PORT [--user U] [--database D] [--clients N]\n"
+		"       [--actions N] [--seed N] [--direct CONNINFO --kill-ms N] [--prepared]\n"
+		"       [--without ACTION,...]\n");
+	exit(2);
+}
+
+static void read_options(int argc, char **argv)
+{
+	static const struct option names[] = {{"port", 1, NULL, 'p'}, {"user", 1, NULL, 'u'},
+		{"database", 1, NULL, 'd'}, {"clients", 1, NULL, 'c'}, {"actions", 1, NULL, 'n'},
+		{"seed", 1, NULL, 's'}, {"direct", 1, NULL, 'D'}, {"kill-ms", 1, NULL, 'k'},
+		{"prepared", 0, NULL, 'P'}, {"without", 1, NULL, 'w'}, {0}};
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", names, NULL)) != -1) {
+		switch (o) {
+		case 'p':
+			opt.port = (int)strtol(optarg, NULL, 10);
+			break;
+		case 'u':
+			opt.user = optarg;
+			break;
+		case 'd':
+			opt.database = optarg;
+			break;
+		case 'c':
+			opt.clients = (int)strtol(optarg, NULL, 10);
+			break;
+		case 'n':
+			opt.actions = strtol(optarg, NULL, 10);
+			break;
+		case 's':
+			opt.seed = strtoull(optarg, NULL, 10);
+			break;
+		case 'D':
+			opt.direct = optarg;
+			break;
+		case 'k':
+			opt.kill_ms = (int)strtol(optarg, NULL, 10);
+			break;
+		case 'w':
+			opt.without = optarg;
+			break;
+		case 'P':
+			opt.prepared = true;
+			break;
+		default:
+			usage();
+		}
+	}
+	if (!opt.port || opt.clients < 1)
+		usage();
+	if (!opt.seed)
+		opt.seed = (uint64_t)time(NULL) * 1000003u + (uint64_t)getpid();
+}
+
+int main(int argc, char **argv)
+{
+	struct client *clients;
+	pthread_t *threads, killer;
+
+	read_options(argc, argv);
+	signal(SIGPIPE, SIG_IGN);
+	clients = calloc((size_t)opt.clients, sizeof(*clients));
+	threads = calloc((size_t)opt.clients, sizeof(*threads));
+	if (!clients || !threads)
+		return 2;
+	printf("seed %llu\n", (unsigned long long)opt.seed);
+	for (int i = 0; i < opt.clients; i++) {
+		clients[i] = (struct client){.id = i,
+			.fd = -1,
+			.rng = (opt.seed + (uint64_t)i * 0x9e3779b97f4a7c15u) | 1};
+		for (int warm = 0; warm < 20; warm++)
+			draw(&clients[i]);
+		pthread_create(&threads[i], NULL, client_main, &clients[i]);
+	}
+	if (opt.direct)
+		pthread_create(&killer, NULL, killer_main, NULL);
+	for (int i = 0; i < opt.clients; i++)
+		pthread_join(threads[i], NULL);
+	atomic_store(&finished, true);
+	if (opt.direct)
+		pthread_join(killer, NULL);
+	for (unsigned i = 0; i < ACTIONS; i++)
+		printf("%s %ld%s", actions[i].name, atomic_load(&counts[i]),
+			i + 1 < ACTIONS ? ", " : "\n");
+	printf("%ld interleavings, %ld answers, %ld logins (%ld refused), %ld connections ended, "
+	       "%ld killed, %ld violations\n",
+		atomic_load(&taken), atomic_load(&answers), atomic_load(&connects),
+		atomic_load(&refused), atomic_load(&ended), atomic_load(&kills),
+		atomic_load(&violations));
+	free(clients);
+	free(threads);
+	if (atomic_load(&answers) == 0)
+		return 2;
+	return atomic_load(&violations) ? 1 : 0;
+}
