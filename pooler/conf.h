@@ -222,7 +222,7 @@ struct conf_database {
 	const char *user;   /* NULL = the client's own; else the pool is this user's */
 	const char *password;
 	const char *hostaddr, *service, *passfile, *options, *target_session_attrs;
-	const char *channel_binding, *gssencmode, *krbsrvname;
+	const char *channel_binding, *krbsrvname;
 	const char *client_encoding, *datestyle, *timezone, *application_name;
 	const char *connect_query; /* run once on each new server connection */
 	int load_balance_hosts;	   /* enum; never unset */

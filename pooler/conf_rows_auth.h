@@ -20,7 +20,7 @@
 	.at = {POOLER(auth_file)},
 	.example = "/etc/pgsluice/userlist.txt",
 	.help = "Users and their secrets, a line each: `\"user\" \"secret\"`. The secret is "
-		"plain, `md5…` or `SCRAM-SHA-256$…`, as in pg_authid.",
+		"plain, `md5...` or `SCRAM-SHA-256$...`, as in pg_authid.",
 },
 {
 	.name = "auth_hba_file",

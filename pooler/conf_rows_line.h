@@ -86,14 +86,6 @@
 	.help = "disable, prefer or require, as in libpq.",
 },
 {
-	.name = "gssencmode",
-	.type = CONF_STRING,
-	.at = {DATABASE(gssencmode)},
-	.check = check_channel_binding,
-	.help = "disable, prefer or require, as in libpq. Bytes are relayed over TCP or TLS only, "
-		"so a connection that comes up GSS-encrypted is refused.",
-},
-{
 	.name = "krbsrvname",
 	.type = CONF_STRING,
 	.at = {DATABASE(krbsrvname)},

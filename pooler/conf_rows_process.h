@@ -196,7 +196,7 @@
 	.at = {POOLER(shutdown_timeout)},
 	.def = "0",
 	.unit = "s",
-	.help = "How long a graceful shutdown (TERM, INT, `SHUTDOWN WAIT_FOR_…`) may wait for "
+	.help = "How long a graceful shutdown (TERM, INT, `SHUTDOWN WAIT_FOR_...`) may wait for "
 		"clients or servers; then it goes on at once. 0: for as long as they take.",
 },
 {

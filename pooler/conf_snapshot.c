@@ -176,7 +176,7 @@ const struct conf_peer *conf_peer_find(const struct conf *c, int id)
 /* What a server connection is made from; the rest of a line only limits or times it. */
 static const char *const target_settings[] = {"host", "hostaddr", "port", "dbname", "user",
 	"password", "passfile", "service", "options", "target_session_attrs", "load_balance_hosts",
-	"channel_binding", "gssencmode", "krbsrvname", "client_encoding", "datestyle", "timezone",
+	"channel_binding", "krbsrvname", "client_encoding", "datestyle", "timezone",
 	"application_name", "connect_query", "server_tls_sslmode", "server_tls_key_file",
 	"server_tls_cert_file", "server_tls_ca_file", "server_tls_crl_file"};
 
