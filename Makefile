@@ -65,7 +65,7 @@ UNIT_ANALYZER := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/analyzer/*.c))
 FUZZ_POOLER := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/pooler/*.c))
 FUZZ_ANALYZER := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/analyzer/*.c))
 FUZZERS := $(FUZZ_POOLER) $(FUZZ_ANALYZER)
-TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/integrity/*.c tests/bench/*.c))
+TOOLS := $(B)/tests/integrity/integrity $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 FORMATTED := $(wildcard pooler/*.[ch] analyzer/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 
 PROGRAMS := $(BIN)/pgsluice $(BIN)/pgassay
@@ -142,9 +142,10 @@ run-fuzzers: $(FUZZERS)
 	@for f in $(FUZZERS); do tests/fuzz/run "$$f" $(FUZZ_SECONDS) || exit 1; done
 
 # --- the C programs that tests and benchmarks use
-$(B)/tests/integrity/%: tests/integrity/%.c
+INTEGRITY_SRC := $(wildcard tests/integrity/*.c)
+$(B)/tests/integrity/integrity: $(INTEGRITY_SRC) $(wildcard tests/integrity/*.h)
 	@mkdir -p "$(@D)"
-	$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpq
+	$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(INTEGRITY_SRC) -lpq
 $(B)/tests/bench/index_selection: tests/bench/index_selection.c $(B)/analyzer.a
 	@mkdir -p "$(@D)"
 	$(CC) $(CPPFLAGS) $(analyzer_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(analyzer_LIBS)
