@@ -162,7 +162,9 @@ tsan: ## build the pooler with ThreadSanitizer and run its unit tests
 	$(MAKE) FLAVOR=tsan build/tsan/bin/pgsluice unit-pooler
 
 # --- what a newcomer types
-.PHONY: deps demo check check-drivers soak bench
+.PHONY: deps demo check check-drivers soak bench print-packages
+print-packages:
+	@echo $(PACKAGES)
 deps: ## install the Debian packages that building and testing take
 	@tests/deps $(PACKAGES)
 demo: ## show both programs at work on a small shop
