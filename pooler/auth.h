@@ -103,7 +103,7 @@ struct auth_user {
 	int refs; /* only of those made by auth_user_new() */
 	char *name;
 	unsigned line;		     /* of its first secret in the file */
-	struct auth_secret *secrets; /* count > 0; secrets[0] is the first in the file */
+	struct auth_secret *secrets; /* in the order of the file; the name may have none */
 	size_t count;
 };
 struct auth_users;

@@ -9,7 +9,6 @@
  */
 #include "auth.h"
 
-
 #define SETS 1024
 #define WAYS 4
 

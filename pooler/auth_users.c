@@ -200,7 +200,8 @@ static void merge_users(struct auth_users *users)
 	for (size_t i = 0; i < users->count; i++) {
 		struct auth_user *u = &users->items[i];
 		if (kept && strcmp(users->items[kept - 1].name, u->name) == 0) {
-			user_add_secret(&users->items[kept - 1], &u->secrets[0]);
+			if (u->count)
+				user_add_secret(&users->items[kept - 1], &u->secrets[0]);
 			secret_free(u->secrets);
 			free(u->name);
 		} else {
@@ -229,12 +230,11 @@ static void read_entry(struct reader *r, struct auth_users *users, size_t *room,
 	}
 	u.name = mem_strdup(buf_cstr(text));
 	skip_blanks(r);
-	if (!read_quoted(r, text))
+	if (!read_quoted(r, text)) {
 		why = "expected a secret in double quotes behind the user name";
-	else if (!secret_parse(buf_cstr(text), &secret, &why))
-		;
-	else {
-		user_add_secret(&u, &secret);
+	} else if (text->len == 0 || secret_parse(buf_cstr(text), &secret, &why)) {
+		if (text->len) /* an empty secret is none: nobody enters with an empty password */
+			user_add_secret(&u, &secret);
 		if (users->count == *room) {
 			*room = *room ? *room * 2 : 16;
 			users->items = mem_realloc(users->items, *room * sizeof *users->items);
@@ -275,17 +275,18 @@ struct auth_users *auth_users_parse(
 }
 
 /* Reads a whole file into secret memory; NULL with errno. */
-static char *read_secret_file(const char *path, size_t *len, struct stat *st)
+static char *read_secret_file(const char *path, size_t *len)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char *text = NULL;
+	struct stat st;
 	size_t have = 0;
 	ssize_t n = -1;
 
 	if (fd < 0)
 		return NULL;
-	if (fstat(fd, st) == 0 && st->st_size <= USERS_FILE_MAX) {
-		size_t room = (size_t)st->st_size + 1;
+	if (fstat(fd, &st) == 0 && st.st_size <= USERS_FILE_MAX) {
+		size_t room = (size_t)st.st_size + 1;
 		text = secret_alloc(room);
 		while (have < room && (n = read(fd, text + have, room - have)) > 0)
 			have += (size_t)n;
@@ -304,18 +305,13 @@ static char *read_secret_file(const char *path, size_t *len, struct stat *st)
 struct auth_users *auth_users_load(const char *path, uint32_t iterations, struct buf *err)
 {
 	struct auth_users *users;
-	struct stat st;
 	size_t len;
-	char *text = read_secret_file(path, &len, &st);
+	char *text = read_secret_file(path, &len);
 
 	if (!text) {
 		buf_printf(err, "cannot read auth_file \"%s\": %s", path, strerror(errno));
 		return NULL;
 	}
-	if (S_ISREG(st.st_mode) && (st.st_mode & 007))
-		log_line(LOG_PART_AUTH, LOG_LEVEL_WARNING,
-			"auth_file \"%s\" holds secrets and is open to every user (mode %04o)",
-			path, (unsigned)st.st_mode & 07777);
 	users = auth_users_parse(text, len, path, iterations, err);
 	secret_free(text);
 	return users;

@@ -517,7 +517,7 @@ static void on_helped(struct ev_loop *loop, ev_async *w, int events)
 		struct question *q = job->owner;
 		struct list waiters;
 
-		proof_answered(job);
+		fact_answered(job);
 		/* A step may ask again: the waiters leave the question before they run. */
 		list_init(&waiters);
 		list_push_back(&q->waiters, &waiters);
@@ -527,7 +527,7 @@ static void on_helped(struct ev_loop *loop, ev_async *w, int events)
 			struct attempt *a = list_first(&waiters, struct attempt, waiting);
 			list_del(&a->waiting);
 			attempt_enter(a, a->resume, 0);
-			proof_apply(a, job);
+			fact_apply(a, job);
 			attempt_run(a);
 		}
 		free(q->key);

@@ -5,6 +5,7 @@
  *   session_front.c  the loop: accepts, watches, times out, frees; asks the helper thread
  *   session_login.c  the steps of a login up to the question "who must prove what?"
  *   session_proof.c  the steps that prove it: passwords, md5, SCRAM, certificates, peers
+ *   session_fact.c   what must be asked for on the way: auth_query, memberships, names
  *
  * An attempt is a login that is not finished.  Its state names the step that runs next:
  *
@@ -150,12 +151,25 @@ enum step proof_plain(struct attempt *a);
 enum step proof_md5(struct attempt *a);
 enum step proof_sasl_first(struct attempt *a);
 enum step proof_sasl_final(struct attempt *a);
-/* Finds the user's secrets: user list, then auth_query.  false: *out is the step to return. */
-bool proof_find_user(struct attempt *a, enum step *out) MUSTCHECK;
 /* A wrong password or an unknown user: the same words, after auth_delay.  `reason` is logged. */
 enum step proof_failed(struct attempt *a, const char *reason);
-/* An answer of the helper: what it means for the tables, then for each attempt that waits. */
-void proof_answered(const struct auth_job *job);
-void proof_apply(struct attempt *a, struct auth_job *job);
+/* --- session_fact.c -------------------------------------------------------- */
+
+/* Sets a->user: from the user list, else by auth_query; NULL: there is none.  false: being
+ * asked for; *out is the step to return. */
+bool fact_find_user(struct attempt *a, enum step *out) MUSTCHECK;
+/* After a failed login: the next one asks auth_query again. */
+void fact_forget_user(struct attempt *a);
+/* auth_user of this login; NULL or "": there is nobody to ask as. */
+const char *fact_asker(const struct attempt *a);
+/* For auth_hba_match(); arg is the attempt. */
+int fact_is_member(void *arg, const char *user, const char *role);
+int fact_host_is(void *arg, const char *pattern);
+struct auth_job *fact_job(enum auth_job_kind kind, const char *topic, const char *user);
+/* Asks what belongs into the cache under the job's topic and user. */
+enum step fact_ask(struct attempt *a, struct auth_job *job);
+/* An answer of the helper: what it means for the cache, then for each attempt that waits. */
+void fact_answered(const struct auth_job *job);
+void fact_apply(struct attempt *a, struct auth_job *job);
 
 #endif

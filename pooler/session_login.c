@@ -63,7 +63,8 @@ enum step attempt_refuse(struct attempt *a, const char *sqlstate, const char *fm
 	buf_vprintf(&text, fmt, ap);
 	va_end(ap);
 	front.stats.refused++;
-	if (a->rules->conf->p.log_pooler_errors)
+	/* A failed proof was logged, with its reason, when it failed. */
+	if (a->rules->conf->p.log_pooler_errors && a->state != ATTEMPT_DELAY)
 		log_line(LOG_PART_SESSION, LOG_LEVEL_WARNING, "%s: refused: %s (age %.3f s)",
 			login_who(a->login, who, sizeof who), buf_cstr(&text),
 			(double)(clock_mono() - a->began) / USEC_SEC);
@@ -419,6 +420,26 @@ static enum step step_decide(struct attempt *a)
 
 /* --- the end -------------------------------------------------------------------- */
 
+/* What the server may ask of this client: the password it gave, else the secret that it proved,
+ * else (trust, cert, peer) what the user list has under its name. */
+static void take_secret(struct attempt *a, const struct auth_secret *s)
+{
+	struct login *l = a->login;
+	const struct auth_user *u = a->user ? a->user : auth_users_find(a->rules->users, l->user);
+
+	for (size_t i = 0; !s && !a->password && u && i < u->count; i++)
+		if (u->secrets[i].kind != SECRET_SCRAM)
+			s = &u->secrets[i];
+	if (a->password) {
+		l->secret.password = a->password;
+		a->password = NULL;
+	} else if (s && s->kind == SECRET_PLAIN) {
+		l->secret.password = secret_strdup(s->text);
+	} else if (s && s->kind == SECRET_MD5) {
+		l->secret.md5 = secret_strdup(s->text);
+	}
+}
+
 enum step attempt_finish(struct attempt *a)
 {
 	struct login *l = a->login;
@@ -428,14 +449,7 @@ enum step attempt_finish(struct attempt *a)
 		return attempt_refuse(a, "42501", "not allowed");
 	if (!a->console && !a->db)
 		return attempt_refuse(a, "3D000", "no such database: %s", l->database);
-	if (a->password) {
-		l->secret.password = a->password;
-		a->password = NULL;
-	} else if (s && s->kind == SECRET_PLAIN) {
-		l->secret.password = secret_strdup(s->text);
-	} else if (s && s->kind == SECRET_MD5) {
-		l->secret.md5 = secret_strdup(s->text);
-	}
+	take_secret(a, s);
 	if (a->scram_on && s) {
 		l->secret.has_scram_keys = true;
 		memcpy(l->secret.client_key, a->scram.client_key, SCRAM_KEY_LEN);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * Proving who one is.  proof_begin() may run several times for one login: whenever it misses a
- * fact (a role's secret, a membership, a name) it asks the helper thread and is run again from
- * its beginning when the answer is in the cache.
+ * fact (session_fact.c) it asks for it, and is run again from its beginning with the answer.
  *
  * An unknown user, a user without a usable secret and a wrong password take the same steps and
  * end with the same words after the same delay.
@@ -13,10 +12,6 @@
 
 #include <unistd.h>
 
-/* How long a wrong password lets a cached secret live that is younger than this. */
-#define FORGET_AGE (2 * USEC_SEC)
-/* How long an answer "could not be asked" holds. */
-#define ERROR_TTL USEC_SEC
 /* The largest message of a client that is not handed over yet. */
 #define PROOF_MESSAGE_MAX 8192
 
@@ -30,8 +25,6 @@ static enum step refuse_later(struct attempt *a, const char *sqlstate, char *tex
 	attempt_enter(a, ATTEMPT_DELAY, a->rules->conf->p.auth_delay);
 	return STEP_MORE;
 }
-
-static char *query_topic(const struct attempt *a);
 
 enum step proof_failed(struct attempt *a, const char *reason)
 {
@@ -50,288 +43,10 @@ enum step proof_failed(struct attempt *a, const char *reason)
 	front.stats.auth_failures++;
 	if (front.rate && l->peer.family != AF_UNIX)
 		auth_rate_failed(front.rate, l->peer.family, l->peer.ip, clock_mono());
-	if (a->from_query) { /* the role may have got a new password */
-		char *topic = query_topic(a);
-		auth_cache_forget(front.cache, topic, l->user, clock_mono(), FORGET_AGE);
-		free(topic);
-	}
+	if (a->from_query) /* the role may have got a new password */
+		fact_forget_user(a);
 	return refuse_later(a, password ? "28P01" : "28000",
 		mem_printf("%s authentication failed for user \"%s\"", what, l->user));
-}
-
-/* --- facts that must be asked for ----------------------------------------------- */
-
-static struct auth_job *new_job(enum auth_job_kind kind, const char *topic, const char *user)
-{
-	struct auth_job *job = mem_zalloc(sizeof *job);
-
-	job->kind = kind;
-	job->topic = mem_strdup(topic);
-	job->user = mem_strdup(user);
-	return job;
-}
-
-static enum step ask_about(struct attempt *a, struct auth_job *job)
-{
-	char *key = mem_printf("%s/%s", job->topic, job->user);
-	enum step out = attempt_ask(a, key, job);
-
-	free(key);
-	return out;
-}
-
-static const char *auth_user_of(const struct attempt *a)
-{
-	return conf_auth_user(a->rules->conf, a->db, NULL);
-}
-
-/* The [databases] line that auth_query connects through: that of auth_dbname, else the one of
- * the login itself.  The console has none of its own. */
-static const struct conf_database *query_database(const struct attempt *a, const char **dbname)
-{
-	const struct conf *conf = a->rules->conf;
-	const char *name = conf_auth_dbname(conf, a->db, NULL);
-	const struct conf_database *db = a->db;
-
-	if (name && *name)
-		db = conf_database_find(conf, name);
-	else
-		name = a->login->database;
-	*dbname = db && db->dbname ? db->dbname : name;
-	return db;
-}
-
-/* Where answers belong in the cache: by the server that is asked, not by the login. */
-static char *query_topic(const struct attempt *a)
-{
-	const char *dbname;
-	const struct conf_database *db = query_database(a, &dbname);
-
-	return mem_printf("query:%s:%s", db ? db->name : "", dbname);
-}
-
-static void target_add_tls(
-	struct auth_target *t, const struct conf *conf, const struct conf_database *db)
-{
-	static const char *const words[] = {
-		"disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
-
-	auth_target_add(t, "sslmode", words[conf_server_tls_sslmode(conf, db, NULL)]);
-	auth_target_add(t, "sslrootcert", conf_server_tls_ca_file(conf, db, NULL));
-	auth_target_add(t, "sslcert", conf_server_tls_cert_file(conf, db, NULL));
-	auth_target_add(t, "sslkey", conf_server_tls_key_file(conf, db, NULL));
-	auth_target_add(t, "sslcrl", conf_server_tls_crl_file(conf, db, NULL));
-}
-
-/* How to reach the server of auth_query as auth_user. */
-static void target_fill(struct attempt *a, struct auth_target *t, const struct conf_database *db,
-	const char *dbname)
-{
-	const struct conf *conf = a->rules->conf;
-	const char *user = auth_user_of(a);
-	const struct auth_user *listed = auth_users_find(a->rules->users, user);
-	const char *password =
-		db->user && db->password && strcmp(db->user, user) == 0 ? db->password : NULL;
-
-	for (size_t i = 0; listed && i < listed->count && !password; i++)
-		if (listed->secrets[i].kind == SECRET_PLAIN)
-			password = listed->secrets[i].text;
-	auth_target_add(t, "host", db->host ? db->host : conf->p.unix_socket_dir);
-	auth_target_add(t, "hostaddr", db->hostaddr);
-	auth_target_add(t, "port", db->port);
-	auth_target_add(t, "service", db->service);
-	auth_target_add(t, "passfile", db->passfile);
-	auth_target_add(t, "dbname", dbname);
-	auth_target_add(t, "user", user);
-	auth_target_add(t, "password", password);
-	target_add_tls(t, conf, db);
-	auth_target_add(t, "target_session_attrs", db->target_session_attrs);
-	auth_target_add(t, "gssencmode", "disable");
-	auth_target_add(t, "application_name", "pgsluice auth_query");
-	auth_target_add(t, "options", "-csearch_path=pg_catalog,pg_temp -cstatement_timeout=10s");
-	auth_target_add(t, "connect_timeout", "10");
-}
-
-/* The user's secrets, or NULL.  false: being asked for; return *out. */
-bool proof_find_user(struct attempt *a, enum step *out)
-{
-	struct login *l = a->login;
-	const char *asker = auth_user_of(a), *dbname;
-	const struct conf_database *db;
-	struct auth_user *found = NULL;
-	struct auth_job *job;
-	char *topic;
-	bool known = true;
-
-	auth_user_drop(&a->kept);
-	a->from_query = false;
-	a->user = auth_users_find(a->rules->users, l->user);
-	if (a->user || !asker || !*asker)
-		return true;
-	db = query_database(a, &dbname);
-	if (!db)
-		return true; /* no such database: it looks like a wrong password */
-	topic = query_topic(a);
-	switch (auth_cache_get(front.cache, topic, l->user, clock_mono(), &found)) {
-	case CACHE_YES:
-		a->kept = auth_user_ref(found);
-		a->user = found;
-		a->from_query = true;
-		break;
-	case CACHE_NO:
-		a->from_query = true;
-		break;
-	case CACHE_ERROR:
-		*out = attempt_refuse(a, "08006",
-			"the server of auth_query cannot be asked (see the pooler's log)");
-		known = false;
-		break;
-	case CACHE_MISS:
-		job = new_job(AUTH_JOB_QUERY, topic, l->user);
-		job->query = mem_strdup(conf_auth_query(a->rules->conf, a->db, NULL));
-		target_fill(a, &job->target, db, dbname);
-		*out = ask_about(a, job);
-		known = false;
-		break;
-	}
-	free(topic);
-	return known;
-}
-
-/* A yes-or-no fact; -1: being asked for, and a->state is WAIT. */
-static int ask_fact(struct attempt *a, struct auth_job *job)
-{
-	struct auth_user *none;
-
-	switch (auth_cache_get(front.cache, job->topic, job->user, clock_mono(), &none)) {
-	case CACHE_YES:
-		auth_job_free(&job);
-		return 1;
-	case CACHE_NO:
-	case CACHE_ERROR:
-		auth_job_free(&job);
-		return 0;
-	case CACHE_MISS:
-		break;
-	}
-	ask_about(a, job);
-	return -1;
-}
-
-static int is_member(void *arg, const char *user, const char *role)
-{
-	struct attempt *a = arg;
-	const char *asker = auth_user_of(a), *dbname;
-	const struct conf_database *db = query_database(a, &dbname);
-	struct auth_job *job;
-	char *topic;
-
-	if (strcmp(user, role) == 0)
-		return 1;
-	if (!asker || !*asker || !db)
-		return 0; /* nobody to ask: the line does not match */
-	topic = mem_printf("member:%s:%s:%s", db->name, dbname, role);
-	job = new_job(AUTH_JOB_MEMBER, topic, user);
-	free(topic);
-	job->arg = mem_strdup(role);
-	target_fill(a, &job->target, db, dbname);
-	return ask_fact(a, job);
-}
-
-static int host_is(void *arg, const char *pattern)
-{
-	struct attempt *a = arg;
-	const struct net_addr *peer = &a->login->peer;
-	char host[NET_ADDR_TEXT];
-	char *topic = mem_printf("host:%s", pattern);
-	struct auth_job *job =
-		new_job(AUTH_JOB_HOST, topic, net_addr_host(peer, host, sizeof host));
-
-	free(topic);
-	job->arg = mem_strdup(pattern);
-	job->family = peer->family;
-	memcpy(job->ip, peer->ip, 16);
-	return ask_fact(a, job);
-}
-
-/* --- what the helper answers ------------------------------------------------------ */
-
-static void query_answered(const struct auth_job *job, const struct conf_pooler *p)
-{
-	/* A role without a password, or with an expired one, is a user without secrets. */
-	struct auth_user *u = job->ok ? auth_user_new(job->user, NULL, 0) : NULL;
-
-	for (size_t i = 0; u && job->secrets && job->secrets[i]; i++)
-		if (!auth_user_add(u, job->secrets[i], (uint32_t)p->scram_iterations))
-			log_line(LOG_PART_AUTH, LOG_LEVEL_WARNING,
-				"auth_query: user \"%s\": a secret of unknown form is left out",
-				job->user);
-	auth_cache_put(front.cache, job->topic, job->user, u ? CACHE_YES : CACHE_NO, u,
-		clock_mono(), u && u->count ? p->auth_cache_ttl : p->auth_negative_ttl);
-}
-
-void proof_answered(const struct auth_job *job)
-{
-	const struct conf_pooler *p = &front.rules->conf->p;
-	struct auth_user *u;
-
-	if (job->failed)
-		log_line(LOG_PART_AUTH, LOG_LEVEL_ERROR, "%s: %s", job->topic, job->error);
-	if (job->kind == AUTH_JOB_DERIVE || job->kind == AUTH_JOB_MATCH ||
-		job->kind == AUTH_JOB_PAM)
-		return; /* for one attempt, not for the tables */
-	if (job->failed) {
-		auth_cache_put(front.cache, job->topic, job->user, CACHE_ERROR, NULL, clock_mono(),
-			ERROR_TTL);
-		return;
-	}
-	switch (job->kind) {
-	case AUTH_JOB_QUERY:
-		query_answered(job, p);
-		break;
-	case AUTH_JOB_UID:
-		u = auth_user_new(job->name, NULL, 0);
-		auth_cache_put(front.cache, job->topic, job->user, CACHE_YES, u, clock_mono(),
-			p->auth_cache_ttl);
-		break;
-	default:
-		auth_cache_put(front.cache, job->topic, job->user, job->ok ? CACHE_YES : CACHE_NO,
-			NULL, clock_mono(), job->ok ? p->auth_cache_ttl : p->auth_negative_ttl);
-		break;
-	}
-}
-
-/* Keys derived from a plain secret go to that secret, if it is still the one. */
-static void apply_keys(const struct auth_user *u, const struct auth_job *job)
-{
-	for (size_t i = 0; u && i < u->count; i++) {
-		struct auth_secret *s = &u->secrets[i];
-		if (s->kind == SECRET_PLAIN && !s->has_keys &&
-			s->keys.iterations == job->keys.iterations &&
-			s->keys.salt_len == job->keys.salt_len &&
-			memcmp(s->keys.salt, job->keys.salt, s->keys.salt_len) == 0 &&
-			strcmp(s->text, job->password) == 0) {
-			s->keys = job->keys;
-			s->has_keys = true;
-		}
-	}
-}
-
-void proof_apply(struct attempt *a, struct auth_job *job)
-{
-	switch (job->kind) {
-	case AUTH_JOB_DERIVE:
-		if (!job->failed)
-			apply_keys(a->user, job);
-		break;
-	case AUTH_JOB_MATCH:
-	case AUTH_JOB_PAM:
-		a->match_known = true;
-		a->match = job->ok && !job->failed;
-		break;
-	default:
-		break;
-	}
 }
 
 /* --- messages -------------------------------------------------------------------- */
@@ -404,7 +119,7 @@ static char *take_password(struct attempt *a, enum step *out)
 
 static enum step ask_match(struct attempt *a, const struct auth_secret *s)
 {
-	struct auth_job *job = new_job(AUTH_JOB_MATCH, "match", a->login->user);
+	struct auth_job *job = fact_job(AUTH_JOB_MATCH, "match", a->login->user);
 	char *key = mem_printf("match:%llu", (unsigned long long)a->login->id);
 	enum step out;
 
@@ -417,7 +132,7 @@ static enum step ask_match(struct attempt *a, const struct auth_secret *s)
 
 static enum step ask_pam(struct attempt *a)
 {
-	struct auth_job *job = new_job(AUTH_JOB_PAM, "pam", a->login->user);
+	struct auth_job *job = fact_job(AUTH_JOB_PAM, "pam", a->login->user);
 	char *key = mem_printf("pam:%llu", (unsigned long long)a->login->id);
 	char host[NET_ADDR_TEXT];
 	const char *service = a->hba && a->hba->pam_service ? a->hba->pam_service
@@ -444,7 +159,7 @@ static enum step judge_plain(struct attempt *a)
 			return ask_pam(a);
 		return a->match ? attempt_finish(a) : proof_failed(a, "PAM said no");
 	}
-	if (!proof_find_user(a, &out))
+	if (!fact_find_user(a, &out))
 		return out;
 	for (size_t i = 0; a->user && i < a->user->count; i++) {
 		const struct auth_secret *s = &a->user->secrets[i];
@@ -532,7 +247,7 @@ static enum step begin_scram(struct attempt *a)
 	size_t n;
 
 	if (s) {
-		struct auth_job *job = new_job(AUTH_JOB_DERIVE, "derive", a->login->user);
+		struct auth_job *job = fact_job(AUTH_JOB_DERIVE, "derive", a->login->user);
 		char *key = mem_printf("derive:%p", (const void *)s);
 		enum step out;
 		job->password = secret_strdup(s->text);
@@ -654,8 +369,8 @@ static enum step prove_peer(struct attempt *a)
 	case CACHE_MISS:
 		break;
 	}
-	job = new_job(AUTH_JOB_UID, "uid", uid);
-	return ask_about(a, job);
+	job = fact_job(AUTH_JOB_UID, "uid", uid);
+	return fact_ask(a, job);
 }
 
 /* --- which proof ------------------------------------------------------------------------ */
@@ -688,8 +403,8 @@ static bool consult_hba(struct attempt *a, enum step *out)
 		.user = l->user,
 		.database = l->database,
 		.replication = l->replication == LOGIN_PHYSICAL,
-		.is_member = is_member,
-		.host_is = host_is,
+		.is_member = fact_is_member,
+		.host_is = fact_host_is,
 		.arg = a,
 	};
 
@@ -727,9 +442,9 @@ static bool has_client_cert(struct attempt *a)
 static enum step begin_trust(struct attempt *a)
 {
 	enum step out;
-	const char *asker = auth_user_of(a);
+	const char *asker = fact_asker(a);
 
-	if (!proof_find_user(a, &out))
+	if (!fact_find_user(a, &out))
 		return out;
 	/* Where names are listed, the name must be one of them, as in PgBouncer. */
 	if (!a->user && (a->rules->users || (asker && *asker)))
@@ -742,7 +457,7 @@ static enum step begin_password(struct attempt *a)
 	bool md5 = false;
 	enum step out;
 
-	if (!proof_find_user(a, &out))
+	if (!fact_find_user(a, &out))
 		return out;
 	if (a->method == AUTH_MD5) {
 		/* As in PostgreSQL: md5 also takes SCRAM where that is what is stored.  For an
@@ -761,7 +476,11 @@ enum step proof_begin(struct attempt *a)
 
 	if (front.rate && l->peer.family != AF_UNIX &&
 		!auth_rate_allows(front.rate, l->peer.family, l->peer.ip, clock_mono())) {
+		char who[512];
 		front.stats.rate_limited++;
+		log_line(LOG_PART_AUTH, LOG_LEVEL_WARNING,
+			"%s: not heard: too many failed logins from this address",
+			login_who(l, who, sizeof who));
 		return refuse_later(a, "28000",
 			mem_strdup(
 				"too many failed logins from this address; try again in a minute"));
