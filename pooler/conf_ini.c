@@ -200,6 +200,8 @@ static void read_section(struct cursor *c)
 		c->p++;
 	if (*c->p != ']') {
 		report_error(c->reader->report, c->file, c->line, "a [section] without its ]");
+		c->reader->in_section = true;
+		c->reader->known_section = false; /* what follows was said with this */
 		return;
 	}
 	section_open(c, start, (size_t)(c->p - start));
@@ -395,7 +397,7 @@ int ini_pair_next(
 		}
 		s++;
 	}
-	if (!**value) {
+	if (!**value && s[-1] != '\'') {
 		buf_printf(err, "%s= has no value: leave it out to leave it unset", *key);
 		return -1;
 	}
