@@ -24,7 +24,7 @@ EVERYWHERE = [
      "the address of a mirror or registry"),
 ]
 MAX_LINES = 1000      # of a C file
-MAX_COLUMNS = 120     # .clang-format asks for 100; long strings may stand out
+MAX_COLUMNS = 120     # .clang-format asks for 100; long strings and rows of tables may stand out
 
 
 def files():
@@ -67,7 +67,7 @@ def main():
                 for pattern, what in EVERYWHERE:
                     if pattern.search(line):
                         complain(path, number, what)
-                if is_c and len(line.expandtabs(8)) > MAX_COLUMNS:
+                if is_c and "\t{" not in line and len(line.expandtabs(8)) > MAX_COLUMNS:
                     complain(path, number, f"{len(line.expandtabs(8))} columns")
         if is_c:
             if not text.lstrip().startswith("/*"):
