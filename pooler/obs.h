@@ -11,8 +11,8 @@
  *   obs_param.c    a Bind message -> "$1 = '42', $2 = NULL"
  *   obs_value.c    one binary value -> its text
  *   obs_mask.c     passwords out of statement texts
- *   obs_queries.c  per-shape statistics and the N+1 counter
- *   obs_http.c     /metrics, /healthz, /readyz and the status page
+ *   obs_queries.h  a door of its own: per-shape statistics and the N+1 counter
+ *   obs_http.h     a door of its own: /metrics, /healthz, /readyz and the status page
  *   obs_inner.h    what the files of the query log share among themselves and with tests
  *
  * Threads: a thing marked (worker) belongs to one worker's loop: only that thread calls
@@ -38,7 +38,9 @@ struct hist {
 	uint64_t *octave[HIST_OCTAVES];
 };
 
-void hist_add(struct hist *h, uint64_t value); /* (worker); O(1), may allocate an octave */
+/* (worker) O(1); may allocate an octave.  The second counts the value n times. */
+void hist_add(struct hist *h, uint64_t value);
+void hist_add_n(struct hist *h, uint64_t value, uint64_t n);
 void hist_merge(struct hist *into, const struct hist *from);
 /* The value that `q` (0..1) of all values do not exceed; 0 when empty. */
 uint64_t hist_quantile(const struct hist *h, double q) MUSTCHECK;
@@ -91,8 +93,9 @@ void hist_release(struct hist *h);
 	X("08")                                                                                    \
 	X("0A")                                                                                    \
 	X("21")                                                                                    \
-	X("22") X("23") X("25") X("26") X("28") X("34") X("3D") X("40") X("42") X("53") X("54")    \
-		X("55") X("57") X("58") X("XX") X("other")
+	X("22")                                                                                    \
+	X("23") X("25") X("26") X("28") X("34") X("3D") X("40") X("42") X("53") X("54") X("55")    \
+		X("57") X("58") X("XX") X("other")
 
 struct stats {
 #define STATS_FIELD(field, metric, unit, help) uint64_t field;

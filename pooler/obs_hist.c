@@ -56,16 +56,21 @@ static uint64_t *octave_need(struct hist *h, unsigned octave)
 	return o;
 }
 
-void hist_add(struct hist *h, uint64_t value)
+void hist_add_n(struct hist *h, uint64_t value, uint64_t n)
 {
 	uint64_t v = value >> 40 ? ((uint64_t)1 << 40) - 1 : value;
 	unsigned octave = octave_of(v);
 
-	stats_add(&octave_need(h, octave)[slot_of(v, octave)], 1);
-	stats_add(&h->count, 1);
-	stats_add(&h->sum, value);
+	stats_add(&octave_need(h, octave)[slot_of(v, octave)], n);
+	stats_add(&h->count, n);
+	stats_add(&h->sum, value * n);
 	if (value > h->max)
 		__atomic_store_n(&h->max, value, __ATOMIC_RELAXED);
+}
+
+void hist_add(struct hist *h, uint64_t value)
+{
+	hist_add_n(h, value, 1);
 }
 
 void hist_merge(struct hist *into, const struct hist *from)
@@ -90,7 +95,7 @@ void hist_merge(struct hist *into, const struct hist *from)
 	stats_add(&into->count, added);
 	stats_add(&into->sum, stats_get(&from->sum));
 	if (max > into->max)
-		into->max = max;
+		__atomic_store_n(&into->max, max, __ATOMIC_RELAXED);
 }
 
 static uint64_t total(const struct hist *h)
