@@ -240,6 +240,7 @@
 	.name = "verbose",
 	.type = CONF_INT,
 	.at = {POOLER(verbose)},
+	.def = "0",
 	.max = 3,
 	.help = "How much is said: 0, or as many `-v` as 1 to 3.",
 },

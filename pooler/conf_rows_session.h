@@ -65,9 +65,9 @@
 	.at = {POOLER(state_audit), DATABASE(state_audit)},
 	.def = "off",
 	.words = state_audit_words,
-	.help = "Ask the server now and then what state a client left on its connection, and name "
-		"client and statement in the log. `sample` asks after some transactions, `always` "
-		"after each: for finding such clients, not for every day.",
+	.help = "Ask the server what state a client left on its connection, and name client and "
+		"statement in the log. `off`: never. `sample`: after some transactions. `always`: "
+		"after each; for finding such clients, not for every day.",
 },
 {
 	.name = "deferred_begin",

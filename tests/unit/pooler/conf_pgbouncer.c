@@ -117,7 +117,7 @@ static const struct key {
 	{"unix_socket_group", "", RESTART},
 	{"unix_socket_mode", "0777", RESTART},
 	{"user", NULL, RESTART},
-	{"verbose", NULL, false},
+	{"verbose", "0", false},
 };
 
 static struct conf_report report;
