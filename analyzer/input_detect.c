@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * input_detect: the table of formats, and which of them a file is in.
+ */
+#include "input_detect.h"
+#include "input_formats.h"
+
+const struct log_format log_formats[] = {
+	{.name = "pgsluice",
+		.what = "pgsluice's query log (jsonlog with the key pooler)",
+		.starts = json_starts,
+		.parse = json_parse,
+		.score = pooler_score,
+		.is_pooler = true},
+	{.name = "jsonlog",
+		.what = "PostgreSQL's jsonlog, 15 and later",
+		.starts = json_starts,
+		.parse = json_parse,
+		.score = json_score},
+	{.name = "csvlog",
+		.what = "PostgreSQL's csvlog, 9.4 to 18",
+		.starts = csv_starts,
+		.parse = csv_parse,
+		.score = csv_score},
+	{.name = "stderr",
+		.what = "PostgreSQL's plain log, with --prefix or the prefix inferred",
+		.starts = stderr_starts,
+		.parse = stderr_parse,
+		.score = stderr_score},
+	{.name = NULL},
+};
+
+const struct log_format *log_format_find(const char *name)
+{
+	for (const struct log_format *f = log_formats; f->name; f++)
+		if (strcmp(f->name, name) == 0)
+			return f;
+	return NULL;
+}
+
+static bool set_prefix(struct input_file *f, const struct input_options *opt, const char *p,
+	size_t n, struct err *why)
+{
+	f->prefix_fit = 100;
+	if (opt->prefix)
+		f->own.prefix = prefix_new(opt->prefix, why);
+	else
+		f->own.prefix = prefix_infer(p, n, &f->prefix_fit);
+	return f->own.prefix != NULL;
+}
+
+bool detect_format(struct input_file *f, const struct input_options *opt, const char *p, size_t n,
+	struct err *why)
+{
+	const struct log_format *best = opt->format ? log_format_find(opt->format) : NULL;
+	int top = 0;
+
+	if (opt->format && !best)
+		return err_set(why, "there is no input format \"%s\"", opt->format);
+	for (const struct log_format *k = log_formats; k->name && !best && n > 0; k++) {
+		int score = strcmp(k->name, "stderr") == 0 && opt->prefix ? 61 : k->score(p, n);
+		if (score > top) {
+			top = score;
+			f->format = k;
+		}
+	}
+	if (best)
+		f->format = best;
+	if (!f->format)
+		return true; /* not recognised: all its bytes are counted as such */
+	f->own = *f->format;
+	f->format = &f->own;
+	if (f->own.parse == stderr_parse && !set_prefix(f, opt, p, n, why)) {
+		if (opt->prefix)
+			return false;
+		f->format = NULL;
+	}
+	return true;
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * input_infer: which log_line_prefix wrote these lines?
+ *
+ * Well-known prefixes are tried first.  When none fits nearly all lines that carry a severity,
+ * one is made from the lines themselves: each line's head is cut into fields of recognisable
+ * form (time, [pid], session id, vxid, key=value …) and the commonest cut wins.
+ */
+#include "input.h"
+
+#include <ctype.h>
+
+static const char *const candidates[] = {
+	"%m [%p] %q%u@%d ",
+	"%m [%p] ",
+	"%t [%p]: [%l-1] user=%u,db=%d,app=%a,client=%h ",
+	"%t [%p]: user=%u,db=%d,app=%a,client=%h ",
+	"%m [%p]: [%l-1] user=%u,db=%d,app=%a,client=%h ",
+	"%m [%p]: user=%u,db=%d,app=%a,client=%h ",
+	"%t [%p]: [%l-1] user=%u,db=%d ",
+	"%t [%p-%l] %q%u@%d ",
+	"%t [%p]: [%l-1] %q%u@%d ",
+	"%t:%r:%u@%d:[%p]:",
+	"%m [%p] %u@%d ",
+	"%t [%p] %q%u@%d ",
+	"%t [%p] %u@%d ",
+	"%t [%p]: ",
+	"%t [%p] ",
+	"%m [%p] %q%a ",
+	"%m [%p] %r %u %d %a ",
+	"%m [%p] %q[user=%u,db=%d,app=%a] ",
+	"%m %p %u@%d from %h [vxid:%v txid:%x] [%i] ",
+	"%m %p %c %l %u %d %h %a %v ",
+	"%m|%p|%c|%l|%u|%d|%h|%a|%v|%x|%e|%i|",
+	"%m:%r:%u@%d:[%p]:%l:%e:%s:%v:%x:%c:%q%a:",
+	"%t ",
+	"%m ",
+	"%n [%p] ",
+	"",
+};
+
+/* Lines that carry a severity somewhere in their first bytes, by a plain search. */
+static bool severity_at(const char *line, size_t n, size_t *at)
+{
+	size_t limit = n < 400 ? n : 400;
+	enum log_severity sev;
+	enum log_part part;
+
+	for (size_t i = 0; i + 4 <= limit; i++) {
+		if (i > 0 && isalnum((unsigned char)line[i - 1]))
+			continue;
+		if (!isupper((unsigned char)line[i]) && !(line[i] & 0x80))
+			continue;
+		size_t len = message_severity(line + i, n - i, &sev, &part);
+		if (len > 4 && line[i + len - 1] == ' ') {
+			*at = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+struct sample {
+	struct str line;
+	size_t severity;
+};
+struct samples {
+	VEC(struct sample) at;
+};
+
+static int fit(const struct log_prefix *p, const struct samples *s)
+{
+	size_t hits = 0;
+
+	for (size_t i = 0; i < s->at.n; i++) {
+		struct log_entry e = {0};
+		hits += prefix_match(p, s->at.at[i].line.p, s->at.at[i].line.n, &e) >= 0;
+	}
+	return s->at.n ? (int)(hits * 100 / s->at.n) : 0;
+}
+
+/* --- making one from the lines ------------------------------------------------------- */
+
+static size_t run(const char *p, size_t n, bool hexa)
+{
+	size_t i = 0;
+
+	while (i < n && (hexa ? isxdigit((unsigned char)p[i]) : isdigit((unsigned char)p[i])))
+		i++;
+	return i;
+}
+
+static const struct {
+	const char *key;
+	char escape;
+} keys[] = {
+	{"user=", 'u'},
+	{"usr=", 'u'},
+	{"u=", 'u'},
+	{"username=", 'u'},
+	{"db=", 'd'},
+	{"database=", 'd'},
+	{"dbname=", 'd'},
+	{"d=", 'd'},
+	{"app=", 'a'},
+	{"application=", 'a'},
+	{"appname=", 'a'},
+	{"a=", 'a'},
+	{"client=", 'h'},
+	{"host=", 'h'},
+	{"remote=", 'r'},
+	{"h=", 'h'},
+	{"r=", 'r'},
+	{"pid=", 'p'},
+	{"p=", 'p'},
+	{"xid=", 'x'},
+	{"txid=", 'x'},
+	{"vxid=", 'v'},
+	{"session=", 'c'},
+	{"sid=", 'c'},
+	{"line=", 'l'},
+	{"l=", 'l'},
+	{"tag=", 'i'},
+	{"state=", 'e'},
+};
+
+/* What a field behind `key=` is, 0: no such key. */
+static char key_escape(const struct text *made)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (str_ends(text_slice(made), keys[i].key)) {
+			size_t at = made->n - strlen(keys[i].key);
+			if (at == 0 || !isalpha((unsigned char)made->p[at - 1]))
+				return keys[i].escape;
+		}
+	return 0;
+}
+
+/* The place where a field of free text ends. */
+static size_t word_end(const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && !strchr(" ,;|@[]():=", p[i]))
+		i++;
+	return i;
+}
+
+struct maker {
+	struct text made;
+	bool has_pid, has_user, has_db, has_line;
+};
+
+static void make_escape(struct maker *m, char c)
+{
+	text_char(&m->made, '%');
+	text_char(&m->made, c);
+	m->has_pid |= c == 'p';
+	m->has_user |= c == 'u';
+	m->has_db |= c == 'd';
+	m->has_line |= c == 'l';
+}
+
+/* One field at p: how many bytes it took, 0 when a literal byte stands there. */
+static size_t make_field(struct maker *m, const char *p, size_t n)
+{
+	int64_t ts;
+	size_t len = time_parse(p, n, &ts), a, b;
+	char key = key_escape(&m->made);
+
+	if (len > 0) {
+		bool frac = len > 20 && p[19] == '.';
+		bool again = strstr(m->made.p ? m->made.p : "", frac ? "%m" : "%t") != NULL;
+		make_escape(m, again ? 's' : frac ? 'm' : 't');
+		return len;
+	}
+	if (key) {
+		if (key == 'h' && (b = word_end(p, n)) > 0 && b < n && p[b] == '(')
+			key = 'r';
+		make_escape(m, key);
+		if (key == 'r')
+			return str_find((struct str){p, n}, ")") + 1;
+		return key == 'c' || key == 'v' ? strcspn(p, " ,;|]") : word_end(p, n);
+	}
+	a = run(p, n, false);
+	if (a > 0 && a < n && p[a] == '/' && (b = run(p + a + 1, n - a - 1, false)) > 0) {
+		make_escape(m, 'v');
+		return a + 1 + b;
+	}
+	a = run(p, n, true);
+	if (a >= 7 && a < n && p[a] == '.' && (b = run(p + a + 1, n - a - 1, true)) > 0) {
+		make_escape(m, 'c');
+		return a + 1 + b;
+	}
+	a = run(p, n, false);
+	if (a > 0 && (a == n || !isalnum((unsigned char)p[a]))) {
+		if (a < n && p[a] == '-' && m->has_pid && p[a + 1] == '1') {
+			make_escape(m, 'l');
+			return a;
+		}
+		make_escape(m, !m->has_pid ? 'p' : !m->has_line ? 'l' : 'x');
+		return a;
+	}
+	return 0;
+}
+
+static void make_word(struct maker *m, const char *p, size_t n)
+{
+	if (n > 0 && !m->has_user)
+		make_escape(m, 'u');
+	else if (n > 0 && !m->has_db)
+		make_escape(m, 'd');
+	else
+		text_add(&m->made, p, n);
+}
+
+static char *make_prefix(const char *p, size_t n)
+{
+	struct maker m = {0};
+	size_t i = 0;
+
+	text_puts(&m.made, "");
+	while (i < n) {
+		size_t len = make_field(&m, p + i, n - i);
+		if (len > 0) {
+			i += len;
+			continue;
+		}
+		len = isalpha((unsigned char)p[i]) ? word_end(p + i, n - i) : 0;
+		if (len > 0 && i + len < n && (p[i + len] == '=' || p[i + len] == ':')) {
+			text_add(&m.made, p + i, len + 1); /* a key, or a word of the prefix */
+			i += len + 1;
+		} else if (len > 0) {
+			make_word(&m, p + i, len);
+			i += len;
+		} else {
+			if (p[i] == '%')
+				text_char(&m.made, '%');
+			text_char(&m.made, p[i++]);
+		}
+	}
+	return m.made.p;
+}
+
+struct log_prefix *prefix_infer(const char *p, size_t n, int *best_fit)
+{
+	struct samples s = {0};
+	struct log_prefix *best = NULL, *try;
+	const char *line = p, *end = p + n, *nl;
+
+	*best_fit = 0;
+	for (; line < end && s.at.n < 400; line = nl + 1) {
+		nl = memchr(line, '\n', (size_t)(end - line));
+		if (!nl)
+			break;
+		size_t at;
+		if (line[0] != '\t' && severity_at(line, (size_t)(nl - line), &at))
+			*VEC_PUSH(&s.at) = (struct sample){{line, (size_t)(nl - line)}, at};
+	}
+	for (size_t i = 0; i < ARRAY_LEN(candidates) && *best_fit < 98 && s.at.n; i++) {
+		try = prefix_new(candidates[i], NULL);
+		int f = fit(try, &s);
+		if (f > *best_fit) {
+			prefix_free(&best);
+			best = try;
+			*best_fit = f;
+		} else {
+			prefix_free(&try);
+		}
+	}
+	for (size_t i = 0; i < s.at.n && *best_fit < 95 && i < 60; i++) {
+		char *text = make_prefix(s.at.at[i].line.p, s.at.at[i].severity);
+		try = prefix_new(text, NULL);
+		int f = try ? fit(try, &s) : 0;
+		if (f > *best_fit) {
+			prefix_free(&best);
+			best = try;
+			*best_fit = f;
+		} else {
+			prefix_free(&try);
+		}
+		free(text);
+	}
+	VEC_RELEASE(&s.at);
+	return best;
+}

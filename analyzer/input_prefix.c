@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * input_prefix: log_line_prefix, compiled to a list of items and matched against lines.
+ *
+ * Matching backtracks: an escape of free text (%u, %a, …) ends where the literal behind it is
+ * found, and when what follows does not fit, where it is found next.  A line begins an entry
+ * when the prefix fits and a severity follows it.  Behind %q a line of a background process
+ * may stop.
+ */
+#include "input.h"
+
+#include <ctype.h>
+
+#define MAX_ITEMS 64
+#define MAX_FIELD 256 /* free text is looked for no further than this */
+
+struct item {
+	char kind; /* the escape's letter; 0: literal */
+	struct str lit;
+};
+
+struct log_prefix {
+	char *text;
+	struct item item[MAX_ITEMS];
+	int items;
+	int q; /* index of the item behind %q; -1: there is none */
+};
+
+/* --- compiling ----------------------------------------------------------------- */
+
+static bool compile(struct log_prefix *p, struct err *why)
+{
+	const char *s = p->text;
+
+	p->q = -1;
+	while (*s) {
+		if (p->items >= MAX_ITEMS)
+			return err_set(why, "the prefix has more than %d parts", MAX_ITEMS);
+		struct item *it = &p->item[p->items];
+		size_t n = strcspn(s, "%");
+		if (n > 0) {
+			*it = (struct item){0, {s, n}};
+			p->items++;
+			s += n;
+			continue;
+		}
+		for (s++; *s == '-' || (*s >= '0' && *s <= '9');)
+			s++; /* padding: blanks around fields are skipped anyway */
+		if (!*s)
+			return err_set(why, "the prefix ends in a lone %%");
+		if (!strchr("abcdehilmnpqrstuvxLPQ%", *s))
+			return err_set(why, "%%%c is no escape of log_line_prefix", *s);
+		if (*s == 'q')
+			p->q = p->items;
+		else if (*s == '%') {
+			*it = (struct item){0, {s, 1}};
+			p->items++;
+		} else {
+			*it = (struct item){*s, STR_NONE};
+			p->items++;
+		}
+		s++;
+	}
+	return true;
+}
+
+struct log_prefix *prefix_new(const char *text, struct err *why)
+{
+	struct log_prefix *p = mem_zalloc(sizeof(*p));
+
+	p->text = mem_strdup(text);
+	if (!compile(p, why))
+		prefix_free(&p);
+	return p;
+}
+
+void prefix_free(struct log_prefix **p)
+{
+	if (*p) {
+		free((*p)->text);
+		free(*p);
+		*p = NULL;
+	}
+}
+
+const char *prefix_text(const struct log_prefix *p)
+{
+	return p->text;
+}
+
+/* --- fields of a fixed form ------------------------------------------------------ */
+
+static size_t skip_digits(const char *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && s[i] >= '0' && s[i] <= '9')
+		i++;
+	return i;
+}
+
+static int64_t number(const char *s, size_t n)
+{
+	int64_t v = 0;
+
+	for (size_t i = 0; i < n && i < 18; i++)
+		v = v * 10 + (s[i] - '0');
+	return v;
+}
+
+static size_t hex_digits(const char *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && isxdigit((unsigned char)s[i]))
+		i++;
+	return i;
+}
+
+/* %c: 5f3c1a2b.4d2 */
+static size_t field_session(const char *s, size_t n, struct log_entry *e)
+{
+	size_t a = hex_digits(s, n),
+	       b = a < n && s[a] == '.' ? hex_digits(s + a + 1, n - a - 1) : 0;
+
+	if (a == 0 || b == 0)
+		return 0;
+	e->session = str_hash((struct str){s, a + 1 + b}) | 1;
+	if (!e->pid)
+		e->pid = (int32_t)strtol(s + a + 1, NULL, 16);
+	return a + 1 + b;
+}
+
+/* %v: 3/1234 */
+static size_t field_vxid(const char *s, size_t n, struct log_entry *e)
+{
+	size_t a = skip_digits(s, n), b = 0;
+
+	if (a > 0 && a < n && s[a] == '/')
+		b = skip_digits(s + a + 1, n - a - 1);
+	if (b == 0)
+		return 0;
+	e->vxid = (struct str){s, a + 1 + b};
+	return a + 1 + b;
+}
+
+/* %n: 1704449472.345 */
+static size_t field_epoch(const char *s, size_t n, struct log_entry *e)
+{
+	size_t a = skip_digits(s, n), b = 0;
+
+	if (a < 9 || a > 11 || a >= n || s[a] != '.')
+		return 0;
+	b = skip_digits(s + a + 1, n - a - 1);
+	e->ts = number(s, a) * 1000000 + number(s + a + 1, b < 3 ? b : 3) * 1000;
+	return a + 1 + b;
+}
+
+/* %h, %r: a host, "[local]", an address; %r adds (port). */
+static size_t field_host(const char *s, size_t n, bool port, struct log_entry *e)
+{
+	size_t i = 0, h;
+
+	if (n >= 7 && memcmp(s, "[local]", 7) == 0) {
+		e->host = (struct str){s, 7};
+		return 7;
+	}
+	while (i < n && (isalnum((unsigned char)s[i]) || strchr(".:-_%/", s[i])))
+		i++;
+	while (i > 0 && s[i - 1] == ':') /* a colon at the end is the prefix's own */
+		i--;
+	h = i;
+	if (port && i < n && s[i] == '(') {
+		size_t d = skip_digits(s + i + 1, n - i - 1);
+		if (d > 0 && i + 1 + d < n && s[i + 1 + d] == ')')
+			i += d + 2;
+	}
+	e->host = (struct str){s, h};
+	return i;
+}
+
+/* --- matching --------------------------------------------------------------------- */
+
+static int match_from(const struct log_prefix *p, int i, const char *line, size_t n, size_t at,
+	struct log_entry *e);
+
+/* The end of the prefix: a severity must follow. */
+static int match_end(const char *line, size_t n, size_t at, struct log_entry *e)
+{
+	size_t len = message_severity(line + at, n - at, &e->severity, &e->part);
+
+	if (len == 0 && at < n && line[at] == ' ') { /* blanks a padded field left */
+		while (at < n && line[at] == ' ')
+			at++;
+		len = message_severity(line + at, n - at, &e->severity, &e->part);
+	}
+	return len > 0 ? (int)(at + len) : -1;
+}
+
+static void set_text(struct log_entry *e, char kind, struct str v)
+{
+	v = str_trim(v);
+	if (kind == 'u')
+		e->user = v;
+	else if (kind == 'd')
+		e->db = v;
+	else if (kind == 'a')
+		e->app = v;
+	else if (kind == 'h' || kind == 'r')
+		e->host = v;
+}
+
+/* Free text: ends at the next literal, or where a field of fixed form takes over. */
+static int match_text(const struct log_prefix *p, int i, const char *line, size_t n, size_t at,
+	struct log_entry *e)
+{
+	char kind = p->item[i].kind;
+	size_t limit = n - at < MAX_FIELD ? n : at + MAX_FIELD;
+	bool literal = i + 1 < p->items && p->item[i + 1].kind == 0;
+
+	for (size_t end = at; end <= limit; end++) {
+		if (literal) {
+			struct str lit = p->item[i + 1].lit;
+			const char *hit = memmem(line + end, limit - end, lit.p, lit.n);
+			if (!hit)
+				return -1;
+			end = (size_t)(hit - line);
+		}
+		int r = match_from(p, i + 1, line, n, end, e);
+		if (r >= 0) {
+			set_text(e, kind, (struct str){line + at, end - at});
+			return r;
+		}
+	}
+	return -1;
+}
+
+static size_t match_fixed(char kind, const char *s, size_t n, struct log_entry *e, bool *known)
+{
+	size_t len = 0;
+	int64_t ts;
+
+	*known = true;
+	switch (kind) {
+	case 't':
+	case 'm':
+		len = time_parse(s, n, &e->ts);
+		return len;
+	case 's':
+		return time_parse(s, n, &ts);
+	case 'n':
+		return field_epoch(s, n, e);
+	case 'p':
+		len = skip_digits(s, n);
+		e->pid = len ? (int32_t)number(s, len) : 0;
+		return len;
+	case 'l':
+		len = skip_digits(s, n);
+		e->line_num = len ? number(s, len) : 0;
+		return len;
+	case 'x':
+	case 'P':
+		return skip_digits(s, n);
+	case 'Q':
+		return (n && s[0] == '-') + skip_digits(s + (n && s[0] == '-'), n);
+	case 'c':
+		return field_session(s, n, e);
+	case 'v':
+		return field_vxid(s, n, e);
+	case 'e':
+		if (n >= 5 && hex_digits(s, 5) <= 5 && isalnum((unsigned char)s[0])) {
+			for (len = 0; len < 5 && isalnum((unsigned char)s[len]);)
+				len++;
+			e->sqlstate = (struct str){s, len};
+		}
+		return len;
+	}
+	*known = false;
+	return 0;
+}
+
+/* Fields of fixed form that may be empty: background processes, no client. */
+static bool may_be_empty(char kind)
+{
+	return kind == 'v' || kind == 'P' || kind == 'l' || kind == 'Q';
+}
+
+static int match_from(const struct log_prefix *p, int i, const char *line, size_t n, size_t at,
+	struct log_entry *e)
+{
+	for (; i < p->items; i++) {
+		const struct item *it = &p->item[i];
+		bool known;
+		if (it->kind == 0) {
+			if (n - at >= it->lit.n && memcmp(line + at, it->lit.p, it->lit.n) == 0)
+				at += it->lit.n;
+			else
+				break;
+			continue;
+		}
+		size_t pad = at;
+		while (pad < n && line[pad] == ' ' && it->kind != 'a')
+			pad++;
+		size_t len = match_fixed(it->kind, line + pad, n - pad, e, &known);
+		if (known && (len > 0 || may_be_empty(it->kind))) {
+			at = len > 0 ? pad + len : at;
+			continue;
+		}
+		if (known)
+			break;
+		if (it->kind == 'r' || it->kind == 'h') {
+			struct log_entry try = *e;
+			len = field_host(line + pad, n - pad, it->kind == 'r', &try);
+			int r = match_from(p, i + 1, line, n, pad + len, &try);
+			if (r >= 0) {
+				*e = try;
+				return r;
+			}
+		}
+		int r = match_text(p, i, line, n, at, e);
+		if (r >= 0)
+			return r;
+		break;
+	}
+	if (i < p->items) /* a field did not fit: a background process stops at %q */
+		return p->q >= 0 && i >= p->q ? -2 : -1;
+	return match_end(line, n, at, e);
+}
+
+/* Everything up to %q, then a severity. */
+static int match_short(const struct log_prefix *p, const char *line, size_t n, struct log_entry *e)
+{
+	struct log_prefix head = *p;
+
+	head.items = p->q;
+	head.q = -1;
+	return match_from(&head, 0, line, n, 0, e);
+}
+
+int prefix_match(const struct log_prefix *p, const char *line, size_t n, struct log_entry *e)
+{
+	char kind = p->items ? p->item[0].kind : 0;
+	int r;
+
+	/* Most lines that continue an entry are told by their first byte. */
+	if (n == 0 || line[0] == '\t')
+		return -1;
+	if ((kind == 'm' || kind == 't' || kind == 'n') && !(line[0] >= '0' && line[0] <= '9'))
+		return -1;
+	r = match_from(p, 0, line, n, 0, e);
+	if (r < 0 && p->q >= 0)
+		r = match_short(p, line, n, e);
+	return r < 0 ? -1 : r;
+}

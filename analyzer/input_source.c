@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * input_source: files, stdin, and what libarchive unpacks (gz, bz2, xz, zst, lz4, zip, tar).
+ *
+ * A file is told from its first bytes, not from its name: plain bytes go straight from read()
+ * to the caller, everything else through libarchive, the members of an archive one after the
+ * other.
+ */
+#include "input_source.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct {
+	const char *bytes;
+	size_t at, n;
+} magics[] = {
+	{"\x1f\x8b", 0, 2}, /* gzip */
+	{"BZh", 0, 3},	    /* bzip2 */
+	{"\xfd"
+	 "7zXZ",
+		0, 5},		    /* xz */
+	{"\x28\xb5\x2f\xfd", 0, 4}, /* zstd */
+	{"\x04\x22\x4d\x18", 0, 4}, /* lz4 */
+	{"PK\x03\x04", 0, 4},	    /* zip */
+	{"ustar", 257, 5},	    /* tar */
+	{"LZIP", 0, 4},		    /* lzip */
+};
+
+static bool is_packed(const char *p, size_t n)
+{
+	for (size_t i = 0; i < ARRAY_LEN(magics); i++)
+		if (n >= magics[i].at + magics[i].n &&
+			memcmp(p + magics[i].at, magics[i].bytes, magics[i].n) == 0)
+			return true;
+	return false;
+}
+
+static ssize_t read_fd(struct source *s, void *buf, size_t n)
+{
+	ssize_t r;
+
+	if (s->head_at < s->head_n) {
+		size_t left = s->head_n - s->head_at, take = left < n ? left : n;
+		memcpy(buf, s->head + s->head_at, take);
+		s->head_at += take;
+		return (ssize_t)take;
+	}
+	do
+		r = read(s->fd, buf, n);
+	while (r < 0 && errno == EINTR);
+	if (r > 0)
+		s->taken += (uint64_t)r;
+	return r;
+}
+
+static la_ssize_t feed(struct archive *a, void *ctx, const void **block)
+{
+	struct source *s = ctx;
+	ssize_t n = read_fd(s, s->block, sizeof(s->block));
+
+	if (n < 0)
+		archive_set_error(a, errno, "%s", strerror(errno));
+	*block = s->block;
+	return n;
+}
+
+static bool open_archive(struct source *s, struct err *why)
+{
+	s->archive = archive_read_new();
+	archive_read_support_filter_all(s->archive);
+	archive_read_support_format_tar(s->archive);
+	archive_read_support_format_zip(s->archive);
+	archive_read_support_format_raw(s->archive);
+	if (archive_read_open(s->archive, s, NULL, feed, NULL) != ARCHIVE_OK)
+		return err_set(
+			why, "%s: cannot unpack: %s", s->name, archive_error_string(s->archive));
+	return true;
+}
+
+bool source_open(struct source *s, const char *name, struct err *why)
+{
+	struct stat st;
+	ssize_t n;
+
+	memset(s, 0, offsetof(struct source, block));
+	s->taken = s->size = 0;
+	s->member = false;
+	s->name = name;
+	s->fd = strcmp(name, "-") == 0 ? 0 : open(name, O_RDONLY | O_CLOEXEC);
+	if (s->fd < 0)
+		return err_set(why, "%s: %s", name, strerror(errno));
+	if (fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode))
+		s->size = (uint64_t)st.st_size;
+	while (s->head_n < sizeof(s->head)) {
+		n = read(s->fd, s->head + s->head_n, sizeof(s->head) - s->head_n);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			err_set(why, "%s: %s", name, strerror(errno));
+			source_close(s);
+			return false;
+		}
+		if (n == 0)
+			break;
+		s->head_n += (size_t)n;
+	}
+	s->taken = s->head_n;
+	if (is_packed(s->head, s->head_n) && !open_archive(s, why)) {
+		source_close(s);
+		return false;
+	}
+	return true;
+}
+
+static ssize_t read_archive(struct source *s, char *buf, size_t n, struct err *why)
+{
+	struct archive_entry *entry;
+	la_ssize_t r;
+
+	for (;;) {
+		if (s->member) {
+			r = archive_read_data(s->archive, buf, n);
+			if (r > 0)
+				return r;
+			if (r < 0)
+				break;
+			s->member = false;
+		}
+		int h = archive_read_next_header(s->archive, &entry);
+		if (h == ARCHIVE_EOF)
+			return 0;
+		if (h < ARCHIVE_WARN)
+			break;
+		s->member = archive_entry_filetype(entry) != AE_IFDIR;
+	}
+	err_set(why, "%s: cannot unpack: %s", s->name, archive_error_string(s->archive));
+	return -1;
+}
+
+ssize_t source_read(struct source *s, char *buf, size_t n, struct err *why)
+{
+	ssize_t r;
+
+	if (s->archive)
+		return read_archive(s, buf, n, why);
+	r = read_fd(s, buf, n);
+	if (r < 0)
+		err_set(why, "%s: %s", s->name, strerror(errno));
+	return r;
+}
+
+void source_close(struct source *s)
+{
+	if (s->archive)
+		archive_read_free(s->archive);
+	s->archive = NULL;
+	if (s->fd > 0)
+		close(s->fd);
+	s->fd = -1;
+}

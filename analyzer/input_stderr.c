@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * input_stderr: the plain log: a prefix, a severity, a text; lines that continue it follow.
+ *
+ * PostgreSQL puts a tab in front of every continuing line.  An entry of several lines is made
+ * one text again by closing the gaps in place: the chunk is ours.
+ */
+#include "input_formats.h"
+
+bool stderr_starts(const struct log_format *f, const char *line, size_t n)
+{
+	struct log_entry e;
+
+	if (n == 0 || line[0] == '\t')
+		return false;
+	memset(&e, 0, sizeof(e));
+	return prefix_match(f->prefix, line, n, &e) >= 0;
+}
+
+/* Where the text of a DETAIL and the like goes, when it stands in an entry of its own. */
+void entry_part(struct log_entry *e, struct str text)
+{
+	switch (e->part) {
+	case PART_MESSAGE:
+		e->message = text;
+		message_classify(e);
+		return;
+	case PART_DETAIL:
+		e->detail = text;
+		break;
+	case PART_HINT:
+		e->hint = text;
+		break;
+	case PART_CONTEXT:
+		e->context = text;
+		break;
+	case PART_STATEMENT:
+		e->query = text;
+		e->sql = text;
+		break;
+	case PART_QUERY:
+		e->internal = text;
+		break;
+	case PART_LOCATION:
+	case PART_BACKTRACE:
+		break;
+	}
+	e->class = LOG_DETAIL;
+	e->usec = -1;
+}
+
+void entry_session(struct log_entry *e)
+{
+	if (!e->session && e->pid)
+		e->session = (uint64_t)(uint32_t)e->pid * 0x9e3779b97f4a7c15ULL | 1;
+}
+
+/* Bytes no entry begins with: the head of a file, or a file cut in the middle. */
+void chunk_orphan(struct chunk *c, uint64_t line, size_t bytes)
+{
+	struct log_entry *e = VEC_PUSH(&c->entry);
+
+	memset(e, 0, sizeof(*e));
+	e->line = line;
+	e->file = c->file;
+	e->bytes = (uint32_t)bytes;
+	e->class = LOG_NOT_UNDERSTOOD;
+	e->usec = -1;
+}
+
+/* Appends a continuing line to the text that ends at *tail. */
+static void continue_text(char **tail, const char *line, size_t n)
+{
+	if (n > 0 && line[0] == '\t') {
+		line++;
+		n--;
+	}
+	*(*tail)++ = '\n';
+	memmove(*tail, line, n);
+	*tail += n;
+}
+
+void stderr_parse(const struct log_format *f, struct chunk *c)
+{
+	char *p = c->p, *end = c->p + c->n, *text = NULL, *tail = NULL, *nl, *next;
+	uint64_t line = c->line;
+	struct log_entry *open = NULL, e;
+
+	for (; p < end; p = next, line++) {
+		nl = memchr(p, '\n', (size_t)(end - p));
+		next = nl ? nl + 1 : end;
+		size_t n = (size_t)((nl ? nl : end) - p);
+		if (n > 0 && p[n - 1] == '\r')
+			n--;
+		int len = -1;
+		if (n > 0 && *p != '\t') {
+			memset(&e, 0, sizeof(e));
+			len = prefix_match(f->prefix, p, n, &e);
+		}
+		if (len < 0 && !open) {
+			chunk_orphan(c, line, (size_t)(next - p));
+			continue;
+		}
+		if (len < 0) {
+			open->cont += (uint32_t)(next - p);
+			continue_text(&tail, p, n);
+			continue;
+		}
+		if (open)
+			entry_part(open, (struct str){text, (size_t)(tail - text)});
+		e.line = line;
+		e.file = c->file;
+		e.bytes = (uint32_t)(next - p);
+		entry_session(&e);
+		open = VEC_PUSH(&c->entry);
+		*open = e;
+		text = p + len;
+		tail = p + n;
+	}
+	if (open)
+		entry_part(open, (struct str){text, (size_t)(tail - text)});
+	c->lines = line - c->line;
+}
+
+int stderr_score(const char *p, size_t n)
+{
+	int fit = 0;
+	struct log_prefix *prefix = prefix_infer(p, n, &fit);
+
+	prefix_free(&prefix);
+	return fit > 60 ? 60 : fit; /* any other format that fits goes first */
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * input_time: timestamps of logs -> microseconds since 1970, UTC.
+ *
+ * A server writes its zone by name, and names are ambiguous: the table holds those that
+ * log_timezone settings give, each with the meaning PostgreSQL's own default set has.  A name
+ * that is not there counts as UTC: differences stay right, which is what the analysis needs.
+ */
+#include "input.h"
+
+#include <time.h>
+
+static const struct zone {
+	char name[6];
+	short minutes;
+} zones[] = {
+	{"UTC", 0},
+	{"GMT", 0},
+	{"Z", 0},
+	{"UCT", 0},
+	{"WET", 0},
+	{"WEST", 60},
+	{"BST", 60},
+	{"IST", 330},
+	{"CET", 60},
+	{"CEST", 120},
+	{"MET", 60},
+	{"MEST", 120},
+	{"EET", 120},
+	{"EEST", 180},
+	{"SAST", 120},
+	{"MSK", 180},
+	{"MSD", 240},
+	{"JST", 540},
+	{"KST", 540},
+	{"HKT", 480},
+	{"SGT", 480},
+	{"PHT", 480},
+	{"AWST", 480},
+	{"ACST", 570},
+	{"ACDT", 630},
+	{"AEST", 600},
+	{"AEDT", 660},
+	{"NZST", 720},
+	{"NZDT", 780},
+	{"EST", -300},
+	{"EDT", -240},
+	{"CST", -360},
+	{"CDT", -300},
+	{"MST", -420},
+	{"MDT", -360},
+	{"PST", -480},
+	{"PDT", -420},
+	{"AKST", -540},
+	{"AKDT", -480},
+	{"HST", -600},
+	{"BRT", -180},
+	{"ART", -180},
+	{"AST", -240},
+	{"ADT", -180},
+	{"NST", -210},
+	{"NDT", -150},
+};
+
+static inline int two(const char *p)
+{
+	return (p[0] - '0') * 10 + (p[1] - '0');
+}
+
+static inline bool digits(const char *p, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (p[i] < '0' || p[i] > '9')
+			return false;
+	return true;
+}
+
+static int64_t days_from_civil(int y, int m, int d)
+{
+	y -= m <= 2;
+	int64_t era = (y >= 0 ? y : y - 399) / 400;
+	int64_t yoe = y - era * 400, doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
+
+	return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
+}
+
+/* Fraction of a second at p: its length and microseconds. */
+static size_t fraction(const char *p, size_t n, int64_t *usec)
+{
+	int64_t unit = 100000;
+	size_t i = 1;
+
+	*usec = 0;
+	if (n < 2 || (p[0] != '.' && p[0] != ',') || p[1] < '0' || p[1] > '9')
+		return 0;
+	for (; i < n && p[i] >= '0' && p[i] <= '9'; i++, unit /= 10)
+		*usec += (p[i] - '0') * unit;
+	return i;
+}
+
+/* The zone at p ("UTC", "+02", "-0330", "+02:00", "Z"): its length and minutes. */
+static size_t zone(const char *p, size_t n, int *minutes)
+{
+	size_t i = 0;
+
+	*minutes = 0;
+	if (n >= 3 && (p[0] == '+' || p[0] == '-') && digits(p + 1, 2)) {
+		int m = two(p + 1) * 60;
+		i = 3;
+		if (n >= 6 && p[3] == ':' && digits(p + 4, 2)) {
+			m += two(p + 4);
+			i = 6;
+		} else if (n >= 5 && digits(p + 3, 2)) {
+			m += two(p + 3);
+			i = 5;
+		}
+		*minutes = p[0] == '-' ? -m : m;
+		return i;
+	}
+	while (i < n && i < 5 && p[i] >= 'A' && p[i] <= 'Z')
+		i++;
+	for (size_t k = 0; k < ARRAY_LEN(zones); k++)
+		if (strlen(zones[k].name) == i && memcmp(zones[k].name, p, i) == 0)
+			*minutes = zones[k].minutes;
+	return i;
+}
+
+/* The last minute seen, per thread: most lines of a log share it with the line before. */
+struct memo {
+	char text[16];
+	int64_t sec;
+};
+
+static bool minute(const char *p, int64_t *sec)
+{
+	static __thread struct memo memo;
+
+	if (memcmp(memo.text, p, 16) == 0) {
+		*sec = memo.sec;
+		return true;
+	}
+	if (!digits(p, 4) || (p[4] != '-' && p[4] != '/') || !digits(p + 5, 2) || p[7] != p[4] ||
+		!digits(p + 8, 2) || (p[10] != ' ' && p[10] != 'T') || !digits(p + 11, 2) ||
+		p[13] != ':' || !digits(p + 14, 2))
+		return false;
+	int y = two(p) * 100 + two(p + 2), m = two(p + 5), d = two(p + 8);
+	if (m < 1 || m > 12 || d < 1 || d > 31 || y < 1970)
+		return false;
+	*sec = days_from_civil(y, m, d) * 86400 + two(p + 11) * 3600 + two(p + 14) * 60;
+	memcpy(memo.text, p, 16);
+	memo.sec = *sec;
+	return true;
+}
+
+size_t time_parse(const char *p, size_t n, int64_t *usec)
+{
+	int64_t sec, frac;
+	size_t at = 19;
+	int minutes = 0;
+
+	if (n < 19 || !minute(p, &sec) || p[16] != ':' || !digits(p + 17, 2))
+		return 0;
+	sec += two(p + 17);
+	at += fraction(p + at, n - at, &frac);
+	size_t gap = at < n && p[at] == ' ' ? 1 : 0;
+	size_t z = zone(p + at + gap, n - at - gap, &minutes);
+	if (z > 0)
+		at += gap + z;
+	*usec = (sec - minutes * 60) * 1000000 + frac;
+	return at;
+}
+
+void time_format(int64_t usec, char *out, size_t size)
+{
+	time_t t = (time_t)(usec / 1000000);
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	if (strftime(out, size, "%Y-%m-%d %H:%M:%S", &tm) == 0 && size)
+		out[0] = '\0';
+}
