@@ -5,6 +5,7 @@
  *   base_buf.c    struct buf: a growable byte buffer with a hard cap
  *   base_clock.c  two clocks: monotonic for deadlines, wall for what people read
  *   base_hash.c   a keyed hash: equal bytes, equal numbers, within one run of the program
+ *   base_timer.c  struct timers: deadlines in order of time
  *   base_log.c    the operator's log (stderr, file, syslog; text or JSON lines)
  *   (here)        struct list: an intrusive doubly linked ring
  *
@@ -136,6 +137,30 @@ void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
 const char *buf_cstr(struct buf *b);          /* NUL-terminated view; valid until the next put */
 void buf_drop_front(struct buf *b, size_t n); /* forget the first n bytes */
 void buf_free(struct buf *b);                 /* releases the memory; b is empty again */
+
+/* --- timers ---------------------------------------------------------------- */
+
+/* Deadlines.  They are meant to be lazy: a timer that is armed for an earlier moment than
+ * asked for is left alone, and whoever is woken looks whether there is anything to do and
+ * arms it again.  So a deadline that moves on with every transaction costs nothing.
+ * A zeroed struct timer is not armed; a zeroed struct timers is empty. */
+struct timer {
+	usec_t at;
+	void (*fire)(struct timer *t); /* set by the owner; called by whoever pops it */
+	uint32_t pos;		       /* 1 + its place in the heap; 0: not armed */
+	uint32_t note;		       /* free for the owner */
+};
+
+struct timers {
+	struct timer **heap;
+	uint32_t len, size;
+};
+
+void timer_ensure(struct timers *h, struct timer *t, usec_t at); /* fires at `at` or before */
+void timer_stop(struct timers *h, struct timer *t);
+usec_t timers_next(const struct timers *h);			  /* USEC_NEVER: none */
+struct timer *timers_pop(struct timers *h, usec_t now) MUSTCHECK; /* a due one, or NULL */
+void timers_release(struct timers *h);
 
 /* --- log ------------------------------------------------------------------ */
 

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The policy of one shard: see pool.h for the states and for what each answer asks of the
+ * caller.  Every function is O(1).
+ */
+#include "pool.h"
+
+void shard_init(struct shard *s, const struct pool_limits *lim, uint64_t seed)
+{
+	memset(s, 0, sizeof *s);
+	s->lim = *lim;
+	list_init(&s->dialing);
+	list_init(&s->idle);
+	list_init(&s->busy);
+	list_init(&s->waiting);
+	s->jitter = seed | 1;
+}
+
+/* Moves a slot to the list of its new state. */
+static void slot_move(struct shard *s, struct slot *slot, enum slot_state to, usec_t now)
+{
+	switch (slot->state) {
+	case SLOT_GONE:
+		break;
+	case SLOT_DIALING:
+		s->n_dialing--;
+		break;
+	case SLOT_IDLE:
+		s->n_idle--;
+		break;
+	case SLOT_BUSY:
+		s->n_busy--;
+		break;
+	}
+	if (slot->state != SLOT_GONE)
+		list_del(&slot->link);
+	slot->state = to;
+	slot->since = now;
+	switch (to) {
+	case SLOT_GONE:
+		break;
+	case SLOT_DIALING:
+		s->n_dialing++;
+		list_push_back(&s->dialing, &slot->link);
+		break;
+	case SLOT_IDLE:
+		/* The front is the most recently used; the back has been idle longest. */
+		s->n_idle++;
+		list_push_front(&s->idle, &slot->link);
+		break;
+	case SLOT_BUSY:
+		s->n_busy++;
+		list_push_back(&s->busy, &slot->link);
+		break;
+	}
+}
+
+static struct slot *take_idle(struct shard *s, usec_t now)
+{
+	struct slot *slot;
+
+	if (s->paused || s->n_idle == 0)
+		return NULL;
+	slot = s->lim.round_robin ? list_last(&s->idle, struct slot, link)
+				  : list_first(&s->idle, struct slot, link);
+	slot_move(s, slot, SLOT_BUSY, now);
+	return slot;
+}
+
+static struct waiter *take_waiter(struct shard *s)
+{
+	struct waiter *w;
+
+	if (s->paused || s->n_waiting == 0)
+		return NULL;
+	w = list_first(&s->waiting, struct waiter, link);
+	pool_forget(s, w);
+	return w;
+}
+
+enum pool_answer pool_ask(struct shard *s, struct waiter *w, usec_t now, struct slot **slot)
+{
+	/* Whoever waits already goes first. */
+	if (s->n_waiting == 0 && (*slot = take_idle(s, now)))
+		return POOL_LEASED;
+	*slot = NULL;
+	if (s->lim.queue_limit > 0 && s->n_waiting >= s->lim.queue_limit)
+		return POOL_REFUSED;
+	w->since = now;
+	w->queued = true;
+	list_push_back(&s->waiting, &w->link);
+	s->n_waiting++;
+	return POOL_QUEUED;
+}
+
+void pool_forget(struct shard *s, struct waiter *w)
+{
+	if (!w->queued)
+		return;
+	list_del(&w->link);
+	w->queued = false;
+	s->n_waiting--;
+}
+
+static bool reserve_is_due(const struct shard *s, usec_t now)
+{
+	const struct waiter *oldest;
+
+	if (s->lim.reserve <= 0 || s->n_waiting == 0)
+		return false;
+	oldest = list_first(&s->waiting, struct waiter, link);
+	return now - oldest->since >= s->lim.reserve_timeout;
+}
+
+bool pool_dial_needed(struct shard *s, usec_t now)
+{
+	bool wanted = s->n_waiting > s->n_dialing + s->n_idle || pool_open(s) < s->lim.min_open;
+	int extra, i;
+
+	s->starved = NULL;
+	if (!wanted || s->paused || now < s->dial_after)
+		return false;
+	if (s->lim.max_dialing > 0 && s->n_dialing >= s->lim.max_dialing)
+		return false;
+	extra = reserve_is_due(s, now) ? s->lim.reserve : 0;
+	for (i = 0; i < s->n_caps; i++) {
+		if (!cap_take(s->caps[i], i == 0 ? extra : 0)) {
+			if (s->n_waiting > s->n_dialing)
+				s->starved = s->caps[i];
+			break;
+		}
+	}
+	if (i == s->n_caps)
+		return true;
+	while (i-- > 0)
+		cap_give(s->caps[i]);
+	return false;
+}
+
+void pool_dial_begin(struct shard *s, struct slot *slot, usec_t now)
+{
+	memset(slot, 0, sizeof *slot);
+	slot->die_at = USEC_NEVER;
+	slot_move(s, slot, SLOT_DIALING, now);
+}
+
+/* A lifetime between 90 and 100 percent of max_lifetime, so that connections opened
+ * together are not closed together. */
+static usec_t lifetime_with_jitter(struct shard *s)
+{
+	s->jitter ^= s->jitter << 13;
+	s->jitter ^= s->jitter >> 7;
+	s->jitter ^= s->jitter << 17;
+	return s->lim.max_lifetime - s->lim.max_lifetime / 10 * (s->jitter % 1024) / 1024;
+}
+
+void pool_dialed(struct shard *s, struct slot *slot, usec_t now)
+{
+	slot->born = now;
+	slot->die_at = s->lim.max_lifetime ? now + lifetime_with_jitter(s) : USEC_NEVER;
+	s->dial_after = 0;
+	slot_move(s, slot, SLOT_IDLE, now);
+}
+
+void pool_dial_failed(struct shard *s, struct slot *slot, usec_t now)
+{
+	s->dial_after = now + s->lim.retry;
+	pool_remove(s, slot);
+}
+
+/* Does a shard that shares a cap with this one need a place more?  It does when nobody
+ * waits here, or when it would still have less than this one afterwards. */
+static bool others_are_hungry(const struct shard *s)
+{
+	for (int i = 0; i < s->n_caps; i++) {
+		const struct cap *c = s->caps[i];
+
+		if (LIKELY(atomic_load_explicit(&c->hungry, memory_order_relaxed) == 0))
+			continue;
+		if (s->n_waiting == 0 || atomic_load(&c->neediest) + 1 < pool_open(s))
+			return true;
+	}
+	return false;
+}
+
+enum pool_fate pool_give_back(
+	struct shard *s, struct slot *slot, usec_t now, struct waiter **next)
+{
+	*next = NULL;
+	if (slot->doomed)
+		return POOL_CLOSE_DOOMED;
+	if (now >= slot->die_at)
+		return POOL_CLOSE_LIFETIME;
+	if (UNLIKELY(others_are_hungry(s)))
+		return POOL_CLOSE_FOR_OTHERS;
+	*next = take_waiter(s);
+	if (*next)
+		return POOL_HAND_ON;
+	if (s->lim.max_idle >= 0 && s->n_idle >= s->lim.max_idle)
+		return POOL_CLOSE_IDLE_MAX;
+	slot_move(s, slot, SLOT_IDLE, now);
+	return POOL_KEEP;
+}
+
+bool pool_pair(struct shard *s, usec_t now, struct slot **slot, struct waiter **next)
+{
+	if (s->n_waiting == 0 || !(*slot = take_idle(s, now)))
+		return false;
+	*next = take_waiter(s);
+	return true;
+}
+
+void pool_remove(struct shard *s, struct slot *slot)
+{
+	if (slot->state == SLOT_GONE)
+		return;
+	slot_move(s, slot, SLOT_GONE, slot->since);
+	for (int i = s->n_caps - 1; i >= 0; i--)
+		cap_give(s->caps[i]);
+}
+
+struct slot *pool_expired(struct shard *s, usec_t now, enum pool_fate *why)
+{
+	struct slot *oldest;
+
+	if (s->n_idle == 0)
+		return NULL;
+	oldest = list_last(&s->idle, struct slot, link);
+	if (oldest->doomed) {
+		*why = POOL_CLOSE_DOOMED;
+		return oldest;
+	}
+	if (now >= oldest->die_at) {
+		*why = POOL_CLOSE_LIFETIME;
+		return oldest;
+	}
+	if (s->lim.max_idle_time && now - oldest->since >= s->lim.max_idle_time &&
+		pool_open(s) > s->lim.min_open) {
+		*why = POOL_CLOSE_IDLE_MAX;
+		return oldest;
+	}
+	return NULL;
+}
+
+usec_t pool_next_check(const struct shard *s)
+{
+	usec_t at = USEC_NEVER;
+
+	if (s->n_idle) {
+		const struct slot *oldest = list_last(&s->idle, struct slot, link);
+
+		if (oldest->doomed)
+			return 0;
+		at = oldest->die_at;
+		if (s->lim.max_idle_time && pool_open(s) > s->lim.min_open &&
+			oldest->since + s->lim.max_idle_time < at)
+			at = oldest->since + s->lim.max_idle_time;
+	}
+	if (s->n_waiting && s->lim.reserve > 0) {
+		const struct waiter *w = list_first(&s->waiting, struct waiter, link);
+
+		if (w->since + s->lim.reserve_timeout < at)
+			at = w->since + s->lim.reserve_timeout;
+	}
+	if (s->dial_after && s->dial_after < at &&
+		(s->n_waiting || pool_open(s) < s->lim.min_open))
+		at = s->dial_after;
+	return at;
+}
+
+struct slot *pool_spare(const struct shard *s)
+{
+	if (s->n_idle == 0 || s->n_waiting || pool_open(s) <= s->lim.min_open)
+		return NULL;
+	return list_last(&s->idle, struct slot, link);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * pool: who gets which server connection, and when one is opened or closed.
+ *
+ * Pure policy: it is told `now`, it answers; it opens no socket, frees nothing and reads
+ * no clock.  What it decides about is embedded in the caller's structures:
+ *
+ *   struct slot    one server connection, as the policy sees it
+ *   struct waiter  one client that wants a server connection
+ *   struct shard   the slots and waiters of one pool on one worker
+ *   struct cap     a limit on open connections that several shards share
+ *
+ *                    pool_dial_begin            pool_dialed
+ *        (nothing) -------------------> DIALING ------------> IDLE <---------+
+ *                                          |                   |  pool_lease |
+ *                       pool_remove        |                   v             | pool_give_back
+ *        GONE <------------------------- any state            BUSY ----------+
+ *
+ * A slot's state is the list it is on; only the functions below move it.  Waiters are
+ * served first come, first served.  Idle slots are reused last in, first out, so that the
+ * surplus grows old and is closed (round_robin turns that around).
+ *
+ * A shard belongs to one thread.  Only struct cap is shared between threads.
+ */
+#ifndef POOLER_POOL_H
+#define POOLER_POOL_H
+
+#include "base.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* --- cap: a limit shared by shards ----------------------------------------- */
+
+/* Somebody who was refused a place and wants to know when there is one. */
+struct cap_claim {
+	struct list link; /* on cap->claims while `queued` */
+	bool queued;
+	int open; /* what the claimant has already: whoever has least is served first */
+	/* Called without locks held, from the thread that freed a place. */
+	void (*wake)(struct cap_claim *claim);
+};
+
+struct cap {
+	atomic_int used;
+	atomic_int max;    /* 0: no limit */
+	atomic_int hungry;   /* claims that wait */
+	atomic_int neediest; /* the least `open` among them */
+	pthread_mutex_t lock;
+	struct list claims;
+};
+
+void cap_init(struct cap *c, int max);
+bool cap_take(struct cap *c, int extra) MUSTCHECK; /* one place, of max + extra */
+void cap_give(struct cap *c);                      /* gives it back and wakes the neediest claim */
+void cap_claim_add(struct cap *c, struct cap_claim *claim, int open);
+void cap_claim_drop(struct cap *c, struct cap_claim *claim);
+/* After max was raised: wakes every claim. */
+void cap_set_max(struct cap *c, int max);
+
+/* --- shard ------------------------------------------------------------------ */
+
+struct pool_limits {
+	int max_open;         /* server connections of the pool; 0: no limit */
+	int max_idle;         /* idle ones kept by this shard; -1: no limit */
+	int min_open;         /* kept open by this shard */
+	int reserve;          /* more than max_open, for clients that waited reserve_timeout */
+	int queue_limit;      /* clients that may wait; 0: no limit */
+	int max_dialing;      /* at once, by this shard; 0: no limit */
+	usec_t reserve_timeout;
+	usec_t max_idle_time; /* 0: for ever */
+	usec_t max_lifetime;  /* 0: for ever */
+	usec_t retry;         /* wait after a failed login before the next try */
+	bool round_robin;
+};
+
+enum slot_state { SLOT_GONE, SLOT_DIALING, SLOT_IDLE, SLOT_BUSY };
+
+struct slot {
+	struct list link; /* on the shard's list for its state */
+	enum slot_state state;
+	bool doomed;   /* close it instead of giving it to another client */
+	usec_t since;  /* when it came into this state */
+	usec_t born;   /* when it was connected */
+	usec_t die_at; /* end of its lifetime, jitter included; USEC_NEVER: none */
+};
+
+struct waiter {
+	struct list link; /* on shard->waiting while `queued` */
+	bool queued;
+	usec_t since; /* when it began to wait */
+};
+
+#define SHARD_CAPS 4
+
+struct shard {
+	struct pool_limits lim;
+	struct list dialing, idle, busy; /* of struct slot */
+	struct list waiting;             /* of struct waiter */
+	int n_dialing, n_idle, n_busy, n_waiting;
+	bool paused;              /* leases nothing and dials nothing */
+	usec_t dial_after;        /* not before: the last login failed */
+	struct cap *caps[SHARD_CAPS]; /* every open slot holds a place in each; [0] is the pool's */
+	int n_caps;
+	struct cap *starved;      /* the cap that refused the last wish to dial, or NULL */
+	uint64_t jitter;          /* state of the generator that spreads lifetimes */
+};
+
+void shard_init(struct shard *s, const struct pool_limits *lim, uint64_t seed);
+
+enum pool_answer { POOL_LEASED, POOL_QUEUED, POOL_REFUSED };
+
+/* A client wants a server connection.  LEASED: *slot is now BUSY and his.  QUEUED: he
+ * waits; the caller asks pool_dial_needed().  REFUSED: queue_limit is reached. */
+enum pool_answer pool_ask(struct shard *s, struct waiter *w, usec_t now, struct slot **slot) MUSTCHECK;
+
+/* He no longer waits (gone, cancelled, timed out).  Harmless when he does not. */
+void pool_forget(struct shard *s, struct waiter *w);
+
+/* Should one more connection be opened now?  True: the places in all caps are taken and
+ * the caller must call pool_dial_begin().  False with s->starved set: a cap is full. */
+bool pool_dial_needed(struct shard *s, usec_t now) MUSTCHECK;
+void pool_dial_begin(struct shard *s, struct slot *slot, usec_t now);
+void pool_dialed(struct shard *s, struct slot *slot, usec_t now);
+/* The login failed; no other is tried before lim.retry is over. */
+void pool_dial_failed(struct shard *s, struct slot *slot, usec_t now);
+
+enum pool_fate {
+	POOL_KEEP,          /* it is idle now */
+	POOL_HAND_ON,       /* it stays busy, with *next */
+	POOL_CLOSE_DOOMED,  /* recycled: reload, RECONNECT, leaked state */
+	POOL_CLOSE_LIFETIME,
+	POOL_CLOSE_IDLE_MAX,
+	POOL_CLOSE_FOR_OTHERS, /* another shard under the same cap needs the place more */
+};
+
+/* A slot came free.  On POOL_CLOSE_* it is still BUSY: the caller closes the connection
+ * and calls pool_remove(). */
+enum pool_fate pool_give_back(
+	struct shard *s, struct slot *slot, usec_t now, struct waiter **next) MUSTCHECK;
+
+/* After dialling, resuming or raised limits: pairs the oldest waiter with an idle slot. */
+bool pool_pair(struct shard *s, usec_t now, struct slot **slot, struct waiter **next) MUSTCHECK;
+
+/* The connection is closed: takes the slot off its list and gives back its places. */
+void pool_remove(struct shard *s, struct slot *slot);
+
+/* An idle slot whose time is over (max_idle_time beyond min_open, lifetime, doomed), or
+ * NULL.  The caller closes it, calls pool_remove() and asks again. */
+struct slot *pool_expired(struct shard *s, usec_t now, enum pool_fate *why);
+/* When pool_expired(), pool_dial_needed() should next be asked; USEC_NEVER: by events only. */
+usec_t pool_next_check(const struct shard *s);
+
+/* The longest idle slot, for whoever needs its place elsewhere; NULL when none can be spared. */
+struct slot *pool_spare(const struct shard *s);
+
+static inline int pool_open(const struct shard *s)
+{
+	return s->n_dialing + s->n_idle + s->n_busy;
+}
+
+#endif

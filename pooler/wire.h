@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * wire: the PostgreSQL protocol, version 3, as values.  No sockets, no events, no clock.
+ *
+ *   wire_startup.h  the first packets of a client
+ *   (here)          message headers, the walk over a byte stream
+ *   wire_ledger.c   what a server connection still owes
+ *   wire_build.c    messages that the pooler itself sends
+ *   wire_text.c     what a statement's text may do to the session
+ *
+ * A message is  type(1) length(4, counts itself)  body(length - 4).
+ */
+#ifndef POOLER_WIRE_H
+#define POOLER_WIRE_H
+
+#include "base.h"
+
+#include <arpa/inet.h>
+
+#define WIRE_HEADER 5U
+/* PostgreSQL refuses messages from 1 GB on (MaxAllocSize); nobody honest sends them. */
+#define WIRE_LENGTH_MAX 0x3fffffffU
+
+static inline uint32_t wire_u32(const char *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, 4);
+	return ntohl(v);
+}
+
+static inline uint16_t wire_u16(const char *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, 2);
+	return ntohs(v);
+}
+
+/* The whole length of the message whose header is at p (header included), or 0 when the
+ * length field cannot be right. */
+static inline uint32_t wire_message_size(const char *p)
+{
+	uint32_t len = wire_u32(p + 1);
+
+	return UNLIKELY(len < 4 || len > WIRE_LENGTH_MAX) ? 0 : len + 1;
+}
+
+/* Reads a NUL-terminated string of a body.  *p moves behind the NUL; NULL when there is
+ * none before `end`. */
+static inline const char *wire_cstr(const char **p, const char *end)
+{
+	const char *s = *p, *nul = memchr(s, 0, (size_t)(end - s));
+
+	if (!nul)
+		return NULL;
+	*p = nul + 1;
+	return s;
+}
+
+/* --- ledger --------------------------------------------------------------- */
+
+/* The ledger of a server connection: one entry, in order, for every message that was
+ * forwarded to it, added by us, or left out by us (answered in the server's stead), and
+ * that has not been answered yet.  A server connection whose ledger is empty and whose
+ * last ReadyForQuery said 'I' owes nothing to anybody (ledger_is_quiet).
+ *
+ *   client or pooler sends            expects
+ *   Q   ENTRY_QUERY                   anything, up to Z
+ *   F   ENTRY_FUNCTION                V, then Z
+ *   P   ENTRY_PARSE                   1
+ *   B   ENTRY_BIND                    2
+ *   D   ENTRY_DESCRIBE_STATEMENT      t, then T or n
+ *   D   ENTRY_DESCRIBE_PORTAL         T or n
+ *   E   ENTRY_EXECUTE                 rows or COPY, then C, I or s
+ *   C   ENTRY_CLOSE                   3
+ *   S   ENTRY_SYNC                    Z
+ *   c f ENTRY_COPY_END                nothing; ends the stretch in which Sync is ignored
+ *
+ * After an ErrorResponse to an extended message the server skips everything up to Sync;
+ * so do we, also what is sent later (`skipping`).  During COPY IN it ignores Sync: the
+ * CopyInResponse takes back the Syncs that were sent before the copy's end.  If a copy
+ * fails while Syncs were sent inside it, nobody can tell which of them the server saw
+ * inside and which after it: the ledger is then `ambiguous` for good. */
+enum entry_kind {
+	ENTRY_QUERY,
+	ENTRY_FUNCTION,
+	ENTRY_PARSE,
+	ENTRY_BIND,
+	ENTRY_DESCRIBE_STATEMENT,
+	ENTRY_DESCRIBE_PORTAL,
+	ENTRY_EXECUTE,
+	ENTRY_CLOSE,
+	ENTRY_SYNC,
+	ENTRY_COPY_END,
+};
+
+enum {
+	ENTRY_OURS = 1,  /* the pooler asked: the client must not see the answer */
+	ENTRY_LOCAL = 2, /* nothing was sent: we answer when its turn comes */
+	ENTRY_TAGGED = 4 /* `tag` means something to whoever pushed it */
+};
+
+struct entry {
+	uint8_t kind;  /* enum entry_kind */
+	uint8_t flags; /* ENTRY_* */
+	uint16_t note; /* free for the pusher */
+	uint32_t tag;  /* free for the pusher: e.g. which statement a Parse defines */
+};
+
+struct ledger {
+	struct entry *ring; /* `small` until it overflows */
+	uint32_t size;      /* a power of two */
+	uint32_t head, len;
+	bool skipping;      /* an extended message failed; the server skips to Sync */
+	bool unsynced;      /* an extended message was sent since the last Sync or Query */
+	bool copying_in;    /* between CopyInResponse and the client's CopyDone/CopyFail */
+	bool copied_in;     /* a Sync was taken back inside the running copy */
+	bool ambiguous;     /* never to be trusted again */
+	char status;        /* of the last ReadyForQuery: 'I', 'T' or 'E' */
+	struct entry small[8];
+};
+
+/* The most entries of one connection: what a client may have in flight unanswered. */
+#define LEDGER_MAX (1U << 16)
+
+void ledger_init(struct ledger *l);
+void ledger_release(struct ledger *l);
+
+/* Notes a message on its way to the server, or left out.  Call it in the order of the
+ * stream, before the bytes are sent.  False: too much in flight (LEDGER_MAX). */
+bool ledger_push(struct ledger *l, enum entry_kind kind, unsigned flags, uint32_t tag) MUSTCHECK;
+
+enum ledger_verdict {
+	LEDGER_FORWARD,    /* part of an answer to the client */
+	LEDGER_SWALLOW,    /* part of an answer to us */
+	LEDGER_ASYNC,      /* not an answer: N, S or A */
+	LEDGER_FATAL,      /* an ErrorResponse that answers nothing: the server is leaving */
+	LEDGER_UNEXPECTED, /* out of step: both ends must be closed */
+};
+
+/* What became of entries by the message just seen. */
+struct ledger_event {
+	struct entry done; /* valid when `finished`: the entry that this message completed */
+	bool finished;
+	bool failed; /* an ErrorResponse ended it */
+};
+
+/* Accounts for a message from the server: its type and, for Z, the status byte.
+ * `dropped` is called for each entry that the server skips because of this error. */
+enum ledger_verdict ledger_reply(struct ledger *l, char type, char status, struct ledger_event *ev,
+	void (*dropped)(void *ctx, const struct entry *e), void *ctx) MUSTCHECK;
+
+/* An entry at the head that is ours to answer (ENTRY_LOCAL): takes it off into *e. */
+bool ledger_take_local(struct ledger *l, struct entry *e) MUSTCHECK;
+
+/* The entry whose answer is under way, or NULL. */
+const struct entry *ledger_head(const struct ledger *l);
+
+/* Nothing owed, nothing open, not in a transaction. */
+static inline bool ledger_is_quiet(const struct ledger *l)
+{
+	return l->len == 0 && l->status == 'I' && !l->unsynced && !l->ambiguous && !l->copying_in;
+}
+
+/* --- building messages ------------------------------------------------------ */
+
+/* ErrorResponse or NoticeResponse.  severity: "ERROR", "FATAL", "NOTICE"…; detail and
+ * hint may be NULL. */
+void wire_put_error(struct buf *b, char type, const char *severity, const char *sqlstate,
+	const char *message, const char *detail, const char *hint);
+void wire_put_ready(struct buf *b, char status);
+void wire_put_parameter(struct buf *b, const char *name, const char *value);
+void wire_put_key(struct buf *b, uint32_t pid, uint32_t secret);
+void wire_put_auth_ok(struct buf *b);
+void wire_put_query(struct buf *b, const char *sql);
+void wire_put_complete(struct buf *b, const char *tag);
+/* A message of only a header: '1' '2' '3' 'n' 'I' 'S' 'H' 'c'… */
+void wire_put_bare(struct buf *b, char type);
+/* Opens a message whose length wire_end() fills in; at = wire_begin(…). */
+size_t wire_begin(struct buf *b, char type);
+void wire_end(struct buf *b, size_t at);
+
+/* The fields of an ErrorResponse or NoticeResponse body; pointers into it, or NULL. */
+struct wire_error {
+	const char *severity, *sqlstate, *message, *detail, *hint;
+};
+/* False: not a well-formed body. */
+bool wire_read_error(const char *body, size_t len, struct wire_error *e) MUSTCHECK;
+
+/* The number of rows that a CommandComplete tag tells, or 0. */
+uint64_t wire_tag_rows(const char *tag, size_t len);
+
+/* --- what a statement does to the session --------------------------------- */
+
+/* Found by reading the text's words outside of quotes and comments; several statements of
+ * one Query give the union.  A bit too many costs a little time, a bit too few would leak
+ * state, so that what is not understood counts as TEXT_UNKNOWN. */
+enum {
+	TEXT_SET = 1 << 0,         /* SET/RESET, set_config(): parameters may change for the session */
+	TEXT_PREPARE = 1 << 1,     /* PREPARE: a statement by SQL */
+	TEXT_DEALLOCATE = 1 << 2,  /* DEALLOCATE, also ALL */
+	TEXT_DISCARD_ALL = 1 << 3, /* DISCARD ALL / DISCARD PLANS … */
+	TEXT_LISTEN = 1 << 4,      /* LISTEN */
+	TEXT_UNLISTEN = 1 << 5,
+	TEXT_TEMP = 1 << 6,     /* creates something in pg_temp */
+	TEXT_ADVISORY = 1 << 7, /* pg_advisory_lock and its kin that outlive the transaction */
+	TEXT_HOLD = 1 << 8,     /* DECLARE … WITH HOLD */
+	TEXT_LOAD = 1 << 9,     /* LOAD, and other state that nothing takes back */
+	TEXT_BEGIN = 1 << 10,   /* the whole text is a plain BEGIN or START TRANSACTION */
+	TEXT_EXECUTE = 1 << 11, /* EXECUTE of a statement by SQL */
+	TEXT_CLOSE = 1 << 12,   /* CLOSE of a cursor, also ALL */
+	TEXT_LONG = 1 << 13,    /* too long to be read to its end */
+	TEXT_SECRET = 1 << 14,  /* names a password: not for logs */
+	TEXT_DROP_TEMP = 1 << 15, /* DROP TABLE: a temporary one may be gone */
+	TEXT_UNLOCK = 1 << 16,    /* pg_advisory_unlock… */
+};
+
+unsigned wire_text_effects(const char *sql, size_t len);
+
+#endif

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The ledger: see wire.h for what an entry expects and for the exceptions that PostgreSQL
+ * makes (skipping after an error, Sync inside COPY IN).
+ */
+#include "wire.h"
+
+static struct entry *entry_at(const struct ledger *l, uint32_t i)
+{
+	return &l->ring[(l->head + i) & (l->size - 1)];
+}
+
+void ledger_init(struct ledger *l)
+{
+	memset(l, 0, sizeof *l);
+	l->ring = l->small;
+	l->size = ARRAY_LEN(l->small);
+	l->status = 'I';
+}
+
+void ledger_release(struct ledger *l)
+{
+	if (l->ring != l->small)
+		free(l->ring);
+	l->ring = l->small;
+}
+
+static bool grow(struct ledger *l)
+{
+	struct entry *ring;
+
+	if (l->size >= LEDGER_MAX)
+		return false;
+	ring = mem_alloc(l->size * 2 * sizeof *ring);
+	for (uint32_t i = 0; i < l->len; i++)
+		ring[i] = *entry_at(l, i);
+	if (l->ring != l->small)
+		free(l->ring);
+	l->ring = ring;
+	l->head = 0;
+	l->size *= 2;
+	return true;
+}
+
+const struct entry *ledger_head(const struct ledger *l)
+{
+	return l->len ? entry_at(l, 0) : NULL;
+}
+
+static void pop(struct ledger *l)
+{
+	l->head = (l->head + 1) & (l->size - 1);
+	l->len--;
+}
+
+/* COPY_END expects nothing, so it leaves as soon as it is at the head. */
+static void drop_copy_ends(struct ledger *l)
+{
+	while (l->len && entry_at(l, 0)->kind == ENTRY_COPY_END)
+		pop(l);
+}
+
+bool ledger_push(struct ledger *l, enum entry_kind kind, unsigned flags, uint32_t tag)
+{
+	struct entry *e;
+
+	if (kind == ENTRY_COPY_END) {
+		/* Outside of a copy the server ignores it too; before CopyInResponse has
+		 * arrived it marks where the copy will have ended. */
+		if (l->copying_in) {
+			l->copying_in = false;
+			return true;
+		}
+		if (l->len == 0 || l->skipping)
+			return true;
+	} else if (l->copying_in && kind == ENTRY_SYNC) {
+		l->copied_in = true; /* ignored by the server */
+		return true;
+	}
+	if (kind == ENTRY_SYNC || kind == ENTRY_QUERY) {
+		if (!(l->skipping && kind == ENTRY_QUERY))
+			l->unsynced = false;
+	} else if (kind >= ENTRY_PARSE && kind <= ENTRY_CLOSE && !(flags & ENTRY_LOCAL)) {
+		l->unsynced = true;
+	}
+	if (l->skipping && kind != ENTRY_SYNC)
+		return true;
+	if (kind == ENTRY_SYNC)
+		l->skipping = false; /* what comes after it is read again */
+	if (l->len == l->size && !grow(l))
+		return false;
+	e = entry_at(l, l->len++);
+	e->kind = (uint8_t)kind;
+	e->flags = (uint8_t)flags;
+	e->note = 0;
+	e->tag = tag;
+	return true;
+}
+
+bool ledger_take_local(struct ledger *l, struct entry *e)
+{
+	if (l->len == 0 || !(entry_at(l, 0)->flags & ENTRY_LOCAL))
+		return false;
+	*e = *entry_at(l, 0);
+	pop(l);
+	drop_copy_ends(l);
+	return true;
+}
+
+/* The server has failed an extended message: everything up to Sync is skipped. */
+static void skip_to_sync(struct ledger *l, void (*dropped)(void *, const struct entry *), void *ctx)
+{
+	while (l->len && entry_at(l, 0)->kind != ENTRY_SYNC) {
+		if (dropped)
+			dropped(ctx, entry_at(l, 0));
+		pop(l);
+	}
+	if (l->len == 0)
+		l->skipping = true;
+}
+
+/* CopyInResponse: Syncs that were sent before the end of the copy will be ignored. */
+static void enter_copy_in(struct ledger *l)
+{
+	uint32_t end = 1, kept;
+
+	while (end < l->len && entry_at(l, end)->kind != ENTRY_COPY_END)
+		end++;
+	kept = 1;
+	for (uint32_t i = 1; i < l->len; i++) {
+		if (i < end && entry_at(l, i)->kind == ENTRY_SYNC) {
+			l->copied_in = true;
+			continue;
+		}
+		if (i == end)
+			continue; /* the mark itself has done its work */
+		*entry_at(l, kept++) = *entry_at(l, i);
+	}
+	if (end == l->len)
+		l->copying_in = true;
+	l->len = kept;
+}
+
+static bool is_extended(uint8_t kind)
+{
+	return kind >= ENTRY_PARSE && kind <= ENTRY_CLOSE;
+}
+
+static enum ledger_verdict on_error(struct ledger *l, struct ledger_event *ev,
+	void (*dropped)(void *, const struct entry *), void *ctx)
+{
+	struct entry head;
+
+	if (l->len == 0)
+		return LEDGER_FATAL;
+	head = *entry_at(l, 0);
+	if (l->copying_in || l->copied_in) {
+		if (l->copied_in)
+			l->ambiguous = true;
+		l->copying_in = l->copied_in = false;
+	}
+	if (is_extended(head.kind)) {
+		ev->done = head;
+		ev->finished = ev->failed = true;
+		pop(l);
+		skip_to_sync(l, dropped, ctx);
+	} else {
+		ev->failed = true;
+	}
+	return head.flags & ENTRY_OURS ? LEDGER_SWALLOW : LEDGER_FORWARD;
+}
+
+/* Does `type` belong to the answer of an entry of this kind, and does it end it? */
+enum fit { FIT_NOT, FIT_PART, FIT_END };
+
+static enum fit fit_of(uint8_t kind, char type)
+{
+	switch ((enum entry_kind)kind) {
+	case ENTRY_QUERY:
+		return strchr("TDCIGHWdc", type) ? FIT_PART : type == 'Z' ? FIT_END : FIT_NOT;
+	case ENTRY_FUNCTION:
+		return type == 'V' ? FIT_PART : type == 'Z' ? FIT_END : FIT_NOT;
+	case ENTRY_PARSE:
+		return type == '1' ? FIT_END : FIT_NOT;
+	case ENTRY_BIND:
+		return type == '2' ? FIT_END : FIT_NOT;
+	case ENTRY_DESCRIBE_STATEMENT:
+		return type == 't' ? FIT_PART : type == 'T' || type == 'n' ? FIT_END : FIT_NOT;
+	case ENTRY_DESCRIBE_PORTAL:
+		return type == 'T' || type == 'n' ? FIT_END : FIT_NOT;
+	case ENTRY_EXECUTE:
+		return strchr("DGHWdc", type)                     ? FIT_PART
+			: type == 'C' || type == 'I' || type == 's' ? FIT_END
+								    : FIT_NOT;
+	case ENTRY_CLOSE:
+		return type == '3' ? FIT_END : FIT_NOT;
+	case ENTRY_SYNC:
+		return type == 'Z' ? FIT_END : FIT_NOT;
+	case ENTRY_COPY_END:
+		return FIT_NOT;
+	}
+	return FIT_NOT;
+}
+
+enum ledger_verdict ledger_reply(struct ledger *l, char type, char status, struct ledger_event *ev,
+	void (*dropped)(void *, const struct entry *), void *ctx)
+{
+	struct entry *head;
+	enum ledger_verdict v;
+
+	ev->finished = ev->failed = false;
+	if (type == 'N' || type == 'S' || type == 'A')
+		return LEDGER_ASYNC;
+	if (type == 'E')
+		return on_error(l, ev, dropped, ctx);
+	if (UNLIKELY(l->len == 0 || type == '\0'))
+		return LEDGER_UNEXPECTED;
+	head = entry_at(l, 0);
+	if (UNLIKELY(head->flags & ENTRY_LOCAL))
+		return LEDGER_UNEXPECTED;
+	v = head->flags & ENTRY_OURS ? LEDGER_SWALLOW : LEDGER_FORWARD;
+	switch (fit_of(head->kind, type)) {
+	case FIT_NOT:
+		return LEDGER_UNEXPECTED;
+	case FIT_PART:
+		if (type == 'G')
+			enter_copy_in(l);
+		return v;
+	case FIT_END:
+		break;
+	}
+	if (type == 'Z') {
+		if (status != 'I' && status != 'T' && status != 'E')
+			return LEDGER_UNEXPECTED;
+		l->status = status;
+	}
+	if (head->kind == ENTRY_EXECUTE || type == 'Z')
+		l->copying_in = l->copied_in = false;
+	ev->done = *head;
+	ev->finished = true;
+	pop(l);
+	drop_copy_ends(l);
+	return v;
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What a statement's text may do to the session it runs in.
+ *
+ * Two passes.  The quick one looks at the first word and, sixteen bytes at a time, for the
+ * letter pairs without which no session effect can be spelled ("dv" of advisory, "mp" of
+ * temp, "_c" of set_config) and for a semicolon that is not the last thing; nearly every
+ * statement of an application ends there.  The second reads words outside of strings,
+ * quoted names and comments.
+ */
+#include "wire.h"
+
+#include <ctype.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+/* Longer texts are not read to their end (TEXT_LONG). */
+#define TEXT_READ_MAX (256U * 1024)
+
+static bool is_word_byte(unsigned char c)
+{
+	return isalnum(c) || c == '_' || c == '$' || c >= 0x80;
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+}
+
+/* Behind blanks and comments. */
+static const char *skip_blank(const char *p, const char *end)
+{
+	while (p < end) {
+		if (is_space(*p)) {
+			p++;
+		} else if (end - p >= 2 && p[0] == '-' && p[1] == '-') {
+			const char *nl = memchr(p, '\n', (size_t)(end - p));
+			p = nl ? nl + 1 : end;
+		} else if (end - p >= 2 && p[0] == '/' && p[1] == '*') {
+			unsigned depth = 1;
+			p += 2;
+			while (p < end && depth) {
+				if (end - p >= 2 && p[0] == '*' && p[1] == '/') {
+					depth--;
+					p += 2;
+				} else if (end - p >= 2 && p[0] == '/' && p[1] == '*') {
+					depth++;
+					p += 2;
+				} else {
+					p++;
+				}
+			}
+		} else {
+			break;
+		}
+	}
+	return p;
+}
+
+/* The next word, lower-cased into w (cut at the buffer); p moves behind it. */
+static size_t read_word(const char **p, const char *end, char *w, size_t cap)
+{
+	size_t n = 0;
+
+	while (*p < end && is_word_byte((unsigned char)**p)) {
+		if (n + 1 < cap)
+			w[n++] = (char)tolower((unsigned char)**p);
+		(*p)++;
+	}
+	w[n] = '\0';
+	return n;
+}
+
+/* Behind a string, a quoted name or a dollar-quoted body that starts at p. */
+static const char *skip_quoted(const char *p, const char *end, bool escapes)
+{
+	char quote = *p++;
+
+	if (quote == '$') {
+		const char *tag = p;
+		size_t n;
+
+		while (p < end && *p != '$' && is_word_byte((unsigned char)*p))
+			p++;
+		if (p == end || *p != '$' || isdigit((unsigned char)*tag))
+			return p; /* $1, or nothing at all */
+		n = (size_t)(++p - tag);
+		for (; p < end; p++) {
+			p = memchr(p, '$', (size_t)(end - p));
+			if (!p)
+				return end;
+			if ((size_t)(end - p) > n && memcmp(p + 1, tag, n) == 0)
+				return p + 1 + n;
+		}
+		return end;
+	}
+	for (; p < end; p++) {
+		if (escapes && *p == '\\' && p + 1 < end)
+			p++;
+		else if (*p == quote && p + 1 < end && p[1] == quote)
+			p++;
+		else if (*p == quote)
+			return p + 1;
+	}
+	return end;
+}
+
+/* The state of one statement while its words pass by. */
+struct statement {
+	unsigned words; /* seen so far */
+	char first[16], second[16];
+	unsigned effects;
+	bool plain_begin; /* only words of BEGIN so far */
+};
+
+static unsigned first_word_effect(const char *w)
+{
+	static const struct {
+		const char *word;
+		unsigned effects;
+	} table[] = {
+		{"reset", TEXT_SET},
+		{"prepare", TEXT_PREPARE},
+		{"execute", TEXT_EXECUTE},
+		{"deallocate", TEXT_DEALLOCATE},
+		{"discard", TEXT_DISCARD_ALL},
+		{"listen", TEXT_LISTEN},
+		{"unlisten", TEXT_UNLISTEN},
+		{"load", TEXT_LOAD},
+		{"close", TEXT_CLOSE},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (strcmp(w, table[i].word) == 0)
+			return table[i].effects;
+	return 0;
+}
+
+static void see_second_word(struct statement *s, const char *w)
+{
+	if (strcmp(s->first, "set") == 0) {
+		/* SET LOCAL, SET TRANSACTION and SET CONSTRAINTS end with the transaction. */
+		if (strcmp(w, "local") && strcmp(w, "transaction") && strcmp(w, "constraints"))
+			s->effects |= TEXT_SET;
+	} else if (strcmp(s->first, "prepare") == 0 && strcmp(w, "transaction") == 0) {
+		s->effects &= ~(unsigned)TEXT_PREPARE;
+	}
+}
+
+static bool starts(const char *w, const char *prefix)
+{
+	return strncmp(w, prefix, strlen(prefix)) == 0;
+}
+
+static void see_any_word(struct statement *s, const char *w)
+{
+	if (strcmp(w, "set_config") == 0)
+		s->effects |= TEXT_SET;
+	else if (starts(w, "pg_advisory_unlock"))
+		s->effects |= TEXT_UNLOCK;
+	else if (starts(w, "pg_advisory_lock") || starts(w, "pg_try_advisory_lock"))
+		s->effects |= TEXT_ADVISORY;
+	else if (starts(w, "pg_temp"))
+		s->effects |= TEXT_TEMP;
+	else if ((strcmp(w, "temp") == 0 || strcmp(w, "temporary") == 0) &&
+		(strcmp(s->first, "create") == 0 || strcmp(s->first, "select") == 0 ||
+			strcmp(s->first, "with") == 0))
+		s->effects |= TEXT_TEMP;
+	else if (strcmp(w, "hold") == 0 && strcmp(s->first, "declare") == 0)
+		s->effects |= TEXT_HOLD;
+	else if (strcmp(w, "password") == 0 &&
+		(strcmp(s->first, "alter") == 0 || strcmp(s->first, "create") == 0))
+		s->effects |= TEXT_SECRET;
+	else if (s->words == 1 && strcmp(w, "table") == 0 && strcmp(s->first, "drop") == 0)
+		s->effects |= TEXT_DROP_TEMP;
+}
+
+static bool is_begin_word(const struct statement *s, const char *w)
+{
+	static const char *const words[] = {"transaction", "work", "isolation", "level",
+		"serializable", "repeatable", "read", "committed", "uncommitted", "only", "write",
+		"not", "deferrable"};
+
+	if (s->words == 0)
+		return strcmp(w, "begin") == 0 || strcmp(w, "start") == 0;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strcmp(w, words[i]) == 0)
+			return true;
+	return false;
+}
+
+static void see_word(struct statement *s, const char *w)
+{
+	s->plain_begin = s->plain_begin && is_begin_word(s, w);
+	if (s->words == 0) {
+		snprintf(s->first, sizeof s->first, "%s", w);
+		s->effects |= first_word_effect(w);
+	} else if (s->words == 1) {
+		see_second_word(s, w);
+	}
+	see_any_word(s, w);
+	s->words++;
+}
+
+static unsigned scan(const char *p, const char *end)
+{
+	struct statement s = {.plain_begin = true};
+	unsigned effects = 0, statements = 0;
+	bool all_begin = true;
+	char w[40];
+
+	for (;;) {
+		p = skip_blank(p, end);
+		if (p == end || *p == ';' || *p == '\0') {
+			if (s.words) {
+				effects |= s.effects;
+				all_begin = all_begin && s.plain_begin;
+				statements++;
+			}
+			if (p == end || *p == '\0')
+				break;
+			s = (struct statement){.plain_begin = true};
+			p++;
+			continue;
+		}
+		if (*p == '\'' || *p == '$') {
+			p = skip_quoted(p, end, false);
+			s.plain_begin = false;
+		} else if (*p == '"') {
+			/* a quoted name may be a function's: "set_config"(…) */
+			const char *name = p + 1, *past = skip_quoted(p, end, false);
+			size_t n = 0;
+
+			for (; name < past - 1 && n + 1 < sizeof w; name++)
+				w[n++] = (char)*name;
+			w[n] = '\0';
+			if (s.words)
+				see_any_word(&s, w);
+			s.plain_begin = false;
+			s.words++;
+			p = past;
+		} else if (is_word_byte((unsigned char)*p)) {
+			size_t n = read_word(&p, end, w, sizeof w);
+
+			if (p < end && *p == '\'' && n == 1 && strchr("ebxn", w[0])) {
+				p = skip_quoted(p, end, w[0] == 'e');
+				s.plain_begin = false;
+			} else {
+				see_word(&s, w);
+			}
+		} else {
+			if (*p != ',')
+				s.plain_begin = false;
+			p++;
+		}
+	}
+	if (statements == 1 && all_begin)
+		effects |= TEXT_BEGIN;
+	return effects;
+}
+
+/* True when the text may hold something that the scan has to look at. */
+static bool is_suspicious(const char *p, size_t len)
+{
+	size_t i = 0;
+
+#ifdef __SSE2__
+	const __m128i lower = _mm_set1_epi8(0x20);
+	const __m128i d = _mm_set1_epi8('d'), v = _mm_set1_epi8('v');
+	const __m128i m = _mm_set1_epi8('m'), q = _mm_set1_epi8('p');
+	const __m128i u = _mm_set1_epi8(0x7f), c = _mm_set1_epi8('c'); /* '_' | 0x20 */
+
+	for (; i + 17 <= len; i += 16) {
+		__m128i a = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+		__m128i b = _mm_loadu_si128((const __m128i *)(const void *)(p + i + 1));
+		__m128i hit;
+
+		a = _mm_or_si128(a, lower);
+		b = _mm_or_si128(b, lower);
+		hit = _mm_and_si128(_mm_cmpeq_epi8(a, d), _mm_cmpeq_epi8(b, v));
+		hit = _mm_or_si128(
+			hit, _mm_and_si128(_mm_cmpeq_epi8(a, m), _mm_cmpeq_epi8(b, q)));
+		hit = _mm_or_si128(
+			hit, _mm_and_si128(_mm_cmpeq_epi8(a, u), _mm_cmpeq_epi8(b, c)));
+		if (_mm_movemask_epi8(hit))
+			return true;
+	}
+#endif
+	for (; i + 1 < len; i++) {
+		char a = (char)(p[i] | 0x20), b = (char)(p[i + 1] | 0x20);
+
+		if ((a == 'd' && b == 'v') || (a == 'm' && b == 'p') || (a == 0x7f && b == 'c'))
+			return true;
+	}
+	return false;
+}
+
+/* First words after which only the letter pairs above can make an effect. */
+static bool is_plain_start(const char *p, size_t len)
+{
+	char w[8] = "";
+
+	for (size_t i = 0; i < 7 && i < len && isalpha((unsigned char)p[i]); i++)
+		w[i] = (char)(p[i] | 0x20);
+	switch (w[0]) {
+	case 's':
+		return strcmp(w, "select") == 0;
+	case 'i':
+		return strcmp(w, "insert") == 0;
+	case 'u':
+		return strcmp(w, "update") == 0;
+	case 'd':
+		return strcmp(w, "delete") == 0;
+	case 'w':
+		return strcmp(w, "with") == 0;
+	case 'c':
+		return strcmp(w, "commit") == 0;
+	case 'e':
+		return strcmp(w, "end") == 0;
+	}
+	return false;
+}
+
+unsigned wire_text_effects(const char *sql, size_t len)
+{
+	const char *p, *end, *semi;
+	unsigned effects = 0;
+
+	if (len && sql[len - 1] == '\0')
+		len--;
+	if (len > TEXT_READ_MAX) {
+		len = TEXT_READ_MAX;
+		effects = TEXT_LONG;
+	}
+	end = sql + len;
+	p = is_plain_start(sql, len) ? sql : skip_blank(sql, end);
+	if (is_plain_start(p, (size_t)(end - p))) {
+		semi = memchr(p, ';', (size_t)(end - p));
+		if ((!semi || skip_blank(semi + 1, end) == end) && !is_suspicious(p, (size_t)(end - p)))
+			return effects;
+	}
+	return effects | scan(p, end);
+}

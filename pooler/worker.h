@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * worker: a thread with an event loop, its mailbox and its deadlines; and the helper
+ * threads for what blocks.
+ *
+ *   worker.c         struct worker: loop, clock, mailbox, timers, end of the tick
+ *   worker_helper.c  struct helpers: threads that run blocking jobs
+ *
+ * One tick: the loop sleeps, wakes, reads the clock once (worker->now), runs the mails and
+ * the watchers, fires the due timers, and at its end runs what was put off (worker_defer):
+ * memory that watchers of the same tick may still point to is freed there.
+ *
+ * A worker's data belongs to its thread.  Others reach it only by mail.
+ */
+#ifndef POOLER_WORKER_H
+#define POOLER_WORKER_H
+
+#include "base.h"
+
+#include <ev.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* One read buffer for all connections of a loop. */
+#define WORKER_BUFFER (64U * 1024)
+/* Room before it, for the end of an earlier read. */
+#define WORKER_MARGIN (4U * 1024)
+
+struct worker;
+
+/* Something to be done on the thread of a worker.  Usually embedded in what it is about;
+ * `run` may free it. */
+struct mail {
+	struct list link;
+	void (*run)(struct worker *w, struct mail *m);
+};
+
+struct worker {
+	int index; /* 0…; -1: the front */
+	pthread_t thread;
+	struct ev_loop *loop;
+	usec_t now;  /* monotonic, read once a tick */
+	usec_t wall; /* wall clock of the same moment */
+	struct timers timers;
+	char *buffer;	 /* WORKER_MARGIN + WORKER_BUFFER bytes */
+	struct buf scratch; /* for messages that are put together; empty between callbacks */
+
+	/* how busy it is, for SHOW WORKERS; read by others */
+	uint64_t ticks;
+	uint64_t lag_max_usec; /* longest tick since last asked */
+
+	/* inner */
+	ev_async wake;
+	ev_prepare before;
+	ev_check after;
+	ev_timer alarm;
+	usec_t alarm_at;
+	pthread_mutex_t lock;
+	struct list inbox;    /* of struct mail; under lock */
+	struct list deferred; /* of struct mail: run at the end of the tick */
+	bool stop;
+};
+
+/* worker_init makes the loop; worker_start runs it on a thread of its own, worker_run on the
+ * caller's until worker_stop() is called (on that thread, e.g. by mail). */
+void worker_init(struct worker *w, int index);
+void worker_start(struct worker *w, const char *name);
+void worker_run(struct worker *w);
+void worker_stop(struct worker *w);
+void worker_release(struct worker *w); /* after its thread was joined */
+
+/* Any thread: has m->run(w, m) called on w's thread, in order of posting. */
+void worker_post(struct worker *w, struct mail *m);
+/* w's thread: at the end of this tick. */
+void worker_defer(struct worker *w, struct mail *m);
+
+/* --- helpers ---------------------------------------------------------------- */
+
+/* A blocking piece of work.  `work` runs on a helper thread; then `mail` is posted to
+ * `reply` (unless NULL: then work frees the job itself). */
+struct job {
+	struct list link;
+	void (*work)(struct job *j);
+	struct worker *reply;
+	struct mail mail;
+};
+
+/* Threads are started when there are jobs and none is free, up to `max`, and leave when
+ * they had nothing to do for ten seconds. */
+struct helpers {
+	pthread_mutex_t lock;
+	pthread_cond_t more, gone;
+	struct list jobs;
+	const char *name;
+	int threads, idle, max, queued;
+	bool stop;
+};
+
+void helpers_init(struct helpers *h, const char *name, int max);
+void helpers_set_max(struct helpers *h, int max);
+void helpers_submit(struct helpers *h, struct job *j);
+/* Waits for the jobs that run; those that did not start are dropped (their mail never
+ * comes).  A job that blocks for long delays this. */
+void helpers_release(struct helpers *h);
+
+#endif
