@@ -93,6 +93,14 @@ enum pool_answer pool_ask(struct shard *s, struct waiter *w, usec_t now, struct 
 	return POOL_QUEUED;
 }
 
+void pool_requeue(struct shard *s, struct waiter *w, usec_t now)
+{
+	w->since = now;
+	w->queued = true;
+	list_push_front(&s->waiting, &w->link);
+	s->n_waiting++;
+}
+
 void pool_forget(struct shard *s, struct waiter *w)
 {
 	if (!w->queued)
@@ -114,7 +122,8 @@ static bool reserve_is_due(const struct shard *s, usec_t now)
 
 bool pool_dial_needed(struct shard *s, usec_t now)
 {
-	bool wanted = s->n_waiting > s->n_dialing + s->n_idle || pool_open(s) < s->lim.min_open;
+	bool wanted = s->n_waiting > s->n_dialing + s->n_idle ||
+		pool_open(s) < s->lim.min_open || (s->n_greeters && pool_open(s) == 0);
 	int extra, i;
 
 	s->starved = NULL;

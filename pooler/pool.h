@@ -98,6 +98,7 @@ struct shard {
 	struct list dialing, idle, busy; /* of struct slot */
 	struct list waiting;             /* of struct waiter */
 	int n_dialing, n_idle, n_busy, n_waiting;
+	int n_greeters;           /* clients whose login waits for a first connection */
 	bool paused;              /* leases nothing and dials nothing */
 	usec_t dial_after;        /* not before: the last login failed */
 	struct cap *caps[SHARD_CAPS]; /* every open slot holds a place in each; [0] is the pool's */
@@ -113,6 +114,9 @@ enum pool_answer { POOL_LEASED, POOL_QUEUED, POOL_REFUSED };
 /* A client wants a server connection.  LEASED: *slot is now BUSY and his.  QUEUED: he
  * waits; the caller asks pool_dial_needed().  REFUSED: queue_limit is reached. */
 enum pool_answer pool_ask(struct shard *s, struct waiter *w, usec_t now, struct slot **slot) MUSTCHECK;
+
+/* His connection vanished before it was used: he waits again, before all others. */
+void pool_requeue(struct shard *s, struct waiter *w, usec_t now);
 
 /* He no longer waits (gone, cancelled, timed out).  Harmless when he does not. */
 void pool_forget(struct shard *s, struct waiter *w);

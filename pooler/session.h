@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * session: clients and servers, and the relay between them.
+ *
+ *   session_login.h    how a client comes in (the front's thread); then, on a worker:
+ *   session_hub.c      struct hub: the process; pools by (database, user), settings, start, stop
+ *   session_relay.c    struct relay: one worker's share; struct lane: one pool's share of it
+ *   session_client.c   struct client: waiting, linked, closing; messages from it
+ *   session_server.c   struct server: dialled, idle, linked, draining; messages from it
+ *   session_dial.c     opening a server connection with libpq, on a helper thread
+ *   session_cancel.c   cancel requests
+ *   session_params.c   struct params: the parameters of a session, as one shared value
+ *   session_prepare.c  prepared statements whose names are the client's and whose place is
+ *                      whichever server connection serves it
+ *   session_chunk.c    the buffers that connections borrow
+ *   session_trace.c    what the query log and the statistics are told of a statement
+ *   session_close.c    the reasons why connections end, as one table
+ *
+ * Threads: a relay and all that hangs on it belong to one worker's thread.  The hub belongs
+ * to the front's thread; what workers read of it is immutable, atomic, or comes by mail.
+ *
+ *   client   LOGIN ──welcome──▶ IDLE ──request──▶ WAITING ──leased──▶ LINKED ──quiet──▶ IDLE
+ *                                 └──────────leased at once──────────▶┘
+ *            any state ──client_close()──▶ CLOSED, freed at the end of the tick
+ *
+ *   server   DIALING ──▶ IDLE ──leased──▶ SETUP ──▶ LINKED ──▶ quiet? ──▶ IDLE or next client
+ *                                          (parameters, check)   │
+ *                                                  client gone ──▶ DRAIN ──▶ IDLE or closed
+ */
+#ifndef POOLER_SESSION_H
+#define POOLER_SESSION_H
+
+#include "conf.h"
+#include "net.h"
+#include "obs.h"
+#include "pool.h"
+#include "session_close.h"
+#include "session_login.h"
+#include "wire.h"
+#include "worker.h"
+
+#include <libpq-fe.h>
+
+struct client;
+struct server;
+struct lane;
+struct relay;
+struct hub;
+struct pool;
+
+/* --- chunks ----------------------------------------------------------------- */
+
+/* A borrowed buffer: bytes received and not yet processed, or not yet sent.  Size classes
+ * of 512 B, 4 KB and 64 KB come from the relay's free lists; beyond that from malloc. */
+struct chunk {
+	uint32_t size; /* of data */
+	uint32_t off;  /* bytes already taken from the front */
+	uint32_t len;  /* bytes valid, counted from data */
+	char data[];
+};
+
+#define CHUNK_CLASSES 3
+struct chunk_store {
+	void *free[CHUNK_CLASSES]; /* singly linked */
+	unsigned count[CHUNK_CLASSES];
+	uint64_t lent;	      /* bytes that connections hold */
+	uint64_t *process;    /* the same for the process, shared by all relays */
+};
+
+/* Appends to *c (NULL: none yet), growing it class by class. */
+void chunk_append(struct chunk_store *st, struct chunk **c, const void *p, size_t n);
+/* At least `room` writable bytes behind len. */
+void chunk_reserve(struct chunk_store *st, struct chunk **c, size_t room);
+void chunk_free(struct chunk_store *st, struct chunk **c);
+/* Gives surplus memory of the free lists back; called now and then. */
+void chunk_trim(struct chunk_store *st);
+static inline size_t chunk_left(const struct chunk *c)
+{
+	return c ? c->len - c->off : 0;
+}
+
+/* --- parameters --------------------------------------------------------------- */
+
+/* The parameters of a session: a sorted, immutable, shared set of name and value.  Equal
+ * sets are the same pointer within one relay, so "does this server connection suit that
+ * client" is one comparison.
+ *
+ * Names that the server reports (ParameterStatus) are always in the set; others are in it
+ * when the client has set them, and are at the server's default when they are not. */
+struct param {
+	const char *name, *value;
+	bool reported;
+};
+
+struct params {
+	uint32_t refs, hash;
+	struct params *next; /* in the relay's table */
+	size_t count;
+	struct param item[]; /* sorted by name, case ignored; texts behind it */
+};
+
+struct param_table {
+	struct params **slot;
+	size_t size, count;
+};
+
+struct params *params_empty(struct param_table *t);
+/* The set with one value changed or added; takes over the reference to `p`. */
+struct params *params_with(
+	struct param_table *t, struct params *p, const char *name, const char *value, bool reported);
+struct params *params_without(struct param_table *t, struct params *p, const char *name);
+struct params *params_ref(struct params *p);
+void params_drop(struct param_table *t, struct params **p);
+const char *params_value(const struct params *p, const char *name);
+/* Statements that turn `from` into `to`, as one simple Query's text; false: nothing to do. */
+bool params_put_change(struct buf *sql, const struct params *from, const struct params *to);
+/* Can a client choose it at all?  (server_version and its kin cannot be set.) */
+bool param_is_settable(const char *name);
+
+/* --- prepared statements -------------------------------------------------------- */
+
+/* One statement text with its parameter types, shared by all clients of a relay that
+ * prepared the same; `number` names it on servers: PGSLUICE_17. */
+struct prepared {
+	uint32_t refs;
+	uint32_t hash;
+	uint64_t number;
+	struct prepared *next;	/* in the relay's table */
+	unsigned effects;	/* wire_text_effects of its text */
+	size_t text_len;	/* of the statement, without its NUL */
+	size_t body_len;	/* of what follows the name in Parse: text NUL types */
+	char body[];
+};
+
+struct prepared_table {
+	struct prepared **slot;
+	size_t size, count;
+	uint64_t last_number;
+	uint64_t bytes;
+};
+
+/* name -> statement, of one client. */
+struct client_statements;
+/* statement -> present, in order of use, of one server connection. */
+struct server_statements;
+
+struct prepared *prepared_intern(struct prepared_table *t, const char *body, size_t len);
+void prepared_drop(struct prepared_table *t, struct prepared **p);
+
+bool client_statement_put(struct client *c, const char *name, struct prepared *p);
+struct prepared *client_statement_get(const struct client *c, const char *name);
+bool client_statement_remove(struct client *c, const char *name);
+/* A Parse of statement `number` failed: its newest name is not there. */
+void client_statement_forget(struct client *c, uint64_t number);
+void client_statements_clear(struct client *c);
+size_t client_statement_count(const struct client *c);
+size_t client_statement_bytes(const struct client *c);
+
+bool server_statement_has(struct server *s, const struct prepared *p); /* and marks it used */
+void server_statement_put(struct server *s, struct prepared *p);
+bool server_statement_remove(struct server *s, uint64_t number);
+void server_statements_clear(struct server *s);
+size_t server_statement_count(const struct server *s);
+/* The least recently used one when there are more than `max`, taken off; else NULL.  The
+ * caller drops it. */
+struct prepared *server_statement_evict(struct server *s, size_t max);
+
+/* --- pools ------------------------------------------------------------------------ */
+
+/* The settings of a pool as its lanes use them; plain values, copied to each. */
+struct pool_settings {
+	enum pool_mode mode;
+	struct pool_limits limits;
+	usec_t query_wait_timeout, query_wait_notify;
+	usec_t query_timeout, transaction_timeout, idle_transaction_timeout, client_idle_timeout;
+	usec_t cancel_wait_timeout, server_check_delay;
+	const char *reset_query, *check_query; /* in the snapshot */
+	bool reset_always, fast_close, deferred_begin;
+	enum on_session_feature on_session_feature;
+	enum state_audit state_audit;
+	int max_prepared;
+	int64_t max_client_prepared_bytes;
+	bool log_connections, log_disconnections, log_pooler_errors;
+	bool observed; /* the query log or the query statistics want every statement */
+	enum track_queries track_queries;
+};
+
+/* A pool: the server connections for one (database, user) pair.  Lives as long as the
+ * process; belongs to the front, but for the atomics. */
+struct pool {
+	struct list link; /* hub->pools */
+	char *database, *user; /* as the client names them */
+	char *server_user;     /* who logs in at the server */
+	struct cap open;       /* max_open over all its lanes */
+	struct cap *db_cap, *user_cap;
+	struct lane **lanes; /* one for each shard, each on another relay */
+	int n_lanes;
+	atomic_int clients;
+	struct login_secret secret; /* of the client that came first, for dialling */
+	bool has_secret;
+	bool paused, disabled;
+	bool gone; /* its database is no longer configured */
+	pthread_mutex_t lock; /* secret: relays read it when they dial */
+};
+
+/* One pool's share of one relay. */
+struct lane {
+	struct shard shard;
+	struct list link;	  /* relay->lanes */
+	struct pool *pool;
+	struct relay *relay;
+	struct list clients;	  /* of struct client.all */
+	struct list logins;	  /* of struct client.waiter.link: wait for the first server */
+	int n_clients;
+	atomic_int load;	  /* n_clients for whoever chooses a lane */
+	const struct conf *conf;  /* snapshot that `set` points into */
+	const struct conf_database *db;
+	struct pool_settings set;
+	struct params *base;	  /* what servers report after login; NULL: none yet */
+	struct stats stats;
+	struct timer check;	  /* idle expiry, dialling again */
+	struct cap_claim claim;
+	struct cap *claimed;	  /* where the claim was made; NULL: nowhere */
+	struct mail claim_mail;	  /* posted by claim.wake */
+	atomic_bool claim_posted, claim_wanted;
+	char *last_error;	  /* why the last login to the server failed; NULL: it did not */
+	bool tending;		  /* lane_tend() is on the stack */
+	bool stopped;		  /* the process is leaving: dials nothing */
+};
+
+/* One worker's share of everything. */
+struct relay {
+	struct worker w;
+	struct hub *hub;
+	struct list lanes;
+	struct chunk_store chunks;
+	struct param_table params;
+	struct prepared_table prepared;
+	struct client **slots; /* by the cancel key's process id */
+	uint32_t n_slots, free_slot;
+	int n_clients, n_servers;
+	struct qlog_ring *ring;
+	struct list reading; /* servers with bytes inside their SSL */
+	bool draining;	     /* shutdown: clients leave when they are between transactions */
+};
+
+/* --- clients ---------------------------------------------------------------------- */
+
+enum client_state { CLIENT_LOGIN, CLIENT_IDLE, CLIENT_WAITING, CLIENT_LINKED, CLIENT_CLOSED };
+
+struct trace; /* session_trace.c */
+
+struct client {
+	ev_io io;
+	struct conn conn;
+	struct list all; /* lane->clients */
+	struct waiter waiter;
+	struct timer timer; /* whichever of its deadlines comes first */
+	struct mail reap;   /* frees it at the end of the tick */
+	struct lane *lane;
+	struct server *server;
+	struct chunk *in;  /* received, not yet processed */
+	struct chunk *out; /* to be sent to it */
+	struct params *params;
+	struct client_statements *statements; /* NULL: none */
+	struct login *login;		      /* until it is greeted; then NULL */
+	struct trace *trace;		      /* NULL: nothing is observed */
+	struct prepared *unnamed; /* its unnamed statement; NULL: none */
+	char *begin;	   /* the text of a BEGIN answered by us and not yet sent; or NULL */
+	uint64_t id;
+	usec_t connected;  /* wall clock */
+	usec_t since;	   /* when it came into this state, or its last request began */
+	usec_t xact_since; /* when its transaction began; 0: none */
+	uint32_t left;	   /* rest of a message that is passed on as it comes */
+	uint32_t slot, secret; /* its cancel key */
+	uint8_t state;	   /* enum client_state */
+	uint8_t replication; /* enum login_replication */
+	bool tls, closing, discarding; /* discarding: an extended message failed here; skip to Sync */
+	bool pinned;	   /* keeps its server: session state lives there */
+	bool notified;	   /* was told that it waits */
+	bool saw_request;  /* sends; for client_idle_timeout */
+	unsigned pin_effects; /* TEXT_* that pinned it */
+	usec_t pinned_since;
+};
+
+/* What a lane is given of a finished login; made on the front, used on the relay. */
+struct arrival {
+	struct mail mail;
+	struct login *login;
+	struct lane *lane;
+};
+void client_arrive(struct worker *w, struct mail *m);
+
+void client_close(struct client *c, enum close_reason why, const char *detail);
+/* A server connection has become ready for it: go on with what it asked. */
+void client_resume(struct client *c);
+/* The first server connection is there: finish its login. */
+void client_welcome(struct client *c);
+/* Bytes for it.  Keeps what it cannot take now. */
+void client_send(struct client *c, const void *p, size_t n);
+void client_send_error(struct client *c, const char *severity, const char *sqlstate,
+	const char *message, const char *detail, const char *hint);
+/* How log lines about it begin: "C-17 app@shop 10.0.0.4:5521". */
+const char *client_who(const struct client *c, char *out, size_t size);
+/* It has a server now; its request is not yet sent. */
+void client_linked(struct client *c);
+/* Its server owes it nothing more: give it back, or find out what state is left there. */
+void client_done(struct client *c);
+/* ReadyForQuery is on its way to it. */
+void client_ready(struct client *c, char status);
+/* Its server vanished before anything was sent: first in the queue again. */
+void client_requeue(struct client *c);
+/* Session pooling, replication or pinned: nobody else uses its server connection. */
+bool client_owns_session(const struct client *c);
+uint32_t client_pid(const struct client *c);
+void client_arm(struct client *c);
+/* May its server not be given back although it is quiet? */
+bool client_keeps_server(const struct client *c);
+/* Reading from it stops or goes on: back-pressure. */
+void client_watch(struct client *c);
+/* Looks at its buffered requests again (a reply was drained, a deadline passed). */
+void client_continue(struct client *c);
+/* A cancel request with its key has come. */
+void client_cancel(struct client *c, struct conn *asker);
+
+/* --- servers ---------------------------------------------------------------------- */
+
+struct server {
+	struct slot slot;
+	ev_io io;
+	struct conn conn; /* of the PGconn: closed by PQfinish */
+	PGconn *pg;
+	struct lane *lane;
+	struct client *client;
+	struct ledger ledger;
+	struct chunk *in;  /* the beginning of a message */
+	struct chunk *out; /* to be sent to it */
+	struct params *params;
+	struct server_statements *statements;
+	struct prepared *unnamed;  /* its unnamed statement, NULL: none or not known */
+	struct audit *audit;
+	struct timer timer; /* lifetime; drain limit */
+	struct mail reap;
+	struct list reading; /* relay->reading */
+	uint64_t id;
+	usec_t connected;     /* wall clock */
+	usec_t lent;	      /* when the client got it */
+	usec_t released;      /* when it was last given back */
+	usec_t drain_until;   /* give up then */
+	uint64_t rows;	      /* sent to clients; a running count */
+	char *setup_error;    /* what the server said to our questions */
+	uint32_t pid;
+	uint32_t left;	      /* rest of a message that is passed on as it comes */
+	unsigned dirty_effects;	 /* TEXT_* seen since the state was last known */
+	unsigned session_state;	 /* TEXT_* of the state that is known to live in it */
+	int cancels;	      /* cancel requests under way against it */
+	enum close_reason doomed_why; /* beside slot.doomed; 0: recycled */
+	bool litter;	      /* a statement under a client's own name was left there */
+	bool left_forward;    /* the rest goes to the client, or to nobody */
+	bool setup, setup_failed; /* our questions come first; the client waits, linked */
+	bool our_failed;      /* an answer to us was an error */
+	bool resetting;	      /* the reset query runs */
+	bool auditing;	      /* the audit's rows are coming */
+	bool said_fatal;      /* it announced its end */
+	bool stale_names;     /* it may have statements that we believe gone */
+	bool half_sent;	      /* the client left in the middle of a message */
+	bool was_pinned, asked_cancel, asked_reset;
+	bool closed, tls, was_used;
+	uint8_t replication; /* enum login_replication */
+};
+
+/* A finished dial, on the relay's thread.  Takes the reference to `reported`. */
+void server_dialed(struct server *s, PGconn *pg, struct params *reported);
+void server_ready(struct server *s);
+
+void server_close(struct server *s, enum close_reason why, const char *detail);
+/* Bytes for it; keeps what it cannot take now. */
+void server_send(struct server *s, const void *p, size_t n);
+/* Gives it to a client and sets up what the client needs; then comes client_resume(). */
+/* True: it can go on at once. */
+bool server_link(struct server *s, struct client *c);
+void server_setup_done(struct server *s);
+/* The client is gone: cancel, drain, roll back, reset; then give it back. */
+void server_unlink(struct server *s);
+void server_drain(struct server *s); /* the next step of that */
+/* Is nothing owed in either direction? */
+bool server_is_quiet(const struct server *s);
+/* Gives back a quiet server; the pool decides who gets it. */
+void server_release(struct server *s);
+void server_watch(struct server *s);
+/* Frees a closed server that no cancel request needs any more. */
+void server_reap(struct server *s);
+/* Its client has taken what was held back. */
+void server_unblocked(struct server *s);
+/* After an event that was not a read: is it quiet now? */
+void server_settle(struct server *s);
+const char *server_who(const struct server *s, char *out, size_t size);
+/* A question of ours: `sql` as a simple Query whose answer nobody sees. */
+bool server_ask(struct server *s, const char *sql, uint32_t tag);
+
+/* The audit: asks the server what state the session holds (sql/state_audit.sql). */
+void audit_start(struct server *s);
+void audit_row(struct server *s, const char *body, size_t len);
+void audit_done(struct server *s, bool failed);
+void audit_free(struct server *s);
+
+/* What the tags of ENTRY_OURS entries mean. */
+enum our_tag {
+	OUR_NOTHING,
+	OUR_PARAMS,   /* the client's parameters */
+	OUR_CHECK,    /* server_check_query */
+	OUR_RESET,    /* server_reset_query */
+	OUR_ROLLBACK, /* a transaction whose client is gone */
+	OUR_BEGIN,    /* a BEGIN that was answered before there was a server */
+	OUR_AUDIT,    /* what state does the session hold */
+	OUR_CONNECT,  /* connect_query */
+};
+
+/* --- trace ------------------------------------------------------------------------------ */
+
+/* What the observers are told.  All of them may be called with tracing off. */
+void trace_query(struct client *c, const char *text, size_t have, size_t size, unsigned effects);
+void trace_parse_raw(struct client *c, const char *body, size_t len);
+void trace_bind(struct client *c, const char *name, const char *body, size_t len);
+void trace_execute(struct client *c, const char *body, size_t len);
+void trace_sync(struct client *c);
+void trace_linked(struct client *c, usec_t waited_since);
+void trace_reply(struct client *c, char type, const char *body, size_t len,
+	const struct ledger_event *ev);
+void trace_sent(struct client *c, size_t bytes);
+void trace_drained(struct client *c);
+void trace_gone(struct client *c, enum close_reason why);
+
+/* --- lanes and dialling -------------------------------------------------------------- */
+
+struct lane *lane_new(struct relay *r, struct pool *pool);
+/* Dials what the pool wants, hands idle servers to waiters, closes the expired. */
+void lane_tend(struct lane *l);
+void lane_configure(struct lane *l, const struct conf *conf, const struct conf_database *db);
+/* The first server is there, or none can be had: the clients that wait for it. */
+void lane_greet(struct lane *l);
+void lane_fail_waiters(struct lane *l, const char *why);
+/* Every connection is replaced when its client is done with it. */
+void lane_recycle(struct lane *l);
+void lane_drop_claim(struct lane *l);
+void lane_spare(struct lane *l);
+/* Takes the client off whatever it waits for. */
+void lane_forget(struct lane *l, struct client *c);
+
+/* Arms the lane's timer for what the pool wants to look at next. */
+void lane_arm(struct lane *l);
+void lane_dial_failed(struct lane *l, struct server *s, const char *text);
+
+struct server *server_new(struct lane *l);
+void dial_start(struct server *s);
+/* Asks the server to cancel what it does for its client; answers by clearing s->cancels. */
+void cancel_server(struct server *s, struct conn *asker);
+
+/* --- the hub --------------------------------------------------------------------------- */
+
+struct hub {
+	struct worker front;
+	struct relay *relays;
+	int n_relays;
+	const struct conf *_Atomic conf; /* relays read it; an old one lives until all have gone on */
+	struct list pools;
+	struct list db_caps, user_caps;
+	struct helpers dialers, cancellers;
+	struct qlog *qlog;
+	atomic_int clients;
+	atomic_uint_least64_t next_id;
+	uint64_t lent_bytes; /* by all chunk stores; atomic */
+	int stopping;	     /* 0 no, 1 when clients have gone, 2 between transactions, 3 now */
+	void (*on_empty)(void); /* the last client has gone while stopping */
+	usec_t started;
+};
+
+extern struct hub hub;
+
+void hub_start(const struct conf *conf);
+void hub_admit(struct login *login); /* front_ops.on_session */
+void hub_cancel(struct conn *asker, uint32_t pid, const void *key, size_t len);
+void hub_reload(const struct conf *conf);
+void hub_stop(int how);
+void hub_join(void);
+/* Has run(relay, arg) called on that relay's thread. */
+void hub_order(int relay, void (*run)(struct relay *r, void *arg), void *arg);
+struct pool *hub_pool(const char *database, const char *user, const struct conf_database *db);
+/* Clients of a database, of a user, or (NULL) of any. */
+int hub_count_clients(const char *database, const char *user);
+/* A lane was refused by a cap: the lanes that share it spare an idle connection. */
+void hub_ask_spare(struct lane *l);
+void hub_client_gone(struct relay *r);
+
+#endif

@@ -1,0 +1,696 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * struct client: one application's session, on the worker that is home to its pool.
+ *
+ *   LOGIN    waits for the pool's first server connection, to know what to be greeted with
+ *   IDLE     has no server connection and asks for none; owns no buffer
+ *   WAITING  its request is parked in c->in, c->waiter is in the pool's queue
+ *   LINKED   has c->server: what it sends goes there (session_request.c), message by message
+ *   CLOSED   everything given back; the memory goes at the end of the tick
+ *
+ * Deadlines: one lazy timer for all kinds; when it fires, check_deadlines() looks which of
+ * them has passed and arms it for the next.
+ */
+#include "session.h"
+#include "session_request.h"
+
+#include <sys/random.h>
+
+static void on_io(struct ev_loop *loop, ev_io *io, int revents);
+static void on_timer(struct timer *t);
+
+static struct relay *relay_of(const struct client *c)
+{
+	return c->lane->relay;
+}
+
+const char *client_who(const struct client *c, char *out, size_t size)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof ss;
+	struct net_addr a = {0};
+	char text[NET_ADDR_TEXT] = "";
+
+	if (c->conn.fd >= 0 && getpeername(c->conn.fd, (struct sockaddr *)&ss, &len) == 0) {
+		net_addr_set(&a, (struct sockaddr *)&ss, c->conn.fd, (uint16_t)hub.conf->p.listen_port);
+		net_addr_text(&a, text, sizeof text);
+	}
+	snprintf(out, size, "C-%llu %s@%s %s", (unsigned long long)c->id, c->lane->pool->user,
+		c->lane->pool->database, text);
+	return out;
+}
+
+bool client_owns_session(const struct client *c)
+{
+	return c->lane->set.mode == POOL_MODE_SESSION || c->pinned || c->replication;
+}
+
+bool client_keeps_server(const struct client *c)
+{
+	return client_owns_session(c) && !(c->server && c->server->dirty_effects && c->pinned);
+}
+
+/* --- bytes -------------------------------------------------------------------- */
+
+/* More than this is not read ahead for a client that has no server connection. */
+#define PARKED_MAX (64U * 1024)
+
+void client_watch(struct client *c)
+{
+	int events = 0;
+	bool full = c->state != CLIENT_LINKED && chunk_left(c->in) >= PARKED_MAX;
+
+	if (c->state == CLIENT_CLOSED)
+		return;
+	if (!c->out && !full && !(c->server && c->server->out))
+		events |= EV_READ;
+	if (c->out)
+		events |= EV_WRITE;
+	if (ev_is_active(&c->io) && c->io.events == events)
+		return;
+	ev_io_stop(relay_of(c)->w.loop, &c->io);
+	if (!events)
+		return;
+	ev_io_set(&c->io, c->conn.fd, events);
+	ev_io_start(relay_of(c)->w.loop, &c->io);
+}
+
+void client_send(struct client *c, const void *p, size_t n)
+{
+	ssize_t took = 0;
+
+	if (n == 0 || c->state == CLIENT_CLOSED)
+		return;
+	if (!c->out) {
+		took = conn_send(&c->conn, p, n);
+		if (took == CONN_ERROR)
+			return; /* the reading side will see it and close */
+		if (took == CONN_AGAIN)
+			took = 0;
+		if ((size_t)took == n)
+			return;
+	}
+	chunk_append(&relay_of(c)->chunks, &c->out, (const char *)p + took, n - (size_t)took);
+	client_watch(c);
+	if (c->server)
+		server_watch(c->server);
+}
+
+static void flush(struct client *c)
+{
+	struct chunk *out = c->out;
+	ssize_t took;
+
+	if (!out)
+		return;
+	took = conn_send(&c->conn, out->data + out->off, chunk_left(out));
+	if (took == CONN_AGAIN)
+		return;
+	if (took == CONN_ERROR)
+		took = (ssize_t)chunk_left(out); /* the reading side will see it */
+	out->off += (uint32_t)took;
+	if (chunk_left(out))
+		return;
+	chunk_free(&relay_of(c)->chunks, &c->out);
+	client_watch(c);
+	trace_drained(c);
+	if (c->server)
+		server_unblocked(c->server);
+	if (c->state != CLIENT_CLOSED)
+		client_continue(c);
+}
+
+void client_send_error(struct client *c, const char *severity, const char *sqlstate,
+	const char *message, const char *detail, const char *hint)
+{
+	struct buf b = {0};
+
+	wire_put_error(&b, 'E', severity, sqlstate, message, detail, hint);
+	client_send(c, b.data, b.len);
+	buf_free(&b);
+}
+
+/* --- its requests ---------------------------------------------------------------- */
+
+/* What was received goes to session_request.c; what that leaves is kept. */
+static void process(struct client *c, const char *p, size_t n)
+{
+	struct lane *l = c->lane;
+	bool waited = c->state == CLIENT_WAITING;
+	size_t used = request_feed(c, p, n);
+
+	if (c->state == CLIENT_CLOSED)
+		return;
+	if (used < n)
+		chunk_append(&relay_of(c)->chunks, &c->in, p + used, n - used);
+	if (c->state == CLIENT_WAITING) {
+		client_watch(c);
+		if (!waited)
+			lane_tend(l);
+	}
+}
+
+/* The same for what is kept already. */
+static void process_kept(struct client *c)
+{
+	struct lane *l = c->lane;
+	struct chunk *in;
+	size_t used;
+
+	if (!c->in || c->state == CLIENT_WAITING || c->state == CLIENT_LOGIN)
+		return;
+	in = c->in;
+	c->in = NULL; /* request_feed may close the client */
+	used = request_feed(c, in->data + in->off, chunk_left(in));
+	in->off += (uint32_t)used;
+	if (c->state == CLIENT_CLOSED || !chunk_left(in)) {
+		chunk_free(&l->relay->chunks, &in);
+	} else if (c->in) { /* cannot be: only reading fills it */
+		chunk_append(&l->relay->chunks, &in, c->in->data + c->in->off, chunk_left(c->in));
+		chunk_free(&l->relay->chunks, &c->in);
+		c->in = in;
+	} else {
+		c->in = in;
+	}
+	if (c->state == CLIENT_WAITING)
+		lane_tend(l);
+}
+
+void client_continue(struct client *c)
+{
+	if (c->state == CLIENT_CLOSED || c->out || (c->server && c->server->setup))
+		return;
+	process_kept(c);
+	if (c->state != CLIENT_CLOSED)
+		client_watch(c);
+}
+
+void client_resume(struct client *c)
+{
+	process_kept(c);
+	if (c->state == CLIENT_LINKED) {
+		client_watch(c);
+		/* Nothing came of it (a request that was withdrawn): do not sit on the server. */
+		if (c->server)
+			server_settle(c->server);
+	}
+}
+
+static void read_some(struct client *c)
+{
+	struct relay *r = relay_of(c);
+	char *base = r->w.buffer + WORKER_MARGIN;
+	ssize_t got;
+
+	do {
+		if (LIKELY(!c->in)) {
+			got = conn_recv(&c->conn, base, WORKER_BUFFER);
+		} else {
+			chunk_reserve(&r->chunks, &c->in, c->in->len > 2048 ? WORKER_BUFFER / 4 : 2048);
+			got = conn_recv(&c->conn, c->in->data + c->in->len, c->in->size - c->in->len);
+		}
+		if (got == CONN_AGAIN)
+			return;
+		if (got == CONN_EOF || got == CONN_ERROR) {
+			client_close(c, CLOSE_CLIENT_EOF, NULL);
+			return;
+		}
+		c->saw_request = true;
+		stats_add(&c->lane->stats.bytes_received, (uint64_t)got);
+		if (LIKELY(!c->in)) {
+			if (c->state == CLIENT_LOGIN || c->state == CLIENT_WAITING ||
+				(c->server && c->server->setup)) {
+				chunk_append(&r->chunks, &c->in, base, (size_t)got);
+				client_watch(c);
+			} else {
+				process(c, base, (size_t)got);
+			}
+		} else {
+			c->in->len += (uint32_t)got;
+			if (c->state == CLIENT_WAITING || (c->server && c->server->setup))
+				client_watch(c);
+			else
+				process_kept(c);
+		}
+		if (hub.conf->p.max_memory && chunk_left(c->in) > 4096 &&
+			__atomic_load_n(&hub.lent_bytes, __ATOMIC_RELAXED) >
+				(uint64_t)hub.conf->p.max_memory) {
+			client_close(c, CLOSE_MEMORY, NULL);
+			return;
+		}
+	} while (c->state != CLIENT_CLOSED && UNLIKELY(c->conn.ssl && conn_has_pending(&c->conn)) &&
+		!c->out && !(c->server && c->server->out));
+}
+
+static void on_io(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct client *c = CONTAINER_OF(io, struct client, io);
+
+	(void)loop;
+	if (revents & EV_WRITE)
+		flush(c);
+	if ((revents & EV_READ) && c->state != CLIENT_CLOSED)
+		read_some(c);
+}
+
+/* --- deadlines --------------------------------------------------------------------- */
+
+static usec_t after(usec_t since, usec_t span)
+{
+	return span ? since + span : USEC_NEVER;
+}
+
+static usec_t earlier(usec_t a, usec_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Is a statement of this client running? */
+static bool is_busy(const struct client *c)
+{
+	return c->server && (c->server->ledger.len > 0 || c->left);
+}
+
+static usec_t next_deadline(const struct client *c)
+{
+	const struct pool_settings *set = &c->lane->set;
+	usec_t at = USEC_NEVER;
+
+	switch ((enum client_state)c->state) {
+	case CLIENT_LOGIN:
+		return after(c->since, set->query_wait_timeout);
+	case CLIENT_IDLE:
+		return c->saw_request || set->client_idle_timeout ? after(c->since, set->client_idle_timeout)
+								  : USEC_NEVER;
+	case CLIENT_WAITING:
+		at = after(c->waiter.since, set->query_wait_timeout);
+		if (!c->notified)
+			at = earlier(at, after(c->waiter.since, set->query_wait_notify));
+		return at;
+	case CLIENT_LINKED:
+		if (c->xact_since)
+			at = after(c->xact_since, set->transaction_timeout);
+		if (is_busy(c))
+			at = earlier(at, after(c->since, set->query_timeout));
+		else if (c->server && c->server->ledger.status != 'I')
+			at = earlier(at, after(c->since, set->idle_transaction_timeout));
+		else
+			at = earlier(at, after(c->since, set->client_idle_timeout));
+		return at;
+	case CLIENT_CLOSED:
+		break;
+	}
+	return USEC_NEVER;
+}
+
+void client_arm(struct client *c)
+{
+	timer_ensure(&relay_of(c)->w.timers, &c->timer, next_deadline(c));
+}
+
+/* A notice to a client that waits: for what, and who has it. */
+static void notify(struct client *c, usec_t now)
+{
+	struct lane *l = c->lane;
+	struct buf b = {0};
+	char message[200], detail[300];
+
+	c->notified = true;
+	snprintf(message, sizeof message,
+		"no server connection available, waiting since %.1f s for one of %d in pool \"%s\" of user \"%s\"",
+		(double)(now - c->waiter.since) / USEC_SEC, l->set.limits.max_open, l->pool->database,
+		l->pool->user);
+	if (l->shard.n_busy) {
+		const struct server *s =
+			CONTAINER_OF(list_first(&l->shard.busy, struct slot, link), struct server, slot);
+
+		snprintf(detail, sizeof detail,
+			"%d are in use (the longest by client C-%llu, for %.1f s), %d being opened, %d clients wait",
+			l->shard.n_busy, s->client ? (unsigned long long)s->client->id : 0ULL,
+			(double)(now - s->lent) / USEC_SEC, l->shard.n_dialing, l->shard.n_waiting);
+	} else {
+		snprintf(detail, sizeof detail, "%d are being opened, %d clients wait%s%s",
+			l->shard.n_dialing, l->shard.n_waiting, l->shard.paused ? ", the pool is paused" : "",
+			l->last_error ? "; the last login to the server failed" : "");
+	}
+	wire_put_error(&b, 'N', "NOTICE", "00000", message, detail, NULL);
+	client_send(c, b.data, b.len);
+	buf_free(&b);
+}
+
+static void check_deadlines(struct client *c, usec_t now)
+{
+	const struct pool_settings *set = &c->lane->set;
+	struct stats *st = &c->lane->stats;
+
+	switch ((enum client_state)c->state) {
+	case CLIENT_LOGIN:
+		if (now >= after(c->since, set->query_wait_timeout)) {
+			stats_add(&st->query_wait_timeouts, 1);
+			client_close(c, CLOSE_QUERY_WAIT_TIMEOUT, c->lane->last_error);
+		}
+		break;
+	case CLIENT_IDLE:
+		if (now >= after(c->since, set->client_idle_timeout)) {
+			stats_add(&st->client_idle_timeouts, 1);
+			client_close(c, CLOSE_CLIENT_IDLE_TIMEOUT, NULL);
+		}
+		break;
+	case CLIENT_WAITING:
+		if (now >= after(c->waiter.since, set->query_wait_timeout)) {
+			stats_add(&st->query_wait_timeouts, 1);
+			client_close(c, CLOSE_QUERY_WAIT_TIMEOUT, c->lane->last_error);
+		} else if (!c->notified && now >= after(c->waiter.since, set->query_wait_notify)) {
+			notify(c, now);
+		}
+		break;
+	case CLIENT_LINKED:
+		if (c->xact_since && now >= after(c->xact_since, set->transaction_timeout)) {
+			stats_add(&st->transaction_timeouts, 1);
+			client_close(c, CLOSE_TRANSACTION_TIMEOUT, NULL);
+		} else if (is_busy(c)) {
+			if (now >= after(c->since, set->query_timeout)) {
+				stats_add(&st->query_timeouts, 1);
+				client_close(c, CLOSE_QUERY_TIMEOUT, NULL);
+			}
+		} else if (c->server && c->server->ledger.status != 'I') {
+			if (now >= after(c->since, set->idle_transaction_timeout)) {
+				stats_add(&st->idle_transaction_timeouts, 1);
+				client_close(c, CLOSE_IDLE_TRANSACTION_TIMEOUT, NULL);
+			}
+		} else if (now >= after(c->since, set->client_idle_timeout)) {
+			stats_add(&st->client_idle_timeouts, 1);
+			client_close(c, CLOSE_CLIENT_IDLE_TIMEOUT, NULL);
+		}
+		break;
+	case CLIENT_CLOSED:
+		break;
+	}
+}
+
+static void on_timer(struct timer *t)
+{
+	struct client *c = CONTAINER_OF(t, struct client, timer);
+
+	if (c->state == CLIENT_CLOSED)
+		return;
+	check_deadlines(c, relay_of(c)->w.now);
+	if (c->state != CLIENT_CLOSED)
+		client_arm(c);
+}
+
+/* --- getting and leaving a server -------------------------------------------------- */
+
+void client_linked(struct client *c)
+{
+	struct lane *l = c->lane;
+	usec_t now = l->relay->w.now;
+
+	if (c->state == CLIENT_WAITING) {
+		stats_add(&l->stats.wait_time, now - c->waiter.since);
+		trace_linked(c, c->waiter.since);
+	}
+	stats_add(&l->stats.server_assignment_count, 1);
+	c->state = CLIENT_LINKED;
+	c->notified = false;
+	c->since = now;
+	if (!c->xact_since)
+		c->xact_since = now;
+	client_arm(c);
+}
+
+void client_ready(struct client *c, char status)
+{
+	struct lane *l = c->lane;
+	usec_t now = l->relay->w.now;
+
+	stats_add(&l->stats.query_time, now - c->since);
+	c->since = now;
+	if (status == 'I') {
+		stats_add(&l->stats.xact_count, 1);
+		if (c->xact_since)
+			stats_add(&l->stats.xact_time, now - c->xact_since);
+		c->xact_since = 0;
+	}
+	client_arm(c);
+}
+
+void client_done(struct client *c)
+{
+	struct server *s = c->server;
+
+	if (UNLIKELY(s->dirty_effects && !client_owns_session(c)) ||
+		UNLIKELY(s->dirty_effects && c->pinned)) {
+		if (!s->auditing)
+			audit_start(s);
+		return;
+	}
+	if (UNLIKELY(s->litter)) {
+		s->litter = false;
+		server_statements_clear(s);
+		s->stale_names = true;
+		if (server_ask(s, "DEALLOCATE ALL", OUR_NOTHING))
+			return;
+	}
+	c->server = NULL;
+	c->state = CLIENT_IDLE;
+	c->since = relay_of(c)->w.now;
+	if (UNLIKELY(c->lane->set.reset_always && c->lane->set.reset_query[0])) {
+		server_unlink(s);
+	} else {
+		s->client = NULL;
+		server_release(s);
+	}
+	if (UNLIKELY(relay_of(c)->draining) && !c->in) {
+		client_close(c, CLOSE_SHUTDOWN, NULL);
+		return;
+	}
+	client_arm(c);
+	if (UNLIKELY(c->in != NULL))
+		client_continue(c);
+}
+
+void client_requeue(struct client *c)
+{
+	c->state = CLIENT_WAITING;
+	pool_requeue(&c->lane->shard, &c->waiter, relay_of(c)->w.now);
+	client_arm(c);
+	lane_tend(c->lane);
+}
+
+/* --- cancel ------------------------------------------------------------------------- */
+
+void client_cancel(struct client *c, struct conn *asker)
+{
+	struct server *s = c->server;
+
+	if (c->state == CLIENT_WAITING) {
+		lane_forget(c->lane, c);
+		c->state = CLIENT_IDLE;
+		c->since = relay_of(c)->w.now;
+		client_send_error(c, "ERROR", "57014", "canceling statement due to user request",
+			"It was still waiting for a server connection.", NULL);
+		request_withdraw(c);
+	} else if (s && !s->setup && s->ledger.len) {
+		stats_add(&c->lane->stats.cancels, 1);
+		cancel_server(s, asker);
+		return;
+	}
+	conn_close(asker);
+}
+
+/* --- coming and going ------------------------------------------------------------------ */
+
+static void take_slot(struct relay *r, struct client *c)
+{
+	uint32_t i = r->free_slot;
+
+	while (i < r->n_slots && r->slots[i])
+		i++;
+	if (i == r->n_slots) {
+		uint32_t more = r->n_slots ? r->n_slots * 2 : 64;
+
+		r->slots = mem_realloc(r->slots, more * sizeof(struct client *));
+		memset(r->slots + r->n_slots, 0, (more - r->n_slots) * sizeof(struct client *));
+		r->n_slots = more;
+	}
+	r->slots[i] = c;
+	r->free_slot = i + 1;
+	c->slot = i;
+	if (getrandom(&c->secret, sizeof c->secret, 0) != (ssize_t)sizeof c->secret)
+		log_line(LOG_PART_SESSION, LOG_LEVEL_ERROR, "no random bytes for a cancel key");
+}
+
+/* The process id that a client is given: tells which relay and which slot. */
+uint32_t client_pid(const struct client *c)
+{
+	return c->slot * (uint32_t)hub.n_relays + (uint32_t)relay_of(c)->w.index + 1;
+}
+
+static struct params *first_params(struct client *c)
+{
+	struct relay *r = relay_of(c);
+	struct params *p = params_ref(c->lane->base);
+	const char *name, *value;
+	size_t pos = 0;
+
+	while (params_next(c->login->params, c->login->params_len, &pos, &name, &value))
+		if (param_is_settable(name))
+			p = params_with(&r->params, p, name, value, false);
+	return p;
+}
+
+void client_welcome(struct client *c)
+{
+	struct relay *r = relay_of(c);
+	struct buf *b = &c->login->out;
+	char who[128], note[200];
+
+	c->params = first_params(c);
+	c->state = CLIENT_IDLE;
+	c->since = r->w.now;
+	wire_put_auth_ok(b);
+	for (size_t i = 0; i < c->params->count; i++)
+		if (c->params->item[i].reported)
+			wire_put_parameter(b, c->params->item[i].name, c->params->item[i].value);
+	wire_put_key(b, client_pid(c), c->secret);
+	if (hub.conf->p.login_notify_message[0]) {
+		snprintf(note, sizeof note, "%s", hub.conf->p.login_notify_message);
+		wire_put_error(b, 'N', "NOTICE", "00000", note, NULL, NULL);
+	}
+	wire_put_ready(b, 'I');
+	client_send(c, b->data, b->len);
+	if (c->lane->set.log_connections)
+		log_line(LOG_PART_SESSION, LOG_LEVEL_DEBUG, "%s: greeted", client_who(c, who, sizeof who));
+	if (c->login->in.len)
+		chunk_append(&r->chunks, &c->in, c->login->in.data, c->login->in.len);
+	login_free(&c->login);
+	ev_io_init(&c->io, on_io, c->conn.fd, EV_READ);
+	ev_io_start(r->w.loop, &c->io);
+	client_watch(c);
+	client_arm(c);
+	client_continue(c);
+}
+
+void client_arrive(struct worker *w, struct mail *m)
+{
+	struct arrival *a = CONTAINER_OF(m, struct arrival, mail);
+	struct relay *r = CONTAINER_OF(w, struct relay, w);
+	struct client *c = mem_zalloc(sizeof *c);
+	struct lane *l = a->lane;
+
+	c->lane = l;
+	c->login = a->login;
+	c->conn = a->login->conn;
+	a->login->conn.fd = -1;
+	a->login->conn.ssl = NULL;
+	c->id = a->login->id;
+	c->connected = a->login->connected;
+	c->replication = (uint8_t)a->login->replication;
+	c->tls = c->conn.ssl != NULL;
+	c->timer.fire = on_timer;
+	c->since = w->now;
+	free(a);
+	take_slot(r, c);
+	list_push_back(&l->clients, &c->all);
+	l->n_clients++;
+	r->n_clients++;
+	stats_add(&l->stats.client_login_count, 1);
+	if (l->base && !l->shard.paused) {
+		client_welcome(c);
+		return;
+	}
+	list_push_back(&l->logins, &c->waiter.link);
+	l->shard.n_greeters++;
+	if (l->last_error && w->now < l->shard.dial_after) {
+		client_close(c, CLOSE_SERVER_LOGIN, l->last_error);
+		return;
+	}
+	client_arm(c);
+	lane_tend(l);
+}
+
+static void reap(struct worker *w, struct mail *m)
+{
+	(void)w;
+	free(CONTAINER_OF(m, struct client, reap));
+}
+
+/* The last words to a client, unless it would find them inside of another message. */
+static void say_goodbye(struct client *c, enum close_reason why, const char *detail)
+{
+	const struct close_row *row = &close_rows[why];
+	struct buf b = {0};
+	ssize_t took;
+
+	if (c->login)
+		buf_put(&b, c->login->out.data, c->login->out.len);
+	if (c->server && c->server->left && c->server->left_forward)
+		return;
+	wire_put_error(&b, 'E', "FATAL", row->sqlstate, row->text, detail, NULL);
+	if (c->out) {
+		took = conn_send(&c->conn, c->out->data + c->out->off, chunk_left(c->out));
+		if (took != (ssize_t)chunk_left(c->out)) {
+			buf_free(&b);
+			return;
+		}
+	}
+	took = conn_send(&c->conn, b.data, b.len);
+	buf_free(&b);
+	/* Unread input would turn the close into a reset that overtakes the message. */
+	while (took > 0 && !c->conn.ssl) {
+		char sink[4096];
+
+		took = conn_recv(&c->conn, sink, sizeof sink);
+	}
+}
+
+void client_close(struct client *c, enum close_reason why, const char *detail)
+{
+	struct lane *l = c->lane;
+	struct relay *r = l->relay;
+	struct server *s = c->server;
+	const struct close_row *row = &close_rows[why];
+	char who[128];
+
+	if (c->state == CLIENT_CLOSED)
+		return;
+	if (row->is_error ? l->set.log_pooler_errors : l->set.log_disconnections)
+		log_line(LOG_PART_SESSION, row->is_error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+			"%s: closing because: %s%s%s (age=%llus)", client_who(c, who, sizeof who),
+			row->text, detail ? ": " : "", detail ? detail : "",
+			(unsigned long long)((r->w.wall - c->connected) / USEC_SEC));
+	if (row->sqlstate && c->conn.fd >= 0)
+		say_goodbye(c, why, detail);
+	lane_forget(l, c);
+	c->state = CLIENT_CLOSED;
+	trace_gone(c, why);
+	ev_io_stop(r->w.loop, &c->io);
+	timer_stop(&r->w.timers, &c->timer);
+	conn_close(&c->conn);
+	if (s) {
+		c->server = NULL;
+		server_unlink(s);
+	}
+	if (c->login)
+		login_free(&c->login);
+	chunk_free(&r->chunks, &c->in);
+	chunk_free(&r->chunks, &c->out);
+	client_statements_clear(c);
+	prepared_drop(&r->prepared, &c->unnamed);
+	params_drop(&r->params, &c->params);
+	free(c->begin);
+	c->begin = NULL;
+	list_del(&c->all);
+	l->n_clients--;
+	atomic_fetch_sub(&l->load, 1);
+	atomic_fetch_sub(&l->pool->clients, 1);
+	atomic_fetch_sub(&hub.clients, 1);
+	r->n_clients--;
+	r->slots[c->slot] = NULL;
+	if (c->slot < r->free_slot)
+		r->free_slot = c->slot;
+	c->reap.run = reap;
+	worker_defer(&r->w, &c->reap);
+	hub_client_gone(r);
+}

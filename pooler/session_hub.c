@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * struct hub: the process.  Finds or makes the pool of a finished login, chooses the relay
+ * that serves it, and hands the client over; passes settings and orders to the relays.
+ * Runs on the front's thread; what it wants of a relay it sends by mail.
+ */
+#include "session.h"
+
+#include <unistd.h>
+
+struct hub hub;
+
+/* --- caps by name: one for each database and each user with a limit --------------- */
+
+struct named_cap {
+	struct list link;
+	char *name;
+	struct cap cap;
+};
+
+static struct cap *cap_named(struct list *caps, const char *name, int max)
+{
+	struct named_cap *n;
+	struct list *l;
+
+	list_each(l, caps)
+	{
+		n = list_entry(l, struct named_cap, link);
+		if (strcmp(n->name, name) == 0)
+			return &n->cap;
+	}
+	n = mem_zalloc(sizeof *n);
+	n->name = mem_strdup(name);
+	cap_init(&n->cap, max);
+	list_push_back(caps, &n->link);
+	return &n->cap;
+}
+
+/* --- orders to relays ---------------------------------------------------------------- */
+
+struct order {
+	struct mail mail;
+	void (*run)(struct relay *r, void *arg);
+	void *arg;
+};
+
+static void run_order(struct worker *w, struct mail *m)
+{
+	struct order *o = CONTAINER_OF(m, struct order, mail);
+
+	o->run(CONTAINER_OF(w, struct relay, w), o->arg);
+	free(o);
+}
+
+void hub_order(int relay, void (*run)(struct relay *r, void *arg), void *arg)
+{
+	struct order *o = mem_zalloc(sizeof *o);
+
+	o->mail.run = run_order;
+	o->run = run;
+	o->arg = arg;
+	worker_post(&hub.relays[relay].w, &o->mail);
+}
+
+/* --- pools ------------------------------------------------------------------------------ */
+
+struct setup {
+	struct lane *lane;
+	const struct conf *conf;
+	const struct conf_database *db;
+};
+
+static void run_setup(struct relay *r, void *arg)
+{
+	struct setup *s = arg;
+
+	if (!s->lane->link.next)
+		list_push_back(&r->lanes, &s->lane->link);
+	lane_configure(s->lane, s->conf, s->db);
+	conf_release(&s->conf);
+	free(s);
+	lane_tend(s->lane);
+}
+
+static void configure(struct lane *l, const struct conf *conf, const struct conf_database *db)
+{
+	struct setup *s = mem_zalloc(sizeof *s);
+
+	s->lane = l;
+	s->conf = conf_retain(conf);
+	s->db = db;
+	hub_order(l->relay->w.index, run_setup, s);
+}
+
+static const char *server_user(const struct conf_database *db, const char *user)
+{
+	return db->user ? db->user : user;
+}
+
+static int lanes_wanted(const struct conf_database *db, const struct conf_user *user)
+{
+	int shards = conf_pool_shards(hub.conf, db, user);
+	int max_open = conf_pool_max_open(hub.conf, db, user);
+
+	/* auto: on as many workers as can have two connections each */
+	if (shards == 0)
+		shards = max_open ? max_open / 2 : hub.n_relays;
+	if (shards > hub.n_relays)
+		shards = hub.n_relays;
+	return shards > 0 ? shards : 1;
+}
+
+static struct pool *pool_find(const char *database, const char *user)
+{
+	struct list *l;
+
+	list_each(l, &hub.pools)
+	{
+		struct pool *p = list_entry(l, struct pool, link);
+
+		if (strcmp(p->database, database) == 0 && strcmp(p->user, user) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+struct pool *hub_pool(const char *database, const char *user, const struct conf_database *db)
+{
+	struct pool *p = pool_find(database, user);
+	const struct conf_user *u = conf_user_find(hub.conf, user);
+	static int next_home;
+
+	if (p)
+		return p;
+	p = mem_zalloc(sizeof *p);
+	p->database = mem_strdup(database);
+	p->user = mem_strdup(user);
+	p->server_user = mem_strdup(server_user(db, user));
+	pthread_mutex_init(&p->lock, NULL);
+	cap_init(&p->open, conf_pool_max_open(hub.conf, db, u));
+	p->db_cap = cap_named(&hub.db_caps, database, conf_max_db_connections(hub.conf, db, u));
+	p->user_cap = cap_named(&hub.user_caps, user, conf_max_user_connections(hub.conf, db, u));
+	p->n_lanes = lanes_wanted(db, u);
+	p->lanes = mem_zalloc((size_t)p->n_lanes * sizeof(struct lane *));
+	for (int i = 0; i < p->n_lanes; i++) {
+		p->lanes[i] = lane_new(&hub.relays[(next_home + i) % hub.n_relays], p);
+		configure(p->lanes[i], hub.conf, db);
+	}
+	next_home = (next_home + p->n_lanes) % hub.n_relays;
+	list_push_back(&hub.pools, &p->link);
+	return p;
+}
+
+/* The lane with the fewest clients. */
+static struct lane *choose_lane(struct pool *p)
+{
+	struct lane *best = p->lanes[0];
+
+	for (int i = 1; i < p->n_lanes; i++)
+		if (atomic_load(&p->lanes[i]->load) < atomic_load(&best->load))
+			best = p->lanes[i];
+	return best;
+}
+
+static void keep_secret(struct pool *p, struct login *login)
+{
+	pthread_mutex_lock(&p->lock);
+	if (login->secret.password || login->secret.has_scram_keys) {
+		if (p->has_secret)
+			login_secret_wipe(&p->secret);
+		p->secret = login->secret;
+		memset(&login->secret, 0, sizeof login->secret);
+		p->has_secret = true;
+	} else if (!p->has_secret) {
+		p->has_secret = front_secret(p->server_user, &p->secret);
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void refuse(struct login *login, const char *sqlstate, const char *message)
+{
+	char who[160];
+
+	wire_put_error(&login->out, 'E', "FATAL", sqlstate, message, NULL, NULL);
+	if (conn_send(&login->conn, login->out.data, login->out.len) < 0)
+		login->out.len = 0; /* it is gone: nothing to say */
+	log_line(LOG_PART_SESSION, LOG_LEVEL_WARNING, "%s: refused: %s",
+		login_who(login, who, sizeof who), message);
+	conn_close(&login->conn);
+	login_free(&login);
+	atomic_fetch_sub(&hub.clients, 1);
+}
+
+void hub_admit(struct login *login)
+{
+	const struct conf_database *db = conf_database_find(hub.conf, login->database);
+	const struct conf_user *user = conf_user_find(hub.conf, login->user);
+	struct arrival *a;
+	struct pool *p;
+	int max;
+
+	if (!db) {
+		refuse(login, "08P01", "no such database");
+		return;
+	}
+	p = hub_pool(login->database, login->user, db);
+	if (p->disabled) {
+		refuse(login, "08P01", "database is disabled");
+		return;
+	}
+	max = conf_max_db_client_connections(hub.conf, db, user);
+	if (max > 0 && hub_count_clients(login->database, NULL) >= max) {
+		refuse(login, "08P01", "client connections exceeded (max_db_client_connections)");
+		return;
+	}
+	max = conf_max_user_client_connections(hub.conf, db, user);
+	if (max > 0 && hub_count_clients(NULL, login->user) >= max) {
+		refuse(login, "08P01", "client connections exceeded (max_user_client_connections)");
+		return;
+	}
+	keep_secret(p, login);
+	a = mem_zalloc(sizeof *a);
+	a->mail.run = client_arrive;
+	a->login = login;
+	a->lane = choose_lane(p);
+	atomic_fetch_add(&a->lane->load, 1);
+	atomic_fetch_add(&p->clients, 1);
+	worker_post(&a->lane->relay->w, &a->mail);
+}
+
+int hub_count_clients(const char *database, const char *user)
+{
+	struct list *l;
+	int n = 0;
+
+	list_each(l, &hub.pools)
+	{
+		struct pool *p = list_entry(l, struct pool, link);
+
+		if ((!database || strcmp(p->database, database) == 0) &&
+			(!user || strcmp(p->user, user) == 0))
+			n += atomic_load(&p->clients);
+	}
+	return n;
+}
+
+/* --- capacity ------------------------------------------------------------------------------ */
+
+static bool share_a_cap(const struct lane *a, const struct lane *b)
+{
+	for (int i = 0; i < a->shard.n_caps; i++)
+		for (int j = 0; j < b->shard.n_caps; j++)
+			if (a->shard.caps[i] == b->shard.caps[j])
+				return true;
+	return false;
+}
+
+static void run_spare(struct relay *r, void *arg)
+{
+	struct lane *asker = arg;
+	struct list *l;
+
+	list_each(l, &r->lanes)
+	{
+		struct lane *lane = list_entry(l, struct lane, link);
+
+		if (lane != asker && share_a_cap(lane, asker)) {
+			if (!atomic_load(&asker->claim_wanted))
+				return;
+			lane_spare(lane);
+		}
+	}
+}
+
+void hub_ask_spare(struct lane *l)
+{
+	/* The asker's own relay can be asked at once; the others by mail. */
+	for (int i = 0; i < hub.n_relays; i++)
+		hub_order(i, run_spare, l);
+}
+
+/* --- cancel --------------------------------------------------------------------------------- */
+
+struct cancel_order {
+	struct conn asker;
+	uint32_t slot, secret;
+};
+
+static void run_cancel(struct relay *r, void *arg)
+{
+	struct cancel_order *o = arg;
+	struct client *c = o->slot < r->n_slots ? r->slots[o->slot] : NULL;
+
+	if (c && mem_equal_ct(&c->secret, &o->secret, sizeof o->secret))
+		client_cancel(c, &o->asker);
+	else
+		conn_close(&o->asker);
+	free(o);
+}
+
+void hub_cancel(struct conn *asker, uint32_t pid, const void *key, size_t len)
+{
+	struct cancel_order *o;
+
+	if (len != 4 || pid == 0) {
+		conn_close(asker);
+		return;
+	}
+	o = mem_zalloc(sizeof *o);
+	o->asker = *asker;
+	o->slot = (pid - 1) / (uint32_t)hub.n_relays;
+	memcpy(&o->secret, key, 4);
+	o->secret = ntohl(o->secret);
+	hub_order((int)((pid - 1) % (uint32_t)hub.n_relays), run_cancel, o);
+}
+
+/* --- settings --------------------------------------------------------------------------------- */
+
+/* A snapshot goes when every relay has come back from whatever it was doing with it. */
+struct retired {
+	const struct conf *conf;
+	atomic_int left;
+};
+
+static void run_retire(struct relay *relay, void *arg)
+{
+	struct retired *r = arg;
+
+	(void)relay;
+	if (atomic_fetch_sub(&r->left, 1) > 1)
+		return;
+	conf_release(&r->conf);
+	free(r);
+}
+
+void hub_reload(const struct conf *conf)
+{
+	const struct conf *old = hub.conf;
+	struct retired *r;
+	struct list *l;
+
+	hub.conf = conf_retain(conf);
+	helpers_set_max(&hub.dialers, conf->p.max_dialing > 0 ? conf->p.max_dialing : 64);
+	list_each(l, &hub.pools)
+	{
+		struct pool *p = list_entry(l, struct pool, link);
+		const struct conf_database *db = conf_database_find(conf, p->database);
+		const struct conf_user *u = conf_user_find(conf, p->user);
+
+		p->gone = db == NULL;
+		if (!db)
+			continue;
+		cap_set_max(&p->open, conf_pool_max_open(conf, db, u));
+		cap_set_max(p->db_cap, conf_max_db_connections(conf, db, u));
+		cap_set_max(p->user_cap, conf_max_user_connections(conf, db, u));
+		for (int i = 0; i < p->n_lanes; i++)
+			configure(p->lanes[i], conf, db);
+	}
+	r = mem_zalloc(sizeof *r);
+	r->conf = old;
+	atomic_init(&r->left, hub.n_relays);
+	for (int i = 0; i < hub.n_relays; i++)
+		hub_order(i, run_retire, r);
+}
+
+/* Pools that are kept warm before anybody asks: databases with a forced user. */
+static void warm_up(void)
+{
+	for (size_t i = 0; i < hub.conf->n_databases; i++) {
+		const struct conf_database *db = &hub.conf->databases[i];
+		struct pool *p;
+
+		if (!db->user || conf_pool_min_open(hub.conf, db, NULL) == 0)
+			continue;
+		p = hub_pool(db->name, db->user, db);
+		if (!p->has_secret)
+			p->has_secret = front_secret(p->server_user, &p->secret);
+	}
+}
+
+/* --- start and stop ----------------------------------------------------------------------------- */
+
+void hub_start(const struct conf *conf)
+{
+	int n = conf->p.workers;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	char name[16];
+
+	hub.conf = conf_retain(conf);
+	list_init(&hub.pools);
+	list_init(&hub.db_caps);
+	list_init(&hub.user_caps);
+	if (n == 0)
+		n = cpus < 1 ? 1 : cpus > 8 ? 8 : (int)cpus;
+	hub.n_relays = n;
+	hub.relays = mem_zalloc((size_t)n * sizeof *hub.relays);
+	hub.started = clock_wall();
+	atomic_store(&hub.next_id, 1);
+	helpers_init(&hub.dialers, "dial", conf->p.max_dialing > 0 ? conf->p.max_dialing : 64);
+	helpers_init(&hub.cancellers, "cancel", 8);
+	for (int i = 0; i < n; i++) {
+		struct relay *r = &hub.relays[i];
+
+		worker_init(&r->w, i);
+		r->hub = &hub;
+		r->chunks.process = &hub.lent_bytes;
+		list_init(&r->lanes);
+		list_init(&r->reading);
+		if (hub.qlog)
+			r->ring = qlog_ring_new(hub.qlog, (size_t)conf->p.query_log_buffer);
+		snprintf(name, sizeof name, "relay-%d", i);
+		worker_start(&r->w, name);
+	}
+	warm_up();
+}
+
+/* --- leaving ---------------------------------------------------------------------------- */
+
+static void run_drain(struct relay *r, void *arg)
+{
+	bool now = arg != NULL;
+	struct list *l;
+
+	r->draining = true;
+	list_each(l, &r->lanes)
+	{
+		struct lane *lane = list_entry(l, struct lane, link);
+		struct list *c, *next;
+
+		list_each_safe(c, next, &lane->clients)
+		{
+			struct client *client = list_entry(c, struct client, all);
+
+			if (now || client->state == CLIENT_IDLE || client->state == CLIENT_LOGIN)
+				client_close(client, CLOSE_SHUTDOWN, NULL);
+		}
+	}
+}
+
+static void run_stop(struct relay *r, void *arg)
+{
+	struct list *l, *i, *next;
+
+	(void)arg;
+	list_each(l, &r->lanes)
+	{
+		struct lane *lane = list_entry(l, struct lane, link);
+		struct list *lists[] = {&lane->shard.idle, &lane->shard.busy};
+
+		lane->stopped = true;
+		list_each_safe(i, next, &lane->clients)
+			client_close(list_entry(i, struct client, all), CLOSE_SHUTDOWN, NULL);
+		for (size_t k = 0; k < ARRAY_LEN(lists); k++)
+			list_each_safe(i, next, lists[k])
+				server_close(CONTAINER_OF(list_entry(i, struct slot, link),
+						     struct server, slot),
+					CLOSE_SERVER_SURPLUS, NULL);
+	}
+	worker_stop(&r->w);
+}
+
+static void on_gone(struct worker *w, struct mail *m)
+{
+	(void)w;
+	free(m);
+	if (hub.stopping && atomic_load(&hub.clients) == 0 && hub.on_empty)
+		hub.on_empty();
+}
+
+void hub_client_gone(struct relay *r)
+{
+	struct mail *m;
+
+	(void)r;
+	if (!hub.stopping || atomic_load(&hub.clients) > 0)
+		return;
+	m = mem_zalloc(sizeof *m);
+	m->run = on_gone;
+	worker_post(&hub.front, m);
+}
+
+void hub_stop(int how)
+{
+	hub.stopping = how;
+	if (how >= 2)
+		for (int i = 0; i < hub.n_relays; i++)
+			hub_order(i, run_drain, how >= 3 ? &hub : NULL);
+	if (atomic_load(&hub.clients) == 0 && hub.on_empty)
+		hub.on_empty();
+}
+
+void hub_join(void)
+{
+	for (int i = 0; i < hub.n_relays; i++)
+		hub_order(i, run_stop, NULL);
+	for (int i = 0; i < hub.n_relays; i++)
+		pthread_join(hub.relays[i].w.thread, NULL);
+	helpers_release(&hub.dialers);
+	helpers_release(&hub.cancellers);
+}

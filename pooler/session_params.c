@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Session parameters as shared, immutable sets: see session.h.  The relay's table makes
+ * equal sets one object.
+ */
+#include "session.h"
+
+#include <strings.h>
+
+/* Reported by the server, but nobody can set them. */
+static const char *const fixed[] = {"server_version", "server_encoding", "integer_datetimes",
+	"is_superuser", "session_authorization", "in_hot_standby", "scram_iterations"};
+
+bool param_is_settable(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
+		if (strcasecmp(name, fixed[i]) == 0)
+			return false;
+	return true;
+}
+
+static uint32_t hash_text(uint32_t h, const char *s)
+{
+	for (; *s; s++)
+		h = (h ^ (uint8_t)*s) * 16777619u;
+	return (h ^ 0xff) * 16777619u;
+}
+
+static bool same(const struct params *p, const struct param *item, size_t n)
+{
+	if (p->count != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(p->item[i].name, item[i].name) ||
+			strcmp(p->item[i].value, item[i].value) ||
+			p->item[i].reported != item[i].reported)
+			return false;
+	return true;
+}
+
+static void grow(struct param_table *t)
+{
+	size_t size = t->size ? t->size * 2 : 64;
+	struct params **slot = mem_zalloc(size * sizeof(struct params *));
+
+	for (size_t i = 0; i < t->size; i++) {
+		struct params *p = t->slot[i], *next;
+
+		for (; p; p = next) {
+			next = p->next;
+			p->next = slot[p->hash & (size - 1)];
+			slot[p->hash & (size - 1)] = p;
+		}
+	}
+	free(t->slot);
+	t->slot = slot;
+	t->size = size;
+}
+
+/* The set of these items, new or shared; the caller owns one reference. */
+static struct params *intern(struct param_table *t, const struct param *item, size_t n)
+{
+	uint32_t hash = 2166136261u;
+	size_t bytes = 0;
+	struct params *p;
+	char *text;
+
+	for (size_t i = 0; i < n; i++) {
+		hash = hash_text(hash_text(hash, item[i].name), item[i].value);
+		bytes += strlen(item[i].name) + strlen(item[i].value) + 2;
+	}
+	if (t->count >= t->size)
+		grow(t);
+	for (p = t->slot[hash & (t->size - 1)]; p; p = p->next)
+		if (p->hash == hash && same(p, item, n))
+			return params_ref(p);
+	p = mem_alloc(sizeof *p + n * sizeof *item + bytes);
+	p->refs = 1;
+	p->hash = hash;
+	p->count = n;
+	text = (char *)(p->item + n);
+	for (size_t i = 0; i < n; i++) {
+		size_t name = strlen(item[i].name) + 1, value = strlen(item[i].value) + 1;
+
+		p->item[i].name = memcpy(text, item[i].name, name);
+		p->item[i].value = memcpy(text + name, item[i].value, value);
+		p->item[i].reported = item[i].reported;
+		text += name + value;
+	}
+	p->next = t->slot[hash & (t->size - 1)];
+	t->slot[hash & (t->size - 1)] = p;
+	t->count++;
+	return p;
+}
+
+struct params *params_empty(struct param_table *t)
+{
+	return intern(t, NULL, 0);
+}
+
+struct params *params_ref(struct params *p)
+{
+	p->refs++;
+	return p;
+}
+
+void params_drop(struct param_table *t, struct params **pp)
+{
+	struct params *p = *pp, **at;
+
+	*pp = NULL;
+	if (!p || --p->refs > 0)
+		return;
+	for (at = &t->slot[p->hash & (t->size - 1)]; *at != p; at = &(*at)->next)
+		;
+	*at = p->next;
+	t->count--;
+	free(p);
+}
+
+static const struct param *find(const struct params *p, const char *name)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (strcasecmp(p->item[i].name, name) == 0)
+			return &p->item[i];
+	return NULL;
+}
+
+const char *params_value(const struct params *p, const char *name)
+{
+	const struct param *item = p ? find(p, name) : NULL;
+
+	return item ? item->value : NULL;
+}
+
+struct params *params_with(
+	struct param_table *t, struct params *p, const char *name, const char *value, bool reported)
+{
+	const struct param *old = find(p, name);
+	struct params *made;
+	struct param *item;
+	size_t n = 0;
+
+	if (old && strcmp(old->value, value) == 0 && (old->reported || !reported))
+		return p;
+	item = mem_alloc((p->count + 1) * sizeof *item);
+	for (size_t i = 0; i < p->count; i++) {
+		if (!old && n == i && strcasecmp(name, p->item[i].name) < 0)
+			item[n++] = (struct param){name, value, reported};
+		if (&p->item[i] == old)
+			item[n++] = (struct param){old->name, value, old->reported || reported};
+		else
+			item[n++] = p->item[i];
+	}
+	if (!old && n == p->count)
+		item[n++] = (struct param){name, value, reported};
+	made = intern(t, item, n);
+	free(item);
+	params_drop(t, &p);
+	return made;
+}
+
+struct params *params_without(struct param_table *t, struct params *p, const char *name)
+{
+	const struct param *old = find(p, name);
+	struct params *made;
+	struct param *item;
+	size_t n = 0;
+
+	if (!old)
+		return p;
+	item = mem_alloc(p->count * sizeof *item);
+	for (size_t i = 0; i < p->count; i++)
+		if (&p->item[i] != old)
+			item[n++] = p->item[i];
+	made = intern(t, item, n);
+	free(item);
+	params_drop(t, &p);
+	return made;
+}
+
+static void put_literal(struct buf *b, const char *s)
+{
+	/* E'' whatever standard_conforming_strings says */
+	buf_put_str(b, "E'");
+	for (; *s; s++) {
+		if (*s == '\'' || *s == '\\')
+			buf_put_u8(b, (uint8_t)*s);
+		buf_put_u8(b, (uint8_t)*s);
+	}
+	buf_put_u8(b, '\'');
+}
+
+static void put_identifier(struct buf *b, const char *s)
+{
+	/* "a.b" is two names for a custom parameter */
+	buf_put_u8(b, '"');
+	for (; *s; s++) {
+		if (*s == '.') {
+			buf_put_str(b, "\".\"");
+			continue;
+		}
+		if (*s == '"')
+			buf_put_u8(b, '"');
+		buf_put_u8(b, (uint8_t)*s);
+	}
+	buf_put_u8(b, '"');
+}
+
+bool params_put_change(struct buf *sql, const struct params *from, const struct params *to)
+{
+	bool any = false;
+
+	if (from == to)
+		return false;
+	for (size_t i = 0; i < from->count; i++) {
+		const struct param *f = &from->item[i];
+
+		if (f->reported || find(to, f->name))
+			continue;
+		buf_put_str(sql, "RESET ");
+		put_identifier(sql, f->name);
+		buf_put_u8(sql, ';');
+		any = true;
+	}
+	/* set_config takes every kind of value as it was reported, also lists */
+	for (size_t i = 0; i < to->count; i++) {
+		const struct param *want = &to->item[i], *have = find(from, want->name);
+
+		if ((have && strcmp(have->value, want->value) == 0) || !param_is_settable(want->name))
+			continue;
+		buf_put_str(sql, "SELECT pg_catalog.set_config(");
+		put_literal(sql, want->name);
+		buf_put_u8(sql, ',');
+		put_literal(sql, want->value);
+		buf_put_str(sql, ",false);");
+		any = true;
+	}
+	return any;
+}

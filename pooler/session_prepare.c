@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Prepared statements.  Three tables:
+ *
+ *   relay    text and types -> struct prepared   one object for all who prepared the same
+ *   client   its own name   -> struct prepared
+ *   server   number         -> struct prepared   what that connection has, least used first
+ *
+ * The first two decide nothing: who rewrites messages is session_client.c.  Hash tables are
+ * open addressed with linear probing; sizes are powers of two, at most two thirds full.
+ */
+#include "session.h"
+
+/* --- the relay's table ------------------------------------------------------ */
+
+static uint32_t hash_bytes(const void *p, size_t n)
+{
+	const unsigned char *s = p;
+	uint64_t h = 0x9E3779B97F4A7C15u ^ n, v;
+
+	for (; n >= 8; n -= 8, s += 8) {
+		memcpy(&v, s, 8);
+		h = (h ^ v) * 0xBF58476D1CE4E5B9u;
+		h ^= h >> 29;
+	}
+	v = 0;
+	memcpy(&v, s, n);
+	h = (h ^ v) * 0x94D049BB133111EBu;
+	return (uint32_t)(h ^ (h >> 32));
+}
+
+static void prepared_grow(struct prepared_table *t)
+{
+	size_t size = t->size ? t->size * 2 : 256;
+	struct prepared **slot = mem_zalloc(size * sizeof(struct prepared *));
+
+	for (size_t i = 0; i < t->size; i++) {
+		struct prepared *p = t->slot[i], *next;
+
+		for (; p; p = next) {
+			next = p->next;
+			p->next = slot[p->hash & (size - 1)];
+			slot[p->hash & (size - 1)] = p;
+		}
+	}
+	free(t->slot);
+	t->slot = slot;
+	t->size = size;
+}
+
+struct prepared *prepared_intern(struct prepared_table *t, const char *body, size_t len)
+{
+	uint32_t hash = hash_bytes(body, len);
+	struct prepared *p;
+
+	if (t->count >= t->size)
+		prepared_grow(t);
+	for (p = t->slot[hash & (t->size - 1)]; p; p = p->next) {
+		if (p->hash == hash && p->body_len == len && memcmp(p->body, body, len) == 0) {
+			p->refs++;
+			return p;
+		}
+	}
+	p = mem_alloc(sizeof *p + len);
+	p->refs = 1;
+	p->hash = hash;
+	p->number = ++t->last_number;
+	p->body_len = len;
+	memcpy(p->body, body, len);
+	p->text_len = strnlen(p->body, len);
+	p->effects = wire_text_effects(p->body, p->text_len);
+	p->next = t->slot[hash & (t->size - 1)];
+	t->slot[hash & (t->size - 1)] = p;
+	t->count++;
+	t->bytes += sizeof *p + len;
+	return p;
+}
+
+void prepared_drop(struct prepared_table *t, struct prepared **pp)
+{
+	struct prepared *p = *pp, **at;
+
+	*pp = NULL;
+	if (!p || --p->refs > 0)
+		return;
+	for (at = &t->slot[p->hash & (t->size - 1)]; *at != p; at = &(*at)->next)
+		;
+	*at = p->next;
+	t->count--;
+	t->bytes -= sizeof *p + p->body_len;
+	free(p);
+}
+
+/* --- a client's names --------------------------------------------------------- */
+
+struct named {
+	char *name; /* NULL: free */
+	uint32_t hash;
+	uint32_t serial; /* counts what this client prepared */
+	struct prepared *p;
+};
+
+struct client_statements {
+	size_t count, size, bytes;
+	uint32_t last_serial;
+	struct named *slot;
+};
+
+static struct named *named_at(const struct client_statements *m, const char *name, uint32_t hash)
+{
+	size_t i = hash & (m->size - 1);
+
+	while (m->slot[i].name && (m->slot[i].hash != hash || strcmp(m->slot[i].name, name)))
+		i = (i + 1) & (m->size - 1);
+	return &m->slot[i];
+}
+
+static void named_grow(struct client_statements *m)
+{
+	struct named *old = m->slot;
+	size_t size = m->size;
+
+	m->size = size ? size * 2 : 8;
+	m->slot = mem_zalloc(m->size * sizeof *m->slot);
+	for (size_t i = 0; i < size; i++)
+		if (old[i].name)
+			*named_at(m, old[i].name, old[i].hash) = old[i];
+	free(old);
+}
+
+static size_t named_bytes(const char *name, const struct prepared *p)
+{
+	return strlen(name) + sizeof(struct named) + p->body_len;
+}
+
+bool client_statement_put(struct client *c, const char *name, struct prepared *p)
+{
+	struct client_statements *m = c->statements;
+	uint32_t hash = hash_bytes(name, strlen(name));
+	struct named *at;
+
+	if (!m)
+		m = c->statements = mem_zalloc(sizeof *m);
+	if ((m->count + 1) * 3 > m->size * 2)
+		named_grow(m);
+	at = named_at(m, name, hash);
+	if (at->name)
+		return false;
+	at->name = mem_strdup(name);
+	at->hash = hash;
+	at->p = p;
+	at->serial = ++m->last_serial;
+	m->count++;
+	m->bytes += named_bytes(name, p);
+	return true;
+}
+
+struct prepared *client_statement_get(const struct client *c, const char *name)
+{
+	if (!c->statements)
+		return NULL;
+	return named_at(c->statements, name, hash_bytes(name, strlen(name)))->p;
+}
+
+/* Frees the place and closes the gap: whoever probed past it must still be found. */
+static void named_remove(struct client *c, struct named *at)
+{
+	struct client_statements *m = c->statements;
+	size_t hole = (size_t)(at - m->slot), i;
+
+	m->bytes -= named_bytes(at->name, at->p);
+	m->count--;
+	free(at->name);
+	at->name = NULL;
+	prepared_drop(&c->lane->relay->prepared, &at->p);
+	for (i = (hole + 1) & (m->size - 1); m->slot[i].name; i = (i + 1) & (m->size - 1)) {
+		size_t home = m->slot[i].hash & (m->size - 1);
+
+		if (((i - home) & (m->size - 1)) >= ((i - hole) & (m->size - 1))) {
+			m->slot[hole] = m->slot[i];
+			m->slot[i].name = NULL;
+			m->slot[i].p = NULL;
+			hole = i;
+		}
+	}
+}
+
+bool client_statement_remove(struct client *c, const char *name)
+{
+	struct named *at;
+
+	if (!c->statements)
+		return false;
+	at = named_at(c->statements, name, hash_bytes(name, strlen(name)));
+	if (!at->name)
+		return false;
+	named_remove(c, at);
+	return true;
+}
+
+void client_statement_forget(struct client *c, uint64_t number)
+{
+	struct client_statements *m = c->statements;
+	struct named *newest = NULL;
+
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->size; i++)
+		if (m->slot[i].name && m->slot[i].p->number == number &&
+			(!newest || m->slot[i].serial > newest->serial))
+			newest = &m->slot[i];
+	if (newest)
+		named_remove(c, newest);
+}
+
+void client_statements_clear(struct client *c)
+{
+	struct client_statements *m = c->statements;
+
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->size; i++) {
+		if (!m->slot[i].name)
+			continue;
+		free(m->slot[i].name);
+		prepared_drop(&c->lane->relay->prepared, &m->slot[i].p);
+	}
+	free(m->slot);
+	free(m);
+	c->statements = NULL;
+}
+
+size_t client_statement_count(const struct client *c)
+{
+	return c->statements ? c->statements->count : 0;
+}
+
+size_t client_statement_bytes(const struct client *c)
+{
+	return c->statements ? c->statements->bytes : 0;
+}
+
+/* --- what a server has ----------------------------------------------------------- */
+
+struct held {
+	struct list use; /* front: most recently used */
+	struct held *next;
+	struct prepared *p;
+};
+
+#define HELD_SLOTS 64
+
+struct server_statements {
+	size_t count;
+	struct list use;
+	struct held *slot[HELD_SLOTS];
+};
+
+static struct held **held_at(struct server_statements *m, uint64_t number)
+{
+	struct held **at = &m->slot[number % HELD_SLOTS];
+
+	while (*at && (*at)->p->number != number)
+		at = &(*at)->next;
+	return at;
+}
+
+bool server_statement_has(struct server *s, const struct prepared *p)
+{
+	struct held *h;
+
+	if (!s->statements || !(h = *held_at(s->statements, p->number)))
+		return false;
+	if (s->statements->use.next != &h->use) {
+		list_del(&h->use);
+		list_push_front(&s->statements->use, &h->use);
+	}
+	return true;
+}
+
+void server_statement_put(struct server *s, struct prepared *p)
+{
+	struct held **at, *h;
+
+	if (!s->statements) {
+		s->statements = mem_zalloc(sizeof *s->statements);
+		list_init(&s->statements->use);
+	}
+	at = held_at(s->statements, p->number);
+	if (*at)
+		return;
+	h = mem_zalloc(sizeof *h);
+	h->p = p;
+	p->refs++;
+	*at = h;
+	list_push_front(&s->statements->use, &h->use);
+	s->statements->count++;
+}
+
+static struct prepared *held_take(struct server_statements *m, struct held **at)
+{
+	struct held *h = *at;
+	struct prepared *p = h->p;
+
+	*at = h->next;
+	list_del(&h->use);
+	m->count--;
+	free(h);
+	return p;
+}
+
+bool server_statement_remove(struct server *s, uint64_t number)
+{
+	struct held **at;
+	struct prepared *p;
+
+	if (!s->statements || !*(at = held_at(s->statements, number)))
+		return false;
+	p = held_take(s->statements, at);
+	prepared_drop(&s->lane->relay->prepared, &p);
+	return true;
+}
+
+struct prepared *server_statement_evict(struct server *s, size_t max)
+{
+	struct held *last;
+
+	if (!s->statements || s->statements->count <= max)
+		return NULL;
+	last = list_last(&s->statements->use, struct held, use);
+	return held_take(s->statements, held_at(s->statements, last->p->number));
+}
+
+size_t server_statement_count(const struct server *s)
+{
+	return s->statements ? s->statements->count : 0;
+}
+
+void server_statements_clear(struct server *s)
+{
+	struct prepared *p;
+
+	if (!s->statements)
+		return;
+	while ((p = server_statement_evict(s, 0)))
+		prepared_drop(&s->lane->relay->prepared, &p);
+	free(s->statements);
+	s->statements = NULL;
+}

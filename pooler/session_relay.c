@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * struct lane: a pool's share of one worker.  Carries out what the policy (pool.h) decides:
+ * dials, pairs waiters with idle connections, closes what is too old, tells those who wait
+ * when the server cannot be reached.
+ */
+#include "session.h"
+
+static void on_check(struct timer *t)
+{
+	lane_tend(CONTAINER_OF(t, struct lane, check));
+}
+
+static void on_claim(struct worker *w, struct mail *m)
+{
+	struct lane *l = CONTAINER_OF(m, struct lane, claim_mail);
+
+	(void)w;
+	atomic_store(&l->claim_posted, false);
+	atomic_store(&l->claim_wanted, false);
+	l->claimed = NULL;
+	lane_tend(l);
+}
+
+/* A place came free under a cap that had refused us.  Any thread. */
+static void on_place(struct cap_claim *claim)
+{
+	struct lane *l = CONTAINER_OF(claim, struct lane, claim);
+
+	if (!atomic_exchange(&l->claim_posted, true))
+		worker_post(&l->relay->w, &l->claim_mail);
+}
+
+struct lane *lane_new(struct relay *r, struct pool *pool)
+{
+	struct lane *l = mem_zalloc(sizeof *l);
+	struct pool_limits none = {0};
+
+	l->relay = r;
+	l->pool = pool;
+	shard_init(&l->shard, &none, (uint64_t)(uintptr_t)l * 0x9E3779B97F4A7C15u);
+	l->shard.caps[l->shard.n_caps++] = &pool->open;
+	if (pool->db_cap)
+		l->shard.caps[l->shard.n_caps++] = pool->db_cap;
+	if (pool->user_cap)
+		l->shard.caps[l->shard.n_caps++] = pool->user_cap;
+	list_init(&l->clients);
+	list_init(&l->logins);
+	list_init(&l->claim.link);
+	l->claim.wake = on_place;
+	l->claim_mail.run = on_claim;
+	l->check.fire = on_check;
+	return l;
+}
+
+void lane_configure(struct lane *l, const struct conf *conf, const struct conf_database *db)
+{
+	const struct conf_user *user = conf_user_find(conf, l->pool->user);
+	struct pool_settings *set = &l->set;
+	const struct conf_pooler *p = &conf->p;
+	int lanes = l->pool->n_lanes > 0 ? l->pool->n_lanes : 1;
+	bool same = l->conf && l->db && conf_database_same_target(l->db, db);
+
+	if (l->conf)
+		conf_release(&l->conf);
+	l->conf = conf_retain(conf);
+	l->db = db;
+	set->mode = conf_pool_mode(conf, db, user);
+	set->limits = (struct pool_limits){
+		.max_open = conf_pool_max_open(conf, db, user),
+		.max_idle = conf_pool_max_idle(conf, db, user),
+		.min_open = (conf_pool_min_open(conf, db, user) + lanes - 1) / lanes,
+		.reserve = conf_pool_reserve_size(conf, db, user),
+		.queue_limit = conf_pool_queue_limit(conf, db, user),
+		.max_dialing = p->max_dialing,
+		.reserve_timeout = p->reserve_pool_timeout,
+		.max_idle_time = conf_pool_max_idle_time(conf, db, user),
+		.max_lifetime = conf_pool_max_lifetime(conf, db, user),
+		.retry = p->server_login_retry,
+		.round_robin = p->server_round_robin,
+	};
+	if (set->limits.max_idle == 0)
+		set->limits.max_idle = -1; /* the setting's word for all */
+	if (set->limits.max_lifetime == 0)
+		set->limits.max_lifetime = 1; /* used once */
+	l->shard.lim = set->limits;
+	set->query_wait_timeout = conf_query_wait_timeout(conf, db, user);
+	set->query_wait_notify = p->query_wait_notify;
+	set->query_timeout = conf_query_timeout(conf, db, user);
+	set->transaction_timeout = conf_transaction_timeout(conf, db, user);
+	set->idle_transaction_timeout = conf_idle_transaction_timeout(conf, db, user);
+	set->client_idle_timeout = conf_client_idle_timeout(conf, db, user);
+	set->cancel_wait_timeout = p->cancel_wait_timeout ? p->cancel_wait_timeout : 10 * USEC_SEC;
+	set->server_check_delay = p->server_check_delay;
+	set->reset_query = conf_server_reset_query(conf, db, user);
+	set->check_query = conf_server_check_query(conf, db, user);
+	set->reset_always = p->server_reset_query_always;
+	set->fast_close = p->server_fast_close;
+	set->deferred_begin = p->deferred_begin;
+	set->on_session_feature = conf_on_session_feature(conf, db, user);
+	set->state_audit = conf_state_audit(conf, db, user);
+	set->max_prepared = p->max_prepared_statements;
+	set->max_client_prepared_bytes = p->max_client_prepared_bytes;
+	set->log_connections = p->log_connections;
+	set->log_disconnections = p->log_disconnections;
+	set->log_pooler_errors = p->log_pooler_errors;
+	set->track_queries = p->track_queries;
+	set->observed = p->query_log[0] || p->track_queries != TRACK_QUERIES_OFF;
+	if (!same)
+		lane_recycle(l);
+}
+
+void lane_recycle(struct lane *l)
+{
+	struct list *lists[] = {&l->shard.idle, &l->shard.busy, &l->shard.dialing}, *i;
+
+	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
+		list_each(i, lists[k]) list_entry(i, struct slot, link)->doomed = true;
+	params_drop(&l->relay->params, &l->base);
+	lane_tend(l);
+}
+
+static enum close_reason reason_of(enum pool_fate fate)
+{
+	return fate == POOL_CLOSE_LIFETIME ? CLOSE_SERVER_LIFETIME
+		: fate == POOL_CLOSE_DOOMED  ? CLOSE_SERVER_RECYCLED
+		: fate == POOL_CLOSE_FOR_OTHERS ? CLOSE_SERVER_FOR_OTHERS
+					     : CLOSE_SERVER_IDLE;
+}
+
+void lane_arm(struct lane *l)
+{
+	timer_ensure(&l->relay->w.timers, &l->check, pool_next_check(&l->shard));
+}
+
+/* A cap is full: wait for a place, and ask whoever has an idle connection to spare it. */
+static void claim_place(struct lane *l)
+{
+	cap_claim_add(l->shard.starved, &l->claim, pool_open(&l->shard));
+	l->claimed = l->shard.starved;
+	if (!atomic_exchange(&l->claim_wanted, true))
+		hub_ask_spare(l);
+}
+
+void lane_tend(struct lane *l)
+{
+	struct shard *sh = &l->shard;
+	usec_t now = l->relay->w.now;
+	struct slot *slot;
+	struct waiter *next;
+	enum pool_fate why;
+
+	if (l->tending)
+		return; /* a close on the way came back here: the loop below sees to it */
+	l->tending = true;
+	while (pool_pair(sh, now, &slot, &next)) {
+		struct server *s = CONTAINER_OF(slot, struct server, slot);
+
+		if (server_link(s, CONTAINER_OF(next, struct client, waiter)))
+			client_resume(s->client);
+	}
+	while ((slot = pool_expired(sh, now, &why)))
+		server_close(CONTAINER_OF(slot, struct server, slot), reason_of(why), NULL);
+	while (!l->stopped && pool_dial_needed(sh, now)) {
+		struct server *s = server_new(l);
+
+		pool_dial_begin(sh, &s->slot, now);
+		dial_start(s);
+	}
+	l->tending = false;
+	if (UNLIKELY(sh->starved != NULL))
+		claim_place(l);
+	else if (UNLIKELY(l->claimed != NULL) && sh->n_waiting == 0)
+		lane_drop_claim(l);
+	lane_arm(l);
+}
+
+void lane_drop_claim(struct lane *l)
+{
+	if (l->claimed)
+		cap_claim_drop(l->claimed, &l->claim);
+	l->claimed = NULL;
+	atomic_store(&l->claim_wanted, false);
+}
+
+/* Another lane needs a place: close an idle connection if one can be spared. */
+void lane_spare(struct lane *l)
+{
+	struct slot *slot = pool_spare(&l->shard);
+
+	if (slot)
+		server_close(CONTAINER_OF(slot, struct server, slot), CLOSE_SERVER_FOR_OTHERS, NULL);
+}
+
+void lane_forget(struct lane *l, struct client *c)
+{
+	if (c->state == CLIENT_LOGIN && c->waiter.link.next) {
+		list_del(&c->waiter.link);
+		c->waiter.link.next = NULL;
+		l->shard.n_greeters--;
+	} else {
+		pool_forget(&l->shard, &c->waiter);
+	}
+}
+
+void lane_greet(struct lane *l)
+{
+	free(l->last_error);
+	l->last_error = NULL;
+	while (!list_empty(&l->logins) && l->base && !l->shard.paused) {
+		struct client *c = CONTAINER_OF(
+			list_first(&l->logins, struct waiter, link), struct client, waiter);
+
+		lane_forget(l, c);
+		client_welcome(c);
+	}
+}
+
+void lane_fail_waiters(struct lane *l, const char *why)
+{
+	while (!list_empty(&l->logins))
+		client_close(CONTAINER_OF(list_first(&l->logins, struct waiter, link), struct client,
+				     waiter),
+			CLOSE_SERVER_LOGIN, why);
+	while (!list_empty(&l->shard.waiting))
+		client_close(CONTAINER_OF(list_first(&l->shard.waiting, struct waiter, link),
+				     struct client, waiter),
+			CLOSE_SERVER_LOGIN, why);
+}
+
+void lane_dial_failed(struct lane *l, struct server *s, const char *text)
+{
+	usec_t now = l->relay->w.now;
+
+	log_line(LOG_PART_DIAL, LOG_LEVEL_WARNING, "S-%llu %s@%s: login to the server failed: %s",
+		(unsigned long long)s->id, l->pool->server_user, l->pool->database, text);
+	stats_add(&l->stats.server_connect_failures, 1);
+	free(l->last_error);
+	l->last_error = mem_strdup(text);
+	pool_dial_failed(&l->shard, &s->slot, now);
+	server_close(s, CLOSE_SERVER_LOGIN, text);
+	/* With no connection at all, waiting is pointless: say why now. */
+	if (pool_open(&l->shard) == 0)
+		lane_fail_waiters(l, l->last_error);
+	lane_tend(l);
+}

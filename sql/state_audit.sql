@@ -1,0 +1,12 @@
+-- What state does this session hold?  One row each: kind, name, value.
+--   s  a parameter that was set in the session (not by the server's or role's defaults)
+--   p  a statement prepared by SQL    l  a channel listened to    a  an advisory lock
+--   t  something temporary            h  a cursor WITH HOLD
+SELECT 's'::text, name::text, setting::text FROM pg_catalog.pg_settings WHERE source = 'session'
+UNION ALL SELECT 'p', name, '' FROM pg_catalog.pg_prepared_statements WHERE from_sql
+UNION ALL SELECT 'l', c, '' FROM pg_catalog.pg_listening_channels() AS c
+UNION ALL SELECT 'a', '', '' FROM pg_catalog.pg_locks
+  WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()
+UNION ALL SELECT 't', relname::text, '' FROM pg_catalog.pg_class
+  WHERE relnamespace = pg_catalog.pg_my_temp_schema() AND relkind IN ('r', 'S', 'v', 'p', 'm')
+UNION ALL SELECT 'h', name, '' FROM pg_catalog.pg_cursors WHERE is_holdable
