@@ -491,5 +491,9 @@ int hub_count_clients(const char *database, const char *user);
 /* A lane was refused by a cap: the lanes that share it spare an idle connection. */
 void hub_ask_spare(struct lane *l);
 void hub_client_gone(struct relay *r);
+/* PAUSE and RESUME of a database, or (NULL) of all. */
+void hub_pause(const char *database, bool pause);
+/* The console's front door (session_console.c): front_ops.on_console. */
+void console_accept(struct login *login);
 
 #endif

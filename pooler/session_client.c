@@ -12,6 +12,7 @@
  * them has passed and arms it for the next.
  */
 #include "session.h"
+#include "wire_startup.h"
 #include "session_request.h"
 
 #include <sys/random.h>

@@ -6,6 +6,7 @@
  * descriptor is ours and libpq is only asked to cancel and to finish.
  */
 #include "session.h"
+#include "wire_startup.h"
 
 #include <errno.h>
 #include <poll.h>

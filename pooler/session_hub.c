@@ -74,12 +74,14 @@ static void run_setup(struct relay *r, void *arg)
 {
 	struct setup *s = arg;
 
-	if (!s->lane->link.next)
-		list_push_back(&r->lanes, &s->lane->link);
-	lane_configure(s->lane, s->conf, s->db);
+	struct lane *lane = s->lane;
+
+	if (!lane->link.next)
+		list_push_back(&r->lanes, &lane->link);
+	lane_configure(lane, s->conf, s->db);
 	conf_release(&s->conf);
 	free(s);
-	lane_tend(s->lane);
+	lane_tend(lane);
 }
 
 static void configure(struct lane *l, const struct conf *conf, const struct conf_database *db)
@@ -164,8 +166,10 @@ static struct lane *choose_lane(struct pool *p)
 
 static void keep_secret(struct pool *p, struct login *login)
 {
+	bool own = strcmp(p->server_user, login->user) == 0;
+
 	pthread_mutex_lock(&p->lock);
-	if (login->secret.password || login->secret.has_scram_keys) {
+	if (own && (login->secret.password || login->secret.has_scram_keys)) {
 		if (p->has_secret)
 			login_secret_wipe(&p->secret);
 		p->secret = login->secret;
@@ -314,6 +318,49 @@ void hub_cancel(struct conn *asker, uint32_t pid, const void *key, size_t len)
 	hub_order((int)((pid - 1) % (uint32_t)hub.n_relays), run_cancel, o);
 }
 
+/* --- pause ------------------------------------------------------------------------------ */
+
+struct pause_order {
+	struct lane *lane;
+	bool pause;
+};
+
+static void run_pause(struct relay *r, void *arg)
+{
+	struct pause_order *o = arg;
+	struct lane *l = o->lane;
+
+	(void)r;
+	l->shard.paused = o->pause;
+	free(o);
+	if (l->shard.paused)
+		return;
+	if (l->base)
+		lane_greet(l);
+	lane_tend(l);
+}
+
+void hub_pause(const char *database, bool pause)
+{
+	struct list *i;
+
+	list_each(i, &hub.pools)
+	{
+		struct pool *p = list_entry(i, struct pool, link);
+
+		if (database && strcmp(p->database, database) != 0)
+			continue;
+		p->paused = pause;
+		for (int k = 0; k < p->n_lanes; k++) {
+			struct pause_order *o = mem_zalloc(sizeof *o);
+
+			o->lane = p->lanes[k];
+			o->pause = pause;
+			hub_order(p->lanes[k]->relay->w.index, run_pause, o);
+		}
+	}
+}
+
 /* --- settings --------------------------------------------------------------------------------- */
 
 /* A snapshot goes when every relay has come back from whatever it was doing with it. */
@@ -384,7 +431,7 @@ void hub_start(const struct conf *conf)
 {
 	int n = conf->p.workers;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	char name[16];
+	char name[32];
 
 	hub.conf = conf_retain(conf);
 	list_init(&hub.pools);

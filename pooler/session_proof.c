@@ -8,7 +8,7 @@
  */
 #include "session_front.h"
 
-#include "session_wire.h"
+#include "wire.h"
 
 #include <unistd.h>
 

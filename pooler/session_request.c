@@ -137,18 +137,19 @@ static bool deallocated_name(const char *sql, size_t len, char *name, size_t cap
 	if (strcasecmp(word[1], "prepare") == 0) {
 		if (n < 3)
 			return false;
-		memcpy(word[1], word[2], sizeof word[1]);
+		memmove(word[1], word[2], sizeof word[1]);
 	}
+	word[1][sizeof word[1] - 1] = '\0';
 	*all = strcasecmp(word[1], "all") == 0;
 	n = (int)strlen(word[1]);
 	if (word[1][0] == '"' && n >= 2 && word[1][n - 1] == '"') {
 		word[1][n - 1] = '\0';
-		snprintf(name, cap, "%s", word[1] + 1);
+		snprintf(name, cap, "%.79s", word[1] + 1);
 	} else {
 		for (char *w = word[1]; *w; w++)
 			if (*w >= 'A' && *w <= 'Z')
 				*w = (char)(*w + 32);
-		snprintf(name, cap, "%s", word[1]);
+		snprintf(name, cap, "%.79s", word[1]);
 	}
 	return true;
 }
@@ -205,7 +206,7 @@ static void pass(struct message *m)
 /* DEALLOCATE in a simple Query, of a statement that was prepared by the protocol. */
 static bool rewrite_deallocate(struct message *m, const char *sql, size_t len, struct buf *out)
 {
-	char name[80], ours[OUR_NAME_SIZE];
+	char name[84], ours[OUR_NAME_SIZE];
 	struct prepared *p;
 	bool all;
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * main: what the console may ask of the process as a whole.  The front's thread only.
+ */
+#ifndef POOLER_MAIN_H
+#define POOLER_MAIN_H
+
+#include "session.h"
+
+/* How to leave: 1 when the clients have gone, 2 when no transaction runs, 3 now.  A second
+ * call leaves now. */
+void main_shutdown(int how);
+/* Reads the settings file again.  All or nothing; the reason in *err. */
+bool main_reload(struct buf *err) MUSTCHECK;
+
+#endif
