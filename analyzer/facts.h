@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * facts: log entries -> what happened: statements per session and transaction, shapes with
+ * their numbers, errors, waits.
+ *
+ *   facts_sketch.c    a mergeable quantile sketch
+ *   facts_shape.c     the table of shapes
+ *   facts_session.c   entries of one session -> events; three durations -> one call
+ *   facts_unit.c      events of one transaction or burst -> runs of one shape (N+1)
+ *   facts_server.c    errors, connections, checkpoints, autovacuum, locks, temporary files
+ *   facts_log.c       the sink the input layer feeds; groups and time series
+ *
+ * Life cycle: facts_new(), facts_sink() given to input_run(), facts_finish() once, then only
+ * reading.  facts_prepare() runs on any thread; all else belongs to one thread at a time.
+ *
+ * Memory: O(distinct shapes + live sessions + minutes of the log); texts are capped.
+ */
+#ifndef ANALYZER_FACTS_H
+#define ANALYZER_FACTS_H
+
+#include "base.h"
+#include "input.h"
+#include "sql_lex.h"
+
+#define TEXT_MAX   8192 /* bytes kept of a shape's text or example */
+#define SAMPLE_MAX 3	/* slowest calls kept per shape */
+#define PLACE_MAX  5	/* places kept per shape or run */
+#define NO_SHAPE   UINT32_MAX
+
+/* --- sketch ------------------------------------------------------------------------- */
+
+/* Counts of whole microseconds in log-linear buckets: exact below 64 µs, above it the relative
+ * error of a quantile is at most 1/128.  Sums and counts are exact.  Merging is exact too: the
+ * sketch of a union is the merged sketch, bit for bit. */
+struct sketch {
+	uint64_t *count; /* of bucket lo, lo + 1, … */
+	uint32_t lo, n;
+	uint64_t total;		/* values */
+	uint64_t sum, min, max; /* µs */
+	double sum2;		/* of squares */
+};
+#define SKETCH_ERROR (1.0 / 128)
+
+void sketch_add(struct sketch *s, uint64_t usec);
+void sketch_add_n(struct sketch *s, uint64_t usec, uint64_t times);
+void sketch_merge(struct sketch *into, const struct sketch *from);
+double sketch_quantile(const struct sketch *s, double q); /* 0 … 1; µs; 0 when empty */
+double sketch_mean(const struct sketch *s);
+double sketch_stddev(const struct sketch *s);
+void sketch_release(struct sketch *s);
+uint64_t sketch_bucket_low(uint32_t bucket); /* the least value of a bucket */
+uint32_t sketch_bucket(uint64_t usec);
+
+/* --- shapes -------------------------------------------------------------------------- */
+
+struct place {
+	uint32_t file;
+	uint64_t line;
+};
+
+struct sample {
+	int64_t usec, ts;
+	struct place at;
+	uint32_t user, db, app; /* names of struct facts */
+	char *sql, *params;	/* owned, capped; params may be NULL */
+};
+
+struct tally { /* how often a name occurs with a shape */
+	uint32_t name;
+	uint32_t kind; /* enum group_kind */
+	uint64_t calls;
+	uint64_t usec;
+};
+
+struct shape {
+	uint64_t hash;
+	char id[17]; /* hash as 16 hex digits: "id" and "shape" of the reports */
+	enum sql_verb verb;
+	struct sql_shape lex; /* of the first text seen */
+	struct str norm;      /* the shape's text */
+	struct str example;   /* the first text seen, as logged; capped */
+	bool is_cut;	      /* the example is not whole */
+	struct sketch time;   /* of calls whose duration is known */
+	uint64_t calls;	      /* with or without a duration */
+	uint64_t plan_usec;   /* parse and bind, part of time */
+	uint64_t errors, cancels;
+	uint64_t rows, rows_calls, max_rows; /* where the log has them */
+	uint64_t bytes_in, bytes_out;
+	uint64_t wait_usec; /* in the pooler's queue */
+	uint64_t temp_files, temp_bytes;
+	uint64_t lock_waits, lock_usec;
+	uint64_t params_seen;	       /* calls whose parameters were logged */
+	int64_t max_limit, max_offset; /* of literals and parameters seen; SQL_ABSENT: none */
+	uint32_t longest_list;
+	int64_t first_ts, last_ts;
+	struct place place[PLACE_MAX];
+	uint32_t places;
+	struct sample slow[SAMPLE_MAX]; /* slowest first */
+	uint32_t samples;
+	VEC(struct tally) tally;
+	char *plan; /* the slowest plan auto_explain logged, text as it was; owned */
+	int64_t plan_time;
+	struct place plan_at;
+	uint64_t plans;
+	/* Scratch of facts_unit.c: where and how often it occurs in the unit looked at. */
+	uint64_t unit_mark;
+	uint32_t unit_first, unit_count;
+};
+
+/* --- sequences ------------------------------------------------------------------------ */
+
+/* One call. */
+struct event {
+	uint32_t shape;
+	int64_t ts;	       /* when it was logged: its end */
+	int64_t usec;	       /* -1: not known */
+	int64_t rows;	       /* -1: not known */
+	uint64_t values;       /* hash of its literals and parameters */
+	uint32_t text, text_n; /* unit.text: parameters, or the statement when it has literals */
+	struct place at;
+};
+
+enum unit_kind { UNIT_TX, UNIT_BURST };
+
+/* What happened in one transaction of one session, or in one burst of autocommit statements.
+ * Handed to unit_end(), which keeps only what it finds. */
+struct unit {
+	enum unit_kind kind;
+	VEC(struct event) event;
+	struct text text;
+	uint64_t dropped; /* events beyond the cap */
+	uint32_t user, db, app;
+};
+
+/* The same shape again and again in a unit, with other values each time, behind a parent. */
+struct run {
+	uint32_t parent; /* shape; NO_SHAPE: none stood before it */
+	uint32_t child;
+	uint64_t runs;	  /* how many units or repetitions showed it */
+	uint64_t tx_runs; /* of these in explicit transactions */
+	uint64_t calls;	  /* of the child, in all runs */
+	uint64_t longest;
+	uint64_t distinct;	 /* values, of the longest run */
+	uint64_t usec, gap_usec; /* all runs: in the server, and between the calls */
+	uint64_t parent_rows_known, parent_rows_match; /* runs whose parent's rows were logged */
+	uint64_t verb_runs;	       /* for writes: the same loop of INSERT, UPDATE, DELETE */
+	struct place place[PLACE_MAX]; /* where the longest run's calls stand */
+	uint32_t places;
+	struct place parent_at;
+	char *values[5]; /* a few parameters or statements of the longest run; owned */
+	uint32_t nvalues;
+	uint32_t user, db, app;
+};
+
+/* --- the server --------------------------------------------------------------------------- */
+
+struct fault { /* errors of one kind */
+	char state[6];
+	struct str text; /* numbers and quoted parts taken out */
+	enum log_severity severity;
+	uint32_t shape; /* the statement's; NO_SHAPE */
+	uint64_t count;
+	struct place at;
+	int64_t first_ts, last_ts;
+};
+
+enum group_kind { GROUP_USER = 0, GROUP_DB, GROUP_APP, GROUP_HOST, GROUP_KINDS };
+
+struct group {
+	enum group_kind kind;
+	uint32_t name;
+	struct sketch time;
+	uint64_t calls, errors, sessions;
+};
+
+#define HEAT_ROWS 28 /* powers of two of a microsecond */
+
+struct minute {
+	int64_t at; /* minutes since 1970 */
+	uint64_t calls, usec, errors, connections;
+	uint64_t reads, writes;
+	uint32_t heat[HEAT_ROWS];
+};
+
+struct server_facts {
+	uint64_t connections, disconnections, session_usec;
+	uint64_t checkpoints, checkpoint_buffers, checkpoint_usec, checkpoint_warnings;
+	uint64_t vacuums, analyzes, vacuum_usec;
+	uint64_t temp_files, temp_bytes, lock_waits, lock_usec, deadlocks, cancels;
+};
+
+struct session;
+
+struct facts {
+	struct arena arena;
+	struct names names; /* users, databases, applications, hosts */
+	VEC(struct shape *) shape;
+	struct map shape_of; /* hash -> index */
+	VEC(struct run) run;
+	struct map run_of;
+	VEC(struct fault) fault;
+	struct map fault_of;
+	VEC(struct group) group;
+	struct map group_of;
+	VEC(struct minute) minute;
+	struct map minute_of;
+	struct server_facts server;
+	struct map session_of;
+	VEC(struct session *) session;
+	uint64_t statements;  /* calls */
+	uint64_t no_duration; /* of these, without a duration */
+	uint64_t units;	      /* looked at so far */
+	uint64_t live;	      /* sessions now */
+	int64_t first_ts, last_ts;
+	uint64_t min_usec; /* least duration seen: tells log_min_duration_statement */
+	bool has_params, has_session, has_vxid, has_rows, has_tx;
+	int64_t since, until;			 /* filters; 0: none */
+	struct str only_db, only_user, only_app; /* filters; n 0: none */
+	struct input *in;
+};
+
+struct facts *facts_new(struct input *in);
+struct input_sink facts_sink(struct facts *f);
+/* Closes what is open; sorts nothing. */
+void facts_finish(struct facts *f);
+void facts_free(struct facts **f);
+
+/* Counts one statement that no log brought: from SQL files, from pg_stat_statements. */
+struct shape *facts_statement(struct facts *f, struct str sql, struct place at);
+struct shape *facts_shape(struct facts *f, struct str sql, const struct sql_shape *lex);
+struct str facts_name(const struct facts *f, uint32_t name);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * facts_build.h: what the files of the facts family share; private to it.
+ */
+#ifndef FACTS_BUILD_H
+#define FACTS_BUILD_H
+
+#include "facts.h"
+
+/* A call, before it is closed: what came in may still be completed by later entries. */
+struct open {
+	bool is_call; /* else a note: error, lock wait, temporary file */
+	uint32_t shape;
+	enum log_class class;
+	enum log_phase phase;
+	int64_t ts, usec, plan_usec, rows;
+	uint64_t values;
+	int64_t amount; /* note: bytes or µs */
+	uint32_t fault; /* note: index of the fault; UINT32_MAX */
+	struct place at;
+	uint64_t vxid;
+	bool has_pooler;
+	struct log_pooler pooler;
+};
+
+struct session {
+	uint64_t key;
+	uint32_t user, db, app, host;
+	bool has_open, in_tx, has_plan;
+	struct open open;
+	struct text sql;    /* of the open call, capped */
+	struct text params; /* of the open call, capped */
+	/* Parse and bind, waiting for their execute. */
+	uint32_t wait_shape;
+	int64_t wait_usec;
+	/* auto_explain's plan, waiting for its statement. */
+	uint32_t plan_shape;
+	int64_t plan_usec;
+	uint64_t vxid; /* of the unit; 0: none */
+	int64_t last_ts;
+	struct unit unit;
+};
+
+/* facts_session.c */
+void session_feed(struct facts *f, struct log_entry *e);
+void session_flush_all(struct facts *f);
+void session_free(struct session *s);
+void session_close(struct facts *f, struct session *s);
+
+/* facts_shape.c */
+uint32_t shape_index(struct facts *f, struct str sql, const struct sql_shape *lex, bool cut);
+void shape_tally(struct shape *s, enum group_kind kind, uint32_t name, int64_t usec);
+void shape_sample(struct shape *s, const struct session *who, const struct open *o);
+void shape_place(struct shape *s, struct place at);
+void shape_limits(struct shape *s, const struct sql_shape *lex, struct str params);
+void shape_release(struct shape *s);
+
+/* facts_unit.c */
+void unit_add(struct facts *f, struct session *s, const struct open *o);
+void unit_end(struct facts *f, struct unit *u);
+
+/* facts_server.c: notes about the server; returns false when the entry is not one. */
+void server_note(struct facts *f, struct session *s, struct log_entry *e);
+void server_attribute(struct facts *f, const struct open *o, uint32_t shape);
+
+/* facts_log.c */
+struct group *facts_group(struct facts *f, enum group_kind kind, uint32_t name);
+struct minute *facts_minute(struct facts *f, int64_t ts);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * facts_log: the sink that the input layer feeds, and the tables by name and by minute.
+ */
+#include "facts_build.h"
+
+struct facts *facts_new(struct input *in)
+{
+	struct facts *f = mem_zalloc(sizeof(*f));
+
+	f->in = in;
+	f->min_usec = UINT64_MAX;
+	names_id(&f->names, STR("")); /* 0: not known */
+	return f;
+}
+
+struct str facts_name(const struct facts *f, uint32_t name)
+{
+	return f->names.name.at[name];
+}
+
+struct group *facts_group(struct facts *f, enum group_kind kind, uint32_t name)
+{
+	uint32_t *at = map_put(&f->group_of, (uint64_t)kind << 32 | name);
+
+	if (*at == MAP_NONE) {
+		*at = (uint32_t)f->group.n;
+		struct group *g = VEC_PUSH(&f->group);
+		memset(g, 0, sizeof(*g));
+		g->kind = kind;
+		g->name = name;
+		return g;
+	}
+	return &f->group.at[*at];
+}
+
+struct minute *facts_minute(struct facts *f, int64_t ts)
+{
+	int64_t at = ts / 60000000;
+
+	if (f->minute.n && f->minute.at[f->minute.n - 1].at == at)
+		return &f->minute.at[f->minute.n - 1];
+	uint32_t *i = map_put(&f->minute_of, (uint64_t)at);
+	if (*i == MAP_NONE) {
+		*i = (uint32_t)f->minute.n;
+		struct minute *m = VEC_PUSH(&f->minute);
+		memset(m, 0, sizeof(*m));
+		m->at = at;
+	}
+	return &f->minute.at[*i];
+}
+
+/* On any thread: the statements of a chunk are lexed. */
+static void facts_prepare(void *ctx, struct chunk *c)
+{
+	struct str last = STR_NONE;
+	struct sql_shape *shape = NULL;
+
+	(void)ctx;
+	for (size_t i = 0; i < c->entry.n; i++) {
+		struct log_entry *e = &c->entry.at[i];
+		if (!e->sql.n)
+			continue;
+		/* parse, bind and execute carry the same text one after the other */
+		if (!shape || !str_eq(last, e->sql)) {
+			shape = arena_alloc(&c->arena, sizeof(*shape));
+			sql_lex(e->sql.p, e->sql.n, shape, NULL, 0);
+			last = e->sql;
+		}
+		e->shape = shape;
+	}
+}
+
+static void facts_commit(void *ctx, struct chunk *c)
+{
+	for (size_t i = 0; i < c->entry.n; i++)
+		session_feed(ctx, &c->entry.at[i]);
+}
+
+struct input_sink facts_sink(struct facts *f)
+{
+	return (struct input_sink){.prepare = facts_prepare, .commit = facts_commit, .ctx = f};
+}
+
+void facts_finish(struct facts *f)
+{
+	session_flush_all(f);
+}
+
+void facts_free(struct facts **pf)
+{
+	struct facts *f = *pf;
+
+	if (!f)
+		return;
+	for (size_t i = 0; i < f->session.n; i++)
+		if (f->session.at[i])
+			session_free(f->session.at[i]);
+	for (size_t i = 0; i < f->shape.n; i++)
+		shape_release(f->shape.at[i]);
+	for (size_t i = 0; i < f->run.n; i++)
+		for (uint32_t k = 0; k < f->run.at[i].nvalues; k++)
+			free(f->run.at[i].values[k]);
+	for (size_t i = 0; i < f->group.n; i++)
+		sketch_release(&f->group.at[i].time);
+	VEC_RELEASE(&f->session);
+	VEC_RELEASE(&f->shape);
+	VEC_RELEASE(&f->run);
+	VEC_RELEASE(&f->fault);
+	VEC_RELEASE(&f->group);
+	VEC_RELEASE(&f->minute);
+	map_release(&f->session_of);
+	map_release(&f->shape_of);
+	map_release(&f->run_of);
+	map_release(&f->fault_of);
+	map_release(&f->group_of);
+	map_release(&f->minute_of);
+	names_release(&f->names);
+	arena_release(&f->arena);
+	free(f);
+	*pf = NULL;
+}

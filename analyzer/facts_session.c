@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * facts_session: the entries of one session, in order, become calls.
+ *
+ * A call is *open* from its line until the session's next message, because what completes it
+ * may come on lines of its own: DETAIL (parameters, a prepared text), STATEMENT, or, with
+ * log_duration, its time.
+ *
+ *	extended protocol: parse and bind only wait; execute takes their times into its own.
+ *	                   When another statement comes instead, they count as a call by
+ *	                   themselves (the execute was below the server's threshold).
+ *	auto_explain:      the plan waits for its statement; when none comes (nothing else is
+ *	                   logged) the plan is the call.
+ */
+#include "facts_build.h"
+
+#define KEEP 200 /* bytes of a statement kept for the unit, when it may be asked for its values */
+
+static uint32_t name_id(struct facts *f, struct str name)
+{
+	return names_id(&f->names, name.n ? name : STR(""));
+}
+
+static struct session *session_new(struct facts *f, uint64_t key)
+{
+	struct session *s = mem_zalloc(sizeof(*s));
+
+	s->key = key;
+	s->wait_shape = s->plan_shape = NO_SHAPE;
+	f->live++;
+	return s;
+}
+
+static struct session *session_find(struct facts *f, const struct log_entry *e)
+{
+	uint32_t *at = map_put(&f->session_of, e->session);
+	struct session *s;
+
+	if (*at == MAP_NONE) {
+		*at = (uint32_t)f->session.n;
+		*VEC_PUSH(&f->session) = session_new(f, e->session);
+	}
+	s = f->session.at[*at];
+	if (!s)
+		s = f->session.at[*at] = session_new(f, e->session);
+	return s;
+}
+
+/* Who it is; a pooled server session may change its application name. */
+static void session_who(struct facts *f, struct session *s, const struct log_entry *e)
+{
+	if (e->user.n && !str_eq(facts_name(f, s->user), e->user))
+		s->user = name_id(f, e->user);
+	if (e->db.n && !str_eq(facts_name(f, s->db), e->db))
+		s->db = name_id(f, e->db);
+	if (e->host.n && !str_eq(facts_name(f, s->host), e->host))
+		s->host = name_id(f, e->host);
+	if (e->app.n && !str_eq(facts_name(f, s->app), e->app)) {
+		if (s->app != 0 && !s->in_tx)
+			unit_end(f, &s->unit);
+		s->app = name_id(f, e->app);
+	}
+}
+
+/* --- closing a call ---------------------------------------------------------------- */
+
+static void count_group(struct facts *f, enum group_kind kind, uint32_t name, int64_t usec)
+{
+	struct group *g;
+
+	if (name == 0)
+		return;
+	g = facts_group(f, kind, name);
+	g->calls++;
+	if (usec >= 0)
+		sketch_add(&g->time, (uint64_t)usec);
+}
+
+static void count_minute(struct facts *f, const struct shape *sh, const struct open *o)
+{
+	struct minute *m = facts_minute(f, o->ts);
+	bool write = sh->verb == SQL_INSERT || sh->verb == SQL_UPDATE || sh->verb == SQL_DELETE ||
+		     sh->verb == SQL_MERGE;
+	uint64_t usec = o->usec > 0 ? (uint64_t)o->usec : 0;
+	unsigned row = usec ? 63u - (unsigned)__builtin_clzll(usec) : 0;
+
+	m->calls++;
+	m->usec += usec;
+	m->writes += write;
+	m->reads += sh->verb == SQL_SELECT;
+	if (o->usec >= 0)
+		m->heat[row < HEAT_ROWS ? row : HEAT_ROWS - 1]++;
+}
+
+static void count_pooler(struct shape *sh, const struct log_pooler *p)
+{
+	if (p->rows >= 0) {
+		sh->rows += (uint64_t)p->rows;
+		sh->rows_calls++;
+		if ((uint64_t)p->rows > sh->max_rows)
+			sh->max_rows = (uint64_t)p->rows;
+	}
+	sh->bytes_in += p->bytes_in > 0 ? (uint64_t)p->bytes_in : 0;
+	sh->bytes_out += p->bytes_out > 0 ? (uint64_t)p->bytes_out : 0;
+	sh->wait_usec += p->wait_us > 0 ? (uint64_t)p->wait_us : 0;
+}
+
+static void close_call(struct facts *f, struct session *s, struct open *o)
+{
+	struct shape *sh = f->shape.at[o->shape];
+
+	sh->calls++;
+	f->statements++;
+	if (o->ts) {
+		sh->first_ts = sh->first_ts ? sh->first_ts : o->ts;
+		sh->last_ts = o->ts;
+		f->first_ts = f->first_ts && f->first_ts < o->ts ? f->first_ts : o->ts;
+		f->last_ts = f->last_ts > o->ts ? f->last_ts : o->ts;
+	}
+	if (o->usec >= 0) {
+		sketch_add(&sh->time, (uint64_t)o->usec);
+		sh->plan_usec += (uint64_t)o->plan_usec;
+		if ((uint64_t)o->usec < f->min_usec)
+			f->min_usec = (uint64_t)o->usec;
+		if (sh->samples < SAMPLE_MAX || o->usec > sh->slow[SAMPLE_MAX - 1].usec)
+			shape_sample(sh, s, o);
+	} else {
+		f->no_duration++;
+	}
+	if (o->has_pooler)
+		count_pooler(sh, &o->pooler);
+	shape_place(sh, o->at);
+	if (s->user)
+		shape_tally(sh, GROUP_USER, s->user, o->usec);
+	if (s->db)
+		shape_tally(sh, GROUP_DB, s->db, o->usec);
+	if (s->app)
+		shape_tally(sh, GROUP_APP, s->app, o->usec);
+	count_group(f, GROUP_USER, s->user, o->usec);
+	count_group(f, GROUP_DB, s->db, o->usec);
+	count_group(f, GROUP_APP, s->app, o->usec);
+	count_group(f, GROUP_HOST, s->host, o->usec);
+	count_minute(f, sh, o);
+	unit_add(f, s, o);
+}
+
+void session_close(struct facts *f, struct session *s)
+{
+	if (!s->has_open)
+		return;
+	s->has_open = false;
+	if (s->open.is_call)
+		close_call(f, s, &s->open);
+	else if (s->open.shape != NO_SHAPE)
+		server_attribute(f, &s->open, s->open.shape);
+}
+
+/* A call nobody logged but for its parse and bind, or its plan. */
+static void partial_call(struct facts *f, struct session *s, uint32_t shape, int64_t usec,
+	int64_t plan, const struct log_entry *e)
+{
+	struct open o = {.is_call = true,
+		.shape = shape,
+		.ts = e ? e->ts : s->last_ts,
+		.usec = usec,
+		.plan_usec = plan,
+		.rows = -1,
+		.at = s->open.at};
+
+	text_clear(&s->sql);
+	text_clear(&s->params);
+	close_call(f, s, &o);
+}
+
+static void flush_waiting(struct facts *f, struct session *s, const struct log_entry *e)
+{
+	if (s->wait_shape != NO_SHAPE) {
+		uint32_t shape = s->wait_shape;
+		s->wait_shape = NO_SHAPE;
+		partial_call(f, s, shape, s->wait_usec, s->wait_usec, e);
+	}
+}
+
+static void flush_plan(struct facts *f, struct session *s, const struct log_entry *e)
+{
+	if (s->plan_shape != NO_SHAPE) {
+		uint32_t shape = s->plan_shape;
+		s->plan_shape = NO_SHAPE;
+		partial_call(f, s, shape, s->plan_usec, 0, e);
+	}
+}
+
+/* --- opening one ---------------------------------------------------------------------- */
+
+static void open_at(struct session *s, const struct log_entry *e)
+{
+	struct open *o = &s->open;
+
+	memset(o, 0, sizeof(*o));
+	o->class = e->class;
+	o->phase = e->phase;
+	o->ts = e->ts;
+	o->usec = e->usec;
+	o->rows = -1;
+	o->shape = NO_SHAPE;
+	o->fault = UINT32_MAX;
+	o->at = (struct place){e->file, e->line};
+	o->vxid = e->vxid.n && !str_ends(e->vxid, "/0") ? str_hash(e->vxid) : 0;
+	text_clear(&s->sql);
+	text_clear(&s->params);
+	s->has_open = true;
+}
+
+static void open_params(struct facts *f, struct session *s, struct str params)
+{
+	if (!params.n)
+		return;
+	f->has_params = true;
+	text_clear(&s->params);
+	text_str(&s->params, str_before(params, TEXT_MAX));
+	s->open.values = sql_hash_bytes(params.p, params.n, s->open.values);
+	if (s->open.shape != NO_SHAPE)
+		f->shape.at[s->open.shape]->params_seen++;
+}
+
+static void open_sql(
+	struct facts *f, struct session *s, struct str sql, const struct sql_shape *lex, bool cut)
+{
+	struct open *o = &s->open;
+
+	o->shape = shape_index(f, sql, lex, cut);
+	o->values = lex->lit_hash;
+	struct shape *sh = f->shape.at[o->shape];
+	shape_limits(sh, lex, STR_NONE);
+	bool slow =
+		o->usec < 0 || sh->samples < SAMPLE_MAX || o->usec > sh->slow[SAMPLE_MAX - 1].usec;
+	size_t want = slow ? TEXT_MAX : lex->literals ? KEEP : 0;
+	text_clear(&s->sql);
+	text_str(&s->sql, str_before(sql, want));
+}
+
+static void feed_statement(struct facts *f, struct session *s, struct log_entry *e)
+{
+	int64_t waited = 0;
+	uint32_t shape;
+
+	if (!e->shape)
+		return;
+	shape = shape_index(f, e->sql, e->shape, e->truncated);
+	if (s->wait_shape != NO_SHAPE && s->wait_shape != shape)
+		flush_waiting(f, s, e);
+	if (s->plan_shape != NO_SHAPE && s->plan_shape != shape)
+		flush_plan(f, s, e);
+	if (e->phase == PHASE_PARSE || e->phase == PHASE_BIND) {
+		s->wait_usec =
+			(s->wait_shape == shape ? s->wait_usec : 0) + (e->usec > 0 ? e->usec : 0);
+		s->wait_shape = shape;
+		s->open.at = (struct place){e->file, e->line};
+		return;
+	}
+	if (s->wait_shape == shape) {
+		waited = s->wait_usec;
+		s->wait_shape = NO_SHAPE;
+	}
+	if (s->plan_shape == shape)
+		s->plan_shape = NO_SHAPE;
+	if (e->usec >= 0)
+		e->usec += waited;
+	open_at(s, e);
+	s->open.is_call = true;
+	s->open.plan_usec = waited;
+	open_sql(f, s, e->sql, e->shape, e->truncated);
+	open_params(f, s, e->params);
+	if (e->pooler) {
+		s->open.has_pooler = true;
+		s->open.pooler = *e->pooler;
+		s->open.rows = e->pooler->rows;
+		f->has_rows |= e->pooler->rows >= 0;
+	}
+}
+
+/* auto_explain: keep the slowest plan of the shape. */
+static void feed_plan(struct facts *f, struct session *s, struct log_entry *e)
+{
+	if (!e->shape)
+		return;
+	uint32_t i = shape_index(f, e->sql, e->shape, false);
+	struct shape *sh = f->shape.at[i];
+	if (s->plan_shape != NO_SHAPE)
+		flush_plan(f, s, e);
+	sh->plans++;
+	if (!sh->plan || e->usec > sh->plan_time) {
+		free(sh->plan);
+		sh->plan = str_dup(str_before(e->plan, (size_t)256 << 10));
+		sh->plan_time = e->usec;
+		sh->plan_at = (struct place){e->file, e->line};
+	}
+	s->plan_shape = i;
+	s->plan_usec = e->usec;
+	s->open.at = (struct place){e->file, e->line};
+}
+
+/* --- parts that come after their message --------------------------------------------------- */
+
+/* "prepare: PREPARE p AS SELECT …" of an EXECUTE. */
+static void feed_prepared(struct facts *f, struct session *s, struct str detail)
+{
+	struct log_entry e = {.phase = PHASE_SIMPLE, .detail = detail, .severity = SEV_LOG};
+	struct sql_shape lex;
+
+	e.message = STR("statement: x");
+	message_classify(&e);
+	if (str_is(e.sql, "x"))
+		return;
+	sql_lex(e.sql.p, e.sql.n, &lex, NULL, 0);
+	uint64_t values = sql_hash_bytes(s->sql.p ? s->sql.p : "", s->sql.n, 0);
+	open_sql(f, s, e.sql, &lex, false);
+	s->open.values = values;
+}
+
+static void feed_part(struct facts *f, struct session *s, struct log_entry *e)
+{
+	if (!s->has_open)
+		return;
+	if (e->part == PART_DETAIL && s->open.is_call) {
+		if (str_starts(e->detail, "prepare: "))
+			feed_prepared(f, s, e->detail);
+		else
+			open_params(f, s, message_params(e->detail));
+	} else if (e->part == PART_STATEMENT && !s->open.is_call && e->shape) {
+		s->open.shape = shape_index(f, e->sql, e->shape, false);
+	}
+}
+
+/* --- the session's stream --------------------------------------------------------------------- */
+
+static bool filtered(const struct facts *f, const struct log_entry *e)
+{
+	return (f->since && e->ts && e->ts < f->since) || (f->until && e->ts && e->ts > f->until) ||
+	       (f->only_db.n && e->db.n && !str_eq(f->only_db, e->db)) ||
+	       (f->only_user.n && e->user.n && !str_eq(f->only_user, e->user)) ||
+	       (f->only_app.n && e->app.n && !str_eq(f->only_app, e->app));
+}
+
+/* log_duration: the time of the statement logged before it. */
+static bool late_duration(struct facts *f, struct session *s, const struct log_entry *e)
+{
+	if (!s->has_open || !s->open.is_call || s->open.usec >= 0)
+		return false;
+	s->open.usec = e->usec;
+	s->open.ts = e->ts;
+	session_close(f, s);
+	return true;
+}
+
+void session_feed(struct facts *f, struct log_entry *e)
+{
+	struct session *s;
+
+	if (e->class == LOG_NOT_UNDERSTOOD || filtered(f, e))
+		return;
+	s = session_find(f, e);
+	if (e->class == LOG_DETAIL) {
+		feed_part(f, s, e);
+		return;
+	}
+	if (e->phase == PHASE_DURATION && late_duration(f, s, e))
+		return;
+	session_close(f, s);
+	session_who(f, s, e);
+	f->has_session |= e->session != 0;
+	f->has_vxid |= e->vxid.n > 0;
+	s->last_ts = e->ts ? e->ts : s->last_ts;
+	if (e->class == LOG_STATEMENT)
+		feed_statement(f, s, e);
+	else if (e->class == LOG_PLAN)
+		feed_plan(f, s, e);
+	else {
+		open_at(s, e);
+		if (e->shape)
+			s->open.shape = shape_index(f, e->sql, e->shape, false);
+		server_note(f, s, e);
+	}
+}
+
+void session_free(struct session *s)
+{
+	text_release(&s->sql);
+	text_release(&s->params);
+	text_release(&s->unit.text);
+	VEC_RELEASE(&s->unit.event);
+	free(s);
+}
+
+void session_flush_all(struct facts *f)
+{
+	for (size_t i = 0; i < f->session.n; i++) {
+		struct session *s = f->session.at[i];
+		if (!s)
+			continue;
+		session_close(f, s);
+		flush_waiting(f, s, NULL);
+		flush_plan(f, s, NULL);
+		unit_end(f, &s->unit);
+		session_free(s);
+		f->session.at[i] = NULL;
+	}
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * facts_shape: the table of shapes, and what one call adds to its row.
+ */
+#include "facts_build.h"
+
+uint32_t shape_index(struct facts *f, struct str sql, const struct sql_shape *lex, bool cut)
+{
+	uint32_t *at = map_put(&f->shape_of, lex->hash);
+	char norm[TEXT_MAX];
+	struct sql_shape again;
+
+	if (LIKELY(*at != MAP_NONE))
+		return *at;
+	struct shape *s = ARENA_NEW(&f->arena, struct shape);
+	size_t n = sql_lex(sql.p, sql.n, &again, norm, sizeof(norm));
+	s->hash = lex->hash;
+	snprintf(s->id, sizeof(s->id), "%016llx", (unsigned long long)lex->hash);
+	s->verb = lex->verb;
+	s->lex = *lex;
+	s->norm = arena_str(&f->arena, (struct str){norm, n});
+	s->example = arena_str(&f->arena, str_before(sql, TEXT_MAX));
+	s->is_cut = cut || sql.n > TEXT_MAX || (lex->traits & SQL_IS_TRUNCATED);
+	s->max_limit = s->max_offset = SQL_ABSENT;
+	*at = (uint32_t)f->shape.n;
+	*VEC_PUSH(&f->shape) = s;
+	return (uint32_t)f->shape.n - 1;
+}
+
+struct shape *facts_shape(struct facts *f, struct str sql, const struct sql_shape *lex)
+{
+	return f->shape.at[shape_index(f, sql, lex, false)];
+}
+
+struct shape *facts_statement(struct facts *f, struct str sql, struct place at)
+{
+	struct sql_shape lex;
+	struct shape *s;
+
+	sql_lex(sql.p, sql.n, &lex, NULL, 0);
+	s = facts_shape(f, sql, &lex);
+	s->calls++;
+	f->statements++;
+	shape_place(s, at);
+	shape_limits(s, &lex, STR_NONE);
+	return s;
+}
+
+void shape_tally(struct shape *s, enum group_kind kind, uint32_t name, int64_t usec)
+{
+	struct tally *t;
+
+	for (size_t i = 0; i < s->tally.n; i++) {
+		t = &s->tally.at[i];
+		if (t->name == name && t->kind == kind) {
+			t->calls++;
+			t->usec += usec > 0 ? (uint64_t)usec : 0;
+			return;
+		}
+	}
+	if (s->tally.n >= 40)
+		return;
+	t = VEC_PUSH(&s->tally);
+	*t = (struct tally){name, kind, 1, usec > 0 ? (uint64_t)usec : 0};
+}
+
+void shape_place(struct shape *s, struct place at)
+{
+	if (s->places < PLACE_MAX)
+		s->place[s->places++] = at;
+}
+
+/* LIMIT and OFFSET as they were in a call: literals, or the parameter's value. */
+void shape_limits(struct shape *s, const struct sql_shape *lex, struct str params)
+{
+	if (lex->limit > s->max_limit)
+		s->max_limit = lex->limit;
+	if (lex->offset > s->max_offset)
+		s->max_offset = lex->offset;
+	if (lex->longest_list > s->longest_list)
+		s->longest_list = lex->longest_list;
+	if (params.n)
+		s->params_seen++;
+}
+
+static void sample_free(struct sample *s)
+{
+	free(s->sql);
+	free(s->params);
+}
+
+/* Keeps the slowest; of equals the first. */
+void shape_sample(struct shape *s, const struct session *who, const struct open *o)
+{
+	uint32_t at = s->samples;
+
+	while (at > 0 && s->slow[at - 1].usec < o->usec)
+		at--;
+	if (at >= SAMPLE_MAX || !who->sql.n)
+		return;
+	if (s->samples == SAMPLE_MAX)
+		sample_free(&s->slow[SAMPLE_MAX - 1]);
+	else
+		s->samples++;
+	memmove(&s->slow[at + 1], &s->slow[at], (s->samples - 1 - at) * sizeof(s->slow[0]));
+	s->slow[at] = (struct sample){.usec = o->usec,
+		.ts = o->ts,
+		.at = o->at,
+		.user = who->user,
+		.db = who->db,
+		.app = who->app,
+		.sql = str_dup(text_slice(&who->sql)),
+		.params = who->params.n ? str_dup(text_slice(&who->params)) : NULL};
+}
+
+void shape_release(struct shape *s)
+{
+	for (uint32_t i = 0; i < s->samples; i++)
+		sample_free(&s->slow[i]);
+	sketch_release(&s->time);
+	VEC_RELEASE(&s->tally);
+	free(s->plan);
+}
