@@ -103,6 +103,7 @@ struct shard {
 	usec_t dial_after;        /* not before: the last login failed */
 	struct cap *caps[SHARD_CAPS]; /* every open slot holds a place in each; [0] is the pool's */
 	int n_caps;
+	struct cap *claimed;      /* the cap on which this shard has a claim, or NULL */
 	struct cap *starved;      /* the cap that refused the last wish to dial, or NULL */
 	uint64_t jitter;          /* state of the generator that spreads lifetimes */
 };

@@ -126,6 +126,7 @@ struct prepared {
 	uint32_t hash;
 	uint64_t number;
 	struct prepared *next;	/* in the relay's table */
+	const struct lane *valid; /* whose servers have accepted it; NULL: none yet */
 	unsigned effects;	/* wire_text_effects of its text */
 	size_t text_len;	/* of the statement, without its NUL */
 	size_t body_len;	/* of what follows the name in Parse: text NUL types */
@@ -145,6 +146,8 @@ struct client_statements;
 struct server_statements;
 
 struct prepared *prepared_intern(struct prepared_table *t, const char *body, size_t len);
+/* The one that is known already, without a new reference; or NULL. */
+struct prepared *prepared_find(const struct prepared_table *t, const char *body, size_t len);
 void prepared_drop(struct prepared_table *t, struct prepared **p);
 
 bool client_statement_put(struct client *c, const char *name, struct prepared *p);
@@ -158,6 +161,7 @@ size_t client_statement_bytes(const struct client *c);
 
 bool server_statement_has(struct server *s, const struct prepared *p); /* and marks it used */
 void server_statement_put(struct server *s, struct prepared *p);
+void server_statement_accepted(struct server *s, uint64_t number);
 bool server_statement_remove(struct server *s, uint64_t number);
 void server_statements_clear(struct server *s);
 size_t server_statement_count(const struct server *s);
@@ -220,7 +224,6 @@ struct lane {
 	struct stats stats;
 	struct timer check;	  /* idle expiry, dialling again */
 	struct cap_claim claim;
-	struct cap *claimed;	  /* where the claim was made; NULL: nowhere */
 	struct mail claim_mail;	  /* posted by claim.wake */
 	atomic_bool claim_posted, claim_wanted;
 	char *last_error;	  /* why the last login to the server failed; NULL: it did not */

@@ -48,21 +48,35 @@ static void prepared_grow(struct prepared_table *t)
 	t->size = size;
 }
 
+static struct prepared *find(
+	const struct prepared_table *t, const char *body, size_t len, uint32_t hash)
+{
+	struct prepared *p = t->size ? t->slot[hash & (t->size - 1)] : NULL;
+
+	while (p && (p->hash != hash || p->body_len != len || memcmp(p->body, body, len) != 0))
+		p = p->next;
+	return p;
+}
+
+struct prepared *prepared_find(const struct prepared_table *t, const char *body, size_t len)
+{
+	return find(t, body, len, hash_bytes(body, len));
+}
+
 struct prepared *prepared_intern(struct prepared_table *t, const char *body, size_t len)
 {
 	uint32_t hash = hash_bytes(body, len);
-	struct prepared *p;
+	struct prepared *p = find(t, body, len, hash);
 
+	if (p) {
+		p->refs++;
+		return p;
+	}
 	if (t->count >= t->size)
 		prepared_grow(t);
-	for (p = t->slot[hash & (t->size - 1)]; p; p = p->next) {
-		if (p->hash == hash && p->body_len == len && memcmp(p->body, body, len) == 0) {
-			p->refs++;
-			return p;
-		}
-	}
 	p = mem_alloc(sizeof *p + len);
 	p->refs = 1;
+	p->valid = NULL;
 	p->hash = hash;
 	p->number = ++t->last_number;
 	p->body_len = len;
@@ -295,6 +309,14 @@ void server_statement_put(struct server *s, struct prepared *p)
 	*at = h;
 	list_push_front(&s->statements->use, &h->use);
 	s->statements->count++;
+}
+
+void server_statement_accepted(struct server *s, uint64_t number)
+{
+	struct held *h = s->statements ? *held_at(s->statements, number) : NULL;
+
+	if (h)
+		h->p->valid = s->lane;
 }
 
 static struct prepared *held_take(struct server_statements *m, struct held **at)

@@ -18,7 +18,7 @@ static void on_claim(struct worker *w, struct mail *m)
 	(void)w;
 	atomic_store(&l->claim_posted, false);
 	atomic_store(&l->claim_wanted, false);
-	l->claimed = NULL;
+	l->shard.claimed = NULL;
 	lane_tend(l);
 }
 
@@ -136,8 +136,10 @@ void lane_arm(struct lane *l)
 /* A cap is full: wait for a place, and ask whoever has an idle connection to spare it. */
 static void claim_place(struct lane *l)
 {
+	if (l->shard.starved == &l->pool->open && l->pool->n_lanes == 1)
+		return; /* all of them are ours already */
 	cap_claim_add(l->shard.starved, &l->claim, pool_open(&l->shard));
-	l->claimed = l->shard.starved;
+	l->shard.claimed = l->shard.starved;
 	if (!atomic_exchange(&l->claim_wanted, true))
 		hub_ask_spare(l);
 }
@@ -170,16 +172,16 @@ void lane_tend(struct lane *l)
 	l->tending = false;
 	if (UNLIKELY(sh->starved != NULL))
 		claim_place(l);
-	else if (UNLIKELY(l->claimed != NULL) && sh->n_waiting == 0)
+	else if (UNLIKELY(l->shard.claimed != NULL) && sh->n_waiting == 0)
 		lane_drop_claim(l);
 	lane_arm(l);
 }
 
 void lane_drop_claim(struct lane *l)
 {
-	if (l->claimed)
-		cap_claim_drop(l->claimed, &l->claim);
-	l->claimed = NULL;
+	if (l->shard.claimed)
+		cap_claim_drop(l->shard.claimed, &l->claim);
+	l->shard.claimed = NULL;
 	atomic_store(&l->claim_wanted, false);
 }
 

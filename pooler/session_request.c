@@ -792,6 +792,45 @@ static bool defer_begin(struct client *c, const char *p, size_t size)
 	return true;
 }
 
+/* Parse and Sync of a statement that servers of this pool have accepted before, or Close
+ * and Sync of one that the client has: nobody is needed to answer that.  Answers the bytes
+ * dealt with, or 0. */
+static size_t answer_prepare(struct client *c, const char *p, size_t n)
+{
+	struct relay *r = c->lane->relay;
+	size_t size = wire_message_size(p);
+	const char *at = p + WIRE_HEADER, *end = p + size, *name;
+	struct prepared *known;
+	struct buf b = {0};
+
+	if ((p[0] != 'P' && p[0] != 'C') || n < size + WIRE_HEADER || p[size] != 'S' || !renames(c) ||
+		wire_message_size(p + size) != WIRE_HEADER)
+		return 0;
+	if (p[0] == 'C') {
+		if (size < WIRE_HEADER + 2 || *at++ != 'S' || !(name = wire_cstr(&at, end)) || !*name ||
+			!client_statement_remove(c, name))
+			return 0;
+		wire_put_bare(&b, '3');
+	} else {
+		name = wire_cstr(&at, end);
+		if (!name || !*name || client_statement_get(c, name))
+			return 0;
+		known = prepared_find(&r->prepared, at, (size_t)(end - at));
+		if (!known || known->valid != c->lane ||
+			client_statement_bytes(c) + known->body_len >
+				(size_t)c->lane->set.max_client_prepared_bytes)
+			return 0;
+		known->refs++;
+		client_statement_put(c, name, known);
+		stats_add(&c->lane->stats.client_parse_count, 1);
+		wire_put_bare(&b, '1');
+	}
+	wire_put_ready(&b, c->begin ? 'T' : 'I');
+	client_send(c, b.data, b.len);
+	buf_free(&b);
+	return size + WIRE_HEADER;
+}
+
 /* Asks the pool.  True: linked and ready for the request. */
 static bool acquire(struct client *c)
 {
@@ -855,6 +894,11 @@ static size_t feed_unlinked(struct client *c, const char *p, size_t n, bool *lin
 		}
 		size = wire_message_size(p + at);
 		if (n - at >= size && defer_begin(c, p + at, size)) {
+			at += size;
+			continue;
+		}
+		size = answer_prepare(c, p + at, n - at);
+		if (size) {
 			at += size;
 			continue;
 		}

@@ -372,6 +372,8 @@ static enum fate on_message(struct server *s, char type, const char *body, size_
 	}
 	if (type == 'Z')
 		on_ready(s, &ev);
+	else if (type == '1' && (ev.done.flags & ENTRY_TAGGED))
+		server_statement_accepted(s, ev.done.tag);
 	else if (UNLIKELY(v == LEDGER_SWALLOW && s->auditing && type == 'D'))
 		audit_row(s, body, len);
 	if (UNLIKELY(s->client && s->client->trace && v == LEDGER_FORWARD))
