@@ -76,6 +76,7 @@ static const struct conf *load(const char *path, const char *text, size_t len,
 		restart_settings_keep(c, running, NULL, r);
 	if (r->n_errors == errors_before)
 		conf_fit(c, r);
+	report_sort(r, c->own->files, c->own->n_files);
 	if (r->n_errors != errors_before)
 		conf_release(&loaded);
 	return loaded;

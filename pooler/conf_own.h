@@ -137,6 +137,9 @@ void report_error(struct conf_report *r, const char *file, int line, const char 
 void report_warning(struct conf_report *r, const char *file, int line, const char *fmt, ...)
 	PRINTF(4, 5);
 
+/* By file in this order, then by line. */
+void report_sort(struct conf_report *r, const char *const *files, size_t n_files);
+
 /* Appends `; did you mean "x"?` when one of the words is near, and answers whether. */
 struct near {
 	const char *word; /* what was written */

@@ -67,6 +67,42 @@ void conf_report_release(struct conf_report *r)
 	notes_free(&r->warnings, &r->n_warnings);
 }
 
+/* By file, in the order in which files were read, then by line: as an operator reads. */
+static size_t file_rank(const char *file, const char *const *files, size_t n_files)
+{
+	size_t i = 0;
+
+	while (file && i < n_files && strcmp(files[i], file) != 0)
+		i++;
+	return file ? i : n_files;
+}
+
+static bool note_after(const struct conf_note *a, const struct conf_note *b,
+	const char *const *files, size_t n_files)
+{
+	size_t x = file_rank(a->file, files, n_files), y = file_rank(b->file, files, n_files);
+
+	return x != y ? x > y : a->line > b->line;
+}
+
+static void notes_sort(struct conf_note *notes, size_t n, const char *const *files, size_t n_files)
+{
+	for (size_t i = 1; i < n && i < REPORT_CAP; i++) {
+		struct conf_note note = notes[i];
+		size_t j = i;
+
+		for (; j > 0 && note_after(&notes[j - 1], &note, files, n_files); j--)
+			notes[j] = notes[j - 1];
+		notes[j] = note;
+	}
+}
+
+void report_sort(struct conf_report *r, const char *const *files, size_t n_files)
+{
+	notes_sort(r->errors, r->n_errors, files, n_files);
+	notes_sort(r->warnings, r->n_warnings, files, n_files);
+}
+
 static void note_place(const struct conf_note *note, struct buf *out)
 {
 	if (note->file)

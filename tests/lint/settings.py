@@ -14,6 +14,8 @@ DOORS = {
                          "syslog_ident", "syslog_facility"},
     "conf_reload": {"conffile"},
 }
+# Whose getter has another name.
+GETTERS = {"reserve_pool_size": "reserve_size"}
 
 
 def rows():
@@ -34,16 +36,12 @@ def main():
             code += re.sub(r"/\*.*?\*/", "", open(path, encoding="utf-8").read(), flags=re.S)
     bad = 0
     for name, scopes, ignored, path, line in rows():
-        fields = [r"(?:->|\.)" + name + r"\b"]
-        fields += [r"\bconf_(?:pool_)?" + name.removesuffix("_size" if "pool" in name else "")
-                   + r"(?:_size)?\("]
-        if name == "reserve_pool_size":
-            fields.append(r"\bconf_pool_reserve_size\(")
+        getter = re.search(r"\bconf_(?:pool_)?" + GETTERS.get(name, name) + r"\(", code)
         if "POOLER" in scopes:
-            used = any(re.search(f, code) for f in fields) or any(
+            used = re.search(r"\bp(?:->|\.)" + name + r"\b", code) or getter or any(
                 door in code and name in names for door, names in DOORS.items())
         else:
-            used = re.search(fields[0], code) is not None
+            used = re.search(r"(?:->|\.)" + name + r"\b", code)
         if used and ignored:
             print(f"{path}:{line}: {name} is read, but its row says it has no effect")
         elif not used and not ignored:

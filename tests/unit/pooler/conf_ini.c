@@ -277,12 +277,12 @@ START_TEST(errors_in_includes)
 	write_file("b.conf", "\npool_mod = x\n");
 	ck_assert_ptr_null(conf_load("main.conf", &report));
 	ck_assert_uint_eq(report.n_errors, 3);
-	ck_assert_str_eq(ERROR(0), "4 cannot read \"gone.conf\": No such file or directory");
-	ck_assert_str_eq(report.errors[0].file, "main.conf");
-	ck_assert_str_eq(ERROR(1), "2 no setting \"max_opne\" in [pooler]; did you mean "
-				   "\"max_open\"?");
-	ck_assert_str_eq(ERROR(2), "2 no setting \"pool_mod\" in [pooler]; did you mean "
-				   "\"pool_mode\"?");
+	ck_assert_str_eq(
+		ERROR(0), "2 no setting \"max_opne\" in [pooler]; did you mean \"max_open\"?");
+	ck_assert_str_eq(ERROR(1), "4 cannot read \"gone.conf\": No such file or directory");
+	ck_assert_str_eq(report.errors[1].file, "main.conf");
+	ck_assert_str_eq(
+		ERROR(2), "2 no setting \"pool_mod\" in [pooler]; did you mean \"pool_mode\"?");
 	ck_assert_str_eq(report.errors[2].file, "b.conf");
 }
 END_TEST
