@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * report: the model of what is reported, and its writers, one per format.
+ *
+ *   report_model.c   facts and findings -> rows in their final order, literals masked
+ *   report_text.c    for a terminal
+ *   report_json.c    the contract scripts rely on (docs/report.schema.json)
+ *   report_html.c    one file, no external address
+ *   report_csv.c, report_markdown.c, report_sarif.c, …
+ *
+ * Writers print what the model holds and compute nothing: two formats never disagree.
+ */
+#ifndef ANALYZER_REPORT_H
+#define ANALYZER_REPORT_H
+
+#include "base.h"
+#include "facts.h"
+#include "rule.h"
+
+struct report_options {
+	size_t top;	   /* shapes shown in text, Markdown, HTML; 0: all */
+	bool mask;	   /* --literals mask: no literal and no parameter in any output */
+	bool color;	   /* text: the terminal has colours */
+	int width;	   /* text: columns; 0: 100 */
+	const char *title; /* what was analysed: file names, for headings */
+};
+
+/* Something the reader must know before the numbers: no durations, a sampled log, … */
+struct report_note {
+	enum severity severity;
+	struct str text;
+};
+
+struct report {
+	struct arena arena;
+	struct facts *facts;
+	struct findings *findings;
+	struct input *input; /* NULL: not from logs */
+	struct report_options opt;
+	uint32_t *shape; /* indexes into facts->shape, most total time (then calls) first */
+	size_t shapes;
+	size_t unparsed;
+	VEC(struct report_note) note;
+	const char *command;  /* "log", "lint", … */
+	struct json_t *plans; /* array for "plans"; NULL: none */
+};
+
+/* Orders the shapes and works out the notes.  Borrows everything. */
+void report_make(struct report *r);
+void report_release(struct report *r);
+
+struct report_format {
+	const char *name, *what;
+	void (*write)(struct report *r, FILE *to);
+	bool mask; /* literals are masked unless asked otherwise */
+};
+extern const struct report_format report_formats[]; /* ends with a NULL name */
+const struct report_format *report_format_find(const char *name);
+
+/* The text of a statement for output: as it was, or masked; cut to `max` bytes (0: whole). */
+struct str report_sql(struct report *r, struct str sql, size_t max);
+/* The SQL a shape is shown by. */
+struct str report_shape_sql(struct report *r, const struct shape *s);
+/* Parameters for output: as they were, or STR_NONE when masked. */
+struct str report_params(struct report *r, const char *params);
+/* "postgresql.log:123" */
+struct str report_place(struct report *r, const struct place *p);
+/* 1.2 ms, 3.4 s, 5 min: for people. */
+struct str report_duration(struct report *r, double usec);
+struct str report_count(struct report *r, uint64_t n); /* 12,345 */
+struct str report_bytes(struct report *r, double n);
+
+#endif

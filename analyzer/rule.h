@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * rule: the catalogue, and what checking it against facts gives.
+ *
+ *   rule_table.c     the one table: id, name, severity, why, fix, examples, check
+ *   rule_check.c     the engine: runs every rule over shapes, runs, the log, the schema
+ *   rule_find.c      findings: made, ordered, gated
+ *   rule_nplus.c …   the checks, one file per family (NP, LM, SG, …)
+ *
+ * A check is called once for each subject of its scope and reports with rule_find().  It says
+ * nothing when the evidence it needs is not there: silence, not a guess.  How sure it is goes
+ * into the confidence:
+ *	certain    true from the text alone, or proved by schema, statistics or the log
+ *	likely     true unless something unusual holds that was not seen
+ *	possible   worth a look; the default gate does not fail on it
+ *
+ * To add a rule: a row in rule_table.c, a check in its family's file, tests/rules/ID.case.
+ */
+#ifndef ANALYZER_RULE_H
+#define ANALYZER_RULE_H
+
+#include "base.h"
+#include "facts.h"
+#include "schema.h"
+#include "sql.h"
+
+enum severity { SEVERITY_OFF = 0, SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_ERROR };
+enum confidence { CONF_POSSIBLE = 0, CONF_LIKELY, CONF_CERTAIN };
+const char *severity_name(enum severity s);
+const char *confidence_name(enum confidence c);
+bool severity_parse(const char *word, enum severity *s); /* "off", "warning", "never" is off */
+
+enum rule_scope {
+	SCOPE_STATEMENT = 0, /* once per shape: c->top is its outline */
+	SCOPE_QUERY,	     /* once per query level of each shape: c->o */
+	SCOPE_RUN,	     /* once per run (facts.h): c->run, c->shape is the child */
+	SCOPE_LOG,	     /* once: c->facts */
+	SCOPE_SCHEMA,	     /* once, when there is a schema */
+	SCOPE_PLAN	     /* by the plan family; not called by the engine */
+};
+
+/* The evidence a rule cannot do without (NEED_) or uses when it is there (USES_). */
+enum {
+	NEED_TREE = 1 << 0,
+	NEED_SEQUENCE = 1 << 1,
+	NEED_LOG = 1 << 2,
+	NEED_SCHEMA = 1 << 3,
+	NEED_PLAN = 1 << 4,
+	NEED_STATS = 1 << 5,
+	USES_SCHEMA = 1 << 6,
+	USES_LOG = 1 << 7,
+	USES_PLAN = 1 << 8
+};
+
+struct rule_check;
+
+struct rule {
+	const char *id;		/* "SG001" */
+	const char *name;	/* "function-on-column" */
+	enum severity severity; /* default; SEVERITY_OFF: only when asked for */
+	enum rule_scope scope;
+	unsigned needs;
+	const char *title; /* one line */
+	const char *why;
+	const char *fix;
+	const char *bad, *good; /* SQL examples */
+	void (*check)(struct rule_check *c);
+};
+
+extern const struct rule rules[];	       /* ends with a NULL id */
+const struct rule *rule_by_id(const char *id); /* or by name; NULL */
+
+/* --- findings ---------------------------------------------------------------------------- */
+
+struct json_t;
+
+struct finding {
+	const struct rule *rule;
+	enum severity severity;
+	enum confidence confidence;
+	uint32_t shape; /* NO_SHAPE: none */
+	struct str message;
+	uint64_t count;		 /* how often: calls, runs, places */
+	double weight;		 /* µs it is about: what findings are ordered by within a rule */
+	struct json_t *evidence; /* owned; an object */
+	struct place place[PLACE_MAX];
+	uint32_t places;
+	struct str source_file; /* from a comment's tag; STR_NONE */
+	uint32_t source_line;
+	struct str fix_sql, fix_note;
+	int index;	/* in findings.index; -1 */
+	struct str key; /* what tells it from others of its rule and shape, without literals */
+	bool suppressed;
+	struct str suppress_reason;
+};
+
+enum index_status { INDEX_UNVALIDATED = 0, INDEX_VALIDATED, INDEX_EXISTING };
+
+/* A suggested index. */
+struct index_advice {
+	struct str ddl, table, method, where, why, name;
+	struct str *column, *include;
+	size_t columns, includes;
+	enum index_status status;
+	double cost_before, cost_after; /* summed over the queries; < 0: not known */
+	int64_t size_bytes;		/* estimate; < 0: not known */
+	VEC(uint32_t) query;		/* shapes */
+	VEC(struct str) replaces;
+};
+
+struct findings {
+	struct arena arena;
+	VEC(struct finding) at;
+	VEC(struct index_advice) index;
+};
+
+/* What a check is given, and its way to report. */
+struct rule_check {
+	const struct rule *rule;
+	enum severity severity;	     /* in force */
+	struct arena *arena;	     /* for this subject only; rule_find() copies */
+	struct facts *facts;	     /* NULL: SQL alone */
+	const struct schema *schema; /* NULL: none */
+	struct findings *findings;
+	/* SCOPE_STATEMENT, SCOPE_QUERY, SCOPE_RUN */
+	struct shape *shape;
+	uint32_t shape_at;
+	const struct sql_tree *tree; /* NULL: not parsed (only rules without NEED_TREE see that) */
+	struct sql_outline *top, *o;
+	/* SCOPE_RUN */
+	const struct run *run;
+	struct shape *parent; /* NULL: none */
+	const struct sql_tree *parent_tree;
+	struct sql_outline *parent_top;
+};
+
+/* Adds a finding about the subject: places, calls and weight are taken from it.  The returned
+ * finding may be changed until the next call.  `fmt` makes the message. */
+struct finding *rule_find(struct rule_check *c, enum confidence conf, const char *fmt, ...)
+	PRINTF(3, 4);
+/* Text of the fix, copied. */
+void finding_fix(struct findings *f, struct finding *x, struct str sql, const char *note, ...)
+	PRINTF(4, 5);
+void finding_int(struct finding *x, const char *key, int64_t v);
+void finding_real(struct finding *x, const char *key, double v);
+void finding_str(struct finding *x, const char *key, struct str v);
+
+struct rule_options {
+	enum severity *severity; /* one for each row of rules[]; NULL: the defaults */
+	int jobs;
+};
+
+/* Parses every shape once and runs all rules.  Shapes that do not parse are counted in
+ * *unparsed and keep the reason. */
+void rules_run(struct facts *f, const struct schema *schema, const struct rule_options *opt,
+	struct findings *out, size_t *unparsed);
+/* Most important first: severity, confidence, weight; ties by rule and shape. */
+void findings_sort(struct findings *f);
+/* Is there a finding at or above `gate` that counts (certain or likely, not suppressed)? */
+bool findings_fail(const struct findings *f, enum severity gate);
+void findings_release(struct findings *f);
+
+/* --- help for checks ----------------------------------------------------------------------- */
+
+/* The text of a condition as libpg_query writes it, literals masked when `mask`. */
+struct str rule_text(struct rule_check *c, const struct sql_node *n);
+/* Is the column's table (as far as the schema knows it) small: fewer than 1000 rows? */
+bool rule_is_small(const struct rule_check *c, const struct sql_outline *o, int rel);
+/* Is the query level's result at most one row by equality on a unique key (schema), or by the
+ * habit that `id` is one (no schema: *habit is set)? */
+bool rule_one_row(const struct rule_check *c, const struct sql_outline *o, bool *habit);
+
+#endif
