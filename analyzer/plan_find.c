@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Where plans begin and end in a text, and in which of the four formats they are.
+ *
+ * Four beginnings are looked for, line by line: "{" or "[" that leads to a "Plan" (JSON),
+ * "<explain" (XML), "- Plan:" and its kin (YAML), and a line that only a plan's root can be
+ * (text).  A log's "duration: … plan:" and "Query Text: …" before it are remembered for it.
+ */
+#include "plan.h"
+
+#include <jansson.h>
+#include <math.h>
+
+struct finder {
+	struct arena *a;
+	const struct plan_lines *l;
+	struct plan_list *out;
+	size_t at;
+	double duration_ms; /* of the plan that follows; NAN */
+	struct text query;  /* likewise */
+	bool in_query;
+	struct text joined; /* a JSON or XML plan in one piece */
+};
+
+static void note_broken(struct finder *f, const char *format, const struct err *why)
+{
+	if (f->out->broken++ == 0)
+		err_set(&f->out->why, "line %d: a plan in %s that cannot be read: %s",
+			f->l->line.at[f->at].number, format, why->text);
+}
+
+/* What the log said before the plan belongs to every plan found from `first` on. */
+static void settle(struct finder *f, size_t first, enum plan_format format, int line)
+{
+	for (size_t i = first; i < f->out->plan.n; i++) {
+		struct plan *p = f->out->plan.at[i];
+
+		p->format = format;
+		p->line = line;
+		p->duration_ms = f->duration_ms;
+		if (p->query.n == 0 && f->query.n)
+			p->query = arena_str(f->a, str_trim(text_slice(&f->query)));
+		plan_measure(f->a, p);
+	}
+	f->duration_ms = NAN;
+	f->in_query = false;
+	text_clear(&f->query);
+}
+
+/* --- JSON -------------------------------------------------------------------------- */
+
+struct braces {
+	long depth;
+	bool in_string, escaped;
+};
+
+/* Where the value ends in s, s.n when it goes on. */
+static size_t scan_braces(struct braces *b, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (b->in_string) {
+			if (b->escaped)
+				b->escaped = false;
+			else if (c == '\\')
+				b->escaped = true;
+			else if (c == '"')
+				b->in_string = false;
+			continue;
+		}
+		if (c == '"')
+			b->in_string = true;
+		else if (c == '{' || c == '[')
+			b->depth++;
+		else if ((c == '}' || c == ']') && --b->depth <= 0)
+			return i + 1;
+	}
+	return s.n;
+}
+
+/* Joins the lines of the value that begins at f->at; answers the line behind it, 0 when it has
+ * no end. A string that was broken at the edge of a terminal is put together again. */
+static size_t join_json(struct finder *f)
+{
+	struct braces b = {0};
+	bool was_in_string = false;
+
+	text_clear(&f->joined);
+	for (size_t i = f->at; i < f->l->line.n; i++) {
+		struct str s = f->l->line.at[i].text;
+		size_t end;
+
+		if (i == f->at)
+			s = str_trim(s);
+		end = scan_braces(&b, s);
+		text_str(&f->joined, str_before(s, end));
+		if (b.depth <= 0)
+			return i + 1;
+		was_in_string = b.in_string;
+		if (!was_in_string)
+			text_char(&f->joined, '\n');
+	}
+	return 0;
+}
+
+static bool is_json_start(struct str s)
+{
+	s = str_trim(s);
+	if (s.n == 0 || (s.p[0] != '{' && s.p[0] != '['))
+		return false;
+	s = str_trim(str_skip(s, 1));
+	return s.n == 0 || s.p[0] == '{' || s.p[0] == '[' || s.p[0] == '"';
+}
+
+static void read_json(struct finder *f)
+{
+	size_t first = f->out->plan.n, end = join_json(f);
+	int line = f->l->line.at[f->at].number;
+	struct str joined = text_slice(&f->joined);
+	bool looks = str_find(joined, "\"Node Type\"") < joined.n;
+	json_error_t error;
+	json_t *doc;
+	struct err why;
+
+	if (!looks || end == 0) {
+		err_set(&why, "it has no end");
+		if (looks)
+			note_broken(f, "JSON", &why);
+		f->at = looks || end == 0 ? f->at + 1 : end;
+		return;
+	}
+	doc = json_loadb(joined.p, joined.n, JSON_ALLOW_NUL, &error);
+	if (doc == NULL || plan_tree_read(f->a, doc, f->out) == 0) {
+		err_set(&why, "%s", doc ? "no plan in it" : error.text);
+		note_broken(f, "JSON", &why);
+	}
+	json_decref(doc);
+	f->at = end;
+	settle(f, first, PLAN_JSON, line);
+}
+
+/* --- XML and YAML -------------------------------------------------------------------- */
+
+static void read_xml(struct finder *f)
+{
+	size_t first = f->out->plan.n, end = f->at;
+	int line = f->l->line.at[f->at].number;
+	size_t used;
+	struct err why = {{0}};
+	json_t *doc;
+
+	text_clear(&f->joined);
+	while (end < f->l->line.n) {
+		struct str s = f->l->line.at[end++].text;
+
+		text_str(&f->joined, s);
+		text_char(&f->joined, '\n');
+		if (str_find(s, "</explain>") < s.n)
+			break;
+	}
+	doc = plan_xml_read(text_slice(&f->joined), &used, &why);
+	if (doc == NULL || plan_tree_read(f->a, doc, f->out) == 0)
+		note_broken(f, "XML", &why);
+	json_decref(doc);
+	f->at = doc ? end : f->at + 1;
+	settle(f, first, PLAN_XML, line);
+}
+
+static bool is_yaml_start(struct str s)
+{
+	s = str_trim(s);
+	return str_is(s, "- Plan:") || str_is(s, "Plan:") || str_starts(s, "- Query Text: \"") ||
+	       str_starts(s, "- Query Text:\"") || str_starts(s, "Query Text: \"") ||
+	       str_starts(s, "- Query Identifier:");
+}
+
+static void read_yaml(struct finder *f)
+{
+	size_t first = f->out->plan.n, before = f->at;
+	int line = f->l->line.at[f->at].number;
+	struct err why = {{0}};
+	json_t *doc = plan_yaml_read(f->l, &f->at, &why);
+
+	if (doc == NULL || plan_tree_read(f->a, doc, f->out) == 0) {
+		size_t after = f->at;
+
+		f->at = before;
+		if (!str_starts(str_trim(f->l->line.at[before].text), "Query Text"))
+			note_broken(f, "YAML", &why);
+		else
+			after = before + 1;
+		f->at = after;
+	}
+	json_decref(doc);
+	settle(f, first, PLAN_YAML, line);
+}
+
+/* --- text ---------------------------------------------------------------------------- */
+
+/* "… duration: 12.3 ms  plan:" */
+static bool note_duration(struct finder *f, struct str s)
+{
+	size_t at = str_find(s, "duration: ");
+	char copy[32];
+	struct str v;
+
+	if (at == s.n || !str_ends(str_trim(s), "plan:"))
+		return false;
+	v = str_before(str_skip(s, at + 10), sizeof(copy) - 1);
+	memcpy(copy, v.p, v.n);
+	copy[v.n] = 0;
+	f->duration_ms = strtod(copy, NULL);
+	f->in_query = false;
+	text_clear(&f->query);
+	return true;
+}
+
+/* The lines of "Query Text: …", up to the plan's root. */
+static bool note_query(struct finder *f, struct str s)
+{
+	struct str t = str_trim(s);
+
+	if (str_starts(t, "Query Text:")) {
+		f->in_query = true;
+		text_clear(&f->query);
+		text_str(&f->query, str_trim(str_skip(t, 11)));
+		return true;
+	}
+	if (!f->in_query)
+		return false;
+	if (f->query.n > 1u << 20) {
+		f->in_query = false;
+		return false;
+	}
+	text_char(&f->query, '\n');
+	text_str(&f->query, t);
+	return true;
+}
+
+static bool read_text(struct finder *f)
+{
+	size_t first = f->out->plan.n;
+	int line = f->l->line.at[f->at].number;
+	struct str s = f->l->line.at[f->at].text;
+	struct plan *p;
+
+	/* In a statement's text only a line with a measure can be the root. */
+	if (f->in_query && str_find(s, "(cost=") == s.n && str_find(s, "(actual ") == s.n)
+		return false;
+	p = plan_text_read(f->a, f->l, &f->at);
+	if (p == NULL)
+		return false;
+	*VEC_PUSH(&f->out->plan) = p;
+	settle(f, first, PLAN_TEXT, line);
+	return true;
+}
+
+void plan_find(struct arena *a, struct str text, struct plan_list *out)
+{
+	struct plan_lines lines = {0};
+	struct finder f = {.a = a, .l = &lines, .out = out, .duration_ms = NAN};
+
+	plan_unframe(a, text, &lines);
+	while (f.at < lines.line.n) {
+		struct str s = lines.line.at[f.at].text, t = str_trim(s);
+
+		if (t.n == 0 || note_duration(&f, s))
+			f.at++;
+		else if (is_json_start(t))
+			read_json(&f);
+		else if (str_find(t, "<explain") < t.n)
+			read_xml(&f);
+		else if (is_yaml_start(t))
+			read_yaml(&f);
+		else if (!plan_text_begins(t) || !read_text(&f)) {
+			note_query(&f, s);
+			f.at++;
+		}
+	}
+	VEC_RELEASE(&lines.line);
+	text_release(&f.query);
+	text_release(&f.joined);
+}
+
+void plan_list_release(struct plan_list *l)
+{
+	VEC_RELEASE(&l->plan);
+	*l = (struct plan_list){0};
+}

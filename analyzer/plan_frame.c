@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A paste -> the lines that EXPLAIN wrote.  People paste plans out of psql (aligned, unaligned,
+ * wrapped, with ASCII or Unicode frames), pgAdmin and DBeaver (quotes, bars), mails ("> "),
+ * comments ("-- "), tickets (```), logs (a tab before each line), numbered listings.
+ *
+ * What a habit does to every line is decided by counting lines, not by looking at one: a "+" at
+ * the end is psql's mark only when most lines have it.  Indentation is the plan's structure and
+ * is kept; leading tabs count as eight blanks.
+ */
+#include "plan.h"
+
+#include <ctype.h>
+
+struct habits {
+	size_t lines;	 /* that are not blank */
+	size_t plus;	 /* end in psql's mark for "goes on in the next line" */
+	size_t quoted;	 /* begin and end with a double quote */
+	size_t mailed;	 /* begin with > */
+	size_t comment;	 /* begin with -- */
+	size_t numbered; /* begin with the number that is due */
+	size_t bars;	 /* begin or end with a bar */
+	bool has_html;	 /* -&gt; */
+};
+
+static bool ends_cell(struct str s)
+{
+	return str_ends(s, "+") || str_ends(s, "\xe2\x86\xb5");
+}
+
+static struct str trim_end(struct str s)
+{
+	while (s.n && isspace((unsigned char)s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+/* --- one line -------------------------------------------------------------------- */
+
+static size_t bar_at(struct str s)
+{
+	if (str_starts(s, "|"))
+		return 1;
+	if (str_starts(s, "\xe2\x94\x82") || str_starts(s, "\xe2\x95\x91") ||
+	    str_starts(s, "\xe2\x94\x83"))
+		return 3;
+	return 0;
+}
+
+static size_t bar_behind(struct str s)
+{
+	if (str_ends(s, "||")) /* the operator, at a wrap */
+		return 0;
+	if (str_ends(s, "|"))
+		return 1;
+	if (str_ends(s, "\xe2\x94\x82") || str_ends(s, "\xe2\x95\x91") ||
+	    str_ends(s, "\xe2\x94\x83"))
+		return 3;
+	return 0;
+}
+
+/* Only dashes, crosses and box drawing: a frame's rule. */
+static bool is_rule(struct str s)
+{
+	size_t drawn = 0;
+
+	for (size_t i = 0; i < s.n;) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c == 0xe2 && i + 2 < s.n &&
+		    ((unsigned char)s.p[i + 1] == 0x94 || (unsigned char)s.p[i + 1] == 0x95)) {
+			i += 3;
+			drawn++;
+			continue;
+		}
+		if (!strchr("-+=|_ \t", c))
+			return false;
+		drawn += c != ' ' && c != '\t' && c != '|';
+		i++;
+	}
+	return drawn >= 3;
+}
+
+/* "(12 rows)", "(1 Zeile)" */
+static bool is_row_count(struct str s)
+{
+	size_t i = 1;
+
+	if (s.n < 4 || s.p[0] != '(' || s.p[s.n - 1] != ')' || !isdigit((unsigned char)s.p[1]))
+		return false;
+	while (i < s.n && isdigit((unsigned char)s.p[i]))
+		i++;
+	return i < s.n && s.p[i] == ' ' && str_find(s, "=") == s.n;
+}
+
+static bool is_header(struct str s)
+{
+	s = str_trim(s);
+	if (s.n > 1 && s.p[0] == '"' && s.p[s.n - 1] == '"')
+		s = (struct str){s.p + 1, s.n - 2};
+	return str_is_nocase(s, "QUERY PLAN") || str_is(s, "```") || str_is(s, "```sql") ||
+	       str_is(s, "```text") || str_is(s, "EXPLAIN");
+}
+
+static struct str expand_tabs(struct arena *a, struct str s)
+{
+	size_t tabs = 0, i;
+	struct text t = {0};
+
+	for (i = 0; i < s.n && (s.p[i] == ' ' || s.p[i] == '\t'); i++)
+		tabs += s.p[i] == '\t';
+	if (tabs == 0)
+		return s;
+	for (size_t k = 0; k < i; k++)
+		text_pad(&t, ' ', s.p[k] == '\t' ? 8 - t.n % 8 : 1);
+	text_add(&t, s.p + i, s.n - i);
+	s = arena_str(a, text_slice(&t));
+	text_release(&t);
+	return s;
+}
+
+/* No-break spaces become blanks; zero-width ones and byte order marks go. */
+static struct str plain_spaces(struct arena *a, struct str s)
+{
+	char *out;
+	size_t n = 0;
+
+	if (memchr(s.p, 0xc2, s.n) == NULL && memchr(s.p, 0xef, s.n) == NULL &&
+	    memchr(s.p, 0xe2, s.n) == NULL)
+		return s;
+	out = arena_alloc(a, s.n + 1);
+	for (size_t i = 0; i < s.n; i++) {
+		struct str rest = str_skip(s, i);
+
+		if (str_starts(rest, "\xc2\xa0")) {
+			out[n++] = ' ';
+			i++;
+		} else if (str_starts(rest, "\xef\xbb\xbf") || str_starts(rest, "\xe2\x80\x8b")) {
+			i += 2;
+		} else {
+			out[n++] = s.p[i];
+		}
+	}
+	return (struct str){out, n};
+}
+
+static struct str unescape(struct arena *a, struct str s, const char *what, char with)
+{
+	size_t len = strlen(what), n = 0;
+	char *out;
+
+	if (str_find(s, what) == s.n)
+		return s;
+	out = arena_alloc(a, s.n + 1);
+	for (size_t i = 0; i < s.n; i++) {
+		out[n++] = s.p[i];
+		if (str_starts(str_skip(s, i), what)) {
+			out[n - 1] = with;
+			i += len - 1;
+		}
+	}
+	return (struct str){out, n};
+}
+
+/* --- habits ---------------------------------------------------------------------- */
+
+static bool has_number(struct str s, size_t number, size_t *skip)
+{
+	size_t i = 0, x = 0;
+
+	s = trim_end(s);
+	while (i < s.n && s.p[i] == ' ')
+		i++;
+	for (; i < s.n && isdigit((unsigned char)s.p[i]) && x < 100000; i++)
+		x = x * 10 + (size_t)(s.p[i] - '0');
+	if (x != number || i == s.n || !strchr(" \t|:.,", s.p[i]))
+		return false;
+	*skip = i + (s.p[i] != ' ' && s.p[i] != '\t');
+	return true;
+}
+
+static void note(struct habits *h, struct str s)
+{
+	struct str t = str_trim(s);
+	size_t skip;
+
+	if (t.n == 0 || is_rule(t) || is_header(t) || is_row_count(t))
+		return;
+	h->lines++;
+	h->bars += bar_at(t) > 0 || bar_behind(t) > 0;
+	if (bar_behind(t))
+		t = trim_end(str_before(t, t.n - bar_behind(t)));
+	h->plus += ends_cell(t);
+	h->quoted += t.n > 1 && s.n && s.p[0] == '"' && (str_ends(t, "\"") || str_ends(t, "\","));
+	h->mailed += str_starts(s, ">");
+	h->comment += str_starts(s, "--");
+	h->numbered += has_number(s, h->numbered + 1, &skip);
+	h->has_html |= str_starts(t, "-&gt;");
+}
+
+static struct str apply(struct arena *a, const struct habits *h, struct str s, size_t *number)
+{
+	struct str t = str_trim(s);
+	size_t skip;
+
+	if (t.n == 0 || is_rule(t) || is_header(t) || is_row_count(t))
+		return STR_NONE;
+	if (h->mailed * 2 > h->lines && str_starts(s, ">"))
+		s = str_skip(s, 1);
+	if (h->comment * 2 > h->lines && str_starts(s, "--"))
+		s = str_skip(s, 2);
+	if (h->numbered > 1 && h->numbered == h->lines && has_number(s, *number, &skip)) {
+		s = str_skip(s, skip);
+		(*number)++;
+	}
+	if (h->bars * 2 > h->lines) {
+		t = str_trim(s);
+		if (bar_at(t))
+			s = str_skip(t, bar_at(t));
+		s = trim_end(s);
+		s = str_before(s, s.n - bar_behind(s));
+	}
+	if (h->plus * 2 >= h->lines && h->plus > 0 && ends_cell(trim_end(s))) {
+		s = trim_end(s);
+		s = trim_end(str_before(s, s.n - (str_ends(s, "+") ? 1 : 3)));
+	}
+	if (h->quoted * 2 > h->lines && str_starts(s, "\"")) {
+		s = trim_end(s);
+		if (str_ends(s, ","))
+			s.n--;
+		if (s.n > 1 && str_ends(s, "\""))
+			s = unescape(a, (struct str){s.p + 1, s.n - 2}, "\"\"", '"');
+	}
+	if (h->has_html) {
+		s = unescape(a, s, "&gt;", '>');
+		s = unescape(a, s, "&lt;", '<');
+		s = unescape(a, s, "&quot;", '"');
+		s = unescape(a, s, "&amp;", '&');
+	}
+	return is_header(s) || is_rule(str_trim(s)) ? STR_NONE : s;
+}
+
+/* --- the whole text -------------------------------------------------------------- */
+
+/* The whole paste is one quoted cell: "Seq Scan …\n  Filter: (""Name"" = 1)" */
+static struct str one_cell(struct arena *a, struct str text)
+{
+	struct str t = str_trim(text);
+	size_t eol = str_find(t, "\n");
+
+	if (t.n < 4 || t.p[0] != '"' || t.p[t.n - 1] != '"' || eol == t.n)
+		return text;
+	if (str_ends(str_before(t, eol), "\"") || t.p[eol + 1] == '"')
+		return text;
+	return unescape(a, (struct str){t.p + 1, t.n - 2}, "\"\"", '"');
+}
+
+/* psql's wrapped format: a mark at the end of the line and one where the next goes on. */
+static size_t wrap_mark(struct str line, struct str next)
+{
+	static const char *const marks[] = {".", "\xe2\x80\xa6"};
+
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++)
+		if (str_ends(line, marks[i]) && str_starts(next, marks[i]))
+			return strlen(marks[i]);
+	return 0;
+}
+
+static void unwrap(struct arena *a, struct plan_lines *l)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->line.n; i++) {
+		struct plan_line *last = kept ? &l->line.at[kept - 1] : NULL;
+		struct str s = l->line.at[i].text;
+		size_t mark = last ? wrap_mark(last->text, s) : 0;
+
+		if (mark)
+			last->text = arena_printf(a, "%.*s%.*s", (int)(last->text.n - mark),
+						  last->text.p, (int)(s.n - mark), s.p + mark);
+		else
+			l->line.at[kept++] = l->line.at[i];
+	}
+	l->line.n = kept;
+}
+
+void plan_unframe(struct arena *a, struct str text, struct plan_lines *out)
+{
+	struct habits h = {0};
+	size_t due = 1;
+	int number = 0;
+
+	out->line.n = 0;
+	if (text.n == 0)
+		return;
+	text = one_cell(a, plain_spaces(a, text));
+	for (int pass = 0; pass < 2; pass++) {
+		struct str rest = text;
+
+		while (rest.n) {
+			const char *end = memchr(rest.p, '\n', rest.n);
+			size_t eol = end ? (size_t)(end - rest.p) : rest.n;
+			struct str s = str_before(rest, eol);
+
+			rest = str_skip(rest, eol < rest.n ? eol + 1 : eol);
+			if (s.n && s.p[s.n - 1] == '\r')
+				s.n--;
+			if (pass == 0) {
+				note(&h, s);
+				continue;
+			}
+			number++;
+			s = apply(a, &h, s, &due);
+			if (s.p)
+				*VEC_PUSH(&out->line) =
+					(struct plan_line){expand_tabs(a, s), number};
+		}
+	}
+	unwrap(a, out);
+	for (size_t i = 0; i < out->line.n; i++)
+		out->line.at[i].text = trim_end(out->line.at[i].text);
+}
