@@ -16,7 +16,7 @@
  * "Join Type": "Left" for text's "Hash Left Join"), identifiers are unquoted.  A node type or
  * field we do not know is kept as it stands and shown; it is never an error.
  *
- * Everything lives in the arena given.  Slices may point into the text given: keep it as long.
+ * Everything lives in the arena given; nothing points into the text.
  */
 #ifndef ANALYZER_PLAN_H
 #define ANALYZER_PLAN_H
@@ -92,6 +92,7 @@ enum plan_kind {
 	X(lossy_blocks, "Lossy Heap Blocks")                                                       \
 	X(sort_kb, "Sort Space Used")                                                              \
 	X(buckets, "Hash Buckets")                                                                 \
+	X(buckets_planned, "Original Hash Buckets")                                                \
 	X(batches, "Hash Batches")                                                                 \
 	X(batches_planned, "Original Hash Batches")                                                \
 	X(agg_batches, "HashAgg Batches")                                                          \
@@ -234,6 +235,15 @@ struct plan_list {
 void plan_find(struct arena *a, struct str text, struct plan_list *out);
 void plan_list_release(struct plan_list *l);
 
+/* The same, one plan at a time: each is handed over and gone, with its arena, when the call
+ * returns.  For logs of any size: memory is bounded by the largest plan. */
+struct plan_counts {
+	size_t plans, broken;
+	struct err why; /* of the first broken one */
+};
+void plan_each(struct str text, void (*on_plan)(void *ctx, struct arena *a, struct plan *p),
+	       void *ctx, struct plan_counts *counts);
+
 /* --- a node -------------------------------------------------------------------- */
 
 /* The named property, its items joined by ", "; STR_NONE. */
@@ -269,6 +279,7 @@ struct plan_line {
 };
 struct plan_lines {
 	VEC(struct plan_line) line;
+	size_t width; /* lines were broken at this many bytes; 0: they were not */
 };
 void plan_unframe(struct arena *a, struct str text, struct plan_lines *out);
 
@@ -279,8 +290,7 @@ void plan_node_adopt(struct arena *a, struct plan_node *up, struct plan_node *ch
  * the key do not matter (XML writes I-O-Read-Time). */
 void plan_node_set(struct arena *a, struct plan_node *n, struct str key, struct str value);
 void plan_node_add(struct arena *a, struct plan_node *n, struct str key, struct str item);
-void plan_node_set_number(
-	struct arena *a, struct plan_node *n, struct str key, double value, struct str as_text);
+bool plan_node_set_number(struct plan_node *n, struct str key, double value); /* false: no number */
 void plan_node_settle(struct plan_node *n); /* kind, alias: after all fields are set */
 
 /* Reads one plan of the text format from lines[*at] on; *at is left behind it.  NULL: none. */

@@ -14,7 +14,11 @@
 struct finder {
 	struct arena *a;
 	const struct plan_lines *l;
-	struct plan_list *out;
+	struct plan_list found; /* by the reader at work; handed over by settle() */
+	void (*on_plan)(void *ctx, struct arena *a, struct plan *p);
+	void *ctx;
+	struct plan_counts *counts;
+	bool is_stream; /* a plan is gone once it was handed over */
 	size_t at;
 	double duration_ms; /* of the plan that follows; NAN */
 	struct text query;  /* likewise */
@@ -24,16 +28,16 @@ struct finder {
 
 static void note_broken(struct finder *f, const char *format, const struct err *why)
 {
-	if (f->out->broken++ == 0)
-		err_set(&f->out->why, "line %d: a plan in %s that cannot be read: %s",
+	if (f->counts->broken++ == 0)
+		err_set(&f->counts->why, "line %d: a plan in %s that cannot be read: %s",
 			f->l->line.at[f->at].number, format, why->text);
 }
 
-/* What the log said before the plan belongs to every plan found from `first` on. */
-static void settle(struct finder *f, size_t first, enum plan_format format, int line)
+/* Completes the plans just found with what the log said before them, and hands them over. */
+static void settle(struct finder *f, enum plan_format format, int line)
 {
-	for (size_t i = first; i < f->out->plan.n; i++) {
-		struct plan *p = f->out->plan.at[i];
+	for (size_t i = 0; i < f->found.plan.n; i++) {
+		struct plan *p = f->found.plan.at[i];
 
 		p->format = format;
 		p->line = line;
@@ -41,7 +45,12 @@ static void settle(struct finder *f, size_t first, enum plan_format format, int 
 		if (p->query.n == 0 && f->query.n)
 			p->query = arena_str(f->a, str_trim(text_slice(&f->query)));
 		plan_measure(f->a, p);
+		f->counts->plans++;
+		f->on_plan(f->ctx, f->a, p);
 	}
+	f->found.plan.n = 0;
+	if (f->is_stream)
+		arena_reset(f->a);
 	f->duration_ms = NAN;
 	f->in_query = false;
 	text_clear(&f->query);
@@ -115,7 +124,7 @@ static bool is_json_start(struct str s)
 
 static void read_json(struct finder *f)
 {
-	size_t first = f->out->plan.n, end = join_json(f);
+	size_t end = join_json(f);
 	int line = f->l->line.at[f->at].number;
 	struct str joined = text_slice(&f->joined);
 	bool looks = str_find(joined, "\"Node Type\"") < joined.n;
@@ -131,20 +140,20 @@ static void read_json(struct finder *f)
 		return;
 	}
 	doc = json_loadb(joined.p, joined.n, JSON_ALLOW_NUL, &error);
-	if (doc == NULL || plan_tree_read(f->a, doc, f->out) == 0) {
+	if (doc == NULL || plan_tree_read(f->a, doc, &f->found) == 0) {
 		err_set(&why, "%s", doc ? "no plan in it" : error.text);
 		note_broken(f, "JSON", &why);
 	}
 	json_decref(doc);
 	f->at = end;
-	settle(f, first, PLAN_JSON, line);
+	settle(f, PLAN_JSON, line);
 }
 
 /* --- XML and YAML -------------------------------------------------------------------- */
 
 static void read_xml(struct finder *f)
 {
-	size_t first = f->out->plan.n, end = f->at;
+	size_t end = f->at;
 	int line = f->l->line.at[f->at].number;
 	size_t used;
 	struct err why = {{0}};
@@ -160,11 +169,11 @@ static void read_xml(struct finder *f)
 			break;
 	}
 	doc = plan_xml_read(text_slice(&f->joined), &used, &why);
-	if (doc == NULL || plan_tree_read(f->a, doc, f->out) == 0)
+	if (doc == NULL || plan_tree_read(f->a, doc, &f->found) == 0)
 		note_broken(f, "XML", &why);
 	json_decref(doc);
 	f->at = doc ? end : f->at + 1;
-	settle(f, first, PLAN_XML, line);
+	settle(f, PLAN_XML, line);
 }
 
 static bool is_yaml_start(struct str s)
@@ -177,12 +186,12 @@ static bool is_yaml_start(struct str s)
 
 static void read_yaml(struct finder *f)
 {
-	size_t first = f->out->plan.n, before = f->at;
+	size_t before = f->at;
 	int line = f->l->line.at[f->at].number;
 	struct err why = {{0}};
 	json_t *doc = plan_yaml_read(f->l, &f->at, &why);
 
-	if (doc == NULL || plan_tree_read(f->a, doc, f->out) == 0) {
+	if (doc == NULL || plan_tree_read(f->a, doc, &f->found) == 0) {
 		size_t after = f->at;
 
 		f->at = before;
@@ -193,7 +202,7 @@ static void read_yaml(struct finder *f)
 		f->at = after;
 	}
 	json_decref(doc);
-	settle(f, first, PLAN_YAML, line);
+	settle(f, PLAN_YAML, line);
 }
 
 /* --- text ---------------------------------------------------------------------------- */
@@ -240,7 +249,6 @@ static bool note_query(struct finder *f, struct str s)
 
 static bool read_text(struct finder *f)
 {
-	size_t first = f->out->plan.n;
 	int line = f->l->line.at[f->at].number;
 	struct str s = f->l->line.at[f->at].text;
 	struct plan *p;
@@ -251,36 +259,109 @@ static bool read_text(struct finder *f)
 	p = plan_text_read(f->a, f->l, &f->at);
 	if (p == NULL)
 		return false;
-	*VEC_PUSH(&f->out->plan) = p;
-	settle(f, first, PLAN_TEXT, line);
+	*VEC_PUSH(&f->found.plan) = p;
+	settle(f, PLAN_TEXT, line);
 	return true;
+}
+
+static void find(struct finder *f, struct str text, int first_line)
+{
+	struct arena frame = {0};
+	struct plan_lines lines = {0};
+
+	plan_unframe(&frame, text, &lines);
+	for (size_t i = 0; i < lines.line.n; i++)
+		lines.line.at[i].number += first_line;
+	f->l = &lines;
+	f->at = 0;
+	while (f->at < lines.line.n) {
+		struct str s = lines.line.at[f->at].text, t = str_trim(s);
+
+		if (t.n == 0 || note_duration(f, s))
+			f->at++;
+		else if (is_json_start(t))
+			read_json(f);
+		else if (str_find(t, "<explain") < t.n)
+			read_xml(f);
+		else if (is_yaml_start(t))
+			read_yaml(f);
+		else if (!plan_text_begins(t) || !read_text(f)) {
+			note_query(f, s);
+			f->at++;
+		}
+	}
+	VEC_RELEASE(&lines.line);
+	arena_release(&frame);
+}
+
+static void release(struct finder *f)
+{
+	VEC_RELEASE(&f->found.plan);
+	text_release(&f->query);
+	text_release(&f->joined);
+}
+
+static void keep(void *ctx, struct arena *a, struct plan *p)
+{
+	struct plan_list *out = ctx;
+
+	(void)a;
+	*VEC_PUSH(&out->plan) = p;
 }
 
 void plan_find(struct arena *a, struct str text, struct plan_list *out)
 {
-	struct plan_lines lines = {0};
-	struct finder f = {.a = a, .l = &lines, .out = out, .duration_ms = NAN};
+	struct plan_counts counts = {0};
+	struct finder f = {.a = a, .on_plan = keep, .ctx = out, .counts = &counts,
+			   .duration_ms = NAN};
 
-	plan_unframe(a, text, &lines);
-	while (f.at < lines.line.n) {
-		struct str s = lines.line.at[f.at].text, t = str_trim(s);
+	find(&f, text, 0);
+	release(&f);
+	out->broken += counts.broken;
+	if (counts.broken && out->broken == counts.broken)
+		out->why = counts.why;
+}
 
-		if (t.n == 0 || note_duration(&f, s))
-			f.at++;
-		else if (is_json_start(t))
-			read_json(&f);
-		else if (str_find(t, "<explain") < t.n)
-			read_xml(&f);
-		else if (is_yaml_start(t))
-			read_yaml(&f);
-		else if (!plan_text_begins(t) || !read_text(&f)) {
-			note_query(&f, s);
-			f.at++;
+/* --- logs of any size ------------------------------------------------------------------- */
+
+#define WINDOW ((size_t)4 << 20)
+
+/* How much of the text to take at once: up to a line that announces a plan, beyond WINDOW. */
+static size_t window(struct str text)
+{
+	static const char mark[] = "plan:\n";
+	const char *hit;
+
+	if (text.n <= WINDOW)
+		return text.n;
+	hit = memmem(text.p + WINDOW, text.n - WINDOW, mark, sizeof(mark) - 1);
+	while (hit && hit > text.p && hit[-1] != '\n')
+		hit--;
+	return hit && hit > text.p ? (size_t)(hit - text.p) : text.n;
+}
+
+void plan_each(struct str text, void (*on_plan)(void *ctx, struct arena *a, struct plan *p),
+	       void *ctx, struct plan_counts *counts)
+{
+	struct arena arena = {0};
+	struct finder f = {.a = &arena, .on_plan = on_plan, .ctx = ctx, .counts = counts,
+			   .is_stream = true, .duration_ms = NAN};
+	int line = 0;
+
+	*counts = (struct plan_counts){0};
+	while (text.n) {
+		struct str part = str_before(text, window(text));
+
+		find(&f, part, line);
+		text = str_skip(text, part.n);
+		for (const char *p = part.p; text.n && p < part.p + part.n; line++) {
+			p = memchr(p, '\n', (size_t)(part.p + part.n - p));
+			if (p++ == NULL)
+				break;
 		}
 	}
-	VEC_RELEASE(&lines.line);
-	text_release(&f.query);
-	text_release(&f.joined);
+	release(&f);
+	arena_release(&arena);
 }
 
 void plan_list_release(struct plan_list *l)

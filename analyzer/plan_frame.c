@@ -25,7 +25,7 @@ struct habits {
 
 static bool ends_cell(struct str s)
 {
-	return str_ends(s, "+") || str_ends(s, "\xe2\x86\xb5");
+	return s.n && (s.p[s.n - 1] == '+' || str_ends(s, "\xe2\x86\xb5"));
 }
 
 static struct str trim_end(struct str s)
@@ -39,6 +39,8 @@ static struct str trim_end(struct str s)
 
 static size_t bar_at(struct str s)
 {
+	if (s.n == 0 || (s.p[0] != '|' && s.p[0] != '\xe2'))
+		return 0;
 	if (str_starts(s, "|"))
 		return 1;
 	if (str_starts(s, "\xe2\x94\x82") || str_starts(s, "\xe2\x95\x91") ||
@@ -49,6 +51,8 @@ static size_t bar_at(struct str s)
 
 static size_t bar_behind(struct str s)
 {
+	if (s.n == 0 || (s.p[s.n - 1] != '|' && (unsigned char)s.p[s.n - 1] < 0x80))
+		return 0;
 	if (str_ends(s, "||")) /* the operator, at a wrap */
 		return 0;
 	if (str_ends(s, "|"))
@@ -96,7 +100,9 @@ static bool is_row_count(struct str s)
 static bool is_header(struct str s)
 {
 	s = str_trim(s);
-	if (s.n > 1 && s.p[0] == '"' && s.p[s.n - 1] == '"')
+	if (s.n < 3 || s.n > 20 || !strchr("QqEe`\"", s.p[0]))
+		return false;
+	if (s.p[0] == '"' && s.p[s.n - 1] == '"')
 		s = (struct str){s.p + 1, s.n - 2};
 	return str_is_nocase(s, "QUERY PLAN") || str_is(s, "```") || str_is(s, "```sql") ||
 	       str_is(s, "```text") || str_is(s, "EXPLAIN");
@@ -104,19 +110,17 @@ static bool is_header(struct str s)
 
 static struct str expand_tabs(struct arena *a, struct str s)
 {
-	size_t tabs = 0, i;
-	struct text t = {0};
+	size_t blanks = 0, column = 0;
+	char *out;
 
-	for (i = 0; i < s.n && (s.p[i] == ' ' || s.p[i] == '\t'); i++)
-		tabs += s.p[i] == '\t';
-	if (tabs == 0)
+	for (; blanks < s.n && (s.p[blanks] == ' ' || s.p[blanks] == '\t'); blanks++)
+		column = s.p[blanks] == '\t' ? (column / 8 + 1) * 8 : column + 1;
+	if (column == blanks)
 		return s;
-	for (size_t k = 0; k < i; k++)
-		text_pad(&t, ' ', s.p[k] == '\t' ? 8 - t.n % 8 : 1);
-	text_add(&t, s.p + i, s.n - i);
-	s = arena_str(a, text_slice(&t));
-	text_release(&t);
-	return s;
+	out = arena_alloc(a, column + s.n - blanks + 1);
+	memset(out, ' ', column);
+	memcpy(out + column, s.p + blanks, s.n - blanks);
+	return (struct str){out, column + s.n - blanks};
 }
 
 /* No-break spaces become blanks; zero-width ones and byte order marks go. */
@@ -237,6 +241,8 @@ static struct str apply(struct arena *a, const struct habits *h, struct str s, s
 		s = unescape(a, s, "&quot;", '"');
 		s = unescape(a, s, "&amp;", '&');
 	}
+	if (h->bars + h->plus + h->quoted + h->mailed + h->comment == 0)
+		return s;
 	return is_header(s) || is_rule(str_trim(s)) ? STR_NONE : s;
 }
 
@@ -248,6 +254,10 @@ static struct str one_cell(struct arena *a, struct str text)
 	struct str t = str_trim(text);
 	size_t eol = str_find(t, "\n");
 
+	if (is_header(str_before(t, eol)) && eol < t.n) {
+		t = str_trim(str_skip(t, eol));
+		eol = str_find(t, "\n");
+	}
 	if (t.n < 4 || t.p[0] != '"' || t.p[t.n - 1] != '"' || eol == t.n)
 		return text;
 	if (str_ends(str_before(t, eol), "\"") || t.p[eol + 1] == '"')
@@ -284,6 +294,20 @@ static void unwrap(struct arena *a, struct plan_lines *l)
 	l->line.n = kept;
 }
 
+/* A terminal's width: several lines are as long as any, and none is longer. */
+static size_t broken_at(const struct plan_lines *l)
+{
+	size_t longest = 0, times = 0;
+
+	for (size_t i = 0; i < l->line.n; i++) {
+		size_t n = l->line.at[i].text.n;
+
+		times = n > longest ? 1 : times + (n == longest);
+		longest = n > longest ? n : longest;
+	}
+	return times > 1 && longest >= 40 ? longest : 0;
+}
+
 void plan_unframe(struct arena *a, struct str text, struct plan_lines *out)
 {
 	struct habits h = {0};
@@ -317,6 +341,7 @@ void plan_unframe(struct arena *a, struct str text, struct plan_lines *out)
 		}
 	}
 	unwrap(a, out);
+	out->width = broken_at(out);
 	for (size_t i = 0; i < out->line.n; i++)
 		out->line.at[i].text = trim_end(out->line.at[i].text);
 }

@@ -93,7 +93,8 @@ static size_t find_word(struct str key)
 		is_filled = true;
 	}
 	for (unsigned h = key_hash(key); slot[h % SLOTS]; h++)
-		if (same_key(key, word(slot[h % SLOTS] - 1u)))
+		if (str_is(key, word(slot[h % SLOTS] - 1u)) ||
+		    same_key(key, word(slot[h % SLOTS] - 1u)))
 			return slot[h % SLOTS] - 1u;
 	return WORDS;
 }
@@ -182,7 +183,7 @@ void plan_node_add(struct arena *a, struct plan_node *n, struct str key, struct 
 	struct plan_prop *p;
 	struct str *list;
 
-	p = prop_of(a, n, w < WORDS ? str_of(word(w)) : key);
+	p = prop_of(a, n, w < WORDS ? str_of(word(w)) : arena_str(a, key));
 	if ((p->values & (p->values - 1)) == 0) {
 		list = ARENA_ARRAY(a, struct str, p->values ? p->values * 2 : 1);
 		if (p->values)
@@ -216,19 +217,19 @@ void plan_node_set(struct arena *a, struct plan_node *n, struct str key, struct 
 		n->is_parallel = is_true(value);
 	else if (same_key(key, "Disabled"))
 		n->is_disabled = is_true(value);
-	else
+	else if (!same_key(key, "Inner Unique") && /* the text format says it only when VERBOSE */
+		 !str_is_nocase(value, "false"))   /* the text format leaves these out */
 		plan_node_add(a, n, key, value);
 }
 
-void plan_node_set_number(struct arena *a, struct plan_node *n, struct str key, double value,
-			  struct str as_text)
+bool plan_node_set_number(struct plan_node *n, struct str key, double value)
 {
 	size_t w = find_word(key);
 
-	if (w < ARRAY_LEN(numbers))
-		memcpy((char *)n + numbers[w].offset, &value, sizeof(value));
-	else
-		plan_node_set(a, n, key, as_text);
+	if (w >= ARRAY_LEN(numbers))
+		return false;
+	memcpy((char *)n + numbers[w].offset, &value, sizeof(value));
+	return true;
 }
 
 void plan_node_settle(struct plan_node *n)

@@ -50,6 +50,7 @@ struct reader {
 	size_t label_column;
 	bool in_planning; /* below "Planning:" */
 	bool in_jit;
+	size_t worker_column; /* deeper lines belong to the worker; SIZE_MAX: to the node */
 	bool is_indented; /* some child was deeper than the root: indentation can be trusted */
 };
 
@@ -176,12 +177,12 @@ static struct str next_line(struct reader *r, const struct plan_lines *l, size_t
 	struct text joined = {0};
 	char quote = 0;
 	int open = open_parens(s, 0, &quote);
-	size_t widest = s.n;
 
 	(*at)++;
 	for (int more = 0; *at < l->line.n && more < 200; more++, (*at)++) {
 		struct str next = l->line.at[*at].text, n = str_trim(next);
-		bool goes_on = open > 0 || quote;
+		bool was_cut = l->width && l->line.at[*at - 1].text.n >= l->width;
+		bool goes_on = open > 0 || quote || (was_cut && !begins_new(n));
 
 		if (n.n == 0 || is_arrow(n) || (goes_on && begins_new(n) && key_length(n) && !quote))
 			break;
@@ -194,19 +195,13 @@ static struct str next_line(struct reader *r, const struct plan_lines *l, size_t
 			break;
 		if (joined.n == 0)
 			text_str(&joined, s);
-		if (quote)
-			text_puts(&joined, next.n < widest ? "\n" : "");
-		else if (next.n && l->line.at[*at - 1].text.n < widest)
-			text_puts(&joined, " ");
+		if (!was_cut)
+			text_puts(&joined, quote ? "\n" : " ");
 		text_str(&joined, quote ? next : n);
-		if (next.n > widest)
-			widest = next.n;
 		open = open_parens(quote ? next : n, open, &quote);
 	}
-	if (joined.n) {
-		s = arena_str(r->a, text_slice(&joined));
-		text_release(&joined);
-	}
+	s = arena_str(r->a, joined.n ? text_slice(&joined) : s); /* the plan borrows from it */
+	text_release(&joined);
 	return s;
 }
 
@@ -480,6 +475,7 @@ static struct plan_node *read_node(struct reader *r, struct str s, size_t column
 	if (r->depth < MAX_DEPTH)
 		r->level[r->depth++] = (struct level){n, column};
 	r->last = n;
+	r->worker_column = SIZE_MAX;
 	r->in_planning = r->in_jit = false;
 	return n;
 }
@@ -545,11 +541,18 @@ static void set_hash(struct plan_node *n, struct str s)
 	size_t batches = str_find(s, "Batches: ");
 	struct str b = str_skip(s, batches);
 
-	n->buckets = after(s, "Buckets: ");
+	n->buckets = n->buckets_planned = after(s, "Buckets: ");
+	if (!isnan(after(str_before(s, batches), "(originally ")))
+		n->buckets_planned = after(s, "(originally ");
 	n->batches = n->batches_planned = after(b, "Batches: ");
 	if (!isnan(after(b, "(originally ")))
 		n->batches_planned = after(b, "(originally ");
 	n->peak_kb = after(s, "Memory Usage: ");
+}
+
+static void set_worker_sort(struct plan_worker *w, struct str s)
+{
+	set_sort(&w->sort_method, &w->sort_type, &w->sort_kb, str_skip(s, strlen("Sort Method: ")));
 }
 
 /* "Worker 0:  actual time=… rows=… loops=…", "Worker 0:  Sort Method: quicksort  Memory: 25kB" */
@@ -574,7 +577,7 @@ static void set_worker(struct reader *r, struct plan_node *n, struct str s)
 		w->rows = after(rest, "rows=");
 		w->loops = after(rest, "loops=");
 	} else if (str_starts(rest, "Sort Method: ")) {
-		set_sort(&w->sort_method, &w->sort_type, &w->sort_kb, str_skip(rest, 13));
+		set_worker_sort(w, rest);
 	}
 }
 
@@ -618,18 +621,34 @@ static void set_memoize(struct plan_node *n, struct str s)
 	n->peak_kb = after(s, "Memory Usage: ");
 }
 
+/* "1  Sort Method: quicksort  Average Memory: 26kB  Peak Memory: 26kB", likewise "Disk" */
 static void set_sort_groups(struct reader *r, struct plan_node *n, struct str key, struct str s)
 {
-	struct str stem = arena_printf(r->a, "%.*s.", STR_ARGS(key));
-	size_t disk = str_find(s, "Disk: ");
+	static const char *const where[] = {"Memory", "Disk"};
+	struct str stem = str_of(arena_cstr(r->a, key));
+	size_t methods = str_find(s, "Sort Method");
+	struct str m = str_skip(str_skip(s, methods), str_find(str_skip(s, methods), ": ") + 2);
+	struct text name = {0};
 
-	plan_node_set(r->a, n, arena_printf(r->a, "%.*sGroup Count", STR_ARGS(stem)),
+	plan_node_set(r->a, n, arena_printf(r->a, "%.*s.Group Count", STR_ARGS(stem)),
 		      str_before(s, str_find(s, " ")));
-	if (disk < s.n)
-		plan_node_set(r->a, n,
-			      arena_printf(r->a, "%.*sSort Space Disk.Peak Sort Space Used",
-					   STR_ARGS(stem)),
-			      arena_printf(r->a, "%.0f", after(str_skip(s, disk), "Peak Disk: ")));
+	add_list(r->a, n, arena_printf(r->a, "%.*s.Sort Methods Used", STR_ARGS(stem)),
+		 arena_str(r->a, str_before(m, str_find(m, "  "))));
+	for (size_t i = 0; i < ARRAY_LEN(where); i++)
+		for (int peak = 0; peak < 2; peak++) {
+			double kb;
+
+			text_clear(&name);
+			text_printf(&name, "%s %s: ", peak ? "Peak" : "Average", where[i]);
+			kb = after(s, name.p);
+			if (!isnan(kb))
+				plan_node_set(r->a, n,
+					      arena_printf(r->a, "%.*s.Sort Space %s.%s Sort Space Used",
+							   STR_ARGS(stem), where[i],
+							   peak ? "Peak" : "Average"),
+					      arena_printf(r->a, "%.0f", kb));
+		}
+	text_release(&name);
 }
 
 static void set_property(struct reader *r, struct plan_node *n, struct str s)
@@ -669,10 +688,17 @@ static void set_property(struct reader *r, struct plan_node *n, struct str s)
 		n->wal_records = plan_num(after(v, "records="));
 		n->wal_fpi = plan_num(after(v, "fpi="));
 		n->wal_bytes = plan_num(after(v, "bytes="));
+	} else if (str_is(key, "Sampling")) {
+		size_t open = str_find(v, " (");
+
+		plan_node_set(r->a, n, STR("Sampling Method"), arena_str(r->a, str_before(v, open)));
+		v = str_skip(v, open + 2);
+		add_list(r->a, n, STR("Sampling Parameters"),
+			 arena_str(r->a, str_before(v, v.n ? v.n - 1 : 0)));
 	} else if (str_is(key, "Full-sort Groups") || str_is(key, "Pre-sorted Groups")) {
 		set_sort_groups(r, n, key, v);
 	} else {
-		plan_node_set(r->a, n, arena_str(r->a, key), arena_str(r->a, v));
+		plan_node_set(r->a, n, key, arena_str(r->a, v));
 	}
 }
 
@@ -785,8 +811,15 @@ static bool read_line(struct reader *r, struct str line, int number)
 		return false;
 	if (str_starts(s, "Worker ") && s.n > 7 && isdigit((unsigned char)s.p[7])) {
 		set_worker(r, r->last, s);
+		r->worker_column = column;
 		return true;
 	}
+	if (column > r->worker_column) {
+		if (str_starts(s, "Sort Method: "))
+			set_worker_sort(&r->last->worker.at[r->last->worker.n - 1], s);
+		return true;
+	}
+	r->worker_column = SIZE_MAX;
 	if (is_label(s)) {
 		r->label = arena_str(r->a, s);
 		r->label_column = column;
@@ -800,13 +833,29 @@ static bool read_line(struct reader *r, struct str line, int number)
 	return true;
 }
 
+/* A bare "Limit" is a plan's root only when a plan's line follows. */
+static bool is_root(const struct plan_lines *l, size_t at)
+{
+	struct str s = l->line.at[at].text, next;
+
+	if (has_measure(s) || begins_with_any(str_trim(s), with_on, ARRAY_LEN(with_on)))
+		return true;
+	if (str_is(str_trim(s), "Result"))
+		return at + 1 == l->line.n || indent_of(l->line.at[at + 1].text) > indent_of(s);
+	if (at + 1 == l->line.n)
+		return false;
+	next = l->line.at[at + 1].text;
+	return is_arrow(str_trim(next)) ||
+	       (key_length(str_trim(next)) && indent_of(next) > indent_of(s));
+}
+
 struct plan *plan_text_read(struct arena *a, const struct plan_lines *l, size_t *at)
 {
 	struct reader r = {.a = a};
 	size_t first = *at;
 	struct str line = l->line.at[first].text;
 
-	if (!plan_text_begins(line))
+	if (!plan_text_begins(line) || !is_root(l, first))
 		return NULL;
 	r.p = plan_new(a);
 	r.p->format = PLAN_TEXT;

@@ -147,7 +147,8 @@ static void set_field(struct arena *a, struct plan_node *n, struct str key, json
 			set_field(a, n, inner, item, depth + 1);
 		}
 	} else if (json_is_number(v)) {
-		plan_node_set_number(a, n, key, json_number_value(v), scalar_text(a, v));
+		if (!plan_node_set_number(n, key, json_number_value(v)))
+			plan_node_set(a, n, key, scalar_text(a, v));
 	} else {
 		plan_node_set(a, n, key, scalar_text(a, v));
 	}
@@ -171,7 +172,7 @@ static struct plan_node *read_node(struct arena *a, json_t *v, int depth)
 			json_array_foreach(item, i, part)
 				read_worker(a, n, part);
 		} else {
-			set_field(a, n, arena_str(a, str_of(name)), item, 0);
+			set_field(a, n, str_of(name), item, 0);
 		}
 	}
 	plan_node_settle(n);
