@@ -150,7 +150,7 @@ static bool pair_store(struct builder *b, const struct conf_line *line, enum con
 static void pairs_store(
 	struct builder *b, const struct conf_line *line, enum conf_scope scope, void *base)
 {
-	const char *p = line->value, *key, *value;
+	const char *p = line->value, *key = NULL, *value;
 	struct buf err = {0};
 	int got;
 

@@ -164,10 +164,13 @@ static void read_pair(struct cursor *c)
 	}
 	skip_blanks(c);
 	if (key.len == 0 || *c->p != '=') {
+		const char *secret = strcasestr(start, "pass");
 		size_t shown;
 
 		skip_line(c);
 		shown = (size_t)(c->p - start);
+		if (secret && secret < c->p)
+			shown = (size_t)(secret - start);
 		report_error(r->report, c->file, c->line,
 			"expected `key = value`, [section], %%include or a comment; found \"%.*s\"",
 			(int)(shown < 40 ? shown : 40), start);
@@ -261,6 +264,8 @@ static char *slurp(const char *path, struct stat *st, size_t *len)
 		errno = EISDIR;
 		goto out;
 	}
+	if (st->st_size > 0 && st->st_size < FILE_MAX)
+		buf_reserve(&b, (size_t)st->st_size + 1); /* no copies left behind by growing */
 	for (;;) {
 		char chunk[8192];
 
@@ -365,7 +370,7 @@ void ini_read(struct conf *c, const char *path, const char *text, size_t len, st
 int ini_pair_next(
 	struct arena *a, const char **p, const char **key, const char **value, struct buf *err)
 {
-	const char *s = *p + strspn(*p, " \t"), *start = s;
+	const char *s = *p + strspn(*p, " \t"), *start = s, *before = *key;
 	char *out;
 
 	if (!*s)
@@ -374,7 +379,13 @@ int ini_pair_next(
 	*key = arena_strndup(a, start, (size_t)(s - start));
 	s += strspn(s, " \t");
 	if (*s != '=' || !**key) {
-		buf_printf(err, "expected key=value, found \"%.30s\"", start);
+		if (before && strcasestr(before, "pass")) /* may be the rest of it */
+			buf_printf(err,
+				"the value of %s ends too early: put it in single quotes, "
+				"with '' for each ' in it",
+				before);
+		else
+			buf_printf(err, "expected key=value, found \"%.30s\"", start);
 		return -1;
 	}
 	s++;

@@ -77,7 +77,8 @@ void ini_read(
 	struct conf *c, const char *path, const char *text, size_t len, struct conf_report *r);
 
 /* Walks `key=value key='value'` of a database, user or peer line.  1: a pair, texts into
- * the arena; 0: the end; -1: malformed, `err` says how. */
+ * the arena; 0: the end; -1: malformed, `err` says how.  *key is NULL
+ * before the first call, and left alone between calls. */
 int ini_pair_next(struct arena *a, const char **p, const char **key, const char **value,
 	struct buf *err) MUSTCHECK;
 

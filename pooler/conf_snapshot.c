@@ -7,11 +7,28 @@
 
 #include <ctype.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <syslog.h>
 
 /* --- memory ------------------------------------------------------------------ */
 
-#define BLOCK_SIZE 8192
+/* Blocks come from mmap: MADV_DONTDUMP keeps the passwords among the texts out of core
+ * dumps, and works on whole pages. */
+#define BLOCK_SIZE 65536
+
+static struct arena_block *block_new(size_t room)
+{
+	size_t size =
+		(sizeof(struct arena_block) + room + BLOCK_SIZE - 1) & ~(size_t)(BLOCK_SIZE - 1);
+	struct arena_block *b =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (b == MAP_FAILED)
+		log_die(LOG_PART_CONF, "out of memory");
+	(void)madvise(b, size, MADV_DONTDUMP);
+	b->size = size - sizeof *b;
+	return b;
+}
 
 void *arena_alloc(struct arena *a, size_t size)
 {
@@ -20,10 +37,7 @@ void *arena_alloc(struct arena *a, size_t size)
 
 	size = (size + 15) & ~(size_t)15;
 	if (!b || b->size - b->used < size) {
-		size_t room = size > BLOCK_SIZE ? size : BLOCK_SIZE;
-
-		b = mem_zalloc(sizeof *b + room);
-		b->size = room;
+		b = block_new(size);
 		b->next = a->blocks;
 		a->blocks = b;
 	}
@@ -52,7 +66,7 @@ void arena_free(struct arena *a)
 
 		a->blocks = b->next;
 		mem_wipe(b->data, b->used);
-		free(b);
+		munmap(b, sizeof *b + b->size);
 	}
 }
 

@@ -274,6 +274,29 @@ void value_print_allowed(const struct conf_setting *s, struct buf *out)
 	}
 }
 
+/* A text, but for what follows a password= inside it (LDAP options, a query that calls
+ * dblink): that is nobody's business. */
+static void print_text(const char *text, struct buf *out)
+{
+	static const char *const marks[] = {"password=", "passwd="};
+	const char *secret = NULL;
+	size_t skip;
+
+	for (size_t i = 0; i < ARRAY_LEN(marks) && !secret; i++) {
+		secret = strcasestr(text, marks[i]);
+		if (secret)
+			secret += strlen(marks[i]);
+	}
+	if (!secret) {
+		buf_put_str(out, text);
+		return;
+	}
+	skip = strcspn(secret, " \t;&");
+	buf_put(out, text, (size_t)(secret - text));
+	buf_put_str(out, "********");
+	print_text(secret + skip, out);
+}
+
 void value_print(const struct conf_setting *s, const union conf_value *v, struct buf *out)
 {
 	switch (s->type) {
@@ -305,7 +328,7 @@ void value_print(const struct conf_setting *s, const union conf_value *v, struct
 	case CONF_STRING:
 	case CONF_LIST:
 	case CONF_FILE:
-		buf_put_str(out, v->text ? v->text : "");
+		print_text(v->text ? v->text : "", out);
 		return;
 	}
 }

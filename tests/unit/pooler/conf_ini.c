@@ -171,6 +171,19 @@ START_TEST(malformed_lines)
 }
 END_TEST
 
+/* A slip near a password does not carry it into the log. */
+START_TEST(errors_do_not_tell_passwords)
+{
+	refuses("[databases]\na = user=u password='it's me'\n",
+		"2 a: the value of password ends too early: put it in single quotes, with '' for "
+		"each ' in it");
+	refuses("[databases]\na user=u password=secret\n",
+		"2 expected `key = value`, [section], %include or a comment; found \"a user=u \"");
+	refuses("[databases]\na = pasword=secret\n",
+		"2 a: no setting \"pasword\" in [databases]; did you mean \"password\"?");
+}
+END_TEST
+
 START_TEST(sections)
 {
 	const struct conf *c;
@@ -377,6 +390,7 @@ int main(void)
 	tcase_add_test(t, names_of_databases);
 	tcase_add_test(t, values_of_databases);
 	tcase_add_test(t, malformed_lines);
+	tcase_add_test(t, errors_do_not_tell_passwords);
 	tcase_add_test(t, sections);
 	tcase_add_test(t, every_error_is_listed);
 	tcase_add_test(t, a_flood_of_errors_is_cut);

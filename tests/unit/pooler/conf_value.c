@@ -220,6 +220,9 @@ START_TEST(secrets_are_masked)
 {
 	READS("metrics_password", "hunter2", "********");
 	READS("metrics_password", "", "");
+	READS("auth_ldap_options", "ldapserver=h ldapbindpasswd=\"pw\" ldaptls=1",
+		"ldapserver=h ldapbindpasswd=******** ldaptls=1");
+	READS("server_check_query", "x Password=a;PASSWD=b", "x Password=********;PASSWD=********");
 }
 END_TEST
 
