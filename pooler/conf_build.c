@@ -95,7 +95,8 @@ static void pooler_line(struct builder *b, const struct conf_line *line)
 	struct buf err = {0};
 
 	if (!s) {
-		conf_say_unknown(CONF_IN_POOLER, line->key, &err);
+		if (!report_is_full(b->report)) /* guessing is dear */
+			conf_say_unknown(CONF_IN_POOLER, line->key, &err);
 		report_error(b->report, line->file, line->line, "%s", buf_cstr(&err));
 	} else if (!value_parse(s, line->value, &v, &err)) {
 		report_error(b->report, line->file, line->line, "%s", buf_cstr(&err));
@@ -126,7 +127,8 @@ static bool pair_store(struct builder *b, const struct conf_line *line, enum con
 	bool ok = false;
 
 	if (!s) {
-		conf_say_unknown(scope, key, &err);
+		if (!report_is_full(b->report))
+			conf_say_unknown(scope, key, &err);
 	} else if (!*value && (s->at[CONF_IN_POOLER].kind != CONF_KIND_TEXT)) {
 		buf_printf(&err, "%s='' is empty: leave it out to leave it unset", key);
 	} else if (strcmp(value, "-1") == 0 && s->at[scope].kind != CONF_KIND_TEXT) {

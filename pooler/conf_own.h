@@ -138,6 +138,8 @@ void report_error(struct conf_report *r, const char *file, int line, const char 
 void report_warning(struct conf_report *r, const char *file, int line, const char *fmt, ...)
 	PRINTF(4, 5);
 
+/* No further error will be kept. */
+bool report_is_full(const struct conf_report *r);
 /* By file in this order, then by line. */
 void report_sort(struct conf_report *r, const char *const *files, size_t n_files);
 

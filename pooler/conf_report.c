@@ -32,6 +32,11 @@ static void PRINTF(5, 0) note_add(struct conf_note **notes, size_t *n, const cha
 	buf_free(&text);
 }
 
+bool report_is_full(const struct conf_report *r)
+{
+	return r->n_errors > REPORT_CAP;
+}
+
 void report_error(struct conf_report *r, const char *file, int line, const char *fmt, ...)
 {
 	va_list ap;

@@ -194,7 +194,7 @@ static void see_word(struct statement *s, const char *w)
 {
 	s->plain_begin = s->plain_begin && is_begin_word(s, w);
 	if (s->words == 0) {
-		snprintf(s->first, sizeof s->first, "%s", w);
+		snprintf(s->first, sizeof s->first, "%.*s", (int)sizeof s->first - 1, w);
 		s->effects |= first_word_effect(w);
 	} else if (s->words == 1) {
 		see_second_word(s, w);
