@@ -110,6 +110,9 @@ $(B)/analyzer/%.o: analyzer/%.c build/gen/sql_text.h
 	@mkdir -p "$(@D)"
 	$(CC) $(CPPFLAGS) $(analyzer_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# The status page is embedded by the assembler.
+$(B)/pooler/obs_http.o: pooler/obs_status.html
+
 # --- unit tests
 $(B)/tests/unit/pooler/%: tests/unit/pooler/%.c $(B)/pooler.a
 	@mkdir -p "$(@D)"

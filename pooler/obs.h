@@ -42,6 +42,9 @@ struct hist {
 void hist_add(struct hist *h, uint64_t value);
 void hist_add_n(struct hist *h, uint64_t value, uint64_t n);
 void hist_merge(struct hist *into, const struct hist *from);
+/* Takes out what `earlier`, an older copy of the same histogram, had.  The maximum is then
+ * that of the highest bucket left. */
+void hist_subtract(struct hist *h, const struct hist *earlier);
 /* The value that `q` (0..1) of all values do not exceed; 0 when empty. */
 uint64_t hist_quantile(const struct hist *h, double q) MUSTCHECK;
 /* How many values were <= bound (exact where bound is an edge, else within 0.8 %). */
@@ -94,8 +97,10 @@ void hist_release(struct hist *h);
 	X("0A")                                                                                    \
 	X("21")                                                                                    \
 	X("22")                                                                                    \
-	X("23") X("25") X("26") X("28") X("34") X("3D") X("40") X("42") X("53") X("54") X("55")    \
-		X("57") X("58") X("XX") X("other")
+	X("23")                                                                                    \
+	X("25")                                                                                    \
+	X("26") X("28") X("34") X("3D") X("40") X("42") X("53") X("54") X("55") X("57") X("58")    \
+		X("XX") X("other")
 
 struct stats {
 #define STATS_FIELD(field, metric, unit, help) uint64_t field;

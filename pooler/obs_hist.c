@@ -98,6 +98,27 @@ void hist_merge(struct hist *into, const struct hist *from)
 		__atomic_store_n(&into->max, max, __ATOMIC_RELAXED);
 }
 
+void hist_subtract(struct hist *h, const struct hist *earlier)
+{
+	uint64_t count = 0, max = 0, sum = earlier->sum < h->sum ? h->sum - earlier->sum : 0;
+
+	for (unsigned k = 0; k < HIST_OCTAVES; k++) {
+		uint64_t *o = h->octave[k];
+		const uint64_t *e = octave_get(earlier, k);
+		for (unsigned i = 0; o && i < OCTAVE_SLOTS; i++) {
+			uint64_t gone = e ? e[i] : 0;
+			o[i] = o[i] > gone ? o[i] - gone : 0;
+			count += o[i];
+			if (o[i])
+				max = value_of(k, i);
+		}
+	}
+	h->count = count;
+	h->sum = count ? sum : 0;
+	if (max < h->max)
+		h->max = max;
+}
+
 static uint64_t total(const struct hist *h)
 {
 	uint64_t n = 0;
