@@ -95,6 +95,10 @@ bool secret_md5(const char *password, const char *user, char out[36]) MUSTCHECK;
 /* Is `password` the one that is stored?  Constant time in the secret. */
 bool secret_matches(const struct auth_secret *s, const char *user, const char *password) MUSTCHECK;
 
+/* Can the libpq that is running log in with SCRAM keys instead of a password (18 and later)? */
+bool auth_libpq_takes_keys(void);
+int auth_libpq_version(void); /* 15 */
+
 /* --- user list ------------------------------------------------------------ */
 
 /* "user" "secret" per line; a user may have several lines: each secret is alive.  Immutable
@@ -119,6 +123,8 @@ const struct auth_user *auth_users_find(const struct auth_users *u, const char *
 size_t auth_users_count(const struct auth_users *u);
 /* Is there a secret that can answer an md5 challenge? */
 bool auth_users_have_md5(const struct auth_users *u);
+/* How many users have SCRAM secrets and nothing that a server would take as a password? */
+unsigned auth_users_scram_only(const struct auth_users *u);
 /* A user outside of any list (a role's rolpassword), counted references, one thread.  NULL when
  * the secret has no known form; with secret = NULL a user who has none. */
 struct auth_user *auth_user_new(const char *name, const char *secret, uint32_t iterations);

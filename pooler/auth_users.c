@@ -364,3 +364,18 @@ bool auth_users_have_md5(const struct auth_users *u)
 				return true;
 	return false;
 }
+
+unsigned auth_users_scram_only(const struct auth_users *u)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; u && i < u->count; i++) {
+		bool scram = false, plain = false;
+		for (size_t j = 0; j < u->items[i].count; j++) {
+			scram = scram || u->items[i].secrets[j].kind == SECRET_SCRAM;
+			plain = plain || u->items[i].secrets[j].kind == SECRET_PLAIN;
+		}
+		n += scram && !plain;
+	}
+	return n;
+}

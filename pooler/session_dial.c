@@ -5,6 +5,7 @@
  * sure that nothing of the stream is left inside of libpq (the fence); from then on the
  * descriptor is ours and libpq is only asked to cancel and to finish.
  */
+#include "auth.h"
 #include "session.h"
 #include "wire_startup.h"
 
@@ -73,6 +74,32 @@ static void add_options(struct dial *d, const struct conf_database *db)
 	buf_free(&b);
 }
 
+/* What the server may be told to believe that we are this user: a password; else, where the
+ * client proved itself by SCRAM and libpq is new enough (18), the keys of that proof. */
+static void add_secret(struct dial *d, const struct conf_database *db, const struct pool *pool)
+{
+	const struct login_secret *s = &pool->secret;
+	struct buf key = {0};
+
+	if (db->password || !pool->has_secret || s->password) {
+		add(d, "password",
+			db->password	   ? db->password
+			: pool->has_secret ? s->password
+					   : NULL);
+		return;
+	}
+	if (!s->has_scram_keys || !auth_libpq_takes_keys())
+		return;
+	secret_put_base64(&key, s->client_key, sizeof s->client_key);
+	add(d, "scram_client_key", buf_cstr(&key));
+	mem_wipe(key.data, key.size);
+	key.len = 0;
+	secret_put_base64(&key, s->server_key, sizeof s->server_key);
+	add(d, "scram_server_key", buf_cstr(&key));
+	mem_wipe(key.data, key.size);
+	buf_free(&key);
+}
+
 /* Everything libpq is told, copied: the snapshot may go while the thread works. */
 static void add_all(struct dial *d, const struct lane *l, uint8_t replication)
 {
@@ -83,15 +110,16 @@ static void add_all(struct dial *d, const struct lane *l, uint8_t replication)
 	const char *host = db->host;
 
 	if (!host && !db->hostaddr && !db->service)
-		host = p->unix_socket_dir[0] && p->unix_socket_dir[0] != '@' ? p->unix_socket_dir
-									     : "/var/run/postgresql";
+		host = p->unix_socket_dir[0] && p->unix_socket_dir[0] != '@'
+			       ? p->unix_socket_dir
+			       : "/var/run/postgresql";
 	add(d, "host", host);
 	add(d, "hostaddr", db->hostaddr);
 	add(d, "port", db->port);
 	add(d, "dbname", db->dbname ? db->dbname : pool->database);
 	add(d, "user", pool->server_user);
 	pthread_mutex_lock(&pool->lock);
-	add(d, "password", db->password ? db->password : pool->has_secret ? pool->secret.password : NULL);
+	add_secret(d, db, pool);
 	pthread_mutex_unlock(&pool->lock);
 	add(d, "service", db->service);
 	add(d, "passfile", db->passfile);
@@ -169,7 +197,8 @@ static bool connect_server(struct dial *d, usec_t deadline)
 		st = PQconnectPoll(d->pg)) {
 		if (st == PGRES_POLLING_FAILED)
 			return false;
-		if (!wait_for(PQsocket(d->pg), st == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline)) {
+		if (!wait_for(PQsocket(d->pg), st == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+			    deadline)) {
 			snprintf(d->error, sizeof d->error, "server_connect_timeout");
 			return false;
 		}
@@ -188,9 +217,10 @@ static void note_parameter(struct dial *d, const char *name, const char *value)
 static void note_parameters(struct dial *d)
 {
 	static const char *const names[] = {"server_version", "server_encoding", "client_encoding",
-		"application_name", "default_transaction_read_only", "in_hot_standby", "is_superuser",
-		"session_authorization", "DateStyle", "IntervalStyle", "TimeZone",
-		"integer_datetimes", "standard_conforming_strings", "scram_iterations", "search_path"};
+		"application_name", "default_transaction_read_only", "in_hot_standby",
+		"is_superuser", "session_authorization", "DateStyle", "IntervalStyle", "TimeZone",
+		"integer_datetimes", "standard_conforming_strings", "scram_iterations",
+		"search_path"};
 	const char *list = d->track, *word;
 	size_t n;
 
@@ -232,7 +262,8 @@ static bool fence(struct dial *d, usec_t deadline)
 			continue;
 		}
 		if (got <= 0) {
-			snprintf(d->error, sizeof d->error, "server closed the connection after login");
+			snprintf(d->error, sizeof d->error,
+				"server closed the connection after login");
 			return false;
 		}
 		len += (size_t)got;

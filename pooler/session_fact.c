@@ -89,13 +89,18 @@ static void target_fill(struct attempt *a, struct auth_target *t, const struct c
 	const struct conf *conf = a->rules->conf;
 	const char *user = fact_asker(a);
 	const struct auth_user *listed = auth_users_find(a->rules->users, user);
+	const char *host = db->host;
 	const char *password =
 		db->user && db->password && strcmp(db->user, user) == 0 ? db->password : NULL;
 
 	for (size_t i = 0; listed && i < listed->count && !password; i++)
 		if (listed->secrets[i].kind == SECRET_PLAIN)
 			password = listed->secrets[i].text;
-	auth_target_add(t, "host", db->host ? db->host : conf->p.unix_socket_dir);
+	if (!host && !db->hostaddr && !db->service) /* as session_dial.c */
+		host = conf->p.unix_socket_dir[0] && conf->p.unix_socket_dir[0] != '@'
+			       ? conf->p.unix_socket_dir
+			       : "/var/run/postgresql";
+	auth_target_add(t, "host", host);
 	auth_target_add(t, "hostaddr", db->hostaddr);
 	auth_target_add(t, "port", db->port);
 	auth_target_add(t, "service", db->service);

@@ -130,6 +130,40 @@ static void rules_check(const struct front_rules *r, struct buf *err)
 	buf_free(&what);
 }
 
+/* Clients that prove themselves by a SCRAM secret leave us nothing to log in to the server with,
+ * unless libpq takes the keys of the proof.  That may be meant (the server trusts us, or knows
+ * our certificate), so it is said once and not refused. */
+static void rules_warn(const struct front_rules *r)
+{
+	const struct conf *conf = r->conf;
+	unsigned users = auth_users_scram_only(r->users);
+
+	if (auth_libpq_takes_keys())
+		return;
+	for (size_t i = 0; i <= conf->n_databases; i++) {
+		const struct conf_database *db =
+			i < conf->n_databases ? &conf->databases[i] : conf->autodb;
+		const char *asker;
+		if (!db || db->user || db->password || db->passfile || db->service)
+			continue;
+		asker = conf_auth_user(conf, db, NULL);
+		if (!users && !(asker && *asker))
+			continue;
+		log_line(LOG_PART_AUTH, LOG_LEVEL_WARNING,
+			"database \"%s\": clients whose secret is known only as a SCRAM secret (%u "
+			"in "
+			"auth_file%s) can be checked, but libpq %d cannot log in to the server "
+			"with it; "
+			"this works where the server asks for no password (trust, cert, peer), "
+			"with user= "
+			"and password= in the database's line, with auth_type = plain over TLS, "
+			"with plain "
+			"passwords in auth_file, or with libpq 18 and later",
+			db->name, users, asker && *asker ? ", and what auth_query finds" : "",
+			auth_libpq_version());
+	}
+}
+
 static struct front_rules *rules_new(
 	const struct conf *conf, const struct front_rules *old, struct buf *err)
 {
@@ -149,6 +183,7 @@ static struct front_rules *rules_new(
 	rules_load_tables(r, old, err);
 	rules_load_tls(r, old, err);
 	rules_check(r, err);
+	rules_warn(r);
 	return r;
 }
 
