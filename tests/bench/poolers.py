@@ -46,6 +46,8 @@ class Running:
             COMMON.format(port=self.port, dir=self.dir)
         conf += f"max_open = {pool}\nworkers = {workers}\n" if ours else \
             f"default_pool_size = {pool}\n"
+        if ours and os.getuid() == 0:
+            conf += f"user = {cluster.unprivileged()[0]}\n"
         if "+log" in name:
             conf += f"query_log = {self.dir}/query.jsonl\nquery_log_min_duration = 0\n"
         self._write("userlist.txt", '"trusty" ""\n"postgres" ""\n')

@@ -66,6 +66,8 @@ class Pooler:
             "admin_users": "postgres", "stats_users": "other", "pool_mode": "transaction",
             "max_open": 5, "max_client_conn": 500, "workers": 1, "server_login_retry": 1,
         }
+        if os.getuid() == 0 and not STAND_IN:
+            self.settings["user"] = cluster.unprivileged()[0]
         self.settings.update(settings)
         self.write("userlist.txt", "".join(f'"{u}" "{p}"\n' for u, p in (
             ("app", cluster.PASSWORD), ("trusty", ""), ("other", ""), ("postgres", ""))))
@@ -75,7 +77,10 @@ class Pooler:
         path = f"{self.dir}/{name}"
         with open(path, "w", encoding="utf-8") as f:
             f.write(content)
-        os.chmod(path, 0o644)
+        os.chmod(path, 0o600)
+        if os.getuid() == 0:
+            _, uid, gid = cluster.unprivileged()
+            os.chown(path, uid, gid)
         return path
 
     def write_config(self, raw=None, **changes):
@@ -95,7 +100,11 @@ class Pooler:
         self.write("pooler.conf", raw)
 
     def command(self, *words):
-        """The command line of the program under test, as a user it accepts."""
+        """The command line of the program under test.
+
+        A stand-in refuses root; pgsluice drops root by its setting `user`, so that it
+        can be run from a clone that only root may look into.
+        """
         return (cluster.as_user() if STAND_IN else ["setpriv", "--pdeathsig", "KILL"]) + \
             [BIN, *words]
 

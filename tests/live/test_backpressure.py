@@ -57,7 +57,7 @@ def test_server_that_stops_reading(pooler):
     p = pooler(max_open=3)
     with p.wire() as a, p.wire() as c:
         a.query("create table pressed (a text)")
-        a.query("begin")
+        a.begin()
         a.query("lock table pressed")
         c.send(wire.query("copy pressed from stdin"))
         before = p.rss()

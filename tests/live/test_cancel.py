@@ -78,7 +78,7 @@ def test_waiting_client(pooler):
     """A client in the queue gives up its place; nobody's query is cancelled."""
     p = pooler(max_open=1)
     with p.wire() as a, p.wire() as b:
-        a.query("begin")
+        a.begin()
         b.send(wire.query("select 'b'"))
         assert b.quiet(0.2)
         b.cancel(p.port)
@@ -133,7 +133,7 @@ def test_late_cancels_never_hit_the_next_client(pooler):
 def test_inside_a_transaction(pooler, postgres):
     p = pooler(max_open=1)
     with p.wire() as a:
-        a.query("begin")
+        a.begin()
         a.send(wire.query("select pg_sleep(20)"))
         wait_until(lambda: postgres.backends(MINE))
         a.cancel(p.port)

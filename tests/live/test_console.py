@@ -29,7 +29,7 @@ def test_pools_columns(pooler):
 def test_pools_count_what_is(pooler):
     p = pooler(max_open=1)
     with p.wire() as a, p.wire() as b:
-        a.query("begin")
+        a.begin()
         b.send(wire.query("select 1"))
         row = wait_until(lambda: (lambda r: r and r["cl_waiting"] == 1 and r)(p.pool()))
         assert row["cl_active"] == 1 and row["sv_active"] == 1 and row["sv_idle"] == 0
@@ -44,7 +44,7 @@ def test_pools_count_what_is(pooler):
 def test_clients_and_servers(pooler):
     p = pooler(max_open=2)
     with p.wire(params={"application_name": "seen"}) as a:
-        a.query("begin")
+        a.begin()
         clients = [r for r in p.show("CLIENTS") if r["database"] == "shop"]
         assert len(clients) == 1
         me = clients[0]
@@ -67,7 +67,7 @@ def test_stats_count_transactions_and_queries(pooler):
     with p.wire() as a:
         for _ in range(10):
             a.query("select 1")
-        a.query("begin")
+        a.begin()
         for _ in range(5):
             a.query("select 1")
         a.query("commit")
@@ -118,7 +118,7 @@ def test_case_and_semicolon(pooler):
 def test_reload_takes_a_new_limit(pooler):
     p = pooler(max_open=1)
     with p.wire() as a, p.wire() as b:
-        a.query("begin")
+        a.begin()
         b.send(wire.query("select 5"))
         assert b.quiet(0.3)
         p.write_config(max_open=2)

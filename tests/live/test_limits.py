@@ -37,7 +37,7 @@ def test_max_open_of_a_database(pooler, postgres):
     server = f"host=127.0.0.1 port={postgres.port} pool_size=1"
     p = pooler(max_open=10, databases={"shop": server})
     with p.wire() as a, p.wire() as b:
-        a.query("begin")
+        a.begin()
         b.send(wire.query("select 5"))
         assert b.quiet(0.3)
         a.query("commit")
@@ -47,7 +47,7 @@ def test_max_open_of_a_database(pooler, postgres):
 def test_waiting_clients_are_served_in_order(pooler):
     p = pooler(max_open=1)
     holder = p.wire()
-    holder.query("begin")
+    holder.begin()
     clients = []
     for _ in range(8):
         c = p.wire()
@@ -89,7 +89,7 @@ def test_a_transaction_goes_to_the_end_of_the_queue(pooler):
 def test_query_wait_timeout(pooler):
     p = pooler(max_open=1, query_wait_timeout=1)
     with p.wire() as a, p.wire() as b:
-        a.query("begin")
+        a.begin()
         begun = time.monotonic()
         b.send(wire.query("select 5"))
         got = b.closed(10)
@@ -105,7 +105,7 @@ def test_query_wait_timeout(pooler):
 def test_query_wait_timeout_says_too_many_connections(pooler):
     p = pooler(max_open=1, query_wait_timeout=0.3)
     with p.wire() as a, p.wire() as b:
-        a.query("begin")
+        a.begin()
         b.send(wire.query("select 5"))
         error = [wire.fields(body) for kind, body in b.closed(10) if kind == b"E"][0]
         assert error["C"] == "53300", error
@@ -115,7 +115,7 @@ def test_query_wait_timeout_says_too_many_connections(pooler):
 def test_queue_limit(pooler):
     p = pooler(max_open=1, queue_limit=2)
     holder = p.wire()
-    holder.query("begin")
+    holder.begin()
     waiting = [p.wire() for _ in range(2)]
     for c in waiting:
         c.send(wire.query("select 5"))
@@ -159,7 +159,7 @@ def test_max_idle_time(pooler, postgres):
     p = pooler(max_open=3, max_idle_time=1)
     clients = [p.wire() for _ in range(3)]
     for c in clients:
-        c.query("begin")
+        c.begin()
     for c in clients:
         c.query("commit")
     assert len(postgres.backends(MINE)) == 3
@@ -185,7 +185,7 @@ def test_max_lifetime(pooler, postgres):
 def test_max_lifetime_waits_for_the_transaction(pooler):
     p = pooler(max_open=1, max_lifetime=1)
     with p.wire() as c:
-        c.query("begin")
+        c.begin()
         first = c.one("select pg_backend_pid()")
         time.sleep(2.5)
         assert c.one("select pg_backend_pid()") == first
@@ -207,7 +207,7 @@ def test_max_idle(pooler, postgres):
     p = pooler(max_open=5, max_idle=2)
     clients = [p.wire() for _ in range(5)]
     for c in clients:
-        c.query("begin")
+        c.begin()
     assert len(postgres.backends(MINE)) == 5
     for c in clients:
         c.query("commit")

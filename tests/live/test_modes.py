@@ -17,7 +17,7 @@ def test_transaction_mode_shares_one_connection(pooler):
 def test_transaction_holds_its_connection(pooler):
     p = pooler(max_open=1)
     with p.wire() as a, p.wire() as b:
-        a.query("begin")
+        a.begin()
         b.send(wire.query("select 5"))
         assert b.quiet(0.3), "answered while the only connection is in another's transaction"
         a.query("commit")
@@ -27,7 +27,7 @@ def test_transaction_holds_its_connection(pooler):
 def test_failed_transaction_holds_its_connection(pooler):
     p = pooler(max_open=1)
     with p.wire() as a, p.wire() as b:
-        a.query("begin")
+        a.begin()
         with pytest.raises(ServerError):
             a.query("select 1/0")
         b.send(wire.query("select 5"))
@@ -101,7 +101,7 @@ def test_session_left_inside_a_transaction(pooler):
     p = pooler(max_open=1, pool_mode="session")
     with p.wire() as a:
         a.query("create table if not exists half (a int)")
-        a.query("begin")
+        a.begin()
         a.query("insert into half values (1)")
         a.quit()
     with p.wire() as b:
@@ -113,7 +113,7 @@ def test_session_left_inside_a_transaction(pooler):
 def test_transaction_left_behind(pooler):
     p = pooler(max_open=1)
     with p.wire() as a:
-        a.query("begin")
+        a.begin()
         a.query("set local work_mem = '7MB'")
         a.quit()
     with p.wire() as b:
@@ -135,9 +135,9 @@ def test_statement_mode_refuses_transactions(pooler):
 def test_two_users_two_pools(pooler):
     p = pooler(max_open=1)
     with p.wire() as a, p.wire(user="other") as b, p.wire(database="stock") as c:
-        a.query("begin")
-        b.query("begin")
-        c.query("begin")
+        a.begin()
+        b.begin()
+        c.begin()
         assert a.one("select current_user") == "trusty"
         assert b.one("select current_user") == "other"
         assert c.one("select current_database()") == "stock"
@@ -198,7 +198,7 @@ def test_servers_are_reused_last_in_first_out(pooler, postgres):
     p = pooler(max_open=4)
     clients = [p.wire() for _ in range(4)]
     for c in clients:
-        c.query("begin")
+        c.begin()
     pids = [c.one(SAME) for c in clients]
     assert len(set(pids)) == 4
     for c in clients:

@@ -64,12 +64,12 @@ def test_one_object_a_statement(pooler):
 def test_times_add_up(pooler):
     log = Log(pooler, max_open=1)
     with log.pooler.wire() as a, log.pooler.wire() as b:
-        a.query("begin")
+        a.begin()
         b.send(wire.query("select pg_sleep(0.3)"))
         b.quiet(0.5)
         a.query("commit")
         b.result()
-        slept = [e for e in log.wait(3) if "pg_sleep" in e["message"]][0]
+        slept = [e for e in log.wait(4) if "pg_sleep" in e["message"]][0]
         assert 400_000 < slept["pooler"]["wait_us"] < 900_000, slept
         assert 290_000 < slept["pooler"]["server_us"] < 600_000, slept
         logged = float(re.match(r"duration: ([\d.]+) ms", slept["message"]).group(1))

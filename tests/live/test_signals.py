@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+import cluster
 import pooler as poolers
 import wire
 from pooler import wait_until
@@ -17,7 +18,7 @@ GONE = (wire.Closed, ConnectionResetError, BrokenPipeError, ServerError)
 def test_term_waits_for_clients(pooler):
     p = pooler(max_open=1)
     with p.wire() as a:
-        a.query("begin")
+        a.begin()
         p.signal(signal.SIGTERM)
         time.sleep(0.3)
         with pytest.raises((OSError, *GONE)):
@@ -32,7 +33,7 @@ def test_term_waits_for_clients(pooler):
 def test_second_term_ends_at_once(pooler):
     p = pooler(max_open=1)
     with p.wire() as a:
-        a.query("begin")
+        a.begin()
         p.signal(signal.SIGTERM)
         time.sleep(0.3)
         assert p.running()
@@ -48,7 +49,7 @@ def test_int_waits_for_servers(pooler):
     p = pooler(max_open=2)
     with p.wire() as a, p.wire() as idle:
         idle.query("select 1")
-        a.query("begin")
+        a.begin()
         p.signal(signal.SIGINT)
         time.sleep(0.3)
         assert p.running() and a.one("select 7") == "7"
@@ -62,7 +63,7 @@ def test_int_waits_for_servers(pooler):
 def test_quit_ends_at_once(pooler):
     p = pooler(max_open=1)
     with p.wire() as a:
-        a.query("begin")
+        a.begin()
         p.signal(signal.SIGQUIT)
         assert p.wait(5) == 0
 
@@ -80,7 +81,7 @@ def test_nothing_is_left_at_the_server(pooler, postgres):
     p = pooler(max_open=3)
     clients = [p.wire() for _ in range(3)]
     for c in clients:
-        c.query("begin")
+        c.begin()
     p.stop()
     wait_until(lambda: not postgres.backends("usename = 'trusty'"), 5)
 
@@ -166,6 +167,7 @@ def test_a_second_one_with_the_same_pidfile_refuses(pooler):
     p.write_config(pidfile=p.dir + "/pid")
     p.start()
     wait_until(lambda: os.path.exists(p.dir + "/pid"), 5)
+    p.write_config(listen_port=cluster.free_port())
     status, out, err = p.run(p.config)
     assert status != 0 and "pid" in out + err, (status, out, err)
     with p.wire() as a:

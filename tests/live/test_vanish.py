@@ -33,7 +33,7 @@ def test_client_vanishes_in_transaction(pooler, postgres):
                  dbname="shop")
     p = pooler(max_open=1)
     c = p.wire()
-    c.query("begin")
+    c.begin()
     c.query("insert into vanish values (1)")
     c.drop()
     with p.wire() as other:
@@ -96,7 +96,7 @@ def test_client_vanishes_in_copy_in(pooler, postgres):
 def test_client_vanishes_while_waiting(pooler):
     p = pooler(max_open=1)
     with p.wire() as a:
-        a.query("begin")
+        a.begin()
         waiting = [p.wire() for _ in range(5)]
         for c in waiting:
             c.send(wire.query("select 'never asked'"))
@@ -140,7 +140,7 @@ def test_server_killed_mid_result(pooler, postgres):
 def test_server_killed_in_idle_transaction(pooler, postgres):
     p = pooler(max_open=1)
     with p.wire() as c:
-        c.query("begin")
+        c.begin()
         postgres.kill_backends(MINE)
         got = c.closed(10)
         assert [k for k, _ in got if k == b"E"], "closed without a word"

@@ -340,6 +340,11 @@ class Wire:
         self.send(query(sql))
         return self.result()
 
+    def begin(self):
+        """Begin a transaction that holds a server connection; an empty one need not."""
+        self.query("begin")
+        self.query("select 1")
+
     def one(self, sql):
         return self.query(sql)[0][0]
 
