@@ -367,6 +367,7 @@ bool main_reload(struct buf *err)
 		log_line(LOG_PART_MAIN, LOG_LEVEL_ERROR, "cannot open logfile %s: %s", fresh->p.logfile,
 			strerror(errno));
 	setup_qlog(fresh);
+	observe_reload(fresh);
 	n = conf_diff(hub.conf, fresh, &changes);
 	for (char *line = changes.data, *end; n && line < changes.data + changes.len; line = end + 1) {
 		end = memchr(line, '\n', (size_t)(changes.data + changes.len - line));
@@ -465,6 +466,7 @@ static void serve(const struct conf *conf)
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	hub_start(conf);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	observe_start(conf);
 	watch_signals(hub.front.loop);
 	front_resume();
 	log_line(LOG_PART_MAIN, LOG_LEVEL_INFO, "process up: pgsluice %s, %d workers, pid %d",
@@ -472,6 +474,7 @@ static void serve(const struct conf *conf)
 	sd_notify(0, "READY=1");
 	worker_run(&hub.front);
 	front_shutdown();
+	observe_stop();
 	hub_join();
 	qlog_free(&hub.qlog);
 	if (daemon_state.pidfile)

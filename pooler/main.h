@@ -10,6 +10,11 @@
 /* How to leave: 1 when the clients have gone, 2 when no transaction runs, 3 now.  A second
  * call leaves now. */
 void main_shutdown(int how);
+/* The metrics endpoint, main_observe.c: starts when there is one to be, after the workers;
+ * stops before them. */
+void observe_start(const struct conf *conf);
+void observe_reload(const struct conf *conf); /* user and password */
+void observe_stop(void);
 /* Reads the settings file again.  All or nothing; the reason in *err. */
 bool main_reload(struct buf *err) MUSTCHECK;
 

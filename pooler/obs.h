@@ -99,8 +99,9 @@ void hist_release(struct hist *h);
 	X("22")                                                                                    \
 	X("23")                                                                                    \
 	X("25")                                                                                    \
-	X("26") X("28") X("34") X("3D") X("40") X("42") X("53") X("54") X("55") X("57") X("58")    \
-		X("XX") X("other")
+	X("26")                                                                                    \
+	X("28") X("34") X("3D") X("40") X("42") X("53") X("54") X("55") X("57") X("58") X("XX")    \
+		X("other")
 
 struct stats {
 #define STATS_FIELD(field, metric, unit, help) uint64_t field;

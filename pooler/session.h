@@ -33,6 +33,7 @@
 #include "conf.h"
 #include "net.h"
 #include "obs.h"
+#include "obs_queries.h"
 #include "pool.h"
 #include "session_close.h"
 #include "session_login.h"
@@ -222,6 +223,8 @@ struct lane {
 	struct pool_settings set;
 	struct params *base;	  /* what servers report after login; NULL: none yet */
 	struct stats stats;
+	struct hist wait;   /* microseconds until lent, of those who had to wait */
+	struct hist server; /* microseconds until the answer was complete */
 	struct timer check;	  /* idle expiry, dialling again */
 	struct cap_claim claim;
 	struct mail claim_mail;	  /* posted by claim.wake */
@@ -243,6 +246,7 @@ struct relay {
 	uint32_t n_slots, free_slot;
 	int n_clients, n_servers;
 	struct qlog_ring *ring;
+	struct queries *queries; /* statistics by shape; hub.queries holds it too */
 	struct list reading; /* servers with bytes inside their SSL */
 	bool draining;	     /* shutdown: clients leave when they are between transactions */
 };
@@ -470,6 +474,8 @@ struct hub {
 	struct list db_caps, user_caps;
 	struct helpers dialers, cancellers;
 	struct qlog *qlog;
+	struct queries **queries; /* of each relay */
+	atomic_int max_client_conn;
 	atomic_int clients;
 	atomic_uint_least64_t next_id;
 	uint64_t lent_bytes; /* by all chunk stores; atomic */

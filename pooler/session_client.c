@@ -409,6 +409,7 @@ void client_linked(struct client *c)
 
 	if (c->state == CLIENT_WAITING) {
 		stats_add(&l->stats.wait_time, now - c->waiter.since);
+		hist_add(&l->wait, now - c->waiter.since);
 		trace_linked(c, c->waiter.since);
 	}
 	stats_add(&l->stats.server_assignment_count, 1);
@@ -426,6 +427,7 @@ void client_ready(struct client *c, char status)
 	usec_t now = l->relay->w.now;
 
 	stats_add(&l->stats.query_time, now - c->since);
+	hist_add(&l->server, now - c->since);
 	c->since = now;
 	if (status == 'I') {
 		stats_add(&l->stats.xact_count, 1);

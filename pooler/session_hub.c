@@ -387,6 +387,7 @@ void hub_reload(const struct conf *conf)
 	struct list *l;
 
 	hub.conf = conf_retain(conf);
+	atomic_store(&hub.max_client_conn, conf->p.max_client_conn);
 	helpers_set_max(&hub.dialers, conf->p.max_dialing > 0 ? conf->p.max_dialing : 64);
 	list_each(l, &hub.pools)
 	{
@@ -441,6 +442,8 @@ void hub_start(const struct conf *conf)
 		n = cpus < 1 ? 1 : cpus > 8 ? 8 : (int)cpus;
 	hub.n_relays = n;
 	hub.relays = mem_zalloc((size_t)n * sizeof *hub.relays);
+	hub.queries = mem_zalloc((size_t)n * sizeof *hub.queries);
+	atomic_store(&hub.max_client_conn, conf->p.max_client_conn);
 	hub.started = clock_wall();
 	atomic_store(&hub.next_id, 1);
 	helpers_init(&hub.dialers, "dial", conf->p.max_dialing > 0 ? conf->p.max_dialing : 64);
@@ -455,6 +458,7 @@ void hub_start(const struct conf *conf)
 		list_init(&r->reading);
 		if (hub.qlog)
 			r->ring = qlog_ring_new(hub.qlog, (size_t)conf->p.query_log_buffer);
+		r->queries = hub.queries[i] = queries_new((size_t)conf->p.track_queries_max);
 		snprintf(name, sizeof name, "relay-%d", i);
 		worker_start(&r->w, name);
 	}

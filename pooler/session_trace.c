@@ -24,6 +24,7 @@ struct traced {
 	char *text;
 	size_t text_len;
 	bool truncated, started, done, failed, secret;
+	bool block; /* a transaction was open before it */
 	struct bound bound;
 	usec_t wall, asked, linked, first, last;
 	uint32_t transaction, batch;
@@ -37,6 +38,7 @@ struct traced {
 
 struct trace {
 	struct qlog_session *session;
+	struct queries_client statistics;
 	struct traced *head, **tail;
 	unsigned count;
 	uint32_t batch_in, batch_out; /* Syncs asked for, and answered */
@@ -124,6 +126,7 @@ static struct traced *begin(struct client *c, enum qlog_kind kind)
 		d->wall -= w->now - t->waited_since;
 	}
 	t->waited_since = 0;
+	d->block = t->in_transaction;
 	if (!t->in_transaction) {
 		t->transaction++;
 		t->in_transaction = true;
@@ -261,6 +264,38 @@ static const char *mode_word(const struct client *c)
 	static const char *const words[] = {"session", "transaction", "statement", "auto"};
 
 	return words[c->lane->set.mode];
+}
+
+/* For SHOW QUERIES. */
+static void count(struct client *c, struct traced *d)
+{
+	struct queries *q = relay_of(c)->queries;
+	enum queries_track track = (enum queries_track)c->lane->set.track_queries;
+	struct trace *t = c->trace;
+	struct query_sample s = {
+		.client = &t->statistics,
+		.user = c->lane->pool->user,
+		.database = c->lane->pool->database,
+		.application = params_value(c->params, "application_name"),
+		.text = d->bound.p ? d->bound.p->body : d->text,
+		.text_len = d->bound.p ? d->bound.p->text_len : d->text_len,
+		.transaction = d->transaction,
+		.in_transaction = d->block || (t->in_transaction && t->transaction == d->transaction),
+		.error = d->failed,
+		.weight = track == QUERIES_SAMPLE ? QUERIES_SAMPLE_WEIGHT : 1,
+		.wait_us = span(d->asked, d->linked),
+		.server_us = span(d->linked, d->last),
+		.rows = d->rows,
+		.bytes_in = d->bytes_in,
+		.bytes_out = d->bytes_out,
+	};
+
+	if (!queries_wants(track, c->id, d->transaction))
+		return;
+	s.ended = d->wall + s.wait_us + s.server_us;
+	if (s.text)
+		queries_key(q, s.text, s.text_len, &s.key);
+	queries_done(q, &s);
 }
 
 static void record(struct client *c, struct traced *d, usec_t taken)
@@ -428,6 +463,7 @@ static void take_done(struct client *c)
 
 	while (c->trace->head && c->trace->head->done) {
 		record(c, c->trace->head, now);
+		count(c, c->trace->head);
 		drop_head(c);
 	}
 }

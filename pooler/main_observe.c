@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What the metrics endpoint is told, and by whom.
+ *
+ *   endpoint's thread ──order──▶ every relay: gauges of its lanes, a few words for each
+ *          ▲                         │
+ *          └────── all have answered, or PATIENCE is over ──┘
+ *
+ * Counters and histograms of lanes are read here, beside their writers; lanes live as long
+ * as the process.  A relay that does not answer is what makes the process unwell.
+ */
+#include "main.h"
+#include "obs_http.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <time.h>
+
+#define PATIENCE 5 /* seconds */
+
+/* What only the lane's own thread may read of it. */
+struct gauges {
+	struct lane *lane;
+	uint32_t clients, waiting, busy, idle, dialing, max_open;
+	usec_t maxwait;
+	enum pool_mode mode;
+	bool paused;
+};
+
+struct relay_answer {
+	struct gauges *lane;
+	size_t count;
+	struct obs_worker_row row;
+	bool there;
+};
+
+/* Shared by the asker and the relays; the last one frees it. */
+struct question {
+	pthread_mutex_t lock;
+	pthread_cond_t answered;
+	int refs, left;
+	struct relay_answer answer[];
+};
+
+static struct obs_http *endpoint;
+
+static void question_drop(struct question *q)
+{
+	int left;
+
+	pthread_mutex_lock(&q->lock);
+	left = --q->refs;
+	pthread_mutex_unlock(&q->lock);
+	if (left)
+		return;
+	for (int i = 0; i < hub.n_relays; i++)
+		free(q->answer[i].lane);
+	pthread_mutex_destroy(&q->lock);
+	pthread_cond_destroy(&q->answered);
+	free(q);
+}
+
+static void look_at(struct gauges *g, struct lane *l)
+{
+	const struct shard *s = &l->shard;
+
+	g->lane = l;
+	g->clients = (uint32_t)l->n_clients;
+	g->waiting = (uint32_t)(s->n_waiting + s->n_greeters);
+	g->busy = (uint32_t)s->n_busy;
+	g->idle = (uint32_t)s->n_idle;
+	g->dialing = (uint32_t)s->n_dialing;
+	g->max_open = (uint32_t)l->set.limits.max_open;
+	g->mode = l->set.mode;
+	g->paused = s->paused;
+	if (s->n_waiting) {
+		usec_t since = list_first(&s->waiting, struct waiter, link)->since;
+		g->maxwait = l->relay->w.now > since ? l->relay->w.now - since : 0;
+	}
+}
+
+/* On a relay's thread. */
+static void run_answer(struct relay *r, void *arg)
+{
+	struct question *q = arg;
+	struct relay_answer *a = &q->answer[r->w.index];
+	struct list *l;
+	size_t n = 0;
+
+	list_each (l, &r->lanes)
+		n++;
+	a->lane = mem_zalloc(n * sizeof *a->lane);
+	list_each (l, &r->lanes)
+		look_at(&a->lane[a->count++], list_entry(l, struct lane, link));
+	a->row.clients = (uint32_t)r->n_clients;
+	a->row.servers = (uint32_t)r->n_servers;
+	a->row.ticks = r->w.ticks;
+	a->row.lag_max_us = r->w.lag_max_usec;
+	r->w.lag_max_usec = 0;
+	pthread_mutex_lock(&q->lock);
+	a->there = true;
+	q->left--;
+	pthread_cond_signal(&q->answered);
+	pthread_mutex_unlock(&q->lock);
+	question_drop(q);
+}
+
+/* True when all have answered in time. */
+static bool ask(struct question *q)
+{
+	struct timespec until;
+	bool all;
+
+	q->refs = hub.n_relays + 1;
+	q->left = hub.n_relays;
+	for (int i = 0; i < hub.n_relays; i++)
+		hub_order(i, run_answer, q);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += PATIENCE;
+	pthread_mutex_lock(&q->lock);
+	while (q->left && pthread_cond_timedwait(&q->answered, &q->lock, &until) != ETIMEDOUT)
+		;
+	all = q->left == 0;
+	pthread_mutex_unlock(&q->lock);
+	return all;
+}
+
+static void add_lane(struct obs_snapshot *s, const struct gauges *g)
+{
+	static const char *const modes[] = {"session", "transaction", "statement", "auto"};
+	const struct pool *p = g->lane->pool;
+	struct obs_pool_row *row = obs_snapshot_pool(s, p->database, p->user);
+	uint64_t lent, waited;
+
+	row->mode = modes[g->mode];
+	row->max_open = g->max_open; /* of the pool, whichever lane tells it */
+	row->cl_active += g->busy;
+	row->cl_waiting += g->waiting;
+	if (g->clients > g->busy + g->waiting)
+		row->cl_idle += g->clients - g->busy - g->waiting;
+	row->sv_active += g->busy;
+	row->sv_idle += g->idle;
+	row->sv_login += g->dialing;
+	row->paused |= g->paused;
+	if (g->maxwait > row->maxwait_us)
+		row->maxwait_us = g->maxwait;
+	stats_merge(&row->stats, &g->lane->stats);
+	hist_merge(&row->wait, &g->lane->wait);
+	/* Most clients do not wait, and nobody has to count that on the way of each. */
+	lent = stats_get(&g->lane->stats.server_assignment_count);
+	waited = stats_get(&g->lane->wait.count);
+	if (lent > waited)
+		hist_add_n(&row->wait, 0, lent - waited);
+	hist_merge(&row->server, &g->lane->server);
+}
+
+static void collect(void *arg, struct obs_snapshot *s)
+{
+	struct question *q = mem_zalloc(sizeof *q + (size_t)hub.n_relays * sizeof q->answer[0]);
+	struct obs_worker_row *workers = obs_snapshot_workers(s, (size_t)hub.n_relays);
+	struct obs_process *p = &s->process;
+
+	(void)arg;
+	pthread_mutex_init(&q->lock, NULL);
+	pthread_cond_init(&q->answered, NULL);
+	p->healthy = ask(q);
+	pthread_mutex_lock(&q->lock);
+	for (int i = 0; i < hub.n_relays; i++) {
+		const struct relay_answer *a = &q->answer[i];
+		if (!a->there)
+			continue;
+		workers[i] = a->row;
+		for (size_t k = 0; k < a->count; k++)
+			add_lane(s, &a->lane[k]);
+	}
+	pthread_mutex_unlock(&q->lock);
+	question_drop(q);
+	p->version = PGSLUICE_VERSION;
+	p->started = hub.started;
+	p->clients = (uint32_t)atomic_load(&hub.clients);
+	p->max_client_conn = (uint32_t)atomic_load(&hub.max_client_conn);
+	p->ready = p->healthy && !__atomic_load_n(&hub.stopping, __ATOMIC_RELAXED);
+	p->reason = !p->healthy ? "a worker does not answer" : p->ready ? NULL : "shutting down";
+	if (hub.qlog)
+		qlog_counts(hub.qlog, &p->qlog);
+	for (size_t i = 0; i < s->pool_count; i++)
+		p->integrity_closes += s->pool[i].stats.integrity_closes;
+	s->queries = hub.queries;
+	s->query_count = (size_t)hub.n_relays;
+}
+
+void observe_start(const struct conf *conf)
+{
+	struct obs_http_options o = {
+		.listen = conf->p.metrics_listen,
+		.cert_file = conf->p.metrics_tls_cert_file,
+		.key_file = conf->p.metrics_tls_key_file,
+		.user = conf->p.metrics_user,
+		.password = conf->p.metrics_password,
+		.collect = collect,
+	};
+	char *error;
+
+	if (!conf->p.metrics_listen[0])
+		return;
+	endpoint = obs_http_start(&o, &error);
+	if (!endpoint)
+		log_die(LOG_PART_OBS, "cannot serve metrics at %s", error);
+	log_line(LOG_PART_OBS, LOG_LEVEL_INFO, "metrics and status page at %s://%s/",
+		o.cert_file[0] ? "https" : "http", o.listen);
+}
+
+void observe_reload(const struct conf *conf)
+{
+	if (endpoint)
+		obs_http_reload(endpoint, conf->p.metrics_user, conf->p.metrics_password);
+}
+
+void observe_stop(void)
+{
+	obs_http_stop(&endpoint);
+}
