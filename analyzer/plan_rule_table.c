@@ -1,0 +1,1448 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The plan rules: one row each.  `bad` is a plan that shows what is meant, `good` a near miss;
+ * the unit test reads both and asks the rule, so what the manual says is what happens.  A table
+ * of 44 rows with two examples each: longer than a file with code should be.
+ */
+#include "plan_rule.h"
+
+const struct plan_rule plan_rules[] = {
+	{
+		.id = "PL001",
+		.name = "seq-scan-filter",
+		.grade = GRADE_WARNING,
+		.check = seq_scan_filter,
+		.title = "A whole table is read for a few of its rows",
+		.why = "Every row is fetched and tested; the time grows with the table, "
+			"not with the answer.",
+		.fix = "An index on the filter's equality columns, then its range; rewrite "
+			"what keeps an index from being used.",
+		.bad =
+			"Seq Scan on orders"
+			"  (cost=0.00..4500.00 rows=10 width=80)"
+			" (actual time=0.010..80.000 rows=10 loops=1)\n"
+			"  Filter: (customer_id = 42)\n"
+			"  Rows Removed by Filter: 199990\n"
+			"Execution Time: 80.100 ms\n",
+		.good =
+			"Seq Scan on orders"
+			"  (cost=0.00..4500.00 rows=180000 width=80)"
+			" (actual time=0.010..80.000 rows=180000 loops=1)\n"
+			"  Filter: (customer_id > 42)\n"
+			"  Rows Removed by Filter: 20000\n"
+			"Execution Time: 80.100 ms\n",
+	},
+	{
+		.id = "PL002",
+		.name = "index-filter-waste",
+		.grade = GRADE_WARNING,
+		.check = index_filter_waste,
+		.title = "The index finds far more rows than the filter keeps",
+		.why = "Each row found is fetched from the table before the filter can "
+			"reject it.",
+		.fix = "Append the filter's columns to the index: equality before range.",
+		.bad =
+			"Index Scan using orders_cust on orders"
+			"  (cost=0.42..9000.00 rows=10 width=80)"
+			" (actual time=0.030..60.000 rows=5 loops=1)\n"
+			"  Index Cond: (customer_id = 7)\n"
+			"  Filter: (status = 'new'::text)\n"
+			"  Rows Removed by Filter: 50000\n"
+			"Execution Time: 61.000 ms\n",
+		.good =
+			"Index Scan using orders_cust on orders"
+			"  (cost=0.42..9000.00 rows=10 width=80)"
+			" (actual time=0.030..60.000 rows=5000 loops=1)\n"
+			"  Index Cond: (customer_id = 7)\n"
+			"  Filter: (status = 'new'::text)\n"
+			"  Rows Removed by Filter: 1500\n"
+			"Execution Time: 61.000 ms\n",
+	},
+	{
+		.id = "PL003",
+		.name = "nested-loop-inner-seq-scan",
+		.grade = GRADE_WARNING,
+		.check = inner_seq_scan,
+		.title = "The inner side of a nested loop reads its table again and again",
+		.why = "The work is the product of both sides.",
+		.fix = "An index on the inner side's join column.",
+		.bad =
+			"Nested Loop"
+			"  (cost=0.00..9000.00 rows=100 width=16)"
+			" (actual time=0.010..90.000 rows=500 loops=1)\n"
+			"  Join Filter: (o.customer_id = c.id)\n"
+			"  Rows Removed by Join Filter: 499500\n"
+			"  ->  Seq Scan on customers c"
+			"  (cost=0.00..20.00 rows=500 width=8)"
+			" (actual time=0.010..0.500 rows=500 loops=1)\n"
+			"  ->  Seq Scan on orders o"
+			"  (cost=0.00..20.00 rows=1000 width=8)"
+			" (actual time=0.001..0.100 rows=1000 loops=500)\n"
+			"Execution Time: 90.000 ms\n",
+		.good =
+			"Nested Loop"
+			"  (cost=0.00..9000.00 rows=100 width=16)"
+			" (actual time=0.010..90.000 rows=500 loops=1)\n"
+			"  Join Filter: (o.customer_id = c.id)\n"
+			"  Rows Removed by Join Filter: 500\n"
+			"  ->  Seq Scan on customers c"
+			"  (cost=0.00..20.00 rows=1 width=8)"
+			" (actual time=0.010..0.500 rows=1 loops=1)\n"
+			"  ->  Seq Scan on orders o"
+			"  (cost=0.00..20.00 rows=1000 width=8)"
+			" (actual time=0.001..0.100 rows=1000 loops=1)\n"
+			"Execution Time: 90.000 ms\n",
+	},
+	{
+		.id = "PL004",
+		.name = "nested-loop-explosion",
+		.grade = GRADE_WARNING,
+		.check = nested_loop_explosion,
+		.title = "A nested loop chosen for a few rows runs for thousands",
+		.why = "The planner took the loop because it expected a small outer side.",
+		.fix = "Make the outer estimate right (ANALYZE, extended statistics); the "
+			"planner then takes a hash join by itself.",
+		.bad =
+			"Nested Loop"
+			"  (cost=0.42..100.00 rows=5 width=16)"
+			" (actual time=0.010..300.000 rows=50000 loops=1)\n"
+			"  ->  Index Scan using i on a"
+			"  (cost=0.42..8.00 rows=5 width=8)"
+			" (actual time=0.010..20.000 rows=50000 loops=1)\n"
+			"        Index Cond: (x = 1)\n"
+			"  ->  Index Scan using j on b"
+			"  (cost=0.42..8.00 rows=1 width=8)"
+			" (actual time=0.001..0.005 rows=1 loops=50000)\n"
+			"        Index Cond: (id = a.id)\n"
+			"Execution Time: 305.000 ms\n",
+		.good =
+			"Nested Loop"
+			"  (cost=0.42..100.00 rows=40000 width=16)"
+			" (actual time=0.010..300.000 rows=50000 loops=1)\n"
+			"  ->  Index Scan using i on a"
+			"  (cost=0.42..8.00 rows=40000 width=8)"
+			" (actual time=0.010..20.000 rows=50000 loops=1)\n"
+			"        Index Cond: (x = 1)\n"
+			"  ->  Index Scan using j on b"
+			"  (cost=0.42..8.00 rows=1 width=8)"
+			" (actual time=0.001..0.005 rows=1 loops=50000)\n"
+			"        Index Cond: (id = a.id)\n"
+			"Execution Time: 305.000 ms\n",
+	},
+	{
+		.id = "PL005",
+		.name = "row-misestimate",
+		.grade = GRADE_WARNING,
+		.check = row_misestimate,
+		.title = "The planner expected a very different number of rows",
+		.why = "A join order, join method or scan chosen for the wrong number of "
+			"rows is the wrong one.",
+		.fix = "ANALYZE; a higher statistics target for one column; CREATE "
+			"STATISTICS for columns that depend on each other. Before any "
+			"index.",
+		.bad =
+			"Seq Scan on orders"
+			"  (cost=0.00..4500.00 rows=12 width=80)"
+			" (actual time=0.010..80.000 rows=60000 loops=1)\n"
+			"  Filter: ((city = 'SF'::text) AND (zip = 94108))\n"
+			"Execution Time: 81.000 ms\n",
+		.good =
+			"Limit"
+			"  (cost=0.00..45.00 rows=10 width=80)"
+			" (actual time=0.010..80.000 rows=10 loops=1)\n"
+			"  ->  Seq Scan on orders"
+			"  (cost=0.00..4500.00 rows=60000 width=80)"
+			" (actual time=0.010..80.000 rows=10 loops=1)\n"
+			"        Filter: (city = 'SF'::text)\n"
+			"Execution Time: 81.000 ms\n",
+	},
+	{
+		.id = "PL006",
+		.name = "sort-spill",
+		.grade = GRADE_WARNING,
+		.check = sort_spill,
+		.title = "A sort did not fit into memory",
+		.why = "Rows are written to temporary files and merged again.",
+		.fix = "An index that gives the order, or more work_mem for this query.",
+		.bad =
+			"Sort"
+			"  (cost=0.00..9000.00 rows=100 width=80)"
+			" (actual time=70.000..80.000 rows=100 loops=1)\n"
+			"  Sort Key: note\n"
+			"  Sort Method: external merge  Disk: 17000kB\n"
+			"  ->  Seq Scan on orders"
+			"  (cost=0.00..10.00 rows=100 width=80)"
+			" (actual time=0.010..9.000 rows=100 loops=1)\n",
+		.good =
+			"Sort"
+			"  (cost=0.00..9000.00 rows=100 width=80)"
+			" (actual time=70.000..80.000 rows=100 loops=1)\n"
+			"  Sort Key: note\n"
+			"  Sort Method: quicksort  Memory: 17000kB\n"
+			"  ->  Seq Scan on orders"
+			"  (cost=0.00..10.00 rows=100 width=80)"
+			" (actual time=0.010..9.000 rows=100 loops=1)\n",
+	},
+	{
+		.id = "PL007",
+		.name = "hash-batches",
+		.grade = GRADE_WARNING,
+		.check = hash_batches,
+		.title = "A hash table did not fit into memory",
+		.why = "Both sides of the join are written to temporary files, batch by "
+			"batch.",
+		.fix = "work_mem times hash_mem_multiplier must hold the smaller side; "
+			"make that side smaller first.",
+		.bad =
+			"Hash Join"
+			"  (cost=0.00..9000.00 rows=100 width=80)"
+			" (actual time=70.000..80.000 rows=100 loops=1)\n"
+			"  Hash Cond: (a.id = b.id)\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.00..10.00 rows=100 width=80)"
+			" (actual time=0.010..9.000 rows=100 loops=1)\n"
+			"  ->  Hash"
+			"  (cost=0.00..10.00 rows=100 width=80)"
+			" (actual time=9.000..9.000 rows=100 loops=1)\n"
+			"        Buckets: 16384 (originally 1024)  Batches: 16 (originally 1) "
+			" Memory Usage: 3969kB\n"
+			"        ->  Seq Scan on b"
+			"  (cost=0.00..10.00 rows=100 width=80)"
+			" (actual time=0.010..8.000 rows=100 loops=1)\n",
+		.good =
+			"Hash Join"
+			"  (cost=0.00..9000.00 rows=100 width=80)"
+			" (actual time=70.000..80.000 rows=100 loops=1)\n"
+			"  Hash Cond: (a.id = b.id)\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.00..10.00 rows=100 width=80)"
+			" (actual time=0.010..9.000 rows=100 loops=1)\n"
+			"  ->  Hash"
+			"  (cost=0.00..10.00 rows=100 width=80)"
+			" (actual time=9.000..9.000 rows=100 loops=1)\n"
+			"        Buckets: 16384 (originally 1024)  Batches: 1 (originally 1) "
+			" Memory Usage: 3969kB\n"
+			"        ->  Seq Scan on b"
+			"  (cost=0.00..10.00 rows=100 width=80)"
+			" (actual time=0.010..8.000 rows=100 loops=1)\n",
+	},
+	{
+		.id = "PL008",
+		.name = "hash-aggregate-spill",
+		.grade = GRADE_WARNING,
+		.check = hashagg_spill,
+		.title = "Grouping did not fit into memory",
+		.why = "Groups that do not fit are written to disk and aggregated again.",
+		.fix = "work_mem or hash_mem_multiplier; better ndistinct statistics; an "
+			"index in the grouping order.",
+		.bad =
+			"HashAggregate"
+			"  (cost=0.00..9000.00 rows=100 width=80)"
+			" (actual time=70.000..80.000 rows=100 loops=1)\n"
+			"  Group Key: customer_id\n"
+			"  Batches: 21  Memory Usage: 4145kB  Disk Usage: 6816kB\n"
+			"  ->  Seq Scan on orders"
+			"  (cost=0.00..10.00 rows=100 width=80)"
+			" (actual time=0.010..9.000 rows=100 loops=1)\n",
+		.good =
+			"HashAggregate"
+			"  (cost=0.00..9000.00 rows=100 width=80)"
+			" (actual time=70.000..80.000 rows=100 loops=1)\n"
+			"  Group Key: customer_id\n"
+			"  Batches: 1  Memory Usage: 4145kB\n"
+			"  ->  Seq Scan on orders"
+			"  (cost=0.00..10.00 rows=100 width=80)"
+			" (actual time=0.010..9.000 rows=100 loops=1)\n",
+	},
+	{
+		.id = "PL009",
+		.name = "lossy-bitmap",
+		.grade = GRADE_WARNING,
+		.check = lossy_bitmap,
+		.title = "A bitmap was too large and remembers only pages",
+		.why = "Every row of a lossy page is tested again.",
+		.fix = "More work_mem, or a more selective index.",
+		.bad =
+			"Bitmap Heap Scan on orders"
+			"  (cost=0.00..9000.00 rows=5000 width=80)"
+			" (actual time=7.000..80.000 rows=5000 loops=1)\n"
+			"  Recheck Cond: (customer_id > 5)\n"
+			"  Rows Removed by Index Recheck: 90000\n"
+			"  Heap Blocks: exact=900 lossy=1700\n"
+			"  ->  Bitmap Index Scan on orders_cust"
+			"  (cost=0.00..10.00 rows=5000 width=0)"
+			" (actual time=5.000..5.000 rows=5000 loops=1)\n"
+			"        Index Cond: (customer_id > 5)\n",
+		.good =
+			"Bitmap Heap Scan on orders"
+			"  (cost=0.00..9000.00 rows=5000 width=80)"
+			" (actual time=7.000..80.000 rows=5000 loops=1)\n"
+			"  Recheck Cond: (customer_id > 5)\n"
+			"  Heap Blocks: exact=2600\n"
+			"  ->  Bitmap Index Scan on orders_cust"
+			"  (cost=0.00..10.00 rows=5000 width=0)"
+			" (actual time=5.000..5.000 rows=5000 loops=1)\n"
+			"        Index Cond: (customer_id > 5)\n",
+	},
+	{
+		.id = "PL010",
+		.name = "heap-fetches",
+		.grade = GRADE_WARNING,
+		.check = heap_fetches,
+		.title = "An index-only scan has to visit the table",
+		.why = "The visibility map does not know the pages to be visible to all, "
+			"so each row is looked up.",
+		.fix = "VACUUM; for tables that are only inserted into, a lower "
+			"autovacuum_vacuum_insert_scale_factor.",
+		.bad =
+			"Index Only Scan using orders_cust on orders"
+			"  (cost=0.42..9000.00 rows=90000 width=8)"
+			" (actual time=0.030..60.000 rows=90000 loops=1)\n"
+			"  Index Cond: (customer_id > 7)\n"
+			"  Heap Fetches: 60000\n"
+			"Execution Time: 61.000 ms\n",
+		.good =
+			"Index Only Scan using orders_cust on orders"
+			"  (cost=0.42..9000.00 rows=90000 width=8)"
+			" (actual time=0.030..60.000 rows=90000 loops=1)\n"
+			"  Index Cond: (customer_id > 7)\n"
+			"  Heap Fetches: 500\n"
+			"Execution Time: 61.000 ms\n",
+	},
+	{
+		.id = "PL011",
+		.name = "bitmap-and",
+		.grade = GRADE_WARNING,
+		.check = bitmap_and,
+		.title = "Two large indexes are combined for a few rows",
+		.why = "Each index is read for its own condition and most of what it finds "
+			"is dropped.",
+		.fix = "One index on both columns.",
+		.bad =
+			"Bitmap Heap Scan on orders"
+			"  (cost=0.00..9000.00 rows=50 width=80)"
+			" (actual time=7.000..80.000 rows=50 loops=1)\n"
+			"  Recheck Cond: ((a = 1) AND (b = 2))\n"
+			"  ->  BitmapAnd"
+			"  (cost=0.00..10.00 rows=50 width=0)"
+			" (actual time=5.000..5.000 rows=0 loops=1)\n"
+			"        ->  Bitmap Index Scan on i"
+			"  (cost=0.00..10.00 rows=20000 width=0)"
+			" (actual time=3.000..3.000 rows=20000 loops=1)\n"
+			"              Index Cond: (a = 1)\n"
+			"        ->  Bitmap Index Scan on j"
+			"  (cost=0.00..10.00 rows=20000 width=0)"
+			" (actual time=2.000..2.000 rows=20000 loops=1)\n"
+			"              Index Cond: (b = 2)\n",
+		.good =
+			"Bitmap Heap Scan on orders"
+			"  (cost=0.00..9000.00 rows=9000 width=80)"
+			" (actual time=7.000..80.000 rows=9000 loops=1)\n"
+			"  Recheck Cond: ((a = 1) AND (b = 2))\n"
+			"  ->  BitmapAnd"
+			"  (cost=0.00..10.00 rows=9000 width=0)"
+			" (actual time=5.000..5.000 rows=0 loops=1)\n"
+			"        ->  Bitmap Index Scan on i"
+			"  (cost=0.00..10.00 rows=20000 width=0)"
+			" (actual time=3.000..3.000 rows=20000 loops=1)\n"
+			"              Index Cond: (a = 1)\n"
+			"        ->  Bitmap Index Scan on j"
+			"  (cost=0.00..10.00 rows=20000 width=0)"
+			" (actual time=2.000..2.000 rows=20000 loops=1)\n"
+			"              Index Cond: (b = 2)\n",
+	},
+	{
+		.id = "PL012",
+		.name = "bitmap-or-of-one-column",
+		.grade = GRADE_INFO,
+		.check = bitmap_or,
+		.title = "Many ORs of one column are many scans of one index",
+		.why = "Each arm starts a scan of its own.",
+		.fix = "Write it as col = ANY (array).",
+		.bad =
+			"Bitmap Heap Scan on orders"
+			"  (cost=0.00..9000.00 rows=50 width=80)"
+			" (actual time=7.000..80.000 rows=50 loops=1)\n"
+			"  Recheck Cond: (a = 1)\n"
+			"  ->  BitmapOr"
+			"  (cost=0.00..10.00 rows=50 width=0)"
+			" (actual time=5.000..5.000 rows=0 loops=1)\n"
+			"        ->  Bitmap Index Scan on i"
+			"  (cost=0.00..10.00 rows=9 width=0)"
+			" (actual time=0.300..0.300 rows=9 loops=1)\n"
+			"              Index Cond: (a = 0)\n"
+			"        ->  Bitmap Index Scan on i"
+			"  (cost=0.00..10.00 rows=9 width=0)"
+			" (actual time=0.300..0.300 rows=9 loops=1)\n"
+			"              Index Cond: (a = 1)\n"
+			"        ->  Bitmap Index Scan on i"
+			"  (cost=0.00..10.00 rows=9 width=0)"
+			" (actual time=0.300..0.300 rows=9 loops=1)\n"
+			"              Index Cond: (a = 2)\n"
+			"        ->  Bitmap Index Scan on i"
+			"  (cost=0.00..10.00 rows=9 width=0)"
+			" (actual time=0.300..0.300 rows=9 loops=1)\n"
+			"              Index Cond: (a = 3)\n"
+			"        ->  Bitmap Index Scan on i"
+			"  (cost=0.00..10.00 rows=9 width=0)"
+			" (actual time=0.300..0.300 rows=9 loops=1)\n"
+			"              Index Cond: (a = 4)\n"
+			"        ->  Bitmap Index Scan on i"
+			"  (cost=0.00..10.00 rows=9 width=0)"
+			" (actual time=0.300..0.300 rows=9 loops=1)\n"
+			"              Index Cond: (a = 5)\n",
+		.good =
+			"Bitmap Heap Scan on orders"
+			"  (cost=0.00..9000.00 rows=50 width=80)"
+			" (actual time=7.000..80.000 rows=50 loops=1)\n"
+			"  Recheck Cond: (a = 1)\n"
+			"  ->  BitmapOr"
+			"  (cost=0.00..10.00 rows=50 width=0)"
+			" (actual time=5.000..5.000 rows=0 loops=1)\n"
+			"        ->  Bitmap Index Scan on i"
+			"  (cost=0.00..10.00 rows=9 width=0)"
+			" (actual time=0.300..0.300 rows=9 loops=1)\n"
+			"              Index Cond: (a = 0)\n"
+			"        ->  Bitmap Index Scan on i"
+			"  (cost=0.00..10.00 rows=9 width=0)"
+			" (actual time=0.300..0.300 rows=9 loops=1)\n"
+			"              Index Cond: (a = 1)\n"
+			"        ->  Bitmap Index Scan on i"
+			"  (cost=0.00..10.00 rows=9 width=0)"
+			" (actual time=0.300..0.300 rows=9 loops=1)\n"
+			"              Index Cond: (a = 2)\n",
+	},
+	{
+		.id = "PL013",
+		.name = "wrong-index-for-order",
+		.grade = GRADE_WARNING,
+		.check = wrong_index_for_order,
+		.title = "An index is walked in its order until LIMIT is met, past many rows "
+		 	"of others",
+		.why = "The planner hopes to meet matching rows soon; when they lie far "
+			"away it reads nearly everything.",
+		.fix = "An index on the filter's equality columns followed by the ORDER BY "
+			"columns.",
+		.bad =
+			"Limit"
+			"  (cost=0.42..900.00 rows=10 width=80)"
+			" (actual time=0.030..60.000 rows=10 loops=1)\n"
+			"  ->  Index Scan using orders_placed on orders"
+			"  (cost=0.42..9000.00 rows=1000 width=80)"
+			" (actual time=0.030..60.000 rows=10 loops=1)\n"
+			"        Filter: (customer_id = 42)\n"
+			"        Rows Removed by Filter: 150000\n"
+			"Execution Time: 61.000 ms\n",
+		.good =
+			"Limit"
+			"  (cost=0.42..900.00 rows=10 width=80)"
+			" (actual time=0.030..60.000 rows=10 loops=1)\n"
+			"  ->  Index Scan using orders_placed on orders"
+			"  (cost=0.42..9000.00 rows=1000 width=80)"
+			" (actual time=0.030..60.000 rows=10 loops=1)\n"
+			"        Filter: (customer_id = 42)\n"
+			"        Rows Removed by Filter: 300\n"
+			"Execution Time: 61.000 ms\n",
+	},
+	{
+		.id = "PL014",
+		.name = "top-n-sort-of-many",
+		.grade = GRADE_WARNING,
+		.check = top_n_sort,
+		.title = "All rows are sorted for the first few",
+		.why = "Finding the first ten needs every row when nothing has them in "
+			"order.",
+		.fix = "An index on the equality columns, then the ORDER BY columns in "
+			"their directions.",
+		.bad =
+			"Limit"
+			"  (cost=0.42..900.00 rows=10 width=80)"
+			" (actual time=60.030..60.040 rows=10 loops=1)\n"
+			"  ->  Sort"
+			"  (cost=0.42..9000.00 rows=200000 width=80)"
+			" (actual time=60.030..60.035 rows=10 loops=1)\n"
+			"        Sort Key: placed_at DESC\n"
+			"        Sort Method: top-N heapsort  Memory: 26kB\n"
+			"        ->  Seq Scan on orders"
+			"  (cost=0.00..4000.00 rows=200000 width=80)"
+			" (actual time=0.010..30.000 rows=200000 loops=1)\n"
+			"Execution Time: 61.000 ms\n",
+		.good =
+			"Limit"
+			"  (cost=0.42..900.00 rows=10 width=80)"
+			" (actual time=60.030..60.040 rows=10 loops=1)\n"
+			"  ->  Sort"
+			"  (cost=0.42..9000.00 rows=900 width=80)"
+			" (actual time=60.030..60.035 rows=10 loops=1)\n"
+			"        Sort Key: placed_at DESC\n"
+			"        Sort Method: top-N heapsort  Memory: 26kB\n"
+			"        ->  Seq Scan on orders"
+			"  (cost=0.00..4000.00 rows=900 width=80)"
+			" (actual time=0.010..30.000 rows=900 loops=1)\n"
+			"Execution Time: 61.000 ms\n",
+	},
+	{
+		.id = "PL015",
+		.name = "incremental-sort-opportunity",
+		.grade = GRADE_INFO,
+		.check = incremental_sort,
+		.title = "An index gives the first part of the order already",
+		.why = "The whole is sorted again for the rest of the key.",
+		.fix = "Extend the index by the remaining sort columns.",
+		.bad =
+			"Sort"
+			"  (cost=0.42..9000.00 rows=50000 width=80)"
+			" (actual time=60.030..70.035 rows=50000 loops=1)\n"
+			"  Sort Key: placed_at, total\n"
+			"  Sort Method: quicksort  Memory: 9000kB\n"
+			"  ->  Index Scan using orders_placed on orders"
+			"  (cost=0.00..4000.00 rows=50000 width=80)"
+			" (actual time=0.010..30.000 rows=50000 loops=1)\n"
+			"        Index Cond: (placed_at > '2024-01-01'::date)\n"
+			"Execution Time: 71.000 ms\n",
+		.good =
+			"Sort"
+			"  (cost=0.42..9000.00 rows=50000 width=80)"
+			" (actual time=60.030..70.035 rows=50000 loops=1)\n"
+			"  Sort Key: total, note\n"
+			"  Sort Method: quicksort  Memory: 9000kB\n"
+			"  ->  Index Scan using orders_placed on orders"
+			"  (cost=0.00..4000.00 rows=50000 width=80)"
+			" (actual time=0.010..30.000 rows=50000 loops=1)\n"
+			"        Index Cond: (placed_at > '2024-01-01'::date)\n"
+			"Execution Time: 71.000 ms\n",
+	},
+	{
+		.id = "PL016",
+		.name = "large-offset",
+		.grade = GRADE_WARNING,
+		.check = large_offset,
+		.title = "OFFSET skips thousands of rows that were produced",
+		.why = "Every row that is skipped was found, joined and sorted first; the "
+			"next page costs more.",
+		.fix = "Remember the last row's key and continue behind it: WHERE "
+			"(placed_at, id) < ($1, $2).",
+		.bad =
+			"Limit"
+			"  (cost=0.42..900.00 rows=10 width=80)"
+			" (actual time=60.030..60.040 rows=10 loops=1)\n"
+			"  ->  Index Scan using orders_placed on orders"
+			"  (cost=0.00..4000.00 rows=200000 width=80)"
+			" (actual time=0.010..60.000 rows=50010 loops=1)\n"
+			"Execution Time: 61.000 ms\n",
+		.good =
+			"Limit"
+			"  (cost=0.42..900.00 rows=10 width=80)"
+			" (actual time=60.030..60.040 rows=10 loops=1)\n"
+			"  ->  Index Scan using orders_placed on orders"
+			"  (cost=0.00..4000.00 rows=200000 width=80)"
+			" (actual time=0.010..60.000 rows=10 loops=1)\n"
+			"Execution Time: 61.000 ms\n",
+	},
+	{
+		.id = "PL017",
+		.name = "or-join-filter",
+		.grade = GRADE_WARNING,
+		.check = or_join_filter,
+		.title = "An OR over two tables is tested on every pair of rows",
+		.why = "No index and no hash can serve a condition that either table may "
+			"satisfy.",
+		.fix = "UNION of two queries, one for each arm.",
+		.bad =
+			"Nested Loop"
+			"  (cost=0.00..9000.00 rows=100 width=16)"
+			" (actual time=0.010..90.000 rows=100 loops=1)\n"
+			"  Join Filter: ((a.x = 1) OR (b.y = 2))\n"
+			"  Rows Removed by Join Filter: 499900\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.00..20.00 rows=500 width=8)"
+			" (actual time=0.010..0.500 rows=500 loops=1)\n"
+			"  ->  Materialize"
+			"  (cost=0.00..20.00 rows=1000 width=8)"
+			" (actual time=0.001..0.020 rows=1000 loops=500)\n"
+			"        ->  Seq Scan on b"
+			"  (cost=0.00..20.00 rows=1000 width=8)"
+			" (actual time=0.001..0.100 rows=1000 loops=1)\n"
+			"Execution Time: 90.000 ms\n",
+		.good =
+			"Nested Loop Left Join"
+			"  (cost=0.00..9000.00 rows=100 width=16)"
+			" (actual time=0.010..90.000 rows=100 loops=1)\n"
+			"  Join Filter: ((a.x = 1) OR (b.y = 2))\n"
+			"  Rows Removed by Join Filter: 499900\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.00..20.00 rows=500 width=8)"
+			" (actual time=0.010..0.500 rows=500 loops=1)\n"
+			"  ->  Materialize"
+			"  (cost=0.00..20.00 rows=1000 width=8)"
+			" (actual time=0.001..0.020 rows=1000 loops=500)\n"
+			"        ->  Seq Scan on b"
+			"  (cost=0.00..20.00 rows=1000 width=8)"
+			" (actual time=0.001..0.100 rows=1000 loops=1)\n"
+			"Execution Time: 90.000 ms\n",
+	},
+	{
+		.id = "PL018",
+		.name = "join-filter-waste",
+		.grade = GRADE_WARNING,
+		.check = join_filter_waste,
+		.title = "Most pairs of rows a join makes are thrown away",
+		.why = "The condition is tested after the pair was made, one by one.",
+		.fix = "A condition by equality, on columns of the same type, can be "
+			"hashed or looked up in an index.",
+		.bad =
+			"Nested Loop"
+			"  (cost=0.00..9000.00 rows=100 width=16)"
+			" (actual time=0.010..90.000 rows=100 loops=1)\n"
+			"  Join Filter: ((a.lo <= b.x) AND (b.x < a.hi))\n"
+			"  Rows Removed by Join Filter: 499900\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.00..20.00 rows=500 width=8)"
+			" (actual time=0.010..0.500 rows=500 loops=1)\n"
+			"  ->  Materialize"
+			"  (cost=0.00..20.00 rows=1000 width=8)"
+			" (actual time=0.001..0.020 rows=1000 loops=500)\n"
+			"        ->  Seq Scan on b"
+			"  (cost=0.00..20.00 rows=1000 width=8)"
+			" (actual time=0.001..0.100 rows=1000 loops=1)\n"
+			"Execution Time: 90.000 ms\n",
+		.good =
+			"Nested Loop"
+			"  (cost=0.00..9000.00 rows=100 width=16)"
+			" (actual time=0.010..90.000 rows=100 loops=1)\n"
+			"  Join Filter: ((a.lo <= b.x) AND (b.x < a.hi))\n"
+			"  Rows Removed by Join Filter: 700\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.00..20.00 rows=500 width=8)"
+			" (actual time=0.010..0.500 rows=500 loops=1)\n"
+			"  ->  Materialize"
+			"  (cost=0.00..20.00 rows=1000 width=8)"
+			" (actual time=0.001..0.020 rows=1000 loops=500)\n"
+			"        ->  Seq Scan on b"
+			"  (cost=0.00..20.00 rows=1000 width=8)"
+			" (actual time=0.001..0.100 rows=1000 loops=1)\n"
+			"Execution Time: 90.000 ms\n",
+	},
+	{
+		.id = "PL019",
+		.name = "cartesian-product",
+		.grade = GRADE_WARNING,
+		.check = cartesian,
+		.title = "Every row of one side is paired with every row of the other",
+		.why = "Nothing joins the two sides: a condition is probably missing.",
+		.fix = "Add the join condition; if the product is meant, say CROSS JOIN.",
+		.bad =
+			"Nested Loop"
+			"  (cost=0.00..9000.00 rows=500000 width=16)"
+			" (actual time=0.010..90.000 rows=500000 loops=1)\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.00..20.00 rows=500 width=8)"
+			" (actual time=0.010..0.500 rows=500 loops=1)\n"
+			"  ->  Materialize"
+			"  (cost=0.00..20.00 rows=1000 width=8)"
+			" (actual time=0.001..0.020 rows=1000 loops=500)\n"
+			"Execution Time: 90.000 ms\n",
+		.good =
+			"Nested Loop"
+			"  (cost=0.00..9000.00 rows=500000 width=16)"
+			" (actual time=0.010..90.000 rows=500000 loops=1)\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.00..20.00 rows=500 width=8)"
+			" (actual time=0.010..0.500 rows=500 loops=1)\n"
+			"  ->  Index Scan using i on b"
+			"  (cost=0.00..20.00 rows=1000 width=8)"
+			" (actual time=0.001..0.020 rows=1000 loops=500)\n"
+			"        Index Cond: (a_id = a.id)\n"
+			"Execution Time: 90.000 ms\n",
+	},
+	{
+		.id = "PL020",
+		.name = "subplan-per-row",
+		.grade = GRADE_WARNING,
+		.check = subplan_per_row,
+		.title = "A subquery runs once for each row",
+		.why = "The planner could not turn it into a join.",
+		.fix = "LEFT JOIN on the grouped subquery, or LATERAL; at least an index "
+			"on the column it is looked up by.",
+		.bad =
+			"Seq Scan on orders o"
+			"  (cost=0.00..9000.00 rows=1000 width=80)"
+			" (actual time=0.010..90.000 rows=1000 loops=1)\n"
+			"  Filter: (SubPlan 1)\n"
+			"  SubPlan 1\n"
+			"    ->  Seq Scan on items i"
+			"  (cost=0.00..20.00 rows=1000 width=8)"
+			" (actual time=0.001..0.080 rows=10 loops=1000)\n"
+			"Execution Time: 90.000 ms\n",
+		.good =
+			"Seq Scan on orders o"
+			"  (cost=0.00..9000.00 rows=1000 width=80)"
+			" (actual time=0.010..90.000 rows=1000 loops=1)\n"
+			"  Filter: (SubPlan 1)\n"
+			"  SubPlan 1\n"
+			"    ->  Seq Scan on items i"
+			"  (cost=0.00..20.00 rows=1000 width=8)"
+			" (actual time=0.001..0.080 rows=10 loops=1)\n"
+			"Execution Time: 90.000 ms\n",
+	},
+	{
+		.id = "PL021",
+		.name = "not-in-unhashed",
+		.grade = GRADE_WARNING,
+		.check = not_in_unhashed,
+		.title = "NOT IN goes through its list again for every row",
+		.why = "Because of NULLs, NOT IN cannot be a join; unhashed, it is a loop "
+			"in a loop.",
+		.fix = "NOT EXISTS; else enough work_mem for the list to be hashed.",
+		.bad =
+			"Seq Scan on orders o"
+			"  (cost=0.00..9000.00 rows=1000 width=80)"
+			" (actual time=0.010..90.000 rows=1000 loops=1)\n"
+			"  Filter: (NOT (SubPlan 1))\n"
+			"  SubPlan 1\n"
+			"    ->  Seq Scan on items i"
+			"  (cost=0.00..20.00 rows=1000 width=8)"
+			" (actual time=0.001..0.080 rows=10 loops=1000)\n"
+			"Execution Time: 90.000 ms\n",
+		.good =
+			"Seq Scan on orders o"
+			"  (cost=0.00..9000.00 rows=1000 width=80)"
+			" (actual time=0.010..90.000 rows=1000 loops=1)\n"
+			"  Filter: (NOT (hashed SubPlan 1))\n"
+			"  SubPlan 1\n"
+			"    ->  Seq Scan on items i"
+			"  (cost=0.00..20.00 rows=1000 width=8)"
+			" (actual time=0.001..0.080 rows=10 loops=1)\n"
+			"Execution Time: 90.000 ms\n",
+	},
+	{
+		.id = "PL022",
+		.name = "cte-scan-filter",
+		.grade = GRADE_WARNING,
+		.check = cte_scan_filter,
+		.title = "A CTE is built whole and then filtered",
+		.why = "A materialized CTE does not see the conditions of the query around "
+			"it.",
+		.fix = "NOT MATERIALIZED, or move the condition into the CTE.",
+		.bad =
+			"CTE Scan on x"
+			"  (cost=0.00..9000.00 rows=10 width=80)"
+			" (actual time=0.010..90.000 rows=10 loops=1)\n"
+			"  Filter: (customer_id = 5)\n"
+			"  Rows Removed by Filter: 32990\n"
+			"  CTE x\n"
+			"    ->  Seq Scan on orders"
+			"  (cost=0.00..8000.00 rows=33000 width=80)"
+			" (actual time=0.010..60.000 rows=33000 loops=1)\n",
+		.good =
+			"CTE Scan on x"
+			"  (cost=0.00..9000.00 rows=10 width=80)"
+			" (actual time=0.010..90.000 rows=10 loops=1)\n"
+			"  Filter: (customer_id = 5)\n"
+			"  Rows Removed by Filter: 500\n"
+			"  CTE x\n"
+			"    ->  Seq Scan on orders"
+			"  (cost=0.00..8000.00 rows=33000 width=80)"
+			" (actual time=0.010..60.000 rows=33000 loops=1)\n",
+	},
+	{
+		.id = "PL023",
+		.name = "function-estimate",
+		.grade = GRADE_INFO,
+		.check = function_scan_estimate,
+		.title = "The planner guesses what a function returns",
+		.why = "Without knowledge a function is taken to return 1000 (or 100) "
+			"rows.",
+		.fix = "ROWS in the function's definition, or a temporary table with "
+			"ANALYZE.",
+		.bad =
+			"Nested Loop"
+			"  (cost=0.00..9000.00 rows=1000 width=80)"
+			" (actual time=0.010..90.000 rows=50000 loops=1)\n"
+			"  ->  Function Scan on generate_series g"
+			"  (cost=0.00..10.00 rows=1000 width=8)"
+			" (actual time=0.010..9.000 rows=50000 loops=1)\n"
+			"  ->  Index Scan using p on products p"
+			"  (cost=0.28..0.30 rows=1 width=60)"
+			" (actual time=0.001..0.002 rows=1 loops=50000)\n"
+			"        Index Cond: (id = g.g)\n"
+			"Execution Time: 91.000 ms\n",
+		.good =
+			"Nested Loop"
+			"  (cost=0.00..9000.00 rows=1000 width=80)"
+			" (actual time=0.010..90.000 rows=900 loops=1)\n"
+			"  ->  Function Scan on generate_series g"
+			"  (cost=0.00..10.00 rows=1000 width=8)"
+			" (actual time=0.010..9.000 rows=900 loops=1)\n"
+			"  ->  Index Scan using p on products p"
+			"  (cost=0.28..0.30 rows=1 width=60)"
+			" (actual time=0.001..0.002 rows=1 loops=900)\n"
+			"        Index Cond: (id = g.g)\n"
+			"Execution Time: 91.000 ms\n",
+	},
+	{
+		.id = "PL024",
+		.name = "memoize-miss",
+		.grade = GRADE_INFO,
+		.check = memoize_miss,
+		.title = "A cache that is hardly hit, or too small",
+		.why = "Keeping rows for later costs time and pays only when they are "
+			"asked for again.",
+		.fix = "Better ndistinct statistics of the key; more work_mem; "
+			"enable_memoize off for this query.",
+		.bad =
+			"Nested Loop"
+			"  (cost=0.00..9000.00 rows=1000 width=80)"
+			" (actual time=0.010..90.000 rows=50000 loops=1)\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.00..10.00 rows=50000 width=8)"
+			" (actual time=0.010..9.000 rows=50000 loops=1)\n"
+			"  ->  Memoize"
+			"  (cost=0.28..0.30 rows=1 width=60)"
+			" (actual time=0.001..0.001 rows=1 loops=50000)\n"
+			"        Cache Key: a.b_id\n"
+			"        Hits: 1000  Misses: 49000  Evictions: 0  Overflows: 0  Memory"
+			" Usage: 4097kB\n"
+			"        ->  Index Scan using p on b"
+			"  (cost=0.28..0.30 rows=1 width=60)"
+			" (actual time=0.001..0.001 rows=1 loops=49000)\n"
+			"              Index Cond: (id = a.b_id)\n"
+			"Execution Time: 91.000 ms\n",
+		.good =
+			"Nested Loop"
+			"  (cost=0.00..9000.00 rows=1000 width=80)"
+			" (actual time=0.010..90.000 rows=50000 loops=1)\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.00..10.00 rows=50000 width=8)"
+			" (actual time=0.010..9.000 rows=50000 loops=1)\n"
+			"  ->  Memoize"
+			"  (cost=0.28..0.30 rows=1 width=60)"
+			" (actual time=0.001..0.001 rows=1 loops=50000)\n"
+			"        Cache Key: a.b_id\n"
+			"        Hits: 49000  Misses: 1000  Evictions: 0  Overflows: 0  Memory"
+			" Usage: 4097kB\n"
+			"        ->  Index Scan using p on b"
+			"  (cost=0.28..0.30 rows=1 width=60)"
+			" (actual time=0.001..0.001 rows=1 loops=1000)\n"
+			"              Index Cond: (id = a.b_id)\n"
+			"Execution Time: 91.000 ms\n",
+	},
+	{
+		.id = "PL025",
+		.name = "jit-overhead",
+		.grade = GRADE_INFO,
+		.check = jit_overhead,
+		.title = "Compiling the query costs more than it saves",
+		.why = "JIT pays for minutes of computing, not for milliseconds.",
+		.fix = "A higher jit_above_cost, or jit = off for this role.",
+		.bad =
+			"Aggregate"
+			"  (cost=0.00..900000.00 rows=1 width=8)"
+			" (actual time=100.000..100.000 rows=1 loops=1)\n"
+			"  ->  Seq Scan on orders"
+			"  (cost=0.00..800000.00 rows=200000 width=8)"
+			" (actual time=0.010..30.000 rows=200000 loops=1)\n"
+			"JIT:\n"
+			"  Functions: 12\n"
+			"  Options: Inlining true, Optimization true, Expressions true,"
+			" Deforming true\n"
+			"  Timing: Generation 1.000 ms, Inlining 10.000 ms, Optimization"
+			" 50.000 ms, Emission 9.000 ms, Total 70.000 ms\n"
+			"Execution Time: 101.000 ms\n",
+		.good =
+			"Aggregate"
+			"  (cost=0.00..900000.00 rows=1 width=8)"
+			" (actual time=100.000..100.000 rows=1 loops=1)\n"
+			"  ->  Seq Scan on orders"
+			"  (cost=0.00..800000.00 rows=200000 width=8)"
+			" (actual time=0.010..30.000 rows=200000 loops=1)\n"
+			"JIT:\n"
+			"  Functions: 12\n"
+			"  Options: Inlining true, Optimization true, Expressions true,"
+			" Deforming true\n"
+			"  Timing: Generation 1.000 ms, Inlining 10.000 ms, Optimization"
+			" 50.000 ms, Emission 9.000 ms, Total 3.000 ms\n"
+			"Execution Time: 101.000 ms\n",
+	},
+	{
+		.id = "PL026",
+		.name = "planning-dominates",
+		.grade = GRADE_INFO,
+		.check = planning_dominates,
+		.title = "Planning takes longer than running",
+		.why = "The statement is planned anew each time, over many joins, "
+			"partitions or indexes.",
+		.fix = "Prepared statements; fewer partitions or joins; a look at bloated "
+			"catalogs.",
+		.bad =
+			"Index Scan using p on a"
+			"  (cost=0.28..8.30 rows=1 width=60)"
+			" (actual time=0.010..1.000 rows=1 loops=1)\n"
+			"  Index Cond: (id = 1)\n"
+			"Planning Time: 25.000 ms\n"
+			"Execution Time: 1.100 ms\n",
+		.good =
+			"Index Scan using p on a"
+			"  (cost=0.28..8.30 rows=1 width=60)"
+			" (actual time=0.010..1.000 rows=1 loops=1)\n"
+			"  Index Cond: (id = 1)\n"
+			"Planning Time: 0.900 ms\n"
+			"Execution Time: 1.100 ms\n",
+	},
+	{
+		.id = "PL027",
+		.name = "trigger-time",
+		.grade = GRADE_WARNING,
+		.check = trigger_time,
+		.title = "Triggers take much of the time",
+		.why = "A foreign key's trigger runs a query on the other table for each "
+			"row; without an index it reads it whole.",
+		.fix = "An index on the referencing columns; a statement trigger instead "
+			"of a row trigger.",
+		.bad =
+			"Delete on orders"
+			"  (cost=0.28..8.30 rows=0 width=0)"
+			" (actual time=1.000..1.000 rows=0 loops=1)\n"
+			"  ->  Index Scan using p on orders"
+			"  (cost=0.28..8.30 rows=100 width=6)"
+			" (actual time=0.010..0.900 rows=100 loops=1)\n"
+			"        Index Cond: (id < 100)\n"
+			"Trigger for constraint items_order_id_fkey: time=930.000 calls=100\n"
+			"Execution Time: 950.000 ms\n",
+		.good =
+			"Delete on orders"
+			"  (cost=0.28..8.30 rows=0 width=0)"
+			" (actual time=1.000..1.000 rows=0 loops=1)\n"
+			"  ->  Index Scan using p on orders"
+			"  (cost=0.28..8.30 rows=100 width=6)"
+			" (actual time=0.010..0.900 rows=100 loops=1)\n"
+			"        Index Cond: (id < 100)\n"
+			"Trigger for constraint items_order_id_fkey: time=4.000 calls=100\n"
+			"Execution Time: 950.000 ms\n",
+	},
+	{
+		.id = "PL028",
+		.name = "workers-not-launched",
+		.grade = GRADE_INFO,
+		.check = workers_not_launched,
+		.title = "Planned workers were not there",
+		.why = "The plan was chosen for more processes than it got.",
+		.fix = "max_parallel_workers and max_worker_processes; fewer queries that "
+			"ask for workers at once.",
+		.bad =
+			"Gather"
+			"  (cost=1000.00..9000.00 rows=100 width=80)"
+			" (actual time=0.500..60.000 rows=100 loops=1)\n"
+			"  Workers Planned: 2\n"
+			"  Workers Launched: 1\n"
+			"  ->  Parallel Seq Scan on orders"
+			"  (cost=0.00..8000.00 rows=50 width=80)"
+			" (actual time=0.010..60.000 rows=33 loops=1)\n"
+			"Execution Time: 60.000 ms\n",
+		.good =
+			"Gather"
+			"  (cost=1000.00..9000.00 rows=100 width=80)"
+			" (actual time=0.500..60.000 rows=100 loops=1)\n"
+			"  Workers Planned: 2\n"
+			"  Workers Launched: 2\n"
+			"  ->  Parallel Seq Scan on orders"
+			"  (cost=0.00..8000.00 rows=50 width=80)"
+			" (actual time=0.010..60.000 rows=33 loops=3)\n"
+			"Execution Time: 60.000 ms\n",
+	},
+	{
+		.id = "PL029",
+		.name = "parallel-skew",
+		.grade = GRADE_INFO,
+		.check = parallel_skew,
+		.title = "Workers that cost more than they help",
+		.why = "Starting processes takes milliseconds; one worker with all the "
+			"rows is no parallelism.",
+		.fix = "parallel_setup_cost, min_parallel_table_scan_size.",
+		.bad =
+			"Gather"
+			"  (cost=1000.00..9000.00 rows=100 width=80)"
+			" (actual time=0.500..4.000 rows=100 loops=1)\n"
+			"  Workers Planned: 2\n"
+			"  Workers Launched: 2\n"
+			"  ->  Parallel Seq Scan on orders"
+			"  (cost=0.00..8000.00 rows=50 width=80)"
+			" (actual time=0.010..4.000 rows=33 loops=3)\n"
+			"Execution Time: 4.000 ms\n",
+		.good =
+			"Gather"
+			"  (cost=1000.00..9000.00 rows=100 width=80)"
+			" (actual time=0.500..60.000 rows=100 loops=1)\n"
+			"  Workers Planned: 2\n"
+			"  Workers Launched: 2\n"
+			"  ->  Parallel Seq Scan on orders"
+			"  (cost=0.00..8000.00 rows=50 width=80)"
+			" (actual time=0.010..60.000 rows=33 loops=3)\n"
+			"Execution Time: 60.000 ms\n",
+	},
+	{
+		.id = "PL030",
+		.name = "no-parallel-scan",
+		.grade = GRADE_INFO,
+		.check = no_parallel,
+		.title = "One process reads more than a gigabyte",
+		.why = "A function marked parallel unsafe, a data-modifying CTE or a "
+			"setting of 0 keeps workers away.",
+		.fix = "Mark functions PARALLEL SAFE; max_parallel_workers_per_gather.",
+		.bad =
+			"Seq Scan on big"
+			"  (cost=0.00..9000000.00 rows=90000000 width=80)"
+			" (actual time=0.010..90000.000 rows=90000000 loops=1)\n"
+			"  Buffers: shared hit=200000\n"
+			"Execution Time: 91000.000 ms\n",
+		.good =
+			"Seq Scan on big"
+			"  (cost=0.00..9000000.00 rows=90000000 width=80)"
+			" (actual time=0.010..90000.000 rows=90000000 loops=1)\n"
+			"  Buffers: shared hit=9000\n"
+			"Execution Time: 91000.000 ms\n",
+	},
+	{
+		.id = "PL031",
+		.name = "cold-cache",
+		.grade = GRADE_INFO,
+		.check = cold_cache,
+		.title = "Most blocks were not in the cache",
+		.why = "The time is that of the disk; the same query run again may be ten "
+			"times faster.",
+		.fix = "Run EXPLAIN twice before judging; fewer blocks by a covering index "
+			"or CLUSTER.",
+		.bad =
+			"Index Scan using p on a"
+			"  (cost=0.28..8.30 rows=1 width=60)"
+			" (actual time=0.010..100.000 rows=9000 loops=1)\n"
+			"  Index Cond: (id > 1)\n"
+			"  Buffers: shared hit=1000 read=8000\n"
+			"Execution Time: 101.100 ms\n",
+		.good =
+			"Index Scan using p on a"
+			"  (cost=0.28..8.30 rows=1 width=60)"
+			" (actual time=0.010..100.000 rows=9000 loops=1)\n"
+			"  Index Cond: (id > 1)\n"
+			"  Buffers: shared hit=8500 read=500\n"
+			"Execution Time: 101.100 ms\n",
+	},
+	{
+		.id = "PL032",
+		.name = "many-blocks-per-row",
+		.grade = GRADE_INFO,
+		.check = buffers_per_row,
+		.title = "Hundreds of blocks are touched for each row",
+		.why = "The table is bloated, or what belongs together lies far apart.",
+		.fix = "VACUUM FULL or pg_repack for bloat; CLUSTER, BRIN or a covering "
+			"index.",
+		.bad =
+			"Bitmap Heap Scan on a"
+			"  (cost=0.28..800.30 rows=20 width=60)"
+			" (actual time=0.010..100.000 rows=20 loops=1)\n"
+			"  Recheck Cond: (id > 1)\n"
+			"  Buffers: shared hit=9000\n"
+			"Execution Time: 101.100 ms\n",
+		.good =
+			"Bitmap Heap Scan on a"
+			"  (cost=0.28..800.30 rows=9000 width=60)"
+			" (actual time=0.010..100.000 rows=9000 loops=1)\n"
+			"  Recheck Cond: (id > 1)\n"
+			"  Buffers: shared hit=9000\n"
+			"Execution Time: 101.100 ms\n",
+	},
+	{
+		.id = "PL033",
+		.name = "select-dirties",
+		.grade = GRADE_INFO,
+		.check = select_dirties,
+		.title = "A query that only reads writes blocks",
+		.why = "It sets hint bits after a bulk load, or has to make room in the "
+			"cache.",
+		.fix = "VACUUM after loading; a look at the background writer.",
+		.bad =
+			"Seq Scan on a"
+			"  (cost=0.28..800.30 rows=9000 width=60)"
+			" (actual time=0.010..100.000 rows=9000 loops=1)\n"
+			"  Buffers: shared hit=9000 dirtied=4000\n"
+			"Execution Time: 101.100 ms\n",
+		.good =
+			"Seq Scan on a"
+			"  (cost=0.28..800.30 rows=9000 width=60)"
+			" (actual time=0.010..100.000 rows=9000 loops=1)\n"
+			"  Buffers: shared hit=9000 dirtied=5\n"
+			"Execution Time: 101.100 ms\n",
+	},
+	{
+		.id = "PL034",
+		.name = "temporary-files",
+		.grade = GRADE_WARNING,
+		.check = temp_io,
+		.title = "Temporary files are written and read",
+		.why = "What does not fit into work_mem goes to disk.",
+		.fix = "More work_mem; fewer rows or columns at this point.",
+		.bad =
+			"Materialize"
+			"  (cost=0.28..800.30 rows=900000 width=60)"
+			" (actual time=0.010..100.000 rows=900000 loops=1)\n"
+			"  Buffers: temp read=2000 written=2000\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.28..800.30 rows=900000 width=60)"
+			" (actual time=0.010..50.000 rows=900000 loops=1)\n"
+			"Execution Time: 101.100 ms\n",
+		.good =
+			"Materialize"
+			"  (cost=0.28..800.30 rows=900000 width=60)"
+			" (actual time=0.010..100.000 rows=900000 loops=1)\n"
+			"  Buffers: temp read=3 written=3\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.28..800.30 rows=900000 width=60)"
+			" (actual time=0.010..50.000 rows=900000 loops=1)\n"
+			"Execution Time: 101.100 ms\n",
+	},
+	{
+		.id = "PL035",
+		.name = "partitions-not-pruned",
+		.grade = GRADE_WARNING,
+		.check = partition_no_prune,
+		.title = "Partitions are read that hold nothing of the answer",
+		.why = "The planner cannot tell from the condition which partitions "
+			"matter.",
+		.fix = "Compare the partition key itself, with its own type; no function "
+			"around it.",
+		.bad =
+			"Append"
+			"  (cost=0.00..9000.00 rows=100 width=80)"
+			" (actual time=0.010..90.000 rows=5 loops=1)\n"
+			"  ->  Seq Scan on part_0"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=5 loops=1)\n"
+			"  ->  Seq Scan on part_1"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=0 loops=1)\n"
+			"  ->  Seq Scan on part_2"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=0 loops=1)\n"
+			"  ->  Seq Scan on part_3"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=0 loops=1)\n"
+			"  ->  Seq Scan on part_4"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=0 loops=1)\n"
+			"  ->  Seq Scan on part_5"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=0 loops=1)\n"
+			"  ->  Seq Scan on part_6"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=0 loops=1)\n"
+			"  ->  Seq Scan on part_7"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=0 loops=1)\n"
+			"  ->  Seq Scan on part_8"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=0 loops=1)\n"
+			"  ->  Seq Scan on part_9"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=0 loops=1)\n"
+			"  ->  Seq Scan on part_10"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=0 loops=1)\n"
+			"  ->  Seq Scan on part_11"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=0 loops=1)\n"
+			"  ->  Seq Scan on part_12"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=0 loops=1)\n"
+			"  ->  Seq Scan on part_13"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=0 loops=1)\n"
+			"Execution Time: 91.000 ms\n",
+		.good =
+			"Append"
+			"  (cost=0.00..9000.00 rows=100 width=80)"
+			" (actual time=0.010..90.000 rows=103 loops=1)\n"
+			"  ->  Seq Scan on part_0"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=5 loops=1)\n"
+			"  ->  Seq Scan on part_1"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=7 loops=1)\n"
+			"  ->  Seq Scan on part_2"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=7 loops=1)\n"
+			"  ->  Seq Scan on part_3"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=7 loops=1)\n"
+			"  ->  Seq Scan on part_4"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=7 loops=1)\n"
+			"  ->  Seq Scan on part_5"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=7 loops=1)\n"
+			"  ->  Seq Scan on part_6"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=7 loops=1)\n"
+			"  ->  Seq Scan on part_7"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=7 loops=1)\n"
+			"  ->  Seq Scan on part_8"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=7 loops=1)\n"
+			"  ->  Seq Scan on part_9"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=7 loops=1)\n"
+			"  ->  Seq Scan on part_10"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=7 loops=1)\n"
+			"  ->  Seq Scan on part_11"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=7 loops=1)\n"
+			"  ->  Seq Scan on part_12"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=7 loops=1)\n"
+			"  ->  Seq Scan on part_13"
+			"  (cost=0.00..90.00 rows=1 width=80)"
+			" (actual time=5.000..6.000 rows=7 loops=1)\n"
+			"Execution Time: 91.000 ms\n",
+	},
+	{
+		.id = "PL036",
+		.name = "index-read-whole",
+		.grade = GRADE_WARNING,
+		.check = trailing_column,
+		.title = "Much of an index is read for a few rows",
+		.why = "The condition is on a later column of the index, so all of it has "
+			"to be looked through.",
+		.fix = "An index that begins with the condition's column.",
+		.bad =
+			"Index Scan using i on a"
+			"  (cost=0.28..8000.30 rows=5 width=60)"
+			" (actual time=0.010..100.000 rows=5 loops=1)\n"
+			"  Index Cond: (b = 1)\n"
+			"  Buffers: shared hit=6000\n"
+			"Execution Time: 101.100 ms\n",
+		.good =
+			"Index Scan using i on a"
+			"  (cost=0.28..8000.30 rows=5 width=60)"
+			" (actual time=0.010..100.000 rows=5 loops=1)\n"
+			"  Index Cond: (b = 1)\n"
+			"  Buffers: shared hit=9\n"
+			"Execution Time: 101.100 ms\n",
+	},
+	{
+		.id = "PL037",
+		.name = "redundant-unique",
+		.grade = GRADE_INFO,
+		.check = redundant_unique,
+		.title = "DISTINCT finds nothing to remove",
+		.why = "All rows were sorted and compared for nothing, this time.",
+		.fix = "Drop DISTINCT when a key makes the rows unique anyway.",
+		.bad =
+			"Unique"
+			"  (cost=0.28..8000.30 rows=50000 width=60)"
+			" (actual time=0.010..100.000 rows=50000 loops=1)\n"
+			"  ->  Sort"
+			"  (cost=0.28..8000.30 rows=50000 width=60)"
+			" (actual time=0.010..90.000 rows=50000 loops=1)\n"
+			"        Sort Key: id\n"
+			"        Sort Method: quicksort  Memory: 900kB\n"
+			"        ->  Seq Scan on a"
+			"  (cost=0.28..800.30 rows=50000 width=60)"
+			" (actual time=0.010..30.000 rows=50000 loops=1)\n"
+			"Execution Time: 101.100 ms\n",
+		.good =
+			"Unique"
+			"  (cost=0.28..8000.30 rows=50000 width=60)"
+			" (actual time=0.010..100.000 rows=20000 loops=1)\n"
+			"  ->  Sort"
+			"  (cost=0.28..8000.30 rows=50000 width=60)"
+			" (actual time=0.010..90.000 rows=50000 loops=1)\n"
+			"        Sort Key: id\n"
+			"        Sort Method: quicksort  Memory: 900kB\n"
+			"        ->  Seq Scan on a"
+			"  (cost=0.28..800.30 rows=50000 width=60)"
+			" (actual time=0.010..30.000 rows=50000 loops=1)\n"
+			"Execution Time: 101.100 ms\n",
+	},
+	{
+		.id = "PL038",
+		.name = "modify-hot-spot",
+		.grade = GRADE_INFO,
+		.check = modify_hot_spot,
+		.title = "Writing rows and their indexes is most of the time",
+		.why = "Each changed row changes every index of the table, unless the "
+			"update is HOT.",
+		.fix = "Drop indexes nobody uses; a fillfactor that leaves room; batches.",
+		.bad =
+			"Update on a"
+			"  (cost=0.28..8000.30 rows=0 width=0)"
+			" (actual time=100.000..100.000 rows=0 loops=1)\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.28..800.30 rows=50000 width=60)"
+			" (actual time=0.010..9.000 rows=50000 loops=1)\n"
+			"Execution Time: 101.100 ms\n",
+		.good =
+			"Update on a"
+			"  (cost=0.28..8000.30 rows=0 width=0)"
+			" (actual time=100.000..100.000 rows=0 loops=1)\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.28..800.30 rows=50000 width=60)"
+			" (actual time=0.010..90.000 rows=50000 loops=1)\n"
+			"Execution Time: 101.100 ms\n",
+	},
+	{
+		.id = "PL039",
+		.name = "foreign-scan-pull",
+		.grade = GRADE_WARNING,
+		.check = foreign_scan_pull,
+		.title = "Rows travel from another server to be thrown away here",
+		.why = "The condition cannot be sent to the other server.",
+		.fix = "A condition the other side knows (its own functions, extensions in "
+			"the server's options); use_remote_estimate.",
+		.bad =
+			"Foreign Scan on a"
+			"  (cost=0.28..8000.30 rows=50 width=60)"
+			" (actual time=0.010..100.000 rows=50 loops=1)\n"
+			"  Filter: (lower(b) = 'x'::text)\n"
+			"  Rows Removed by Filter: 90000\n"
+			"Execution Time: 101.100 ms\n",
+		.good =
+			"Foreign Scan on a"
+			"  (cost=0.28..8000.30 rows=50 width=60)"
+			" (actual time=0.010..100.000 rows=50 loops=1)\n"
+			"  Filter: (lower(b) = 'x'::text)\n"
+			"  Rows Removed by Filter: 10\n"
+			"Execution Time: 101.100 ms\n",
+	},
+	{
+		.id = "PL040",
+		.name = "stale-statistics",
+		.grade = GRADE_WARNING,
+		.check = stale_statistics,
+		.title = "A table's size is not what the statistics say",
+		.why = "The planner thinks of a table ten times smaller or larger.",
+		.fix = "ANALYZE now; a lower autovacuum_analyze_scale_factor for this "
+			"table.",
+		.bad =
+			"Hash Join"
+			"  (cost=0.28..8000.30 rows=5000 width=60)"
+			" (actual time=0.010..100.000 rows=5000 loops=1)\n"
+			"  Hash Cond: (a.id = b.id)\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.28..800.30 rows=200 width=60)"
+			" (actual time=0.010..30.000 rows=90000 loops=1)\n"
+			"  ->  Hash"
+			"  (cost=0.28..8000.30 rows=10 width=60)"
+			" (actual time=0.010..0.020 rows=10 loops=1)\n"
+			"        ->  Seq Scan on b"
+			"  (cost=0.28..800.30 rows=10 width=60)"
+			" (actual time=0.010..0.020 rows=10 loops=1)\n"
+			"Execution Time: 101.100 ms\n",
+		.good =
+			"Hash Join"
+			"  (cost=0.28..8000.30 rows=5000 width=60)"
+			" (actual time=0.010..100.000 rows=5000 loops=1)\n"
+			"  Hash Cond: (a.id = b.id)\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.28..800.30 rows=80000 width=60)"
+			" (actual time=0.010..30.000 rows=90000 loops=1)\n"
+			"  ->  Hash"
+			"  (cost=0.28..8000.30 rows=10 width=60)"
+			" (actual time=0.010..0.020 rows=10 loops=1)\n"
+			"        ->  Seq Scan on b"
+			"  (cost=0.28..800.30 rows=10 width=60)"
+			" (actual time=0.010..0.020 rows=10 loops=1)\n"
+			"Execution Time: 101.100 ms\n",
+	},
+	{
+		.id = "PL041",
+		.name = "cost-time-inversion",
+		.grade = GRADE_INFO,
+		.check = cost_time_inversion,
+		.title = "What the planner thought cheap takes the time",
+		.why = "A slow function with the default cost, a slow disk, or cost "
+			"settings that do not fit the machine.",
+		.fix = "COST in the function's definition; track_io_timing; "
+			"random_page_cost.",
+		.bad =
+			"Aggregate"
+			"  (cost=0.00..1010.00 rows=1 width=8)"
+			" (actual time=600.000..600.000 rows=1 loops=1)\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.00..1000.00 rows=1000 width=8)"
+			" (actual time=0.010..30.000 rows=1000 loops=1)\n"
+			"Execution Time: 601.000 ms\n",
+		.good =
+			"Aggregate"
+			"  (cost=0.00..9000.00 rows=1 width=8)"
+			" (actual time=600.000..600.000 rows=1 loops=1)\n"
+			"  ->  Seq Scan on a"
+			"  (cost=0.00..1000.00 rows=1000 width=8)"
+			" (actual time=0.010..30.000 rows=1000 loops=1)\n"
+			"Execution Time: 601.000 ms\n",
+	},
+	{
+		.id = "PL042",
+		.name = "plan-flip",
+		.grade = GRADE_WARNING,
+		.check = NULL, /* compares plans: plan_flips() */
+		.title = "One query, two plans, one of them much slower",
+		.why = "Parameters, statistics or cache decide which plan is taken, and "
+			"the choice is close.",
+		.fix = "An index or statistics that make the better plan the obvious one; "
+			"plan_cache_mode.",
+		.bad = "",
+		.good = "",
+	},
+	{
+		.id = "PL043",
+		.name = "wide-rows",
+		.grade = GRADE_WARNING,
+		.check = wide_rows,
+		.title = "Very wide rows are carried through a sort or hash",
+		.why = "Every column selected is copied, whether it is needed there or "
+			"not.",
+		.fix = "Select fewer columns; join the wide ones to the few rows that are "
+			"left.",
+		.bad =
+			"Sort"
+			"  (cost=0.00..9000.00 rows=100000 width=2000)"
+			" (actual time=70.000..80.000 rows=100000 loops=1)\n"
+			"  Sort Key: note\n"
+			"  Sort Method: quicksort  Memory: 17000kB\n"
+			"  ->  Seq Scan on orders"
+			"  (cost=0.00..10.00 rows=100000 width=2000)"
+			" (actual time=0.010..9.000 rows=100000 loops=1)\n",
+		.good =
+			"Sort"
+			"  (cost=0.00..9000.00 rows=100000 width=80)"
+			" (actual time=70.000..80.000 rows=100000 loops=1)\n"
+			"  Sort Key: note\n"
+			"  Sort Method: quicksort  Memory: 17000kB\n"
+			"  ->  Seq Scan on orders"
+			"  (cost=0.00..10.00 rows=100000 width=80)"
+			" (actual time=0.010..9.000 rows=100000 loops=1)\n",
+	},
+	{
+		.id = "PL044",
+		.name = "settings-smell",
+		.grade = GRADE_INFO,
+		.check = settings_smell,
+		.title = "A planner method is switched off",
+		.why = "A switch that helped one query forbids the method to all others.",
+		.fix = "Reset it; give the planner better statistics or an index instead.",
+		.bad =
+			"Seq Scan on a"
+			"  (cost=0.28..800.30 rows=9000 width=60)"
+			" (actual time=0.010..100.000 rows=9000 loops=1)\n"
+			"Settings: enable_nestloop = 'off', work_mem = '64MB'\n"
+			"Execution Time: 101.100 ms\n",
+		.good =
+			"Seq Scan on a"
+			"  (cost=0.28..800.30 rows=9000 width=60)"
+			" (actual time=0.010..100.000 rows=9000 loops=1)\n"
+			"Settings: work_mem = '64MB'\n"
+			"Execution Time: 101.100 ms\n",
+	},
+	{.id = NULL},
+};
