@@ -171,8 +171,8 @@ static void become_user(const char *name)
 
 	if (!name || !name[0]) {
 		if (geteuid() == 0)
-			log_die(LOG_PART_MAIN,
-				"refusing to run as root: set user= in [pooler] or give --user");
+			log_line(LOG_PART_MAIN, LOG_LEVEL_WARNING,
+				"running as root: set user= in [pooler] or give --user to run with less power");
 		return;
 	}
 	pw = getpwnam(name);
@@ -187,30 +187,31 @@ static void become_user(const char *name)
 		log_die(LOG_PART_MAIN, "cannot become user \"%s\": %s", name, strerror(errno));
 }
 
+/* Another process of ours with the same pidfile? */
+static void check_pidfile(const char *path)
+{
+	char old[32] = "";
+	FILE *f = path[0] ? fopen(path, "re") : NULL;
+	long pid;
+
+	if (!f)
+		return;
+	pid = fgets(old, sizeof old, f) ? strtol(old, NULL, 10) : 0;
+	fclose(f);
+	if (pid > 0 && pid != getpid() && (kill((pid_t)pid, 0) == 0 || errno == EPERM))
+		log_die(LOG_PART_MAIN, "pidfile %s names the running process %ld: is pgsluice running?",
+			path, pid);
+}
+
 static void write_pidfile(const char *path)
 {
-	char text[32], old[32] = "";
-	int fd, n;
-	ssize_t got;
+	FILE *f;
 
 	if (!path[0])
 		return;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		long pid;
-
-		got = read(fd, old, sizeof old - 1);
-		close(fd);
-		pid = got > 0 ? strtol(old, NULL, 10) : 0;
-		if (pid > 0 && pid != getpid() && (kill((pid_t)pid, 0) == 0 || errno == EPERM))
-			log_die(LOG_PART_MAIN, "pidfile %s names the running process %ld: is pgsluice running?",
-				path, pid);
-	}
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	n = snprintf(text, sizeof text, "%d\n", (int)getpid());
-	if (fd < 0 || write(fd, text, (size_t)n) != n)
+	f = fopen(path, "we");
+	if (!f || fprintf(f, "%d\n", (int)getpid()) < 0 || fclose(f))
 		log_die(LOG_PART_MAIN, "cannot write pidfile %s: %s", path, strerror(errno));
-	close(fd);
 	daemon_state.pidfile = mem_strdup(path);
 }
 
@@ -508,6 +509,7 @@ int main(int argc, char **argv)
 		log_die(LOG_PART_MAIN, "cannot open logfile %s: %s", conf->p.logfile, strerror(errno));
 	conf_report_log(&report);
 	conf_report_release(&report);
+	check_pidfile(conf->p.pidfile);
 	raise_descriptor_limit(conf);
 	if (daemon_state.args.daemon)
 		go_to_background();

@@ -252,7 +252,13 @@ struct slot *pool_expired(struct shard *s, usec_t now, enum pool_fate *why)
 	return NULL;
 }
 
-usec_t pool_next_check(const struct shard *s)
+/* The earlier of two moments, of those that are still to come. */
+static usec_t sooner(usec_t at, usec_t candidate, usec_t now)
+{
+	return candidate > now && candidate < at ? candidate : at;
+}
+
+usec_t pool_next_check(const struct shard *s, usec_t now)
 {
 	usec_t at = USEC_NEVER;
 
@@ -260,21 +266,18 @@ usec_t pool_next_check(const struct shard *s)
 		const struct slot *oldest = list_last(&s->idle, struct slot, link);
 
 		if (oldest->doomed)
-			return 0;
-		at = oldest->die_at;
-		if (s->lim.max_idle_time && pool_open(s) > s->lim.min_open &&
-			oldest->since + s->lim.max_idle_time < at)
-			at = oldest->since + s->lim.max_idle_time;
+			return now + 1;
+		at = sooner(at, oldest->die_at, now);
+		if (s->lim.max_idle_time && pool_open(s) > s->lim.min_open)
+			at = sooner(at, oldest->since + s->lim.max_idle_time, now);
 	}
 	if (s->n_waiting && s->lim.reserve > 0) {
 		const struct waiter *w = list_first(&s->waiting, struct waiter, link);
 
-		if (w->since + s->lim.reserve_timeout < at)
-			at = w->since + s->lim.reserve_timeout;
+		at = sooner(at, w->since + s->lim.reserve_timeout, now);
 	}
-	if (s->dial_after && s->dial_after < at &&
-		(s->n_waiting || pool_open(s) < s->lim.min_open))
-		at = s->dial_after;
+	if (s->n_waiting || pool_open(s) < s->lim.min_open || (s->n_greeters && pool_open(s) == 0))
+		at = sooner(at, s->dial_after, now);
 	return at;
 }
 

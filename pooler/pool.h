@@ -153,8 +153,9 @@ void pool_remove(struct shard *s, struct slot *slot);
 /* An idle slot whose time is over (max_idle_time beyond min_open, lifetime, doomed), or
  * NULL.  The caller closes it, calls pool_remove() and asks again. */
 struct slot *pool_expired(struct shard *s, usec_t now, enum pool_fate *why);
-/* When pool_expired(), pool_dial_needed() should next be asked; USEC_NEVER: by events only. */
-usec_t pool_next_check(const struct shard *s);
+/* When, after `now`, pool_expired() and pool_dial_needed() should next be asked; USEC_NEVER:
+ * by events only. */
+usec_t pool_next_check(const struct shard *s, usec_t now);
 
 /* The longest idle slot, for whoever needs its place elsewhere; NULL when none can be spared. */
 struct slot *pool_spare(const struct shard *s);

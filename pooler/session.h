@@ -283,6 +283,7 @@ struct client {
 	uint8_t state;	   /* enum client_state */
 	uint8_t replication; /* enum login_replication */
 	bool tls, closing, discarding; /* discarding: an extended message failed here; skip to Sync */
+	bool quitting;	   /* said Terminate while answers were owed: closed when they are given */
 	bool pinned;	   /* keeps its server: session state lives there */
 	bool notified;	   /* was told that it waits */
 	bool saw_request;  /* sends; for client_idle_timeout */
@@ -430,6 +431,8 @@ void trace_query(struct client *c, const char *text, size_t have, size_t size, u
 void trace_parse_raw(struct client *c, const char *body, size_t len);
 void trace_bind(struct client *c, const char *name, const char *body, size_t len);
 void trace_execute(struct client *c, const char *body, size_t len);
+/* A statement that the pooler answered itself. */
+void trace_answered(struct client *c, const char *text, const char *tag);
 void trace_sync(struct client *c);
 void trace_linked(struct client *c, usec_t waited_since);
 void trace_reply(struct client *c, char type, const char *body, size_t len,

@@ -63,7 +63,7 @@ void client_watch(struct client *c)
 
 	if (c->state == CLIENT_CLOSED)
 		return;
-	if (!c->out && !full && !(c->server && c->server->out))
+	if (!c->out && !full && !c->quitting && !(c->server && c->server->out))
 		events |= EV_READ;
 	if (c->out)
 		events |= EV_WRITE;
@@ -119,6 +119,8 @@ static void flush(struct client *c)
 		server_unblocked(c->server);
 	if (c->state != CLIENT_CLOSED)
 		client_continue(c);
+	if (c->state != CLIENT_CLOSED && c->quitting && c->server)
+		server_settle(c->server);
 }
 
 void client_send_error(struct client *c, const char *severity, const char *sqlstate,
@@ -624,13 +626,19 @@ static void say_goodbye(struct client *c, enum close_reason why, const char *det
 {
 	const struct close_row *row = &close_rows[why];
 	struct buf b = {0};
+	char *message;
 	ssize_t took;
 
 	if (c->login)
 		buf_put(&b, c->login->out.data, c->login->out.len);
-	if (c->server && c->server->left && c->server->left_forward)
+	if (c->server && c->server->left && c->server->left_forward) {
+		buf_free(&b);
 		return;
-	wire_put_error(&b, 'E', "FATAL", row->sqlstate, row->text, detail, NULL);
+	}
+	/* the reason is what people search for, so it is in the message itself */
+	message = detail ? mem_printf("%s: %s", row->text, detail) : mem_strdup(row->text);
+	wire_put_error(&b, 'E', "FATAL", row->sqlstate, message, NULL, NULL);
+	free(message);
 	if (c->out) {
 		took = conn_send(&c->conn, c->out->data + c->out->off, chunk_left(c->out));
 		if (took != (ssize_t)chunk_left(c->out)) {

@@ -130,7 +130,7 @@ static enum close_reason reason_of(enum pool_fate fate)
 
 void lane_arm(struct lane *l)
 {
-	timer_ensure(&l->relay->w.timers, &l->check, pool_next_check(&l->shard));
+	timer_ensure(&l->relay->w.timers, &l->check, pool_next_check(&l->shard, l->relay->w.now));
 }
 
 /* A cap is full: wait for a place, and ask whoever has an idle connection to spare it. */

@@ -603,6 +603,11 @@ static enum step on_message(struct message *m)
 		pass(m);
 		return STEP_DONE;
 	case 'X':
+		if (m->s->ledger.len || c->out) {
+			/* what it asked before is still answered */
+			c->quitting = true;
+			return STEP_MORE;
+		}
 		client_close(c, CLOSE_CLIENT_QUIT, NULL);
 		return STEP_CLOSED;
 	}
@@ -777,6 +782,7 @@ static size_t skip_to_sync(struct client *c, const char *p, size_t n)
 static bool defer_begin(struct client *c, const char *p, size_t size)
 {
 	struct buf b = {0};
+	const char *tag;
 
 	if (!c->lane->set.deferred_begin || c->begin || c->lane->set.mode == POOL_MODE_SESSION ||
 		c->lane->set.mode == POOL_MODE_STATEMENT || p[0] != 'Q' || size > 128)
@@ -784,7 +790,9 @@ static bool defer_begin(struct client *c, const char *p, size_t size)
 	if (!(wire_text_effects(p + WIRE_HEADER, size - WIRE_HEADER) & TEXT_BEGIN))
 		return false;
 	c->begin = mem_strndup(p + WIRE_HEADER, size - WIRE_HEADER);
-	wire_put_complete(&b, strcasestr(c->begin, "start") ? "START TRANSACTION" : "BEGIN");
+	tag = strcasestr(c->begin, "start") ? "START TRANSACTION" : "BEGIN";
+	trace_answered(c, c->begin, tag);
+	wire_put_complete(&b, tag);
 	wire_put_ready(&b, 'T');
 	c->xact_since = c->since = c->lane->relay->w.now;
 	client_send(c, b.data, b.len);

@@ -489,6 +489,10 @@ void server_settle(struct server *s)
 		server_drain(s);
 		return;
 	}
+	if (UNLIKELY(c->quitting) && !c->out) {
+		client_close(c, CLOSE_CLIENT_QUIT, NULL);
+		return;
+	}
 	if (server_is_quiet(s) && !client_keeps_server(c))
 		client_done(c);
 }

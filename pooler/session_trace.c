@@ -502,3 +502,19 @@ void trace_gone(struct client *c, enum close_reason why)
 	free(t);
 	c->trace = NULL;
 }
+
+void trace_answered(struct client *c, const char *text, const char *tag)
+{
+	struct traced *d;
+
+	if (LIKELY(!is_observed(c)))
+		return;
+	trace_query(c, text, strlen(text), strlen(text) + WIRE_HEADER + 1, 0);
+	d = c->trace ? current(c->trace) : NULL;
+	if (!d)
+		return;
+	d->has_tag = true;
+	snprintf(d->tag, sizeof d->tag, "%s", tag);
+	finish(c, d);
+	take_done(c);
+}

@@ -47,7 +47,8 @@ static void on_alarm(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)loop;
 	(void)revents;
 	w->alarm_at = USEC_NEVER;
-	while ((due = timers_pop(&w->timers, w->now)))
+	/* Each once: one that is armed again for a moment that is over waits for the next tick. */
+	for (uint32_t n = w->timers.len; n > 0 && (due = timers_pop(&w->timers, w->now)); n--)
 		due->fire(due);
 }
 
