@@ -110,7 +110,8 @@ class Pooler:
 
     def environment(self):
         env = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
-        env["ASAN_OPTIONS"] = "detect_leaks=1:exitcode=77:abort_on_error=0"
+        env["ASAN_OPTIONS"] = "detect_leaks=1:exitcode=77:abort_on_error=0:" + \
+            os.environ.get("ASAN_OPTIONS", "")
         env["UBSAN_OPTIONS"] = "print_stacktrace=1"
         env["TSAN_OPTIONS"] = "exitcode=77:halt_on_error=0"
         supp = os.path.join(ROOT, "tests/live/lsan.supp")

@@ -233,6 +233,28 @@ def test_max_open_is_exact_with_many_workers(pooler, postgres):
     assert most <= 3
 
 
+@pytest.mark.ours
+@pytest.mark.slow
+def test_workers_do_not_rob_each_other(pooler, postgres):
+    """Places of a hot pool move between workers, but not for every transaction."""
+    p = pooler(max_open=4, workers=2)
+    stop = time.monotonic() + 3
+
+    def work():
+        with p.wire() as c:
+            while time.monotonic() < stop:
+                c.query("select pg_sleep(0.002)")
+                time.sleep(0.001)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    opened = p.log().count("new connection to server")
+    assert opened <= 12, f"{opened} server connections for 6 clients in 3 s"
+
+
 def test_dialling_fails_with_the_server_s_own_reason(pooler, postgres):
     p = pooler(databases={"shop": f"host=127.0.0.1 port={postgres.port} dbname=nowhere"})
     with pytest.raises((ServerError, wire.Closed)) as e:
