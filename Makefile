@@ -30,6 +30,16 @@ PACKAGES_CHECK := check default-jdk-headless libpostgresql-jdbc-java clang clang
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK)
 PYTHON := /usr/bin/python3
 
+# V=1 shows the commands instead of what they make.
+V ?= 0
+ifeq ($(V),0)
+Q := @
+say = @printf '  %-4s %s\n' $(1) $(2)
+else
+Q :=
+say = @:
+endif
+
 CC ?= gcc
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef
@@ -81,34 +91,42 @@ help: ## list the targets
 
 $(BIN)/pgsluice: $(POOLER_OBJ)
 	@mkdir -p "$(@D)"
-	$(CC) $(ALL_LDFLAGS) -o $@ $(POOLER_OBJ) $(pooler_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(POOLER_OBJ) $(pooler_LIBS)
 
 $(BIN)/pgassay: $(ANALYZER_OBJ)
 	@mkdir -p "$(@D)"
-	$(CC) $(ALL_LDFLAGS) -o $@ $(ANALYZER_OBJ) $(analyzer_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(ANALYZER_OBJ) $(analyzer_LIBS)
 
 # Archives for the tests: everything but main.o, linked only as far as needed.
 $(B)/pooler.a: $(filter-out $(B)/pooler/main.o,$(POOLER_OBJ))
-	rm -f $@ && ar rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
 $(B)/analyzer.a: $(filter-out $(B)/analyzer/main.o,$(ANALYZER_OBJ))
-	rm -f $@ && ar rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 # --- statements: sql/NAME.sql becomes `extern const char sql_NAME[]` in sql_text.h
 SQL := $(sort $(wildcard sql/*.sql))
 build/gen/sql_text.c: $(SQL) tests/lint/embed_sql
 	@mkdir -p build/gen
-	sh tests/lint/embed_sql build/gen/sql_text.h build/gen/sql_text.c $(SQL)
+	$(call say,SQL,$@)
+	$(Q)sh tests/lint/embed_sql build/gen/sql_text.h build/gen/sql_text.c $(SQL)
 build/gen/sql_text.h: build/gen/sql_text.c
 $(B)/gen/sql_text.o: build/gen/sql_text.c
 	@mkdir -p "$(@D)"
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 $(B)/pooler/%.o: pooler/%.c build/gen/sql_text.h
 	@mkdir -p "$(@D)"
-	$(CC) $(CPPFLAGS) $(pooler_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(pooler_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(B)/analyzer/%.o: analyzer/%.c build/gen/sql_text.h
 	@mkdir -p "$(@D)"
-	$(CC) $(CPPFLAGS) $(analyzer_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(analyzer_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The status page is embedded by the assembler.
 $(B)/pooler/obs_http.o: pooler/obs_status.html
@@ -116,11 +134,13 @@ $(B)/pooler/obs_http.o: pooler/obs_status.html
 # --- unit tests
 $(B)/tests/unit/pooler/%: tests/unit/pooler/%.c $(B)/pooler.a
 	@mkdir -p "$(@D)"
-	$(CC) $(CPPFLAGS) $(pooler_CPPFLAGS) -Itests/unit $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(B)/pooler.a \
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(pooler_CPPFLAGS) -Itests/unit $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(B)/pooler.a \
 		$(pooler_LIBS) $(shell pkg-config --libs check)
 $(B)/tests/unit/analyzer/%: tests/unit/analyzer/%.c $(B)/analyzer.a
 	@mkdir -p "$(@D)"
-	$(CC) $(CPPFLAGS) $(analyzer_CPPFLAGS) -Itests/unit $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(B)/analyzer.a \
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(analyzer_CPPFLAGS) -Itests/unit $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(B)/analyzer.a \
 		$(analyzer_LIBS) $(shell pkg-config --libs check)
 
 .PHONY: unit unit-pooler unit-analyzer
@@ -134,11 +154,13 @@ unit-analyzer: $(UNIT_ANALYZER)
 FUZZ_SECONDS ?= 60
 $(B)/tests/fuzz/pooler/%: tests/fuzz/pooler/%.c $(B)/pooler.a
 	@mkdir -p "$(@D)"
-	$(CC) $(CPPFLAGS) $(pooler_CPPFLAGS) $(ALL_CFLAGS) -fsanitize=fuzzer $(ALL_LDFLAGS) -MMD -MP \
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(pooler_CPPFLAGS) $(ALL_CFLAGS) -fsanitize=fuzzer $(ALL_LDFLAGS) -MMD -MP \
 		-o $@ $< $(B)/pooler.a $(pooler_LIBS)
 $(B)/tests/fuzz/analyzer/%: tests/fuzz/analyzer/%.c $(B)/analyzer.a
 	@mkdir -p "$(@D)"
-	$(CC) $(CPPFLAGS) $(analyzer_CPPFLAGS) $(ALL_CFLAGS) -fsanitize=fuzzer $(ALL_LDFLAGS) -MMD -MP \
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(analyzer_CPPFLAGS) $(ALL_CFLAGS) -fsanitize=fuzzer $(ALL_LDFLAGS) -MMD -MP \
 		-o $@ $< $(B)/analyzer.a $(analyzer_LIBS)
 .PHONY: fuzz run-fuzzers
 fuzz: ## run every fuzzer for FUZZ_SECONDS (60) each
@@ -150,13 +172,16 @@ run-fuzzers: $(FUZZERS)
 INTEGRITY_SRC := $(wildcard tests/integrity/*.c)
 $(B)/tests/integrity/integrity: $(INTEGRITY_SRC) $(wildcard tests/integrity/*.h)
 	@mkdir -p "$(@D)"
-	$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(INTEGRITY_SRC) -lpq
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(INTEGRITY_SRC) -lpq
 $(B)/tests/bench/index_selection: tests/bench/index_selection.c $(B)/analyzer.a
 	@mkdir -p "$(@D)"
-	$(CC) $(CPPFLAGS) $(analyzer_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(analyzer_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(analyzer_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(analyzer_LIBS)
 $(B)/tests/bench/%: tests/bench/%.c
 	@mkdir -p "$(@D)"
-	$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpq
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpq
 .PHONY: tools
 tools: $(TOOLS)
 
