@@ -80,6 +80,7 @@ struct shape {
 	struct str norm;      /* the shape's text */
 	struct str example;   /* the first text seen, as logged; capped */
 	bool is_cut;	      /* the example is not whole */
+	struct str unparsed;  /* why libpg_query refused the example; STR_NONE: it did not */
 	struct sketch time;   /* of calls whose duration is known */
 	uint64_t calls;	      /* with or without a duration */
 	uint64_t plan_usec;   /* parse and bind, part of time */

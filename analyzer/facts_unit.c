@@ -126,8 +126,7 @@ static void note_run(struct facts *f, const struct unit *u, uint32_t parent, uin
 	r->gap_usec += s->gap;
 	if (s->parent_rows >= 0) {
 		r->parent_rows_known++;
-		r->parent_rows_match += s->parent_rows >= (int64_t)s->distinct - 1 &&
-					s->parent_rows <= (int64_t)s->count + 1;
+		r->parent_rows_match += s->parent_rows + 1 >= (int64_t)s->distinct;
 	}
 	if (s->count > r->longest) {
 		r->longest = s->count;

@@ -1,16 +1,101 @@
 /* SPDX-License-Identifier: ISC
  *
- * pgassay: the command line of the analyzer.
+ * pgassay: reads what was logged and says what to change.
  */
-#include <stdio.h>
-#include <string.h>
+#include "main.h"
+#include "sql.h"
+
+const struct command commands[] = {
+	{"log", "FILE…", "slow query logs: PostgreSQL's or pgsluice's; report and findings",
+		CMD_LOG, run_log,
+		"Reads logs (stderr, csvlog, jsonlog, pgsluice's query log; compressed or not; - "
+		"is\n"
+		"stdin; a directory is its files) and reports where the time goes and what to "
+		"change.\n"
+		"\n"
+		"  pgassay log /var/log/postgresql/postgresql-15-main.log\n"
+		"  pgassay log --format json -o report.json --jobs 4 logs/*.gz\n"
+		"  pgassay log --dsn 'dbname=shop' --fail-on warning queries.jsonl\n"
+		"\n"
+		"For a full picture the server needs log_min_duration_statement = 0 and %p or %c "
+		"in\n"
+		"log_line_prefix; `pgassay log --doctor FILE` says what is missing.\n"},
+	{"lint", "FILE.sql…", "SQL text, no database needed", CMD_LINT, run_lint,
+		"Checks the statements of SQL files (or stdin, -).  With --schema FILE.sql (a "
+		"pg_dump -s)\n"
+		"or --dsn it knows keys, types and indexes and says less, and more surely.\n"
+		"\n"
+		"  pgassay lint queries/*.sql\n"
+		"  echo \"SELECT * FROM users WHERE lower(email) = 'x'\" | pgassay lint -\n"},
+	{"rules", "[ID…]", "every rule, with a bad and a good example", CMD_RULES, run_rules,
+		"Lists the rules, or explains the ones named.\n"
+		"\n"
+		"  pgassay rules\n"
+		"  pgassay rules NP001 missing-limit\n"},
+	{NULL, NULL, NULL, 0, NULL, NULL},
+};
+
+static void usage(FILE *to)
+{
+	fputs("pgassay reads PostgreSQL logs, SQL and plans, and says what to change.\n\nusage:\n",
+		to);
+	for (const struct command *c = commands; c->name; c++)
+		fprintf(to, "  pgassay %-7s %-10s %s\n", c->name, c->args, c->what);
+	fputs("\n`pgassay COMMAND --help` explains a command and its options.\n"
+	      "\nexit status: 0 nothing at or above --fail-on; 1 findings; 2 wrong usage or\n"
+	      "configuration; 3 the input could not be understood; 75 an I/O or internal "
+	      "failure.\n",
+		to);
+}
+
+struct call {
+	int argc;
+	char **argv;
+};
+
+static int run(void *arg)
+{
+	struct call *call = arg;
+	struct options o = {0};
+
+	for (const struct command *c = commands; c->name; c++) {
+		if (strcmp(c->name, call->argv[1]) != 0)
+			continue;
+		if (!options_parse(&o, c->bit, call->argc - 2, call->argv + 2)) {
+			options_release(&o);
+			return EXIT_USAGE;
+		}
+		enum exit_status status = EXIT_CLEAN;
+		if (o.help) {
+			printf("usage: pgassay %s [option…] %s\n\n%s\noptions:\n", c->name, c->args,
+				c->help);
+			options_usage(stdout, c->bit);
+		} else {
+			status = c->run(&o);
+		}
+		options_release(&o);
+		return status;
+	}
+	fprintf(stderr, "pgassay: there is no command \"%s\"; `pgassay --help` lists them\n",
+		call->argv[1]);
+	return EXIT_USAGE;
+}
 
 int main(int argc, char **argv)
 {
+	struct call call = {argc, argv};
+
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		printf("pgassay %s\n", PGSLUICE_VERSION);
-		return 0;
+		return EXIT_CLEAN;
 	}
-	fprintf(stderr, "usage: pgassay --version\n");
-	return 2;
+	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
+		usage(stdout);
+		return EXIT_CLEAN;
+	}
+	if (argc < 2) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	return sql_run_deep(run, &call);
 }

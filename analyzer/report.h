@@ -57,6 +57,12 @@ struct report_format {
 extern const struct report_format report_formats[]; /* ends with a NULL name */
 const struct report_format *report_format_find(const char *name);
 
+/* The writers of the table. */
+void report_text(struct report *r, FILE *to);
+void report_json(struct report *r, FILE *to);
+/* The JSON report as a tree; the caller owns it. */
+struct json_t *report_tree(struct report *r);
+
 /* The text of a statement for output: as it was, or masked; cut to `max` bytes (0: whole). */
 struct str report_sql(struct report *r, struct str sql, size_t max);
 /* The SQL a shape is shown by. */

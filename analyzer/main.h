@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * main: the command line.
+ *
+ *   main.c           which command
+ *   main_options.c   the table of options: parsing, usage
+ *   main_log.c, main_lint.c, main_rules.c, …   one command each
+ *
+ * To add a command: a row in commands[] (main.c), a file, its bit in enum command_bit where an
+ * option is only for some.
+ */
+#ifndef ANALYZER_MAIN_H
+#define ANALYZER_MAIN_H
+
+#include "base.h"
+#include "report.h"
+
+enum exit_status {
+	EXIT_CLEAN = 0,
+	EXIT_FINDINGS = 1,
+	EXIT_USAGE = 2,
+	EXIT_INPUT = 3,
+	EXIT_FAILED = 75 /* I/O or an internal failure */
+};
+
+enum command_bit {
+	CMD_LOG = 1,
+	CMD_LINT = 2,
+	CMD_PLAN = 4,
+	CMD_ADVISE = 8,
+	CMD_DIFF = 16,
+	CMD_RULES = 32,
+	CMD_MERGE = 64,
+	CMD_ALL = 127
+};
+
+struct options {
+	enum command_bit command;
+	const char *format, *output, *config, *schema, *dsn, *baseline, *write_baseline;
+	const char *since, *until, *db, *user, *app, *literals, *prefix, *input, *state, *store;
+	enum severity fail_on;
+	VEC(const char *) rule; /* --rule ID=severity, in order */
+	VEC(const char *) file;
+	int64_t top, jobs, max_unparsed, budget, max_indexes, chunk; /* -1: not given */
+	bool follow, doctor, scratch, verify, changed_only, no_color, help;
+	const char *base;
+	enum severity *severity; /* for each row of rules[]; made by options_rules() */
+};
+
+/* Reads argv (behind the command); errors go to stderr.  false: wrong usage. */
+bool options_parse(struct options *o, enum command_bit command, int argc, char **argv);
+void options_usage(FILE *to, enum command_bit command);
+void options_release(struct options *o);
+/* Writes the report where --format and -o say; the exit status by --fail-on. */
+enum exit_status options_report(struct options *o, struct report *r);
+/* The schema --schema or --dsn names; *ok false: it could not be read (said on stderr). */
+struct schema *options_schema(const struct options *o, bool *ok);
+
+/* What a database adds: plans of the dearest shapes, and indexes they ask for (--dsn). */
+void options_advise(struct options *o, struct facts *f, const struct schema *schema,
+	struct findings *found, struct report *r);
+
+struct command {
+	const char *name, *args, *what;
+	enum command_bit bit;
+	enum exit_status (*run)(struct options *o);
+	const char *help; /* teaches: what it does, an example or two */
+};
+extern const struct command commands[]; /* ends with a NULL name */
+
+enum exit_status run_log(struct options *o);
+enum exit_status run_lint(struct options *o);
+enum exit_status run_rules(struct options *o);
+
+#endif

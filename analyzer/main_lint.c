@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * pgassay lint: SQL files, cut into statements by the lexer's rules, checked without a log.
+ */
+#include "main.h"
+
+#include <errno.h>
+
+static bool read_all(const char *name, struct text *t)
+{
+	FILE *f = strcmp(name, "-") == 0 ? stdin : fopen(name, "r");
+	char buf[65536];
+	size_t n;
+
+	if (!f) {
+		fprintf(stderr, "pgassay: %s: %s\n", name, strerror(errno));
+		return false;
+	}
+	while ((n = fread(buf, 1, sizeof(buf), f)) > 0)
+		text_add(t, buf, n);
+	bool ok = !ferror(f);
+	if (f != stdin)
+		fclose(f);
+	return ok;
+}
+
+/* Where the statement that begins at p ends: behind its semicolon. */
+static size_t statement_end(const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n) {
+		char c = p[i];
+		const char *e = NULL;
+		if (c == ';')
+			return i + 1;
+		if (c == '\'' || c == '"') {
+			e = memchr(p + i + 1, c, n - i - 1);
+			i = e ? (size_t)(e - p) + 1 : n;
+		} else if (c == '-' && i + 1 < n && p[i + 1] == '-') {
+			e = memchr(p + i, '\n', n - i);
+			i = e ? (size_t)(e - p) + 1 : n;
+		} else if (c == '/' && i + 1 < n && p[i + 1] == '*') {
+			e = memmem(p + i + 2, n - i - 2, "*/", 2);
+			i = e ? (size_t)(e - p) + 2 : n;
+		} else if (c == '$') {
+			size_t t = i + 1;
+			while (t < n && (p[t] == '_' || (p[t] | 0x20) >= 'a') &&
+				(p[t] | 0x20) <= 'z')
+				t++;
+			if (t < n && p[t] == '$') {
+				size_t tag = t - i + 1;
+				e = memmem(p + t + 1, n - t - 1, p + i, tag);
+				i = e ? (size_t)(e - p) + tag : n;
+			} else {
+				i++;
+			}
+		} else {
+			i++;
+		}
+	}
+	return n;
+}
+
+/* The line a statement's first token stands on. */
+static uint64_t first_line(const char *p, size_t n, uint64_t line)
+{
+	size_t i = 0;
+
+	while (i < n) {
+		if (p[i] == '\n')
+			line++;
+		else if (p[i] == '-' && i + 1 < n && p[i + 1] == '-') {
+			const char *e = memchr(p + i, '\n', n - i);
+			i = e ? (size_t)(e - p) : n;
+			continue;
+		} else if (p[i] != ' ' && p[i] != '\t' && p[i] != '\r')
+			break;
+		i++;
+	}
+	return line;
+}
+
+static void lint_text(struct facts *f, struct str text, uint32_t file)
+{
+	uint64_t line = 1;
+
+	for (size_t at = 0; at < text.n;) {
+		size_t n = statement_end(text.p + at, text.n - at);
+		struct str sql = str_trim((struct str){text.p + at, n});
+		struct sql_shape lex;
+		while (sql.n && sql.p[sql.n - 1] == ';')
+			sql = str_trim(str_before(sql, sql.n - 1));
+		sql_lex(sql.p, sql.n, &lex, NULL, 0);
+		if (lex.verb != SQL_EMPTY)
+			facts_statement(
+				f, sql, (struct place){file, first_line(text.p + at, n, line)});
+		for (size_t i = 0; i < n; i++)
+			line += text.p[at + i] == '\n';
+		at += n;
+	}
+}
+
+enum exit_status run_lint(struct options *o)
+{
+	struct input in = {0};
+	struct facts *f = facts_new(&in);
+	struct findings found = {0};
+	struct report r = {.facts = f, .findings = &found, .input = &in, .command = "lint"};
+	struct rule_options ro = {.severity = o->severity};
+	enum exit_status status = EXIT_USAGE;
+	struct schema *schema = NULL;
+	bool ok = o->file.n > 0;
+
+	if (!ok)
+		fprintf(stderr, "pgassay: which file?  `pgassay lint FILE.sql…`, or - for stdin\n");
+	for (size_t i = 0; ok && i < o->file.n; i++) {
+		struct text t = {0};
+		struct err why;
+		ok = strcmp(o->file.at[i], "-") == 0 || input_add(&in, o->file.at[i], &why);
+		if (!ok)
+			fprintf(stderr, "pgassay: %s\n", why.text);
+		if (strcmp(o->file.at[i], "-") == 0)
+			ok = input_add(&in, "-", &why);
+		ok = ok && read_all(in.file.at[in.file.n - 1]->name, &t);
+		if (ok)
+			lint_text(f, text_slice(&t), (uint32_t)in.file.n - 1);
+		text_release(&t);
+	}
+	if (ok)
+		schema = options_schema(o, &ok);
+	if (ok) {
+		rules_run(f, schema, &ro, &found, &r.unparsed);
+		status = options_report(o, &r);
+		int64_t most = o->max_unparsed < 0 ? 50 : o->max_unparsed;
+		if (status == EXIT_CLEAN &&
+			(f->statements == 0 || r.unparsed * 100 > f->shape.n * (size_t)most)) {
+			fprintf(stderr, "pgassay: %zu of %zu statements could not be parsed\n",
+				r.unparsed, f->shape.n);
+			status = EXIT_INPUT;
+		}
+		report_release(&r);
+	}
+	findings_release(&found);
+	schema_free(&schema);
+	facts_free(&f);
+	input_release(&in);
+	return status;
+}

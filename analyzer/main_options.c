@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * main_options: one table of options drives parsing and --help.
+ */
+#include "main.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum kind { KIND_TEXT, KIND_FLAG, KIND_INT, KIND_SEVERITY, KIND_LIST };
+
+#define AT(field) offsetof(struct options, field)
+
+static const struct option {
+	const char *name;
+	char letter;
+	enum kind kind;
+	const char *arg;
+	size_t at;
+	unsigned commands;
+	const char *what;
+} table[] = {
+	{"format", 'f', KIND_TEXT, "NAME", AT(format), CMD_ALL,
+		"text (default), json, …; see below"},
+	{"output", 'o', KIND_TEXT, "FILE", AT(output), CMD_ALL, "write there, not to stdout"},
+	{"fail-on", 0, KIND_SEVERITY, "LEVEL", AT(fail_on), CMD_ALL & ~CMD_RULES,
+		"exit 1 on findings of this level or above: error, warning, info, never (default)"},
+	{"rule", 0, KIND_LIST, "ID=LEVEL", AT(rule), CMD_ALL & ~CMD_RULES,
+		"set a rule's level: off, info, warning, error; may be repeated"},
+	{"schema", 0, KIND_TEXT, "FILE", AT(schema), CMD_ALL & ~CMD_RULES,
+		"tables, keys and indexes from a `pg_dump -s`"},
+	{"dsn", 0, KIND_TEXT, "DSN", AT(dsn), CMD_ALL & ~CMD_RULES,
+		"look at this database: catalog and EXPLAIN, read-only"},
+	{"top", 0, KIND_INT, "N", AT(top), CMD_ALL & ~CMD_RULES,
+		"show N shapes (default 20); 0: all"},
+	{"literals", 0, KIND_TEXT, "keep|mask", AT(literals), CMD_ALL & ~CMD_RULES,
+		"mask: no literal and no parameter in any output"},
+	{"max-unparsed", 0, KIND_INT, "PERCENT", AT(max_unparsed), CMD_LOG | CMD_LINT,
+		"exit 3 when more of the input was not understood (default 50)"},
+	{"input", 0, KIND_TEXT, "FORMAT", AT(input), CMD_LOG,
+		"the logs' format; default: detected"},
+	{"prefix", 0, KIND_TEXT, "PREFIX", AT(prefix), CMD_LOG,
+		"the server's log_line_prefix; default: inferred"},
+	{"since", 0, KIND_TEXT, "TIME", AT(since), CMD_LOG,
+		"only from then on (2024-01-31 12:00:00)"},
+	{"until", 0, KIND_TEXT, "TIME", AT(until), CMD_LOG, "only until then"},
+	{"db", 0, KIND_TEXT, "NAME", AT(db), CMD_LOG, "only this database"},
+	{"user", 0, KIND_TEXT, "NAME", AT(user), CMD_LOG, "only this user"},
+	{"app", 0, KIND_TEXT, "NAME", AT(app), CMD_LOG, "only this application_name"},
+	{"jobs", 'j', KIND_INT, "N", AT(jobs), CMD_LOG,
+		"threads (default 1); the report is the same"},
+	{"chunk", 0, KIND_INT, "KB", AT(chunk), CMD_LOG,
+		"bytes a thread takes at once (default 512)"},
+	{"doctor", 0, KIND_FLAG, NULL, AT(doctor), CMD_LOG,
+		"say what the log is and what it lacks, instead of a report"},
+	{"no-color", 0, KIND_FLAG, NULL, AT(no_color), CMD_ALL, "text without colours"},
+	{"help", 'h', KIND_FLAG, NULL, AT(help), CMD_ALL, "this text"},
+};
+
+static const struct option *find(enum command_bit command, const char *name, size_t n, char letter)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		const struct option *t = &table[i];
+		if (!(t->commands & command))
+			continue;
+		if (letter ? t->letter == letter
+			   : strlen(t->name) == n && memcmp(t->name, name, n) == 0)
+			return t;
+	}
+	return NULL;
+}
+
+static bool wrong(const char *what, const char *name)
+{
+	fprintf(stderr, "pgassay: %s%s; see --help\n", what, name);
+	return false;
+}
+
+static bool set_int(const struct option *t, const char *value, int64_t *to)
+{
+	if (!str_to_i64(str_of(value), to) || *to < 0) {
+		fprintf(stderr, "pgassay: --%s takes a number, not \"%s\"\n", t->name, value);
+		return false;
+	}
+	return true;
+}
+
+static bool set(struct options *o, const struct option *t, const char *value)
+{
+	void *to = (char *)o + t->at;
+
+	switch (t->kind) {
+	case KIND_FLAG:
+		*(bool *)to = true;
+		return true;
+	case KIND_TEXT:
+		*(const char **)to = value;
+		return true;
+	case KIND_INT:
+		return set_int(t, value, to);
+	case KIND_SEVERITY:
+		if (severity_parse(value, to))
+			return true;
+		fprintf(stderr, "pgassay: --%s takes error, warning, info or never, not \"%s\"\n",
+			t->name, value);
+		return false;
+	case KIND_LIST:
+		*VEC_PUSH(&o->rule) = value;
+		return true;
+	}
+	return false;
+}
+
+/* One argument that begins with a dash; *i moves on when its value is the next one. */
+static bool parse_one(struct options *o, int argc, char **argv, int *i)
+{
+	const char *arg = argv[*i], *value = NULL;
+	const struct option *t;
+	size_t n;
+
+	if (arg[1] == '-') {
+		arg += 2;
+		n = strcspn(arg, "=");
+		t = find(o->command, arg, n, 0);
+		value = arg[n] == '=' ? arg + n + 1 : NULL;
+	} else {
+		t = find(o->command, NULL, 0, arg[1]);
+		value = arg[1] && arg[2] ? arg + 2 : NULL;
+	}
+	if (!t)
+		return wrong("there is no option ", argv[*i]);
+	if (t->kind == KIND_FLAG)
+		return value ? wrong("no value is expected for ", argv[*i]) : set(o, t, NULL);
+	if (!value) {
+		if (*i + 1 >= argc)
+			return wrong("a value is missing behind ", argv[*i]);
+		value = argv[++*i];
+	}
+	return set(o, t, value);
+}
+
+static bool set_rules(struct options *o)
+{
+	size_t n = 0;
+
+	while (rules[n].id)
+		n++;
+	o->severity = mem_alloc((n + 1) * sizeof(*o->severity));
+	for (size_t i = 0; i < n; i++)
+		o->severity[i] = rules[i].severity;
+	for (size_t i = 0; i < o->rule.n; i++) {
+		const char *eq = strchr(o->rule.at[i], '=');
+		char id[64];
+		enum severity s;
+		size_t len = eq ? (size_t)(eq - o->rule.at[i]) : 0;
+		if (!eq || len >= sizeof(id) || !severity_parse(eq + 1, &s))
+			return wrong("--rule takes ID=off|info|warning|error, not ", o->rule.at[i]);
+		memcpy(id, o->rule.at[i], len);
+		id[len] = '\0';
+		const struct rule *r = rule_by_id(id);
+		if (!r)
+			return wrong("there is no rule ", id);
+		o->severity[r - rules] = s;
+	}
+	return true;
+}
+
+bool options_parse(struct options *o, enum command_bit command, int argc, char **argv)
+{
+	bool only_files = false;
+
+	o->command = command;
+	o->top = o->jobs = o->max_unparsed = o->budget = o->max_indexes = o->chunk = -1;
+	for (int i = 0; i < argc; i++) {
+		if (!only_files && strcmp(argv[i], "--") == 0)
+			only_files = true;
+		else if (only_files || argv[i][0] != '-' || argv[i][1] == '\0')
+			*VEC_PUSH(&o->file) = argv[i];
+		else if (!parse_one(o, argc, argv, &i))
+			return false;
+	}
+	if (o->format && !report_format_find(o->format))
+		return wrong("there is no format ", o->format);
+	if (o->literals && strcmp(o->literals, "keep") != 0 && strcmp(o->literals, "mask") != 0)
+		return wrong("--literals takes keep or mask, not ", o->literals);
+	return set_rules(o);
+}
+
+void options_usage(FILE *to, enum command_bit command)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		const struct option *t = &table[i];
+		char head[64];
+		if (!(t->commands & command))
+			continue;
+		snprintf(head, sizeof(head), "%c%c%s--%s%s%s", t->letter ? '-' : ' ',
+			t->letter ? t->letter : ' ', t->letter ? ", " : "  ", t->name,
+			t->arg ? " " : "", t->arg ? t->arg : "");
+		fprintf(to, "  %-28s %s\n", head, t->what);
+	}
+	fputs("\nformats:\n", to);
+	for (const struct report_format *f = report_formats; f->name; f++)
+		fprintf(to, "  %-10s %s\n", f->name, f->what);
+}
+
+void options_release(struct options *o)
+{
+	VEC_RELEASE(&o->rule);
+	VEC_RELEASE(&o->file);
+	free(o->severity);
+}
+
+/* --- the report ------------------------------------------------------------------------- */
+
+static int terminal_width(void)
+{
+	struct winsize w;
+
+	if (ioctl(1, TIOCGWINSZ, &w) == 0 && w.ws_col >= 40)
+		return w.ws_col > 160 ? 160 : w.ws_col;
+	return 100;
+}
+
+enum exit_status options_report(struct options *o, struct report *r)
+{
+	const struct report_format *f = report_format_find(o->format ? o->format : "text");
+	FILE *to = stdout;
+	bool ok;
+
+	if (o->output && strcmp(o->output, "-") != 0 && (to = fopen(o->output, "w")) == NULL) {
+		fprintf(stderr, "pgassay: %s: %s\n", o->output, strerror(errno));
+		return EXIT_FAILED;
+	}
+	r->opt.top = o->top < 0 ? 20 : (size_t)o->top;
+	r->opt.mask = o->literals ? strcmp(o->literals, "mask") == 0 : f->mask;
+	r->opt.color = to == stdout && isatty(1) && !o->no_color && !getenv("NO_COLOR");
+	r->opt.width = terminal_width();
+	report_make(r);
+	f->write(r, to);
+	ok = fflush(to) == 0 && !ferror(to);
+	if (to != stdout)
+		ok = fclose(to) == 0 && ok;
+	if (findings_fail(r->findings, o->fail_on))
+		return EXIT_FINDINGS;
+	if (!ok) {
+		fprintf(stderr, "pgassay: the report could not be written: %s\n", strerror(errno));
+		return EXIT_FAILED;
+	}
+	return EXIT_CLEAN;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * report_model: facts and findings -> what every writer prints, in its final order.
+ */
+#include "report.h"
+
+#include <math.h>
+
+const struct report_format report_formats[] = {
+	{"text", "for a terminal", report_text, false},
+	{"json", "everything, versioned; the contract scripts rely on", report_json, false},
+	{NULL, NULL, NULL, false},
+};
+
+const struct report_format *report_format_find(const char *name)
+{
+	for (const struct report_format *f = report_formats; f->name; f++)
+		if (strcmp(f->name, name) == 0)
+			return f;
+	return NULL;
+}
+
+/* --- order ---------------------------------------------------------------------- */
+
+static int by_time(const void *pa, const void *pb, void *ctx)
+{
+	const struct facts *f = ctx;
+	const struct shape *a = f->shape.at[*(const uint32_t *)pa];
+	const struct shape *b = f->shape.at[*(const uint32_t *)pb];
+
+	if (a->time.sum != b->time.sum)
+		return a->time.sum > b->time.sum ? -1 : 1;
+	if (a->calls != b->calls)
+		return a->calls > b->calls ? -1 : 1;
+	return (a->hash > b->hash) - (a->hash < b->hash);
+}
+
+static void note(struct report *r, enum severity s, const char *text)
+{
+	*VEC_PUSH(&r->note) = (struct report_note){s, str_of(text)};
+}
+
+/* What the numbers cannot say, and why. */
+static void make_notes(struct report *r)
+{
+	struct facts *f = r->facts;
+	struct input *in = r->input;
+
+	if (!in)
+		return;
+	if (f->statements > 0 && f->no_duration == f->statements)
+		note(r, SEVERITY_WARNING,
+			"no statement has a duration: set log_min_duration_statement = 0 (or "
+			"log_duration "
+			"= on with log_statement = all) to get times");
+	if (f->statements > 100 && f->min_usec >= 1000 && f->min_usec != UINT64_MAX)
+		note(r, SEVERITY_WARNING,
+			"no statement is faster than 1 ms: log_min_duration_statement seems to "
+			"hide the "
+			"others, so counts are lower bounds and loops of fast queries are not "
+			"seen");
+	if (f->statements > 0 && !f->has_session)
+		note(r, SEVERITY_WARNING,
+			"the log does not say which session sent a statement (no %p, no %c in "
+			"log_line_prefix): sequences such as N+1 cannot be told");
+	for (size_t i = 0; i < in->file.n; i++)
+		if (in->file.at[i]->bytes && !in->file.at[i]->format)
+			*VEC_PUSH(&r->note) = (struct report_note){SEVERITY_WARNING,
+				arena_printf(&r->arena, "%s: the format was not recognised",
+					in->file.at[i]->name)};
+}
+
+void report_make(struct report *r)
+{
+	struct facts *f = r->facts;
+
+	r->shape = ARENA_ARRAY(&r->arena, uint32_t, f->shape.n + 1);
+	for (uint32_t i = 0; i < f->shape.n; i++)
+		if (f->shape.at[i]->calls || f->shape.at[i]->errors)
+			r->shape[r->shapes++] = i;
+	if (r->shapes)
+		qsort_r(r->shape, r->shapes, sizeof(*r->shape), by_time, f);
+	findings_sort(r->findings);
+	make_notes(r);
+}
+
+void report_release(struct report *r)
+{
+	VEC_RELEASE(&r->note);
+	arena_release(&r->arena);
+}
+
+/* --- texts ------------------------------------------------------------------------ */
+
+struct str report_sql(struct report *r, struct str sql, size_t max)
+{
+	if (r->opt.mask)
+		sql = sql_mask(&r->arena, sql);
+	sql = utf8_clean(&r->arena, sql);
+	if (max && sql.n > max)
+		return arena_printf(&r->arena, "%.*s …", (int)max, sql.p);
+	return sql;
+}
+
+struct str report_shape_sql(struct report *r, const struct shape *s)
+{
+	return utf8_clean(&r->arena, s->norm);
+}
+
+struct str report_params(struct report *r, const char *params)
+{
+	if (r->opt.mask || !params)
+		return STR_NONE;
+	return utf8_clean(&r->arena, str_of(params));
+}
+
+struct str report_place(struct report *r, const struct place *p)
+{
+	const char *name = r->input && p->file < r->input->file.n ? r->input->file.at[p->file]->name
+								  : r->opt.title;
+
+	return arena_printf(&r->arena, "%s:%llu", name ? name : "?", (unsigned long long)p->line);
+}
+
+struct str report_duration(struct report *r, double usec)
+{
+	if (usec < 1000)
+		return arena_printf(&r->arena, "%.0f us", usec);
+	if (usec < 10000)
+		return arena_printf(&r->arena, "%.2f ms", usec / 1e3);
+	if (usec < 1e6)
+		return arena_printf(&r->arena, "%.1f ms", usec / 1e3);
+	if (usec < 120e6)
+		return arena_printf(&r->arena, "%.2f s", usec / 1e6);
+	if (usec < 7200e6)
+		return arena_printf(&r->arena, "%.1f min", usec / 60e6);
+	return arena_printf(&r->arena, "%.1f h", usec / 3600e6);
+}
+
+struct str report_count(struct report *r, uint64_t n)
+{
+	char plain[24], out[40];
+	int len = snprintf(plain, sizeof(plain), "%llu", (unsigned long long)n), to = 0;
+
+	for (int i = 0; i < len; i++) {
+		if (i && (len - i) % 3 == 0)
+			out[to++] = ',';
+		out[to++] = plain[i];
+	}
+	return arena_str(&r->arena, (struct str){out, (size_t)to});
+}
+
+struct str report_bytes(struct report *r, double n)
+{
+	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+	size_t u = 0;
+
+	for (; n >= 10240 && u + 1 < ARRAY_LEN(units); u++)
+		n /= 1024;
+	return arena_printf(&r->arena, n == floor(n) ? "%.0f %s" : "%.1f %s", n, units[u]);
+}

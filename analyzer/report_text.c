@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * report_text: for people at a terminal: findings first, then where the time goes.
+ */
+#include "report.h"
+
+struct out {
+	struct report *r;
+	FILE *to;
+	int width;
+};
+
+enum ink { INK_NONE = 0, INK_BOLD, INK_DIM, INK_RED, INK_YELLOW, INK_BLUE, INK_GREEN };
+
+static const char *ink(const struct out *o, enum ink i)
+{
+	static const char *const codes[] = {
+		"\033[0m", "\033[1m", "\033[2m", "\033[31m", "\033[33m", "\033[34m", "\033[32m"};
+
+	return o->r->opt.color ? codes[i] : "";
+}
+
+static void heading(struct out *o, const char *text)
+{
+	fprintf(o->to, "\n%s%s%s\n", ink(o, INK_BOLD), text, ink(o, INK_NONE));
+}
+
+/* How many columns the next character takes, and its bytes: no wide characters are known, which
+ * errs to the short side. */
+static size_t char_bytes(const char *p, size_t n)
+{
+	size_t i = 1;
+
+	while (i < n && ((unsigned char)p[i] & 0xc0) == 0x80)
+		i++;
+	return i;
+}
+
+/* Prints s wrapped at blanks, every line behind `indent` blanks. */
+static void wrapped(struct out *o, struct str s, int indent)
+{
+	int room = o->width - indent, col = 0;
+	size_t i = 0;
+
+	room = room < 20 ? 20 : room;
+	fprintf(o->to, "%*s", indent, "");
+	while (i < s.n) {
+		size_t word = 0, cols = 0;
+		while (i + word < s.n && s.p[i + word] != ' ' && s.p[i + word] != '\n') {
+			word += char_bytes(s.p + i + word, s.n - i - word);
+			cols++;
+		}
+		if (col > 0 && col + (int)cols > room) {
+			fprintf(o->to, "\n%*s", indent, "");
+			col = 0;
+		}
+		fwrite(s.p + i, 1, word, o->to);
+		col += (int)cols;
+		i += word;
+		if (i < s.n) {
+			bool nl = s.p[i] == '\n';
+			if (nl || col >= room) {
+				fprintf(o->to, "\n%*s", indent, "");
+				col = 0;
+			} else if (col > 0) {
+				fputc(' ', o->to);
+				col++;
+			}
+			i++;
+		}
+	}
+	fputc('\n', o->to);
+}
+
+static void print_input(struct out *o)
+{
+	struct report *r = o->r;
+	struct facts *f = r->facts;
+	uint64_t bytes = 0;
+	char from[32], to[32];
+
+	for (int c = 0; r->input && c < LOG_CLASSES; c++)
+		bytes += r->input->bytes[c];
+	fprintf(o->to, "%spgassay %s%s: %.*s statements, %.*s shapes", ink(o, INK_BOLD), r->command,
+		ink(o, INK_NONE), STR_ARGS(report_count(r, f->statements)),
+		STR_ARGS(report_count(r, r->shapes)));
+	if (bytes)
+		fprintf(o->to, ", %.*s", STR_ARGS(report_bytes(r, (double)bytes)));
+	if (f->first_ts) {
+		time_format(f->first_ts, from, sizeof(from));
+		time_format(f->last_ts, to, sizeof(to));
+		fprintf(o->to, ", %s to %s UTC", from, to);
+	}
+	fputc('\n', o->to);
+	for (size_t i = 0; r->input && i < r->input->file.n && i < 8; i++) {
+		const struct input_file *x = r->input->file.at[i];
+		fprintf(o->to, "%s  %s: %s", ink(o, INK_DIM), x->name,
+			x->format ? x->format->name : "not recognised");
+		if (x->format && x->format->prefix)
+			fprintf(o->to, ", log_line_prefix '%s' (fits %d %%)",
+				prefix_text(x->format->prefix), x->prefix_fit);
+		fprintf(o->to, "%s\n", ink(o, INK_NONE));
+	}
+	if (r->input && r->input->bytes[LOG_NOT_UNDERSTOOD])
+		fprintf(o->to, "  not understood: %.*s of %.*s\n",
+			STR_ARGS(report_bytes(r, (double)r->input->bytes[LOG_NOT_UNDERSTOOD])),
+			STR_ARGS(report_bytes(r, (double)bytes)));
+	for (size_t i = 0; i < r->note.n; i++) {
+		fprintf(o->to, "%s", ink(o, INK_YELLOW));
+		wrapped(o, arena_printf(&r->arena, "note: %.*s", STR_ARGS(r->note.at[i].text)), 2);
+		fprintf(o->to, "%s", ink(o, INK_NONE));
+	}
+}
+
+static void print_finding(struct out *o, const struct finding *x)
+{
+	static const enum ink inks[] = {INK_DIM, INK_BLUE, INK_YELLOW, INK_RED};
+	struct report *r = o->r;
+
+	fprintf(o->to, "\n%s%s%s %s%s %s%s (%s)\n", ink(o, inks[x->severity]),
+		severity_name(x->severity), ink(o, INK_NONE), ink(o, INK_BOLD), x->rule->id,
+		x->rule->name, ink(o, INK_NONE), confidence_name(x->confidence));
+	wrapped(o, x->message, 4);
+	if (x->shape != NO_SHAPE) {
+		const struct shape *s = r->facts->shape.at[x->shape];
+		fprintf(o->to, "%s", ink(o, INK_DIM));
+		wrapped(o,
+			arena_printf(&r->arena, "%s  %.*s", s->id,
+				STR_ARGS(str_before(report_shape_sql(r, s), 600))),
+			4);
+		fprintf(o->to, "%s    %.*s calls", ink(o, INK_NONE),
+			STR_ARGS(report_count(r, x->count)));
+		if (s->time.total)
+			fprintf(o->to, ", %.*s in all",
+				STR_ARGS(report_duration(r, (double)s->time.sum)));
+		for (uint32_t i = 0; i < x->places && i < 2; i++)
+			fprintf(o->to, "%s%.*s", i ? ", " : "; ",
+				STR_ARGS(report_place(r, &x->place[i])));
+		if (x->source_file.n)
+			fprintf(o->to, "; source %.*s:%u", STR_ARGS(x->source_file),
+				x->source_line);
+		fputc('\n', o->to);
+	}
+	if (x->fix_note.n)
+		wrapped(o, arena_printf(&r->arena, "fix: %.*s", STR_ARGS(x->fix_note)), 4);
+	if (x->fix_sql.n) {
+		fprintf(o->to, "%s", ink(o, INK_GREEN));
+		wrapped(o, report_sql(r, x->fix_sql, 2000), 8);
+		fprintf(o->to, "%s", ink(o, INK_NONE));
+	}
+	if (x->index >= 0)
+		fprintf(o->to, "    index: see below, no. %d\n", x->index + 1);
+}
+
+static void print_findings(struct out *o)
+{
+	size_t count[4] = {0}, shown = 0;
+	struct findings *f = o->r->findings;
+
+	for (size_t i = 0; i < f->at.n; i++)
+		count[f->at.at[i].suppressed ? 0 : f->at.at[i].severity]++;
+	heading(o, "Findings");
+	if (f->at.n == 0)
+		fprintf(o->to, "  none\n");
+	for (size_t i = 0; i < f->at.n; i++) {
+		if (f->at.at[i].suppressed)
+			continue;
+		if (o->r->opt.top && shown++ >= o->r->opt.top * 2)
+			break;
+		print_finding(o, &f->at.at[i]);
+	}
+	if (f->at.n)
+		fprintf(o->to, "\n  %zu error, %zu warning, %zu info%s\n", count[SEVERITY_ERROR],
+			count[SEVERITY_WARNING], count[SEVERITY_INFO],
+			shown > o->r->opt.top * 2 && o->r->opt.top ? "; the rest: --top 0" : "");
+}
+
+static void print_indexes(struct out *o)
+{
+	struct findings *f = o->r->findings;
+	static const char *const status[] = {"not validated", "validated by the planner", "exists"};
+
+	if (f->index.n == 0)
+		return;
+	heading(o, "Indexes");
+	for (size_t i = 0; i < f->index.n; i++) {
+		const struct index_advice *x = &f->index.at[i];
+		fprintf(o->to, "\n%3zu. %s", i + 1, ink(o, INK_GREEN));
+		fprintf(o->to, "%.*s;%s\n", STR_ARGS(x->ddl), ink(o, INK_NONE));
+		fprintf(o->to, "     %s", status[x->status]);
+		if (x->cost_before >= 0 && x->cost_after >= 0)
+			fprintf(o->to, ", cost %.0f -> %.0f", x->cost_before, x->cost_after);
+		if (x->size_bytes >= 0)
+			fprintf(o->to, ", about %.*s",
+				STR_ARGS(report_bytes(o->r, (double)x->size_bytes)));
+		fprintf(o->to, "; helps %zu %s\n", x->query.n,
+			x->query.n == 1 ? "query" : "queries");
+		if (x->why.n)
+			wrapped(o, x->why, 5);
+	}
+}
+
+static void print_shapes(struct out *o)
+{
+	struct report *r = o->r;
+	size_t n = r->opt.top && r->opt.top < r->shapes ? r->opt.top : r->shapes;
+	double all = 0;
+
+	if (r->shapes == 0)
+		return;
+	for (size_t i = 0; i < r->shapes; i++)
+		all += (double)r->facts->shape.at[r->shape[i]]->time.sum;
+	heading(o, "Where the time goes");
+	fprintf(o->to, "%s%6s %10s %9s %9s %9s %9s %9s%s\n", ink(o, INK_DIM), "share", "total",
+		"calls", "mean", "p50", "p95", "p99", ink(o, INK_NONE));
+	for (size_t i = 0; i < n; i++) {
+		const struct shape *s = r->facts->shape.at[r->shape[i]];
+		fprintf(o->to, "%5.1f%% %10.*s %9.*s",
+			all > 0 ? 100 * (double)s->time.sum / all : 0,
+			STR_ARGS(report_duration(r, (double)s->time.sum)),
+			STR_ARGS(report_count(r, s->calls)));
+		if (s->time.total) {
+			const double q[] = {.5, .95, .99};
+			fprintf(o->to, " %9.*s",
+				STR_ARGS(report_duration(r, sketch_mean(&s->time))));
+			for (size_t k = 0; k < ARRAY_LEN(q); k++)
+				fprintf(o->to, " %9.*s",
+					STR_ARGS(report_duration(
+						r, sketch_quantile(&s->time, q[k]))));
+		}
+		fputc('\n', o->to);
+		wrapped(o,
+			arena_printf(&r->arena, "%s  %.*s", s->id,
+				STR_ARGS(str_before(report_shape_sql(r, s), 400))),
+			8);
+	}
+	if (n < r->shapes)
+		fprintf(o->to, "  … and %zu more shapes: --top 0\n", r->shapes - n);
+}
+
+static void print_errors(struct out *o)
+{
+	struct report *r = o->r;
+
+	if (r->facts->fault.n == 0)
+		return;
+	heading(o, "Errors");
+	for (size_t i = 0; i < r->facts->fault.n && i < 20; i++) {
+		const struct fault *f = &r->facts->fault.at[i];
+		fprintf(o->to, "%9.*s  %s %s %.*s (%.*s)\n", STR_ARGS(report_count(r, f->count)),
+			log_severity_name(f->severity), f->state,
+			STR_ARGS(utf8_clean(&r->arena, f->text)),
+			STR_ARGS(report_place(r, &f->at)));
+	}
+}
+
+void report_text(struct report *r, FILE *to)
+{
+	struct out o = {r, to, r->opt.width ? r->opt.width : 100};
+
+	print_input(&o);
+	print_findings(&o);
+	print_indexes(&o);
+	print_shapes(&o);
+	print_errors(&o);
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * rule_check: the engine.  Every shape is parsed once; all rules see it; then the runs, the log
+ * as a whole, the schema.
+ */
+#include "rule.h"
+
+const struct rule *rule_by_id(const char *id)
+{
+	for (const struct rule *r = rules; r->id; r++)
+		if (strcasecmp(r->id, id) == 0 || strcmp(r->name, id) == 0)
+			return r;
+	return NULL;
+}
+
+struct engine {
+	struct facts *facts;
+	const struct schema *schema;
+	const struct rule_options *opt;
+	struct findings *out;
+	struct arena arena, parent_arena;
+};
+
+static enum severity severity_of_rule(const struct engine *e, const struct rule *r)
+{
+	return e->opt && e->opt->severity ? e->opt->severity[r - rules] : r->severity;
+}
+
+static bool may_run(const struct engine *e, const struct rule *r, enum rule_scope scope)
+{
+	if (r->scope != scope || !r->check || severity_of_rule(e, r) == SEVERITY_OFF)
+		return false;
+	return !(r->needs & (NEED_SCHEMA | NEED_STATS)) || e->schema;
+}
+
+static struct rule_check check_of(struct engine *e, const struct rule *r)
+{
+	return (struct rule_check){.rule = r,
+		.severity = severity_of_rule(e, r),
+		.arena = &e->arena,
+		.facts = e->facts,
+		.schema = e->schema,
+		.findings = e->out};
+}
+
+static void each_query(struct rule_check *c, struct sql_outline *o)
+{
+	c->o = o;
+	c->rule->check(c);
+	for (size_t i = 0; i < o->subs; i++)
+		each_query(c, o->sub[i]);
+}
+
+static const struct sql_tree *parse_shape(struct engine *e, struct arena *a, struct shape *s)
+{
+	struct err why = {""};
+	struct sql_tree *t;
+
+	if (s->unparsed.p)
+		return NULL;
+	t = sql_parse(a, s->example, &why);
+	if (t && t->statements == 0)
+		t = NULL;
+	if (!t)
+		s->unparsed = arena_str(&e->facts->arena, str_of(*why.text ? why.text : "empty"));
+	return t;
+}
+
+static void check_shape(struct engine *e, uint32_t at)
+{
+	struct shape *s = e->facts->shape.at[at];
+	const struct sql_tree *tree = parse_shape(e, &e->arena, s);
+
+	for (size_t k = 0; k < (tree ? tree->statements : 1); k++) {
+		struct sql_outline *top =
+			tree ? sql_outline(&e->arena, sql_statement(tree, k)) : NULL;
+		for (const struct rule *r = rules; r->id; r++) {
+			bool query = may_run(e, r, SCOPE_QUERY);
+			if (!query && !may_run(e, r, SCOPE_STATEMENT))
+				continue;
+			if (!tree && r->needs & NEED_TREE)
+				continue;
+			struct rule_check c = check_of(e, r);
+			c.shape = s;
+			c.shape_at = at;
+			c.tree = tree;
+			c.top = c.o = top;
+			if (query && top)
+				each_query(&c, top);
+			else if (!query)
+				r->check(&c);
+		}
+	}
+	arena_reset(&e->arena);
+}
+
+static void check_run(struct engine *e, const struct run *run)
+{
+	struct facts *f = e->facts;
+	struct rule_check c = {.run = run};
+
+	c.shape = f->shape.at[run->child];
+	c.shape_at = run->child;
+	c.tree = parse_shape(e, &e->arena, c.shape);
+	if (c.tree)
+		c.top = c.o = sql_outline(&e->arena, sql_statement(c.tree, 0));
+	if (run->parent != NO_SHAPE) {
+		c.parent = f->shape.at[run->parent];
+		c.parent_tree = parse_shape(e, &e->arena, c.parent);
+		if (c.parent_tree)
+			c.parent_top = sql_outline(&e->arena, sql_statement(c.parent_tree, 0));
+	}
+	for (const struct rule *r = rules; r->id; r++) {
+		if (!may_run(e, r, SCOPE_RUN) || (!c.tree && r->needs & NEED_TREE))
+			continue;
+		struct rule_check own = check_of(e, r), with = c;
+		with.rule = own.rule;
+		with.severity = own.severity;
+		with.arena = own.arena;
+		with.facts = f;
+		with.schema = own.schema;
+		with.findings = own.findings;
+		r->check(&with);
+	}
+	arena_reset(&e->arena);
+}
+
+static void check_whole(struct engine *e, enum rule_scope scope)
+{
+	for (const struct rule *r = rules; r->id; r++) {
+		if (!may_run(e, r, scope))
+			continue;
+		struct rule_check c = check_of(e, r);
+		r->check(&c);
+		arena_reset(&e->arena);
+	}
+}
+
+void rules_run(struct facts *f, const struct schema *schema, const struct rule_options *opt,
+	struct findings *out, size_t *unparsed)
+{
+	struct engine e = {.facts = f, .schema = schema, .opt = opt, .out = out};
+
+	*unparsed = 0;
+	for (uint32_t i = 0; i < f->shape.n; i++)
+		check_shape(&e, i);
+	for (size_t i = 0; i < f->run.n; i++)
+		check_run(&e, &f->run.at[i]);
+	check_whole(&e, SCOPE_LOG);
+	if (schema)
+		check_whole(&e, SCOPE_SCHEMA);
+	for (size_t i = 0; i < f->shape.n; i++)
+		*unparsed += f->shape.at[i]->unparsed.p && f->shape.at[i]->verb != SQL_EMPTY;
+	arena_release(&e.arena);
+}
+
+/* --- help for checks --------------------------------------------------------------------- */
+
+struct str rule_text(struct rule_check *c, const struct sql_node *n)
+{
+	struct str s = sql_deparse(c->arena, n);
+
+	return s.n ? sql_mask(c->arena, s) : STR("");
+}
+
+bool rule_is_small(const struct rule_check *c, const struct sql_outline *o, int rel)
+{
+	const struct schema_table *t;
+
+	if (!c->schema || rel < 0 || (size_t)rel >= o->rels)
+		return false;
+	t = schema_find(c->schema, o->rel[rel].schema, o->rel[rel].name);
+	return t && t->rows >= 0 && t->rows < 1000;
+}
+
+/* `id`, or the table's own name with _id: what nearly every schema calls its key. */
+static bool is_key_by_habit(struct str table, struct str column)
+{
+	size_t n = table.n;
+
+	if (str_is(column, "id") || str_is(column, "uuid") || str_is(column, "guid"))
+		return true;
+	if (!str_ends(column, "_id") || column.n < 4)
+		return false;
+	if (n > 1 && table.p[n - 1] == 's')
+		n--;
+	return column.n - 3 >= n - (n > 3 ? 2 : 0) && n > 0 &&
+	       memcmp(column.p, table.p, n < column.n - 3 ? n : column.n - 3) == 0 &&
+	       column.n - 3 <= table.n;
+}
+
+bool rule_one_row(const struct rule_check *c, const struct sql_outline *o, bool *habit)
+{
+	struct str set[32];
+	size_t n = 0;
+
+	*habit = false;
+	if (o->rels == 0 || o->rel[0].kind != REL_TABLE)
+		return false;
+	const struct schema_table *t = schema_find(c->schema, o->rel[0].schema, o->rel[0].name);
+	for (size_t i = 0; i < o->conds && n < 32; i++) {
+		const struct sql_cond *k = &o->cond[i];
+		bool list = k->pred == PRED_IN && k->right.kind == SIDE_LIST;
+		if (k->clause != CLAUSE_WHERE || k->left.kind != SIDE_COLUMN ||
+			(k->left.col.rel > 0))
+			continue;
+		if (k->left.col.rel < 0 && o->rels > 1 &&
+			(!t || schema_column_of(t, k->left.col.name) < 0))
+			continue;
+		bool any = k->pred == PRED_ANY && str_is(k->op, "=");
+		bool query = k->pred == PRED_EQ && k->right.kind == SIDE_QUERY;
+		if (!(k->pred == PRED_EQ && k->right.cols == 0) && !list && !any && !query)
+			continue;
+		set[n++] = k->left.col.name;
+		if (!t && is_key_by_habit(o->rel[0].name, k->left.col.name))
+			*habit = true;
+	}
+	return t ? schema_unique_by(t, set, n) : *habit;
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * rule_sargable: predicates an index on their column cannot serve.
+ *
+ * All of them look at the conjuncts of WHERE and ON.  They are silent where an expression index
+ * serves the predicate as it is (schema), where the table is small (schema with statistics),
+ * and where another conjunct already finds the rows by a unique key.
+ */
+#include "rule_checks.h"
+
+/* --- what they share -------------------------------------------------------------- */
+
+static bool in_scope(const struct sql_cond *k)
+{
+	return k->clause == CLAUSE_WHERE || k->clause == CLAUSE_ON;
+}
+
+static bool is_comparison(const struct sql_cond *k)
+{
+	switch (k->pred) {
+	case PRED_EQ:
+	case PRED_LT:
+	case PRED_LE:
+	case PRED_GT:
+	case PRED_GE:
+	case PRED_IN:
+	case PRED_ANY:
+	case PRED_BETWEEN:
+	case PRED_LIKE:
+		return true;
+	case PRED_NE:
+	case PRED_NOT_LIKE:
+	case PRED_ILIKE:
+	case PRED_NOT_ILIKE:
+	case PRED_SIMILAR:
+	case PRED_REGEX:
+	case PRED_NOT_IN:
+	case PRED_ALL:
+	case PRED_NOT_BETWEEN:
+	case PRED_IS_NULL:
+	case PRED_NOT_NULL:
+	case PRED_DISTINCT:
+	case PRED_NOT_DISTINCT:
+	case PRED_BOOL:
+	case PRED_IS_BOOL:
+	case PRED_EXISTS:
+	case PRED_NOT_EXISTS:
+	case PRED_OP:
+	case PRED_OR:
+	case PRED_AND:
+	case PRED_NOT:
+	case PRED_CONST:
+		return false;
+	}
+	return false;
+}
+
+static struct str table_of(const struct sql_outline *o, const struct sql_side *s)
+{
+	int r = s->col.rel >= 0 ? s->col.rel : o->rels == 1 ? 0 : -1;
+
+	return r >= 0 && (size_t)r < o->rels ? o->rel[r].name : STR("");
+}
+
+/* The side's expression as an index would hold it: columns without their table. */
+static struct str bare_expr(struct rule_check *c, const struct sql_side *s)
+{
+	struct str expr = sql_deparse(c->arena, s->node), out;
+	struct text bare = {0};
+
+	if (!s->col.qual.n || !expr.n)
+		return expr;
+	struct str qual =
+		arena_printf(c->arena, "%.*s.", STR_ARGS(sql_quote_ident(c->arena, s->col.qual)));
+	for (size_t at = 0; at < expr.n;) {
+		if (str_starts(str_skip(expr, at), qual.p))
+			at += qual.n;
+		else
+			text_char(&bare, expr.p[at++]);
+	}
+	out = arena_str(c->arena, text_slice(&bare));
+	text_release(&bare);
+	return out;
+}
+
+/* An expression index, or a small table, or rows found by a unique key already. */
+static bool is_served(struct rule_check *c, const struct sql_side *s)
+{
+	const struct schema_table *t = NULL;
+	bool habit;
+
+	if (rule_is_small(c, c->o, s->col.rel >= 0 ? s->col.rel : 0))
+		return true;
+	if (c->o->rels == 1 && rule_one_row(c, c->o, &habit))
+		return true;
+	if (!schema_resolve(c->schema, c->o, &s->col, &t, NULL))
+		return false;
+	return schema_led_by_expr(t, bare_expr(c, s)) != NULL;
+}
+
+/* Another conjunct on the same table that an index could serve: then this one costs less. */
+static bool has_better(const struct rule_check *c, const struct sql_cond *self)
+{
+	for (size_t i = 0; i < c->o->conds; i++) {
+		const struct sql_cond *k = &c->o->cond[i];
+		if (k != self && k->pred == PRED_EQ && k->left.kind == SIDE_COLUMN &&
+			k->right.cols == 0 && k->left.col.rel == self->left.col.rel)
+			return true;
+	}
+	return false;
+}
+
+static enum confidence sure_of(const struct rule_check *c, const struct sql_cond *k)
+{
+	if (k->right.cols > 0 || k->right.kind == SIDE_QUERY)
+		return CONF_POSSIBLE; /* a join condition: the other side may drive */
+	return has_better(c, k) ? CONF_POSSIBLE : CONF_LIKELY;
+}
+
+struct each {
+	struct rule_check *c;
+	void (*look)(struct rule_check *c, const struct sql_cond *k);
+};
+
+static void look_at(const struct each *e, const struct sql_cond *k)
+{
+	if (!in_scope(k))
+		return;
+	for (size_t i = 0; i < k->arms; i++)
+		look_at(e, &k->arm[i]);
+	if (k->arms == 0)
+		e->look(e->c, k);
+}
+
+static void each_cond(
+	struct rule_check *c, void (*look)(struct rule_check *c, const struct sql_cond *k))
+{
+	struct each e = {c, look};
+
+	for (size_t i = 0; i < c->o->conds; i++)
+		look_at(&e, &c->o->cond[i]);
+}
+
+static struct finding *report(struct rule_check *c, const struct sql_cond *k, enum confidence sure,
+	const char *what, struct str by)
+{
+	struct str text = rule_text(c, k->node);
+	struct finding *x =
+		rule_find(c, sure, "%s %.*s%s%.*s%s: no index on the column serves %.*s", what,
+			STR_ARGS(k->left.col.name), by.n ? " (" : "", STR_ARGS(by), by.n ? ")" : "",
+			STR_ARGS(text));
+
+	finding_str(x, "predicate", text);
+	finding_str(x, "column", k->left.col.name);
+	finding_str(x, "table", table_of(c->o, &k->left));
+	x->key = arena_str(&c->findings->arena, text);
+	return x;
+}
+
+/* --- rewrites ------------------------------------------------------------------------ */
+
+static struct str column_text(struct rule_check *c, const struct sql_side *s)
+{
+	struct str n = sql_quote_ident(c->arena, s->col.name);
+
+	return s->col.qual.n
+		       ? arena_printf(c->arena, "%.*s.%.*s",
+				 STR_ARGS(sql_quote_ident(c->arena, s->col.qual)), STR_ARGS(n))
+		       : n;
+}
+
+/* date(col) = v, col::date >= v …: a half-open range. */
+static struct str day_range(struct rule_check *c, const struct sql_cond *k)
+{
+	struct str col = column_text(c, &k->left), v = sql_deparse(c->arena, k->right.node);
+	const char *cast = k->right.kind == SIDE_CONST && !k->right.cast.n ? "date " : "";
+	const char *tail = *cast ? "" : "::date";
+
+	if (!v.n || k->right.cols)
+		return STR_NONE;
+	switch ((int)k->pred) {
+	case PRED_EQ:
+		return arena_printf(c->arena, "%.*s >= %s%.*s%s AND %.*s < %s%.*s%s + 1",
+			STR_ARGS(col), cast, STR_ARGS(v), tail, STR_ARGS(col), cast, STR_ARGS(v),
+			tail);
+	case PRED_GE:
+	case PRED_LT:
+		return arena_printf(c->arena, "%.*s %.*s %s%.*s%s", STR_ARGS(col), STR_ARGS(k->op),
+			cast, STR_ARGS(v), tail);
+	case PRED_GT:
+		return arena_printf(
+			c->arena, "%.*s >= %s%.*s%s + 1", STR_ARGS(col), cast, STR_ARGS(v), tail);
+	case PRED_LE:
+		return arena_printf(
+			c->arena, "%.*s < %s%.*s%s + 1", STR_ARGS(col), cast, STR_ARGS(v), tail);
+	case PRED_BETWEEN: {
+		struct str u = sql_deparse(c->arena, k->upper.node);
+		return arena_printf(c->arena, "%.*s >= %s%.*s%s AND %.*s < %s%.*s%s + 1",
+			STR_ARGS(col), cast, STR_ARGS(v), tail, STR_ARGS(col), cast, STR_ARGS(u),
+			tail);
+	}
+	}
+	return STR_NONE;
+}
+
+static bool is_immutable(struct str f)
+{
+	static const char *const names[] = {"lower", "upper", "abs", "length", "char_length", "md5",
+		"btrim", "ltrim", "rtrim", "trim", "substr", "substring", "left", "right", "floor",
+		"ceil", "ceiling", "round", "trunc", "replace", "reverse", "initcap", "sign",
+		"split_part", "regexp_replace", "translate"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_is(f, names[i]))
+			return true;
+	return false;
+}
+
+static struct str expression_index(struct rule_check *c, const struct sql_side *s)
+{
+	struct str expr = bare_expr(c, s), table = table_of(c->o, s);
+	bool call = node_is(s->node, "FuncCall");
+
+	if (!expr.n || !table.n || s->cols != 1)
+		return STR_NONE;
+	return arena_printf(c->arena, "CREATE INDEX CONCURRENTLY ON %.*s (%s%.*s%s)",
+		STR_ARGS(sql_quote_ident(c->arena, table)), call ? "" : "(", STR_ARGS(expr),
+		call ? "" : ")");
+}
+
+/* --- SG001: function on column ------------------------------------------------------------ */
+
+static void look_sg001(struct rule_check *c, const struct sql_cond *k)
+{
+	const struct sql_side *s = &k->left;
+
+	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_FUNC || !is_comparison(k) ||
+		s->is_volatile || s->col.rel == -2 || is_served(c, s))
+		return;
+	struct finding *x = report(c, k, sure_of(c, k), "a function is applied to", s->by);
+	if (str_is(s->by, "date"))
+		finding_fix(c->findings, x, day_range(c, k),
+			"compare the column itself with a half-open range");
+	else if (is_immutable(s->by))
+		finding_fix(c->findings, x, expression_index(c, s),
+			"an index on the expression serves it as it is");
+	else
+		finding_fix(c->findings, x, STR_NONE,
+			"move the function to the other side, or index the expression if it is "
+			"immutable");
+}
+
+void check_sg001(struct rule_check *c)
+{
+	each_cond(c, look_sg001);
+}
+
+/* --- SG002: explicit cast on column ---------------------------------------------------------- */
+
+static bool is_text(struct str t)
+{
+	return str_is(t, "text") || str_is(t, "varchar");
+}
+
+static void look_sg002(struct rule_check *c, const struct sql_cond *k)
+{
+	const struct sql_side *s = &k->left;
+	const struct schema_column *col;
+	enum confidence sure = sure_of(c, k);
+
+	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_CAST || !is_comparison(k) ||
+		!node_is(node_get(s->node, "arg"), "ColumnRef") || s->col.rel == -2 ||
+		is_served(c, s))
+		return;
+	if (schema_resolve(c->schema, c->o, &s->col, NULL, &col)) {
+		if (str_eq(col->type, s->by) || (is_text(col->type) && is_text(s->by)))
+			return; /* a relabelling: indexes see through it */
+	} else if (is_text(s->by)) {
+		sure = CONF_POSSIBLE; /* nothing, when the column is a varchar */
+	}
+	struct finding *x = report(c, k, sure, "a cast is applied to", s->by);
+	if (str_is(s->by, "date"))
+		finding_fix(c->findings, x, day_range(c, k),
+			"compare the column itself with a half-open range");
+	else
+		finding_fix(c->findings, x, STR_NONE,
+			"cast the value to the column's type instead of the column");
+}
+
+void check_sg002(struct rule_check *c)
+{
+	each_cond(c, look_sg002);
+}
+
+/* --- SG003: arithmetic on column ----------------------------------------------------------------
+ */
+
+static bool is_arithmetic(struct str op)
+{
+	return op.n == 1 && strchr("+-*/%^", op.p[0]) != NULL;
+}
+
+/* col + v OP w -> col OP w - v; v - col OP w -> col FLIP v - w. */
+static struct str move_across(struct rule_check *c, const struct sql_cond *k)
+{
+	const struct sql_node *l = node_get(k->left.node, "lexpr"),
+			      *r = node_get(k->left.node, "rexpr");
+	struct str op = node_last_name(k->left.node, "name");
+	struct str w = sql_deparse(c->arena, k->right.node), a, b;
+	static const char *const flip[][2] = {
+		{"=", "="}, {"<", ">"}, {">", "<"}, {"<=", ">="}, {">=", "<="}};
+
+	if (!l || !r || k->right.cols || !w.n || k->left.cols != 1 ||
+		!(str_is(op, "+") || str_is(op, "-")))
+		return STR_NONE;
+	a = sql_deparse(c->arena, l);
+	b = sql_deparse(c->arena, r);
+	if (node_is(l, "ColumnRef"))
+		return arena_printf(c->arena, "%.*s %.*s %.*s %s %.*s", STR_ARGS(a),
+			STR_ARGS(k->op), STR_ARGS(w), str_is(op, "+") ? "-" : "+", STR_ARGS(b));
+	if (!node_is(r, "ColumnRef"))
+		return STR_NONE;
+	for (size_t i = 0; i < ARRAY_LEN(flip); i++)
+		if (str_is(k->op, flip[i][0])) {
+			bool plus = str_is(op, "+");
+			return arena_printf(c->arena, "%.*s %s %.*s - %.*s", STR_ARGS(b),
+				plus ? flip[i][0] : flip[i][1], STR_ARGS(plus ? w : a),
+				STR_ARGS(plus ? a : w));
+		}
+	return STR_NONE;
+}
+
+static void look_sg003(struct rule_check *c, const struct sql_cond *k)
+{
+	const struct sql_side *s = &k->left;
+
+	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_ARITH || !is_arithmetic(s->by) ||
+		!is_comparison(k) || s->is_volatile || s->col.rel == -2 || is_served(c, s))
+		return;
+	struct finding *x = report(c, k, sure_of(c, k), "arithmetic is done on", s->by);
+	finding_fix(c->findings, x, move_across(c, k),
+		"move the arithmetic to the other side, so that the column stands alone");
+}
+
+void check_sg003(struct rule_check *c)
+{
+	each_cond(c, look_sg003);
+}
+
+/* --- SG004: implicit cast on column
+ * ----------------------------------------------------------------- */
+
+static bool is_int(struct str t)
+{
+	return str_is(t, "int2") || str_is(t, "int4") || str_is(t, "int8");
+}
+
+static bool is_float(struct str t)
+{
+	return str_is(t, "float4") || str_is(t, "float8");
+}
+
+/* Does comparing a column of this type with that value cast the column? */
+static bool casts_column(struct str col, const struct sql_side *v)
+{
+	bool fraction =
+		v->kind == SIDE_CONST && !v->is_string && !v->cast.n && v->value.n &&
+		(memchr(v->value.p, '.', v->value.n) || memchr(v->value.p, 'e', v->value.n));
+
+	if (is_int(col))
+		return fraction || str_is(v->cast, "numeric") || is_float(v->cast);
+	if (str_is(col, "numeric"))
+		return is_float(v->cast);
+	if (str_is(col, "bpchar"))
+		return str_is(v->cast, "text");
+	return false;
+}
+
+static void look_sg004(struct rule_check *c, const struct sql_cond *k)
+{
+	const struct schema_column *col;
+
+	if (k->left.kind != SIDE_COLUMN || !is_comparison(k) || k->right.cols ||
+		!schema_resolve(c->schema, c->o, &k->left.col, NULL, &col) ||
+		!casts_column(col->type, &k->right) || is_served(c, &k->left))
+		return;
+	struct finding *x =
+		report(c, k, CONF_CERTAIN, "the value's type forces a cast of", col->type);
+	finding_fix(c->findings, x,
+		k->right.node ? arena_printf(c->arena, "%.*s %.*s (%.*s)::%.*s",
+					STR_ARGS(column_text(c, &k->left)), STR_ARGS(k->op),
+					STR_ARGS(sql_deparse(c->arena, k->right.node)),
+					STR_ARGS(col->type))
+			      : STR_NONE,
+		"give the value the column's type, %.*s", STR_ARGS(col->type));
+}
+
+void check_sg004(struct rule_check *c)
+{
+	each_cond(c, look_sg004);
+}
+
+/* --- SG005: leading wildcard
+ * ------------------------------------------------------------------------- */
+
+/* The pattern's leading literal: '%…' itself, or the left end of '%' || $1. */
+static bool leads_with_wildcard(const struct sql_node *n)
+{
+	if (node_is(n, "TypeCast"))
+		return leads_with_wildcard(node_get(n, "arg"));
+	if (node_is(n, "A_Expr") && str_is(node_last_name(n, "name"), "||"))
+		return leads_with_wildcard(node_get(n, "lexpr"));
+	if (node_is(n, "FuncCall") && str_is(node_last_name(n, "funcname"), "concat"))
+		return leads_with_wildcard(node_item(n, "args", 0));
+	const char *v = node_str(node_get(n, "sval"), "sval");
+	return v[0] == '%' || v[0] == '_';
+}
+
+static bool is_unanchored(const struct sql_cond *k)
+{
+	if (k->pred == PRED_LIKE || k->pred == PRED_ILIKE || k->pred == PRED_SIMILAR)
+		return leads_with_wildcard(k->right.node);
+	if (k->pred == PRED_REGEX && k->op.n && k->op.p[0] == '~' && k->right.kind == SIDE_CONST)
+		return k->right.value.n > 0 && k->right.value.p[0] != '^';
+	return false;
+}
+
+static bool has_trigram(struct rule_check *c, const struct sql_side *s)
+{
+	const struct schema_table *t;
+	const struct schema_column *col;
+
+	if (!schema_resolve(c->schema, c->o, &s->col, &t, &col))
+		return false;
+	for (size_t i = 0; i < t->index.n; i++)
+		for (size_t k = 0; k < t->index.at[i]->keys; k++) {
+			const struct schema_key *key = &t->index.at[i]->key[k];
+			if ((str_is(key->opclass, "gin_trgm_ops") ||
+				    str_is(key->opclass, "gist_trgm_ops")) &&
+				key->column >= 0 &&
+				str_eq(t->column.at[key->column].name, col->name))
+				return true;
+		}
+	return false;
+}
+
+static void look_sg005(struct rule_check *c, const struct sql_cond *k)
+{
+	const struct sql_side *s = &k->left;
+
+	if ((s->kind != SIDE_COLUMN && s->wrap != WRAP_FUNC) || !is_unanchored(k) ||
+		s->col.rel == -2 || has_trigram(c, s) || is_served(c, s))
+		return;
+	struct finding *x = report(c, k, sure_of(c, k), "the pattern is not anchored on", STR(""));
+	struct str table = table_of(c->o, s);
+	finding_fix(c->findings, x,
+		table.n ? arena_printf(c->arena,
+				  "CREATE INDEX CONCURRENTLY ON %.*s USING gin (%.*s gin_trgm_ops)",
+				  STR_ARGS(sql_quote_ident(c->arena, table)),
+				  STR_ARGS(sql_quote_ident(c->arena, s->col.name)))
+			: STR_NONE,
+		"a trigram index (extension pg_trgm) serves patterns with three characters or more "
+		"in a row");
+}
+
+void check_sg005(struct rule_check *c)
+{
+	each_cond(c, look_sg005);
+}
