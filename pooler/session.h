@@ -131,6 +131,8 @@ struct prepared {
 	unsigned effects;	/* wire_text_effects of its text */
 	size_t text_len;	/* of the statement, without its NUL */
 	size_t body_len;	/* of what follows the name in Parse: text NUL types */
+	uint32_t *types;	/* as the server described them; NULL: not asked, or not observed */
+	size_t n_types;
 	char body[];
 };
 
@@ -434,6 +436,8 @@ void trace_execute(struct client *c, const char *body, size_t len);
 /* A statement that the pooler answered itself. */
 void trace_answered(struct client *c, const char *text, const char *tag);
 void trace_sync(struct client *c);
+/* Describe of a statement.  Answers the tag for its ledger entry, 0: none needed. */
+uint32_t trace_describe(struct client *c, const char *name);
 void trace_linked(struct client *c, usec_t waited_since);
 void trace_reply(struct client *c, char type, const char *body, size_t len,
 	const struct ledger_event *ev);

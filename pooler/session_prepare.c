@@ -77,6 +77,8 @@ struct prepared *prepared_intern(struct prepared_table *t, const char *body, siz
 	p = mem_alloc(sizeof *p + len);
 	p->refs = 1;
 	p->valid = NULL;
+	p->types = NULL;
+	p->n_types = 0;
 	p->hash = hash;
 	p->number = ++t->last_number;
 	p->body_len = len;
@@ -102,6 +104,7 @@ void prepared_drop(struct prepared_table *t, struct prepared **pp)
 	*at = p->next;
 	t->count--;
 	t->bytes -= sizeof *p + p->body_len;
+	free(p->types);
 	free(p);
 }
 

@@ -534,7 +534,7 @@ static enum step on_named(struct message *m)
 		    m->type == 'C' ? ENTRY_CLOSE
 		    : statement	   ? ENTRY_DESCRIBE_STATEMENT
 				   : ENTRY_DESCRIBE_PORTAL,
-		    0, 0))
+		    0, m->type == 'D' && statement ? trace_describe(c, name) : 0))
 		return STEP_CLOSED;
 	if (p)
 		put_renamed(m, name, rest, p);

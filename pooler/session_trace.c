@@ -48,7 +48,14 @@ struct trace {
 	uint32_t transaction;  /* our number of its transactions */
 	bool in_transaction;
 	struct bound bound;    /* of the last Bind */
+	struct bound suspended; /* of the portal whose rows did not come to an end */
 	uint64_t bytes;	       /* sent since the last statement was done */
+	/* Describes that the server has not answered; an old one may be overwritten. */
+	struct {
+		uint32_t tag;
+		struct prepared *p;
+	} described[4];
+	uint32_t last_tag;
 };
 
 static bool is_observed(const struct client *c)
@@ -217,6 +224,51 @@ void trace_bind(struct client *c, const char *name, const char *body, size_t len
 	t->bytes_in += len + WIRE_HEADER;
 }
 
+uint32_t trace_describe(struct client *c, const char *name)
+{
+	struct trace *t;
+	struct prepared *p;
+	size_t i;
+
+	if (LIKELY(!is_observed(c)))
+		return 0;
+	p = client_statement_get(c, name);
+	if (!p && *name == '\0')
+		p = c->unnamed;
+	if (!p || p->types)
+		return 0;
+	t = trace_of(c);
+	if (++t->last_tag == 0)
+		t->last_tag = 1;
+	i = t->last_tag % ARRAY_LEN(t->described);
+	prepared_drop(&relay_of(c)->prepared, &t->described[i].p);
+	t->described[i].tag = t->last_tag;
+	t->described[i].p = p;
+	p->refs++;
+	return t->last_tag;
+}
+
+/* ParameterDescription: what types the parameters of a statement have. */
+static void learn_types(struct client *c, const char *body, size_t len)
+{
+	const struct entry *head = c->server ? ledger_head(&c->server->ledger) : NULL;
+	struct trace *t = c->trace;
+	struct prepared *p;
+	size_t i, n;
+
+	if (!head || head->kind != ENTRY_DESCRIBE_STATEMENT || !head->tag || len < 2)
+		return;
+	i = head->tag % ARRAY_LEN(t->described);
+	p = t->described[i].p;
+	n = wire_u16(body);
+	if (t->described[i].tag == head->tag && p && !p->types && n && len == 2 + 4 * n) {
+		p->types = mem_alloc(n * sizeof *p->types);
+		for (p->n_types = 0; p->n_types < n; p->n_types++)
+			p->types[p->n_types] = wire_u32(body + 2 + 4 * p->n_types);
+	}
+	prepared_drop(&relay_of(c)->prepared, &t->described[i].p);
+}
+
 void trace_execute(struct client *c, const char *body, size_t len)
 {
 	struct traced *d;
@@ -231,18 +283,28 @@ void trace_execute(struct client *c, const char *body, size_t len)
 		return;
 	d->bytes_in = t->bytes_in + len + WIRE_HEADER;
 	t->bytes_in = 0;
-	d->bound = t->bound;
-	memset(&t->bound, 0, sizeof t->bound);
+	if (!t->bound.name && t->suspended.name) {
+		d->bound = t->suspended;
+		memset(&t->suspended, 0, sizeof t->suspended);
+	} else {
+		d->bound = t->bound;
+		memset(&t->bound, 0, sizeof t->bound);
+	}
 	if (d->bound.p)
 		d->secret = (d->bound.p->effects & TEXT_SECRET) != 0;
 }
 
-/* The parameter types that Parse named, from what follows its text. */
+/* The parameter types as the server told them, else those that Parse named. */
 static size_t types_of(const struct prepared *p, uint32_t *types, size_t max)
 {
 	const char *at = p->body + p->text_len + 1, *end = p->body + p->body_len;
 	size_t n, i;
 
+	if (p->types) {
+		n = p->n_types < max ? p->n_types : max;
+		memcpy(types, p->types, n * sizeof *types);
+		return n;
+	}
 	if (end - at < 2)
 		return 0;
 	n = wire_u16(at);
@@ -411,6 +473,23 @@ static void finish(struct client *c, struct traced *d)
 	t->bytes = 0;
 }
 
+/* PortalSuspended: the next Execute without a Bind goes on with it. */
+static void keep_suspended(struct client *c, const struct bound *b)
+{
+	struct bound *s = &c->trace->suspended;
+
+	bound_clear(c, s);
+	if (!b->name)
+		return;
+	s->name = mem_strdup(b->name);
+	s->body = mem_alloc(b->body_len ? b->body_len : 1);
+	memcpy(s->body, b->body, b->body_len);
+	s->body_len = b->body_len;
+	s->p = b->p;
+	if (s->p)
+		s->p->refs++;
+}
+
 void trace_reply(struct client *c, char type, const char *body, size_t len,
 	const struct ledger_event *ev)
 {
@@ -428,6 +507,8 @@ void trace_reply(struct client *c, char type, const char *body, size_t len,
 			d->first = relay_of(c)->w.now;
 		}
 	}
+	if (UNLIKELY(type == 't'))
+		learn_types(c, body, len);
 	if (type == 'C' && d) {
 		size_t n = strnlen(body, len);
 
@@ -436,6 +517,8 @@ void trace_reply(struct client *c, char type, const char *body, size_t len,
 		memcpy(d->tag, body, n);
 		d->tag[n] = '\0';
 		d->rows += wire_tag_rows(body, len);
+	} else if (type == 's' && d) {
+		keep_suspended(c, &d->bound);
 	} else if (type == 'E' && d && !d->error) {
 		d->failed = true;
 		d->error = mem_alloc(len ? len : 1);
@@ -496,6 +579,9 @@ void trace_gone(struct client *c, enum close_reason why)
 	while (t->head)
 		drop_head(c);
 	bound_clear(c, &t->bound);
+	bound_clear(c, &t->suspended);
+	for (size_t i = 0; i < ARRAY_LEN(t->described); i++)
+		prepared_drop(&relay_of(c)->prepared, &t->described[i].p);
 	if (relay_of(c)->ring)
 		qlog_session_release(relay_of(c)->ring, &t->session);
 	free(t->app);
