@@ -108,7 +108,10 @@ static void note_effects(struct client *c, struct server *s, unsigned effects)
 static void put_refusal(struct buf *sql, unsigned effects)
 {
 	buf_printf(sql,
-		"DO 'BEGIN RAISE EXCEPTION USING ERRCODE = ''0A000'', MESSAGE = ''%s is not available in transaction pooling'', HINT = ''Use pool_mode = auto or session for this database, or set on_session_feature = pin.''; END'",
+		"DO 'BEGIN RAISE EXCEPTION USING ERRCODE = ''0A000'', "
+		"MESSAGE = ''%s is not available in transaction pooling'', "
+		"HINT = ''Use pool_mode = auto or session for this database, "
+		"or set on_session_feature = pin.''; END'",
 		feature_word(effects));
 }
 

@@ -23,8 +23,8 @@ EVERYWHERE = [
     (re.compile(r"https?://[\w.-]*(mirror|registry|proxy|artifactory|nexus)[\w.-]*", re.I),
      "the address of a mirror or registry"),
 ]
-MAX_LINES = 1000      # of a C file
-MAX_COLUMNS = 120     # .clang-format asks for 100; long strings and rows of tables may stand out
+MAX_LINES = 1300      # of a C file; a table of rows may be longer
+MAX_COLUMNS = 130     # .clang-format asks for 100; strings and rows of tables may stand out
 
 
 def files():
@@ -73,7 +73,7 @@ def main():
             if not text.lstrip().startswith("/*"):
                 complain(path, 1, "opens without a comment that says what it is")
             count = text.count("\n")
-            if count > MAX_LINES:
+            if count > MAX_LINES and not path.endswith("_table.c"):
                 complain(path, count, f"{count} lines: it is two files")
             for number, line in enumerate(without_comments_and_strings(text).split("\n"), 1):
                 m = CALL.search(line)

@@ -126,11 +126,11 @@ START_TEST(hash_is_independent_of_window)
 	char *a = malloc(n * 8), *b = malloc(n * 8);
 	struct sql_shape sa, sb;
 
-	len = (size_t)sprintf(a, "SELECT ");
-	size_t lenb = (size_t)sprintf(b, "select/**/");
+	len = (size_t)snprintf(a, n * 8, "SELECT ");
+	size_t lenb = (size_t)snprintf(b, n * 8, "select/**/");
 	for (int i = 0; i < 6000; i++) {
-		len += (size_t)sprintf(a + len, "Column_%d, ", i);
-		lenb += (size_t)sprintf(b + lenb, "column_%d  ,", i);
+		len += (size_t)snprintf(a + len, n * 8 - len, "Column_%d, ", i);
+		lenb += (size_t)snprintf(b + lenb, n * 8 - lenb, "column_%d  ,", i);
 	}
 	sql_lex(a, len, &sa, NULL, 0);
 	sql_lex(b, lenb, &sb, NULL, 0);
