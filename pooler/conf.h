@@ -15,6 +15,7 @@
  *   conf_fit.c       what must fit together across settings and files
  *   conf_load.c      load, reload, SET: the ways to a new snapshot
  *   conf_snapshot.c  references, look-ups, precedence (user > database > pooler)
+ *   conf_target.c    where a database's line leads: hosts, TLS versions
  *   conf_report.c    errors and warnings; "did you mean"
  *   conf_show.c      SHOW CONFIG, what changed between two snapshots
  *   conf_print.c     the sample file, docs/settings.md, the man page
@@ -217,7 +218,7 @@ struct conf_database {
 	bool is_autodb; /* "*": serves every name without a line of its own */
 
 	const char *host;   /* list; NULL = unix_socket_dir */
-	const char *port;   /* list; never NULL */
+	const char *port;   /* list; never NULL, "" where a service says it */
 	const char *dbname; /* NULL = the name the client gave */
 	const char *user;   /* NULL = the client's own; else the pool is this user's */
 	const char *password;
@@ -350,6 +351,28 @@ bool conf_is_console(const char *database);
 /* Do two lines lead to the same server in the same way?  If not, connections made by the
  * one must not be kept for the other (RELOAD). */
 bool conf_database_same_target(const struct conf_database *a, const struct conf_database *b);
+
+/* host, hostaddr and port of a line as libpq is to have them for its nth connection: with
+ * load_balance_hosts = round-robin the lists start at another host each time, and libpq
+ * goes on with the next when one does not answer.  Zeroed at first; may be used again. */
+struct conf_hosts {
+	struct buf host, hostaddr, port;
+};
+void conf_database_hosts(const struct conf_database *db, unsigned n, struct conf_hosts *h);
+void conf_hosts_release(struct conf_hosts *h);
+
+/* The versions that a list of client_tls_protocols or server_tls_protocols leaves; 0 when
+ * it is none.  PgBouncer's words; ',', ':' or blanks between them. */
+enum {
+	CONF_TLS_1_0 = 1,
+	CONF_TLS_1_1 = 2,
+	CONF_TLS_1_2 = 4,
+	CONF_TLS_1_3 = 8,
+	CONF_TLS_ALL = 15,
+};
+unsigned conf_tls_versions(const char *list);
+/* ... as libpq's ssl_min_protocol_version and ssl_max_protocol_version. */
+void conf_tls_range(const char *list, const char **min, const char **max);
 
 /* Lists are comma separated, blanks around words do not count.  Case is respected by
  * conf_list_has and not by conf_list_has_nocase. */

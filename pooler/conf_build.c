@@ -175,6 +175,8 @@ static void build_database(struct builder *b, const struct conf_line *line, void
 	pairs_store(b, line, CONF_IN_DATABASE, db);
 	db->name = line->key;
 	db->is_autodb = strcmp(line->key, "*") == 0;
+	if (!db->port)
+		db->port = db->service ? "" : "5432";
 	db->file = line->file;
 	db->line = line->line;
 	if (db->password && !db->user)

@@ -178,27 +178,13 @@ bool check_channel_binding(const char *text, struct buf *allowed)
 	return check_words(text, words, ARRAY_LEN(words), allowed);
 }
 
-/* PgBouncer takes ':' between the words too. */
 bool check_tls_protocols(const char *text, struct buf *allowed)
 {
-	static const char *const words[] = {"secure", "default", "all", "legacy", "tlsv1",
-		"tlsv1.0", "tlsv1.1", "tlsv1.2", "tlsv1.3"};
-	char word[16];
-
-	while (*text) {
-		size_t n;
-
-		text += strspn(text, " \t,:");
-		n = strcspn(text, " \t,:");
-		word_copy(word, sizeof word, text, n);
-		text += n;
-		if (n == 0 || word_index(words, ARRAY_LEN(words), word + (word[0] == '!')) >= 0)
-			continue;
-		buf_put_str(allowed, "must be a list of secure, all, tlsv1.0, tlsv1.1, tlsv1.2, "
-				     "tlsv1.3; a ! in front takes one away");
-		return false;
-	}
-	return true;
+	if (conf_tls_versions(text))
+		return true;
+	buf_put_str(allowed, "must be a list of secure, all, tlsv1.0, tlsv1.1, tlsv1.2, tlsv1.3 "
+			     "that leaves one of them; a ! in front takes one away");
+	return false;
 }
 
 bool check_no_console(const char *text, struct buf *allowed)

@@ -11,8 +11,9 @@
 	.words = auth_type_words,
 	.help = "How clients prove who they are. `scram-sha-256`, `md5` (SCRAM where the secret "
 		"is a SCRAM one), `plain` (the password in clear), `cert` (a TLS certificate), "
-		"`peer` (the system user, unix socket), `hba` (auth_hba_file decides), `pam`, "
-		"`ldap`; `trust` asks nothing of a known user, `any` nothing of anybody.",
+		"`peer` (the system user, unix socket), `hba` (auth_hba_file decides), `pam`; "
+		"`trust` asks nothing of a known user, `any` nothing of anybody. `ldap` is known "
+		"by name and refused at start.",
 },
 {
 	.name = "auth_file",
@@ -98,6 +99,8 @@
 	.name = "auth_ldap_options",
 	.type = CONF_STRING,
 	.at = {POOLER(auth_ldap_options)},
+	.ignored = "authentication by LDAP is not built in; pam with a PAM service that asks LDAP "
+		"does it",
 	.help = "Options of `auth_type = ldap`, as pg_hba.conf writes them.",
 },
 {

@@ -20,9 +20,9 @@
 	.name = "port",
 	.type = CONF_LIST,
 	.at = {DATABASE(port)},
-	.def = "5432",
 	.check = check_ports,
-	.help = "Port of the server; one for all hosts, or one for each, separated by commas.",
+	.help = "Port of the server; one for all hosts, or one for each, separated by commas. "
+		"Without it, 5432, or what `service` says.",
 },
 {
 	.name = "dbname",
@@ -76,7 +76,7 @@
 	.def = "round-robin",
 	.words = load_balance_words,
 	.help = "With several hosts: `round-robin` starts each new connection at the next one, "
-		"`disable` stays with one until it fails.",
+		"`disable` always at the first. One that does not answer is passed over.",
 },
 {
 	.name = "channel_binding",

@@ -187,28 +187,6 @@ const struct conf_peer *conf_peer_find(const struct conf *c, int id)
 	return bsearch(&id, c->peers, c->n_peers, sizeof *c->peers, peer_by_id);
 }
 
-/* What a server connection is made from; the rest of a line only limits or times it. */
-static const char *const target_settings[] = {"host", "hostaddr", "port", "dbname", "user",
-	"password", "passfile", "service", "options", "target_session_attrs", "load_balance_hosts",
-	"channel_binding", "krbsrvname", "client_encoding", "datestyle", "timezone",
-	"application_name", "connect_query", "server_tls_sslmode", "server_tls_key_file",
-	"server_tls_cert_file", "server_tls_ca_file", "server_tls_crl_file"};
-
-bool conf_database_same_target(const struct conf_database *a, const struct conf_database *b)
-{
-	for (size_t i = 0; i < ARRAY_LEN(target_settings); i++) {
-		const struct conf_setting *s =
-			conf_setting_find(CONF_IN_DATABASE, target_settings[i]);
-		union conf_value va, vb;
-
-		value_load(a, s->at[CONF_IN_DATABASE], &va);
-		value_load(b, s->at[CONF_IN_DATABASE], &vb);
-		if (!value_equal(s->at[CONF_IN_DATABASE], &va, &vb))
-			return false;
-	}
-	return true;
-}
-
 /* --- lists ----------------------------------------------------------------------- */
 
 const char *conf_list_next(const char **list, size_t *n)

@@ -6,6 +6,7 @@
  * No renegotiation, no compression, no early data; session tickets are encrypted with keys that
  * live as long as the SSL_CTX, so a reload ends them.  Buffers of idle connections are released.
  */
+#include "conf.h"
 #include "net.h"
 
 #include <openssl/err.h>
@@ -36,60 +37,19 @@ static const char *ssl_reason(void)
 
 /* --- words -------------------------------------------------------------------- */
 
-static const struct {
-	const char *word;
-	unsigned bits; /* 1: TLS 1.0, 2: 1.1, 4: 1.2, 8: 1.3 */
-} protocol_words[] = {
-	{"all", 15},
-	{"legacy", 15},
-	{"secure", 12},
-	{"default", 12},
-	{"tlsv1", 15},
-	{"tlsv1.0", 1},
-	{"tlsv1.1", 2},
-	{"tlsv1.2", 4},
-	{"tlsv1.3", 8},
-};
-
 static bool set_protocols(SSL_CTX *ctx, const char *list, struct buf *err)
 {
 	static const uint64_t no[] = {
 		SSL_OP_NO_TLSv1, SSL_OP_NO_TLSv1_1, SSL_OP_NO_TLSv1_2, SSL_OP_NO_TLSv1_3};
-	char *copy = mem_strdup(list && *list ? list : "secure"), *rest = copy, *word;
-	unsigned bits = 0;
-	bool ok = true;
+	unsigned versions = conf_tls_versions(list ? list : "");
 
-	while (ok && (word = strsep(&rest, ", \t")) != NULL) {
-		bool negated = *word == '!';
-		size_t i = 0;
-		if (!*word)
-			continue;
-		while (i < ARRAY_LEN(protocol_words) &&
-			strcmp(word + negated, protocol_words[i].word) != 0)
-			i++;
-		if (i == ARRAY_LEN(protocol_words)) {
-			buf_printf(err,
-				"client_tls_protocols: unknown word \"%s\"; allowed: all, secure, "
-				"tlsv1.0, "
-				"tlsv1.1, tlsv1.2, tlsv1.3, and !word to take one away",
-				word);
-			ok = false;
-		} else if (negated) {
-			bits = (bits ? bits : 15) & ~protocol_words[i].bits;
-		} else {
-			bits |= protocol_words[i].bits;
-		}
-	}
-	free(copy);
-	if (ok && !bits) {
+	if (!versions)
 		buf_printf(err, "client_tls_protocols: \"%s\" leaves no protocol", list);
-		ok = false;
-	}
 	SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION);
 	for (size_t i = 0; i < ARRAY_LEN(no); i++)
-		if (!(bits & 1u << i))
+		if (!(versions & 1u << i))
 			SSL_CTX_set_options(ctx, no[i]);
-	return ok;
+	return versions != 0;
 }
 
 static bool set_ciphers(SSL_CTX *ctx, const struct net_tls_options *o, struct buf *err)

@@ -107,15 +107,19 @@ static void add_all(struct dial *d, const struct lane *l, uint8_t replication)
 	const struct conf_pooler *p = &conf->p;
 	const struct conf_database *db = l->db;
 	struct pool *pool = l->pool;
-	const char *host = db->host;
+	const char *host = db->host, *tls_min, *tls_max;
+	struct conf_hosts hosts = {0};
+	static atomic_uint turn; /* which of several hosts comes first */
 
+	conf_database_hosts(db, atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed), &hosts);
 	if (!host && !db->hostaddr && !db->service)
 		host = p->unix_socket_dir[0] && p->unix_socket_dir[0] != '@'
 			       ? p->unix_socket_dir
 			       : "/var/run/postgresql";
-	add(d, "host", host);
-	add(d, "hostaddr", db->hostaddr);
-	add(d, "port", db->port);
+	add(d, "host", db->host ? buf_cstr(&hosts.host) : host);
+	add(d, "hostaddr", buf_cstr(&hosts.hostaddr));
+	add(d, "port", buf_cstr(&hosts.port));
+	conf_hosts_release(&hosts);
 	add(d, "dbname", db->dbname ? db->dbname : pool->database);
 	add(d, "user", pool->server_user);
 	pthread_mutex_lock(&pool->lock);
@@ -134,6 +138,9 @@ static void add_all(struct dial *d, const struct lane *l, uint8_t replication)
 	add(d, "sslcert", conf_server_tls_cert_file(conf, db, NULL));
 	add(d, "sslkey", conf_server_tls_key_file(conf, db, NULL));
 	add(d, "sslcrl", conf_server_tls_crl_file(conf, db, NULL));
+	conf_tls_range(p->server_tls_protocols, &tls_min, &tls_max);
+	add(d, "ssl_min_protocol_version", tls_min);
+	add(d, "ssl_max_protocol_version", tls_max);
 	/* an encrypted GSS stream could not be passed on as it is */
 	add(d, "gssencmode", "disable");
 	add(d, "keepalives", p->tcp_keepalive ? "1" : "0");

@@ -369,6 +369,71 @@ START_TEST(differences)
 }
 END_TEST
 
+static void hosts_are(const struct conf *c, const char *name, unsigned n, const char *host,
+	const char *hostaddr, const char *port)
+{
+	struct conf_hosts h = {0};
+
+	conf_database_hosts(conf_database_find(c, name), n, &h);
+	ck_assert_str_eq(buf_cstr(&h.host), host);
+	ck_assert_str_eq(buf_cstr(&h.hostaddr), hostaddr);
+	ck_assert_str_eq(buf_cstr(&h.port), port);
+	conf_hosts_release(&h);
+}
+
+START_TEST(hosts_take_turns)
+{
+	const struct conf *c = load_good("[databases]\none = host=a\nmany = host=a,b,c port=1,2,3\n"
+					 "same = host=a,b hostaddr=10.0.0.1,10.0.0.2 port=7\n"
+					 "stay = host=a,b load_balance_hosts=disable\nsocket =\n"
+					 "service = service=s\nportly = service=s port=9\n");
+
+	for (unsigned n = 0; n < 3; n++)
+		hosts_are(c, "one", n, "a", "", "5432");
+	hosts_are(c, "many", 0, "a,b,c", "", "1,2,3");
+	hosts_are(c, "many", 1, "b,c,a", "", "2,3,1");
+	hosts_are(c, "many", 2, "c,a,b", "", "3,1,2");
+	hosts_are(c, "many", 4294967295u, "a,b,c", "", "1,2,3");
+	hosts_are(c, "same", 1, "b,a", "10.0.0.2,10.0.0.1", "7");
+	hosts_are(c, "stay", 1, "a,b", "", "5432");
+	hosts_are(c, "socket", 1, "", "", "5432");
+	hosts_are(c, "service", 0, "", "", "");
+	hosts_are(c, "portly", 0, "", "", "9");
+	conf_release(&c);
+}
+END_TEST
+
+START_TEST(versions_of_tls)
+{
+	static const struct {
+		const char *list;
+		unsigned versions;
+		const char *min, *max;
+	} cases[] = {
+		{"", CONF_TLS_1_2 | CONF_TLS_1_3, "TLSv1.2", "TLSv1.3"},
+		{"secure", CONF_TLS_1_2 | CONF_TLS_1_3, "TLSv1.2", "TLSv1.3"},
+		{"all", CONF_TLS_ALL, "TLSv1", "TLSv1.3"},
+		{"TLSv1.1,tlsv1.2", CONF_TLS_1_1 | CONF_TLS_1_2, "TLSv1.1", "TLSv1.2"},
+		{"!tlsv1.0:!tlsv1.1", CONF_TLS_1_2 | CONF_TLS_1_3, "TLSv1.2", "TLSv1.3"},
+		{"all !tlsv1.3", CONF_TLS_1_0 | CONF_TLS_1_1 | CONF_TLS_1_2, "TLSv1", "TLSv1.2"},
+		{"tlsv1.3", CONF_TLS_1_3, "TLSv1.3", "TLSv1.3"},
+		{"tlsv1.3,!tlsv1.3", 0, NULL, NULL},
+		{"!all", 0, NULL, NULL},
+		{"sslv3", 0, NULL, NULL},
+		{"tlsv1.", 0, NULL, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *min, *max;
+
+		ck_assert_uint_eq(conf_tls_versions(cases[i].list), cases[i].versions);
+		conf_tls_range(cases[i].list, &min, &max);
+		ck_assert_pstr_eq(min, cases[i].min);
+		ck_assert_pstr_eq(max, cases[i].max);
+	}
+}
+END_TEST
+
 START_TEST(the_log_as_settings_want_it)
 {
 	const struct conf *c = load_good(DB "log_format = json\nlogfile = /x\nsyslog = 1\n"
@@ -457,6 +522,8 @@ int main(void)
 	tcase_add_test(t, set_makes_a_new_snapshot);
 	tcase_add_test(t, reload_keeps_what_needs_a_restart);
 	tcase_add_test(t, differences);
+	tcase_add_test(t, hosts_take_turns);
+	tcase_add_test(t, versions_of_tls);
 	tcase_add_test(t, the_log_as_settings_want_it);
 	tcase_add_test(t, references_from_many_threads);
 	tcase_add_test(t, a_thousand_databases);
