@@ -320,7 +320,7 @@ static void notify(struct client *c, usec_t now)
 
 	c->notified = true;
 	snprintf(message, sizeof message,
-		"no server connection available, waiting since %.1f s for one of %d in pool \"%s\" of user \"%s\"",
+		"no server connection available, waiting for %.1f s for one of %d in pool \"%s\" of user \"%s\"",
 		(double)(now - c->waiter.since) / USEC_SEC, l->set.limits.max_open, l->pool->database,
 		l->pool->user);
 	if (l->shard.n_busy) {

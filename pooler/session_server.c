@@ -472,10 +472,14 @@ void server_settle(struct server *s)
 {
 	struct client *c = s->client;
 
-	if (s->closed || s->ledger.len)
+	if (s->closed || s->said_fatal)
+		return; /* what is left of it will come with the next read */
+	if (!c && !s->setup) {
+		server_drain(s);
 		return;
-	if (s->said_fatal)
-		return; /* its end will come with the next read */
+	}
+	if (s->ledger.len)
+		return;
 	if (s->setup) {
 		if (server_is_quiet(s))
 			server_setup_done(s);
@@ -483,10 +487,6 @@ void server_settle(struct server *s)
 	}
 	if (c && c->closing) {
 		client_close(c, CLOSE_STATEMENT_MODE, NULL);
-		return;
-	}
-	if (!c) {
-		server_drain(s);
 		return;
 	}
 	if (UNLIKELY(c->quitting) && !c->out) {
@@ -706,8 +706,17 @@ void server_drain(struct server *s)
 
 	if (s->closed || s->slot.state != SLOT_BUSY)
 		return;
-	if (s->half_sent || s->ledger.copying_in || s->ledger.ambiguous) {
+	if (s->half_sent || s->ledger.ambiguous) {
 		server_close(s, CLOSE_SERVER_CLIENT_GONE, NULL);
+	} else if (s->ledger.copying_in) {
+		/* A cancel request does not reach a server that reads copy data. */
+		size_t at = wire_begin(&b, 'f');
+
+		buf_put_cstr(&b, "the client is gone");
+		wire_end(&b, at);
+		if (ledger_push(&s->ledger, ENTRY_COPY_END, ENTRY_OURS, 0))
+			server_send(s, b.data, b.len);
+		buf_free(&b);
 	} else if (s->ledger.len || s->left || s->in) {
 		if (!s->asked_cancel && s->ledger.len && !s->resetting) {
 			s->asked_cancel = true;
