@@ -177,6 +177,8 @@ void server_close(struct server *s, enum close_reason why, const char *detail)
 	prepared_drop(&r->prepared, &s->unnamed);
 	params_drop(&r->params, &s->params);
 	ledger_release(&s->ledger);
+	free(s->setup_error);
+	s->setup_error = NULL;
 	audit_free(s);
 	pool_remove(&l->shard, &s->slot);
 	r->n_servers--;
