@@ -140,7 +140,8 @@ class Pooler:
                                      self.log()[-4000:])
             try:
                 with Wire(self.port, start=False, timeout=5):
-                    return True
+                    return self.settings["unix_socket_dir"] != self.dir or \
+                        os.path.exists(f"{self.dir}/.s.PGSQL.{self.port}")
             except OSError:
                 return False
         wait_until(ready, 20, "the pooler listens")

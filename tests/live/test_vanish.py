@@ -153,6 +153,7 @@ def test_server_killed_when_idle(pooler, postgres):
         for _ in range(10):
             assert c.one("select 1") == "1"
             assert postgres.kill_backends(MINE) == 1
+            wait_until(lambda: not postgres.backends(MINE))
             time.sleep(0.05)
         assert c.one("select 1") == "1"
 
