@@ -356,6 +356,11 @@ size_t auth_users_count(const struct auth_users *u)
 	return u ? u->count : 0;
 }
 
+const struct auth_user *auth_users_at(const struct auth_users *u, size_t i)
+{
+	return &u->items[i];
+}
+
 bool auth_users_have_md5(const struct auth_users *u)
 {
 	for (size_t i = 0; u && i < u->count; i++)

@@ -10,6 +10,7 @@
  *   USR1   pause      USR2  resume
  */
 #include "main.h"
+#include "console.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -378,6 +379,7 @@ bool main_reload(struct buf *err)
 	}
 	log_line(LOG_PART_MAIN, LOG_LEVEL_INFO, "reloaded: %zu changes", n);
 	hub_reload(fresh);
+	console_reload();
 	conf_release(&fresh);
 	buf_free(&changes);
 	return true;
@@ -450,6 +452,11 @@ static const struct front_ops front_ops = {
 	.on_cancel = hub_cancel,
 };
 
+static const struct console_ops console_does = {
+	.reload = main_reload,
+	.shutdown = main_shutdown,
+};
+
 static void serve(const struct conf *conf)
 {
 	struct buf err = {0};
@@ -469,11 +476,13 @@ static void serve(const struct conf *conf)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	observe_start(conf);
 	watch_signals(hub.front.loop);
+	console_init(&console_does);
 	front_resume();
 	log_line(LOG_PART_MAIN, LOG_LEVEL_INFO, "process up: pgsluice %s, %d workers, pid %d",
 		PGSLUICE_VERSION, hub.n_relays, (int)getpid());
 	sd_notify(0, "READY=1");
 	worker_run(&hub.front);
+	console_shutdown();
 	front_shutdown();
 	observe_stop();
 	hub_join();

@@ -9,9 +9,11 @@
  *   session_server.c   struct server: dialled, idle, linked, draining; messages from it
  *   session_dial.c     opening a server connection with libpq, on a helper thread
  *   session_cancel.c   cancel requests
+ *   session_orders.c   what the operator orders: PAUSE, KILL, …
  *   session_params.c   struct params: the parameters of a session, as one shared value
  *   session_prepare.c  prepared statements whose names are the client's and whose place is
  *                      whichever server connection serves it
+ *   session_collect.c  what all relays know, gathered for the front
  *   session_chunk.c    the buffers that connections borrow
  *   session_trace.c    what the query log and the statistics are told of a statement
  *   session_close.c    the reasons why connections end, as one table
@@ -250,6 +252,7 @@ struct relay {
 	struct qlog_ring *ring;
 	struct queries *queries; /* statistics by shape; hub.queries holds it too */
 	struct list reading; /* servers with bytes inside their SSL */
+	bool suspended;	     /* reads nothing */
 	bool draining;	     /* shutdown: clients leave when they are between transactions */
 };
 
@@ -472,6 +475,16 @@ void cancel_server(struct server *s, struct conn *asker);
 
 /* --- the hub --------------------------------------------------------------------------- */
 
+/* PAUSE and SUSPEND of everything. */
+enum hub_pause { HUB_RUNNING, HUB_PAUSED, HUB_SUSPENDED };
+
+/* What the operator said of a database by name; there is one when something was said. */
+struct hub_database {
+	struct list link;
+	char *name;
+	bool paused, disabled;
+};
+
 struct hub {
 	struct worker front;
 	struct relay *relays;
@@ -479,6 +492,13 @@ struct hub {
 	const struct conf *_Atomic conf; /* relays read it; an old one lives until all have gone on */
 	struct list pools;
 	struct list db_caps, user_caps;
+	struct list databases; /* of struct hub_database */
+	enum hub_pause paused;
+	atomic_int close_watchers; /* who wants to know of server connections that close */
+	atomic_bool close_posted;
+	void (*on_close)(void);
+	/* a cancel request for what the front gave hub_front_pid(number) */
+	void (*on_front_cancel)(uint32_t number, uint32_t secret);
 	struct helpers dialers, cancellers;
 	struct qlog *qlog;
 	struct queries **queries; /* of each relay */
@@ -507,9 +527,49 @@ int hub_count_clients(const char *database, const char *user);
 /* A lane was refused by a cap: the lanes that share it spare an idle connection. */
 void hub_ask_spare(struct lane *l);
 void hub_client_gone(struct relay *r);
+/* The cap of a database (of hub.db_caps) or a user; NULL: it has none yet. */
+const struct cap *hub_cap_find(const struct list *caps, const char *name);
+/* A process id for cancel requests to something on the front. */
+uint32_t hub_front_pid(uint32_t number);
+
+/* --- what the operator orders (session_orders.c) ---------------------------------------- */
+
 /* PAUSE and RESUME of a database, or (NULL) of all. */
 void hub_pause(const char *database, bool pause);
-/* The console's front door (session_console.c): front_ops.on_console. */
-void console_accept(struct login *login);
+void hub_disable(const char *database, bool disable);
+/* Its server connections are replaced when they come free. */
+void hub_reconnect(const char *database);
+/* PAUSE, and its clients and servers are closed. */
+void hub_kill(const char *database);
+/* Nothing more is read from clients and servers; what is on its way is sent. */
+void hub_suspend(bool suspend);
+/* Databases that were paused by name. */
+int hub_count_paused(void);
+/* Passes on to a pool's lanes what holds for its database. */
+void hub_pool_obey(struct pool *p);
+/* The relay's thread: the client of that id; NULL: not here. */
+struct client *relay_client(struct relay *r, uint64_t id);
+/* Any thread: a server connection is gone.  While hub.close_watchers > 0 the front has
+ * hub.on_close() called soon. */
+void hub_server_closed(void);
+/* What was said of it; NULL: nothing. */
+struct hub_database *hub_database_find(const char *name);
+
+/* --- collecting ------------------------------------------------------------------------ */
+
+/* What all relays know.  gather(relay, into, arg) runs on each relay's thread, appends to
+ * `into` and may read what the front set up in *arg; when all have, done() runs on the
+ * front's thread with one buffer a relay in `parts`.  The parts are freed behind it. */
+struct collection {
+	void (*gather)(struct relay *r, struct buf *into, void *arg);
+	void (*done)(struct collection *c);
+	void *arg;
+	struct buf *parts;
+	int n; /* parts: one a relay */
+	atomic_int left;
+	struct mail mail;
+};
+void hub_collect(void (*gather)(struct relay *r, struct buf *into, void *arg),
+	void (*done)(struct collection *c), void *arg);
 
 #endif

@@ -63,7 +63,8 @@ void client_watch(struct client *c)
 
 	if (c->state == CLIENT_CLOSED)
 		return;
-	if (!c->out && !full && !c->quitting && !(c->server && c->server->out))
+	if (!c->out && !full && !c->quitting && !(c->server && c->server->out) &&
+		LIKELY(!relay_of(c)->suspended))
 		events |= EV_READ;
 	if (c->out)
 		events |= EV_WRITE;
@@ -526,10 +527,11 @@ static void take_slot(struct relay *r, struct client *c)
 		log_line(LOG_PART_SESSION, LOG_LEVEL_ERROR, "no random bytes for a cancel key");
 }
 
-/* The process id that a client is given: tells which relay and which slot. */
+/* The process id that a client is given: tells which relay (or the front, see
+ * hub_front_pid) and which slot. */
 uint32_t client_pid(const struct client *c)
 {
-	return c->slot * (uint32_t)hub.n_relays + (uint32_t)relay_of(c)->w.index + 1;
+	return c->slot * ((uint32_t)hub.n_relays + 1) + (uint32_t)relay_of(c)->w.index + 1;
 }
 
 static struct params *first_params(struct client *c)

@@ -48,6 +48,8 @@
 	X(SERVER_RESET, NULL, true, "reset query failed")                                          \
 	X(SERVER_CHECK, NULL, true, "check query failed")                                          \
 	X(SERVER_STATE, NULL, false, "session state that cannot be restored")                      \
+	X(SERVER_PAUSED, NULL, false, "the database is paused")                                    \
+	X(SERVER_KILLED, NULL, false, "admin forced disconnect")                                   \
 	X(SERVER_SURPLUS, NULL, false, "no longer needed")
 
 enum close_reason {

@@ -606,6 +606,14 @@ bool front_secret(const char *user, struct login_secret *out)
 	return out->password || out->md5;
 }
 
+void front_each_user(void (*fn)(void *arg, const char *name), void *arg)
+{
+	const struct auth_users *users = front.rules ? front.rules->users : NULL;
+
+	for (size_t i = 0; i < auth_users_count(users); i++)
+		fn(arg, auth_users_at(users, i)->name);
+}
+
 static bool open_listeners(const struct conf_pooler *p, struct buf *err)
 {
 	struct net_listen_options o = {

@@ -36,6 +36,20 @@ static struct cap *cap_named(struct list *caps, const char *name, int max)
 	return &n->cap;
 }
 
+const struct cap *hub_cap_find(const struct list *caps, const char *name)
+{
+	struct list *l;
+
+	list_each(l, caps)
+	{
+		const struct named_cap *n = list_entry(l, struct named_cap, link);
+
+		if (strcmp(n->name, name) == 0)
+			return &n->cap;
+	}
+	return NULL;
+}
+
 /* --- orders to relays ---------------------------------------------------------------- */
 
 struct order {
@@ -150,6 +164,7 @@ struct pool *hub_pool(const char *database, const char *user, const struct conf_
 	}
 	next_home = (next_home + p->n_lanes) % hub.n_relays;
 	list_push_back(&hub.pools, &p->link);
+	hub_pool_obey(p);
 	return p;
 }
 
@@ -304,61 +319,33 @@ static void run_cancel(struct relay *r, void *arg)
 
 void hub_cancel(struct conn *asker, uint32_t pid, const void *key, size_t len)
 {
+	uint32_t places = (uint32_t)hub.n_relays + 1, place, number, secret;
 	struct cancel_order *o;
 
 	if (len != 4 || pid == 0) {
 		conn_close(asker);
 		return;
 	}
+	place = (pid - 1) % places;
+	number = (pid - 1) / places;
+	memcpy(&secret, key, 4);
+	secret = ntohl(secret);
+	if (place == places - 1) {
+		if (hub.on_front_cancel)
+			hub.on_front_cancel(number, secret);
+		conn_close(asker);
+		return;
+	}
 	o = mem_zalloc(sizeof *o);
 	o->asker = *asker;
-	o->slot = (pid - 1) / (uint32_t)hub.n_relays;
-	memcpy(&o->secret, key, 4);
-	o->secret = ntohl(o->secret);
-	hub_order((int)((pid - 1) % (uint32_t)hub.n_relays), run_cancel, o);
+	o->slot = number;
+	o->secret = secret;
+	hub_order((int)place, run_cancel, o);
 }
 
-/* --- pause ------------------------------------------------------------------------------ */
-
-struct pause_order {
-	struct lane *lane;
-	bool pause;
-};
-
-static void run_pause(struct relay *r, void *arg)
+uint32_t hub_front_pid(uint32_t number)
 {
-	struct pause_order *o = arg;
-	struct lane *l = o->lane;
-
-	(void)r;
-	l->shard.paused = o->pause;
-	free(o);
-	if (l->shard.paused)
-		return;
-	if (l->base)
-		lane_greet(l);
-	lane_tend(l);
-}
-
-void hub_pause(const char *database, bool pause)
-{
-	struct list *i;
-
-	list_each(i, &hub.pools)
-	{
-		struct pool *p = list_entry(i, struct pool, link);
-
-		if (database && strcmp(p->database, database) != 0)
-			continue;
-		p->paused = pause;
-		for (int k = 0; k < p->n_lanes; k++) {
-			struct pause_order *o = mem_zalloc(sizeof *o);
-
-			o->lane = p->lanes[k];
-			o->pause = pause;
-			hub_order(p->lanes[k]->relay->w.index, run_pause, o);
-		}
-	}
+	return number * ((uint32_t)hub.n_relays + 1) + (uint32_t)hub.n_relays + 1;
 }
 
 /* --- settings --------------------------------------------------------------------------------- */
@@ -436,6 +423,7 @@ void hub_start(const struct conf *conf)
 
 	hub.conf = conf_retain(conf);
 	list_init(&hub.pools);
+	list_init(&hub.databases);
 	list_init(&hub.db_caps);
 	list_init(&hub.user_caps);
 	if (n == 0)

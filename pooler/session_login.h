@@ -93,6 +93,8 @@ void front_chown(uid_t uid, gid_t gid);
  * a client.  Any thread.  false: none.  The caller frees with login_secret_wipe(). */
 bool front_secret(const char *user, struct login_secret *out);
 void login_secret_wipe(struct login_secret *s);
+/* The names of the user list, until the next reload.  The front's thread. */
+void front_each_user(void (*fn)(void *arg, const char *name), void *arg);
 
 struct front_stats {
 	uint64_t accepted, finished, refused, cancels;

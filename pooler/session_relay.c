@@ -144,6 +144,15 @@ static void claim_place(struct lane *l)
 		hub_ask_spare(l);
 }
 
+/* A paused database has no server connections: the operator may want to restart it. */
+static void close_idle(struct lane *l)
+{
+	while (!list_empty(&l->shard.idle))
+		server_close(CONTAINER_OF(list_first(&l->shard.idle, struct slot, link), struct server,
+				     slot),
+			CLOSE_SERVER_PAUSED, NULL);
+}
+
 void lane_tend(struct lane *l)
 {
 	struct shard *sh = &l->shard;
@@ -163,6 +172,8 @@ void lane_tend(struct lane *l)
 	}
 	while ((slot = pool_expired(sh, now, &why)))
 		server_close(CONTAINER_OF(slot, struct server, slot), reason_of(why), NULL);
+	if (UNLIKELY(sh->paused))
+		close_idle(l);
 	while (!l->stopped && pool_dial_needed(sh, now)) {
 		struct server *s = server_new(l);
 

@@ -53,7 +53,7 @@ void server_watch(struct server *s)
 
 	if (s->closed || s->conn.fd < 0)
 		return;
-	if (!s->client || !s->client->out)
+	if ((!s->client || !s->client->out) && LIKELY(!relay_of(s)->suspended))
 		events |= EV_READ;
 	if (s->out)
 		events |= EV_WRITE;
@@ -188,6 +188,7 @@ void server_close(struct server *s, enum close_reason why, const char *detail)
 	}
 	server_reap(s);
 	lane_tend(l);
+	hub_server_closed();
 }
 
 /* Both ends are out of step: nobody may get another byte through this connection. */
@@ -759,6 +760,10 @@ void server_release(struct server *s)
 	}
 	switch (pool_give_back(&l->shard, &s->slot, l->relay->w.now, &next)) {
 	case POOL_KEEP:
+		if (UNLIKELY(l->shard.paused)) {
+			server_close(s, CLOSE_SERVER_PAUSED, NULL);
+			return;
+		}
 		server_watch(s);
 		lane_arm(l);
 		return;
