@@ -226,6 +226,27 @@ static bool read_replication(const char *value, enum login_replication *out)
 	return strcasecmp(value, "database") == 0;
 }
 
+/* application_name_add_host: "NAME - ADDRESS:PORT", in the place of what the client said. */
+static void add_host_to_name(const struct login *l, struct buf *kept)
+{
+	const char *app = params_get(kept->data, kept->len, "application_name"), *name, *value;
+	char addr[NET_ADDR_TEXT];
+	struct buf out = {0};
+
+	for (size_t pos = 0; params_next(kept->data, kept->len, &pos, &name, &value);) {
+		if (strcasecmp(name, "application_name") == 0)
+			continue;
+		buf_put_cstr(&out, name);
+		buf_put_cstr(&out, value);
+	}
+	net_addr_text(&l->peer, addr, sizeof addr);
+	buf_put_cstr(&out, "application_name");
+	buf_printf(&out, "%s - %s", app ? app : "app", addr);
+	buf_put_u8(&out, '\0');
+	buf_free(kept);
+	*kept = out;
+}
+
 /* Walks the parameters once; those that are kept land in login->params. */
 static enum step take_params(struct attempt *a, const struct startup *s)
 {
@@ -257,6 +278,8 @@ static enum step take_params(struct attempt *a, const struct startup *s)
 		out = attempt_refuse(a, "08P01", "unsupported startup parameter: %s", name);
 		goto refused;
 	}
+	if (a->rules->conf->p.application_name_add_host && !conf_is_console(l->database))
+		add_host_to_name(l, &kept);
 	l->params = kept.data;
 	l->params_len = kept.len;
 	l->application_name = params_get(l->params, l->params_len, "application_name");

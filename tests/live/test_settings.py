@@ -1,0 +1,49 @@
+"""Single settings do what their paragraph in docs/settings.md says."""
+import contextlib
+import re
+
+import cluster
+import wire
+import pytest
+
+pytestmark = pytest.mark.ours
+
+
+def test_application_name_add_host(pooler):
+    p = pooler(application_name_add_host=1)
+    with p.wire(params={"application_name": "shop-web"}) as c:
+        assert re.fullmatch(r"shop-web - 127\.0\.0\.1:\d+", c.one("show application_name"))
+    with p.wire() as c:
+        assert re.fullmatch(r"app - 127\.0\.0\.1:\d+", c.one("show application_name"))
+        c.query("set application_name = 'mine'")    # at connect only
+        assert c.one("show application_name") == "mine"
+
+
+@pytest.mark.parametrize("balance", ["round-robin", "disable"])
+def test_a_host_that_does_not_answer_is_passed_over(pooler, postgres, balance):
+    dead = cluster.free_port()
+    p = pooler(max_open=4, databases={
+        "shop": f"host=127.0.0.1,127.0.0.1 port={dead},{postgres.port} "
+                f"load_balance_hosts={balance}"})
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            c = stack.enter_context(p.wire())
+            c.query("begin")
+            assert c.one("select 1") == "1"
+
+
+def test_both_words_of_a_setting(pooler):
+    """The later of two words for one setting holds, and the log says so."""
+    p = pooler(start=False)
+    with open(p.config, encoding="utf-8") as f:
+        text = f.read()
+    p.write("pooler.conf", text + "default_pool_size = 1\n")
+    p.start()
+    with p.wire() as a, p.wire() as b:
+        a.query("begin")
+        a.query("select 1")
+        b.send(wire.message(b"Q", wire.text("select 1")))
+        assert b.quiet(0.3)
+        a.query("commit")
+        b.until(b"Z")
+    assert "default_pool_size is another word for max_open" in p.log()
