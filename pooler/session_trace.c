@@ -25,6 +25,7 @@ struct traced {
 	size_t text_len;
 	bool truncated, started, done, failed, secret;
 	bool block; /* a transaction was open before it */
+	uint32_t limit; /* rows that Execute asks for; 0: all */
 	struct bound bound;
 	usec_t wall, asked, linked, first, last;
 	uint32_t transaction, batch;
@@ -271,10 +272,10 @@ static void learn_types(struct client *c, const char *body, size_t len)
 
 void trace_execute(struct client *c, const char *body, size_t len)
 {
+	const char *at = body, *end = body + len;
 	struct traced *d;
 	struct trace *t;
 
-	(void)body;
 	if (LIKELY(!is_observed(c)))
 		return;
 	t = trace_of(c);
@@ -283,6 +284,8 @@ void trace_execute(struct client *c, const char *body, size_t len)
 		return;
 	d->bytes_in = t->bytes_in + len + WIRE_HEADER;
 	t->bytes_in = 0;
+	if (wire_cstr(&at, end) && end - at >= 4)
+		d->limit = wire_u32(at);
 	if (!t->bound.name && t->suspended.name) {
 		d->bound = t->suspended;
 		memset(&t->suspended, 0, sizeof t->suspended);
@@ -519,6 +522,7 @@ void trace_reply(struct client *c, char type, const char *body, size_t len,
 		d->rows += wire_tag_rows(body, len);
 	} else if (type == 's' && d) {
 		keep_suspended(c, &d->bound);
+		d->rows = d->limit; /* that many have come: this is what it means */
 	} else if (type == 'E' && d && !d->error) {
 		d->failed = true;
 		d->error = mem_alloc(len ? len : 1);
