@@ -14,7 +14,7 @@
 static struct str fault_text(struct arena *a, struct str m)
 {
 	size_t n = m.n < 300 ? m.n : 300, to = 0;
-	char *out = arena_alloc(a, n + 8);
+	char *out = arena_alloc(a, 2 * n + 8);
 
 	for (size_t i = 0; i < n && m.p[i] != '\n'; i++) {
 		char c = m.p[i];
@@ -33,8 +33,6 @@ static struct str fault_text(struct arena *a, struct str m)
 		} else {
 			out[to++] = c;
 		}
-		if (to + 4 > n)
-			break;
 	}
 	out[to] = '\0';
 	return (struct str){out, to};

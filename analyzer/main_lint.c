@@ -24,44 +24,6 @@ static bool read_all(const char *name, struct text *t)
 	return ok;
 }
 
-/* Where the statement that begins at p ends: behind its semicolon. */
-static size_t statement_end(const char *p, size_t n)
-{
-	size_t i = 0;
-
-	while (i < n) {
-		char c = p[i];
-		const char *e = NULL;
-		if (c == ';')
-			return i + 1;
-		if (c == '\'' || c == '"') {
-			e = memchr(p + i + 1, c, n - i - 1);
-			i = e ? (size_t)(e - p) + 1 : n;
-		} else if (c == '-' && i + 1 < n && p[i + 1] == '-') {
-			e = memchr(p + i, '\n', n - i);
-			i = e ? (size_t)(e - p) + 1 : n;
-		} else if (c == '/' && i + 1 < n && p[i + 1] == '*') {
-			e = memmem(p + i + 2, n - i - 2, "*/", 2);
-			i = e ? (size_t)(e - p) + 2 : n;
-		} else if (c == '$') {
-			size_t t = i + 1;
-			while (t < n && (p[t] == '_' || (p[t] | 0x20) >= 'a') &&
-				(p[t] | 0x20) <= 'z')
-				t++;
-			if (t < n && p[t] == '$') {
-				size_t tag = t - i + 1;
-				e = memmem(p + t + 1, n - t - 1, p + i, tag);
-				i = e ? (size_t)(e - p) + tag : n;
-			} else {
-				i++;
-			}
-		} else {
-			i++;
-		}
-	}
-	return n;
-}
-
 /* The line a statement's first token stands on. */
 static uint64_t first_line(const char *p, size_t n, uint64_t line)
 {
@@ -86,7 +48,7 @@ static void lint_text(struct facts *f, struct str text, uint32_t file)
 	uint64_t line = 1;
 
 	for (size_t at = 0; at < text.n;) {
-		size_t n = statement_end(text.p + at, text.n - at);
+		size_t n = sql_statement_end(text.p + at, text.n - at);
 		struct str sql = str_trim((struct str){text.p + at, n});
 		struct sql_shape lex;
 		while (sql.n && sql.p[sql.n - 1] == ';')

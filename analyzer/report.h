@@ -47,6 +47,8 @@ struct report {
 
 /* Orders the shapes and works out the notes.  Borrows everything. */
 void report_make(struct report *r);
+/* The shapes' order alone; report_make() does it when it was not done. */
+void report_order(struct report *r);
 void report_release(struct report *r);
 
 struct report_format {

@@ -70,16 +70,23 @@ static void make_notes(struct report *r)
 					in->file.at[i]->name)};
 }
 
-void report_make(struct report *r)
+void report_order(struct report *r)
 {
 	struct facts *f = r->facts;
 
+	if (r->shape)
+		return;
 	r->shape = ARENA_ARRAY(&r->arena, uint32_t, f->shape.n + 1);
 	for (uint32_t i = 0; i < f->shape.n; i++)
 		if (f->shape.at[i]->calls || f->shape.at[i]->errors)
 			r->shape[r->shapes++] = i;
 	if (r->shapes)
 		qsort_r(r->shape, r->shapes, sizeof(*r->shape), by_time, f);
+}
+
+void report_make(struct report *r)
+{
+	report_order(r);
 	findings_sort(r->findings);
 	make_notes(r);
 }

@@ -89,7 +89,7 @@ void check_lm001(struct rule_check *c)
 	enum confidence sure;
 	bool where = false;
 
-	if (o->verb != SQL_SELECT || o->role != ROLE_TOP || is_bounded(c, o))
+	if (o->verb != SQL_SELECT || o->role != ROLE_TOP || s->calls == 0 || is_bounded(c, o))
 		return;
 	for (size_t i = 0; i < o->conds; i++)
 		where |= o->cond[i].clause == CLAUSE_WHERE;

@@ -7,6 +7,7 @@
  *   sql_node.c       reading a tree: fields by name, a generic walk
  *   sql_outline.c    tree -> outline: tables, conjuncts, order, limit; what rules ask for
  *   sql_term.c       one side of a comparison: which column, wrapped in what
+ *   sql_split.c      a script -> statements
  *   sql_text.c       tree -> text; identifiers quoted; literals masked; batched rewrites
  *
  * Everything is allocated in the arena the caller gives and lives as long as it.
@@ -311,6 +312,9 @@ struct str sql_tag(
  * that would change what it means.  `type` may be "" or an array type such as "bigint[]". */
 struct str sql_batch(
 	struct arena *a, const struct sql_tree *t, const struct sql_cond *key, const char *type);
+
+/* Where the first statement of a script ends: behind its semicolon. */
+size_t sql_statement_end(const char *p, size_t n);
 
 /* SQL keywords that cannot be a bare identifier. */
 bool sql_is_reserved(struct str word);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * db: a database that is only looked at.
+ *
+ * The one place of the analyzer that sees libpq.  Every session is read-only, with statement
+ * and lock timeouts (sql/assay_session.sql).  Statements of users go through PREPARE and
+ * EXPLAIN only, one at a time through the extended protocol, which takes exactly one.
+ */
+#ifndef ANALYZER_DB_H
+#define ANALYZER_DB_H
+
+#include "base.h"
+
+struct db;
+
+/* A row of a result; valid during the call it is given to. */
+struct db_row {
+	const void *result;
+	int row;
+};
+struct str db_get(const struct db_row *r, int column); /* STR_NONE for NULL */
+bool db_true(const struct db_row *r, int column);
+double db_real(const struct db_row *r, int column);
+int64_t db_int(const struct db_row *r, int column);
+
+struct db *db_open(const char *dsn, struct err *why); /* NULL: no connection */
+void db_close(struct db **db);
+/* Sends one statement; calls row() for each row.  params may be NULL. */
+bool db_each(struct db *db, const char *sql, const char *const *params, int n,
+	void (*row)(void *ctx, const struct db_row *r), void *ctx, struct err *why);
+bool db_run(struct db *db, const char *sql, struct err *why);
+/* EXPLAIN (FORMAT JSON) of a statement that may have $1 … $n: the generic plan, nothing is
+ * executed. */
+bool db_explain(struct db *db, struct arena *a, struct str sql, unsigned params, struct str *json,
+	struct err *why);
+
+#endif

@@ -1,0 +1,2 @@
+-- Forgets the indexes that were tried.
+SELECT hypopg_reset()

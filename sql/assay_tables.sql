@@ -1,0 +1,19 @@
+-- Tables and views with their columns, in the order of the columns; statistics where the role
+-- may see them.
+SELECT n.nspname, c.relname, c.relkind, c.relpersistence, c.reltuples,
+	CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) ELSE -1 END AS bytes,
+	a.attname, t.typname, a.attnotnull,
+	coalesce(CASE WHEN a.attcollation <> t.typcollation THEN l.collname END, '') AS collation,
+	coalesce(s.n_distinct, 0) AS n_distinct, coalesce(s.null_frac, 0) AS null_frac,
+	coalesce(s.correlation, 0) AS correlation, coalesce(s.avg_width, 0) AS width
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+LEFT JOIN pg_catalog.pg_stats s
+	ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname
+	AND NOT s.inherited
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+	AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_toast%'
+ORDER BY n.nspname, c.relname, a.attnum
