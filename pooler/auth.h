@@ -79,6 +79,10 @@ void secret_free(void *p);
 /* Bytes that nobody can guess; false when OpenSSL has none. */
 bool secret_random(void *p, size_t n) MUSTCHECK;
 
+/* The last call of a thread that used libpq or OpenSSL and that nobody joins: frees what OpenSSL
+ * keeps for it. */
+void secret_thread_end(void);
+
 /* Tells the kind by its form; false with a reason when it has the form of none. */
 bool secret_parse(const char *text, struct auth_secret *out, const char **why) MUSTCHECK;
 void secret_release(struct auth_secret *s);

@@ -110,6 +110,11 @@ bool secret_random(void *p, size_t n)
 	return RAND_bytes(p, (int)n) == 1;
 }
 
+void secret_thread_end(void)
+{
+	OPENSSL_thread_stop();
+}
+
 /* --- base64 --------------------------------------------------------------- */
 
 int secret_unbase64(const char *text, size_t len, uint8_t *out)

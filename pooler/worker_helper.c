@@ -4,6 +4,8 @@
  */
 #include "worker.h"
 
+#include "auth.h"
+
 #include <errno.h>
 #include <time.h>
 
@@ -45,6 +47,12 @@ static void *helper_main(void *arg)
 		j->work(j);
 		if (reply)
 			worker_post(reply, &j->mail);
+		pthread_mutex_lock(&h->lock);
+	}
+	if (h->stop) {
+		/* The process may end as soon as we are counted out: OpenSSL's part first. */
+		pthread_mutex_unlock(&h->lock);
+		secret_thread_end();
 		pthread_mutex_lock(&h->lock);
 	}
 	h->threads--;
