@@ -46,14 +46,16 @@ class Running:
             COMMON.format(port=self.port, dir=self.dir)
         conf += f"max_open = {pool}\nworkers = {workers}\n" if ours else \
             f"default_pool_size = {pool}\n"
-        if ours and os.getuid() == 0:
+        if ours and os.getuid() == 0 and not wrap:
             conf += f"user = {cluster.unprivileged()[0]}\n"
         if "+log" in name:
             conf += f"query_log = {self.dir}/query.jsonl\nquery_log_min_duration = 0\n"
         self._write("userlist.txt", '"trusty" ""\n"postgres" ""\n')
         self._write("pooler.conf", conf)
         binary = PGSLUICE if ours else PGBOUNCER
-        words = ["setpriv", "--pdeathsig", "KILL"] if ours else cluster.as_user()
+        if wrap:  # valgrind writes its file as whoever it ends as: be that one from the start
+            binary = shutil.copy(binary, self.dir)
+        words = ["setpriv", "--pdeathsig", "KILL"] if ours and not wrap else cluster.as_user()
         with open(self.dir + "/log", "wb") as log:
             self.process = subprocess.Popen([*words, *wrap, binary, self.dir + "/pooler.conf"],
                                             stdout=log, stderr=log, cwd=self.dir)
@@ -70,7 +72,10 @@ class Running:
     def _write(self, name, text):
         with open(f"{self.dir}/{name}", "w", encoding="utf-8") as f:
             f.write(text)
-        os.chmod(f"{self.dir}/{name}", 0o644)
+        os.chmod(f"{self.dir}/{name}", 0o600)
+        if os.getuid() == 0:
+            _, uid, gid = cluster.unprivileged()
+            os.chown(f"{self.dir}/{name}", uid, gid)
 
     def log(self):
         with open(self.dir + "/log", encoding="utf-8", errors="replace") as f:
