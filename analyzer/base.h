@@ -64,15 +64,47 @@ struct str {
 #define STR_NONE    ((struct str){NULL, 0})
 #define STR_ARGS(s) (int)(s).n, (s).p ? (s).p : "" /* for "%.*s" */
 
-struct str str_of(const char *s); /* NULL gives STR_NONE */
-bool str_eq(struct str a, struct str b);
-bool str_is(struct str a, const char *s);
+/* NULL gives STR_NONE.  These are inline so that comparing with a literal costs no call. */
+static inline struct str str_of(const char *s)
+{
+	return s ? (struct str){s, strlen(s)} : STR_NONE;
+}
+
+static inline bool str_eq(struct str a, struct str b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static inline bool str_is(struct str a, const char *s)
+{
+	size_t n = strlen(s);
+
+	return a.n == n && (n == 0 || memcmp(a.p, s, n) == 0);
+}
+
+static inline bool str_starts(struct str a, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return a.n >= n && (n == 0 || memcmp(a.p, prefix, n) == 0);
+}
+
+static inline bool str_ends(struct str a, const char *suffix)
+{
+	size_t n = strlen(suffix);
+
+	return a.n >= n && (n == 0 || memcmp(a.p + a.n - n, suffix, n) == 0);
+}
+
+static inline struct str str_skip(struct str a, size_t n)
+{
+	n = n < a.n ? n : a.n;
+	return (struct str){a.p ? a.p + n : NULL, a.n - n};
+}
+
 bool str_is_nocase(struct str a, const char *s);
-bool str_starts(struct str a, const char *prefix);
-bool str_ends(struct str a, const char *suffix);
 int str_cmp(struct str a, struct str b); /* by bytes, shorter first when equal */
 struct str str_trim(struct str a);	 /* blanks of both ends */
-struct str str_skip(struct str a, size_t n);
 struct str str_before(struct str a, size_t n);
 /* Where `needle` begins in a, or a.n when it is not there. */
 size_t str_find(struct str a, const char *needle);

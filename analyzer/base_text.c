@@ -6,38 +6,9 @@
 
 #include "sql_lex.h"
 
-struct str str_of(const char *s)
-{
-	return s ? (struct str){s, strlen(s)} : STR_NONE;
-}
-
-bool str_eq(struct str a, struct str b)
-{
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
-bool str_is(struct str a, const char *s)
-{
-	return str_eq(a, str_of(s));
-}
-
 bool str_is_nocase(struct str a, const char *s)
 {
 	return a.n == strlen(s) && (a.n == 0 || strncasecmp(a.p, s, a.n) == 0);
-}
-
-bool str_starts(struct str a, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return a.n >= n && (n == 0 || memcmp(a.p, prefix, n) == 0);
-}
-
-bool str_ends(struct str a, const char *suffix)
-{
-	size_t n = strlen(suffix);
-
-	return a.n >= n && (n == 0 || memcmp(a.p + a.n - n, suffix, n) == 0);
 }
 
 int str_cmp(struct str a, struct str b)
@@ -62,12 +33,6 @@ struct str str_trim(struct str a)
 	while (a.n && is_blank(a.p[a.n - 1]))
 		a.n--;
 	return a;
-}
-
-struct str str_skip(struct str a, size_t n)
-{
-	n = n < a.n ? n : a.n;
-	return (struct str){a.p ? a.p + n : NULL, a.n - n};
 }
 
 struct str str_before(struct str a, size_t n)

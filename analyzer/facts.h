@@ -41,7 +41,6 @@ struct sketch {
 };
 #define SKETCH_ERROR (1.0 / 128)
 
-void sketch_add(struct sketch *s, uint64_t usec);
 void sketch_add_n(struct sketch *s, uint64_t usec, uint64_t times);
 void sketch_merge(struct sketch *into, const struct sketch *from);
 double sketch_quantile(const struct sketch *s, double q); /* 0 … 1; µs; 0 when empty */
@@ -49,7 +48,30 @@ double sketch_mean(const struct sketch *s);
 double sketch_stddev(const struct sketch *s);
 void sketch_release(struct sketch *s);
 uint64_t sketch_bucket_low(uint32_t bucket); /* the least value of a bucket */
-uint32_t sketch_bucket(uint64_t usec);
+#define SKETCH_BITS 6			     /* every power of two is cut into 64 buckets */
+static inline uint32_t sketch_bucket(uint64_t v)
+{
+	if (v < 2u << SKETCH_BITS)
+		return (uint32_t)v;
+	uint32_t exp = 63 - (uint32_t)__builtin_clzll(v) - SKETCH_BITS;
+	return (exp << SKETCH_BITS) + (uint32_t)(v >> exp);
+}
+
+static inline void sketch_add(struct sketch *s, uint64_t usec)
+{
+	uint32_t b = sketch_bucket(usec) - s->lo;
+
+	if (UNLIKELY(b >= s->n || s->total == 0)) {
+		sketch_add_n(s, usec, 1);
+		return;
+	}
+	s->count[b]++;
+	s->total++;
+	s->sum += usec;
+	s->sum2 += (double)usec * (double)usec;
+	s->min = usec < s->min ? usec : s->min;
+	s->max = usec > s->max ? usec : s->max;
+}
 
 /* --- shapes -------------------------------------------------------------------------- */
 

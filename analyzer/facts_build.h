@@ -26,6 +26,7 @@ struct open {
 struct session {
 	uint64_t key;
 	uint32_t user, db, app, host;
+	uint32_t group[GROUP_KINDS]; /* rows of facts.group, MAP_NONE: not looked up */
 	bool has_open, in_tx, has_plan;
 	struct open open;
 	struct text sql;    /* of the open call, capped */

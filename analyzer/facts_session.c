@@ -27,6 +27,7 @@ static struct session *session_new(struct facts *f, uint64_t key)
 
 	s->key = key;
 	s->wait_shape = s->plan_shape = NO_SHAPE;
+	memset(s->group, 0xff, sizeof(s->group));
 	f->live++;
 	return s;
 }
@@ -46,31 +47,39 @@ static struct session *session_find(struct facts *f, const struct log_entry *e)
 	return s;
 }
 
+static bool set_who(
+	struct facts *f, struct session *s, enum group_kind kind, uint32_t *who, struct str name)
+{
+	if (name.n == 0 || str_eq(facts_name(f, *who), name))
+		return false;
+	bool changed = *who != 0;
+	*who = name_id(f, name);
+	s->group[kind] = MAP_NONE;
+	return changed;
+}
+
 /* Who it is; a pooled server session may change its application name. */
 static void session_who(struct facts *f, struct session *s, const struct log_entry *e)
 {
-	if (e->user.n && !str_eq(facts_name(f, s->user), e->user))
-		s->user = name_id(f, e->user);
-	if (e->db.n && !str_eq(facts_name(f, s->db), e->db))
-		s->db = name_id(f, e->db);
-	if (e->host.n && !str_eq(facts_name(f, s->host), e->host))
-		s->host = name_id(f, e->host);
-	if (e->app.n && !str_eq(facts_name(f, s->app), e->app)) {
-		if (s->app != 0 && !s->in_tx)
-			unit_end(f, &s->unit);
-		s->app = name_id(f, e->app);
-	}
+	set_who(f, s, GROUP_USER, &s->user, e->user);
+	set_who(f, s, GROUP_DB, &s->db, e->db);
+	set_who(f, s, GROUP_HOST, &s->host, e->host);
+	if (set_who(f, s, GROUP_APP, &s->app, e->app) && !s->in_tx)
+		unit_end(f, &s->unit);
 }
 
 /* --- closing a call ---------------------------------------------------------------- */
 
-static void count_group(struct facts *f, enum group_kind kind, uint32_t name, int64_t usec)
+static void count_group(
+	struct facts *f, struct session *s, enum group_kind kind, uint32_t name, int64_t usec)
 {
 	struct group *g;
 
 	if (name == 0)
 		return;
-	g = facts_group(f, kind, name);
+	if (s->group[kind] == MAP_NONE)
+		s->group[kind] = (uint32_t)(facts_group(f, kind, name) - f->group.at);
+	g = &f->group.at[s->group[kind]];
 	g->calls++;
 	if (usec >= 0)
 		sketch_add(&g->time, (uint64_t)usec);
@@ -136,10 +145,10 @@ static void close_call(struct facts *f, struct session *s, struct open *o)
 		shape_tally(sh, GROUP_DB, s->db, o->usec);
 	if (s->app)
 		shape_tally(sh, GROUP_APP, s->app, o->usec);
-	count_group(f, GROUP_USER, s->user, o->usec);
-	count_group(f, GROUP_DB, s->db, o->usec);
-	count_group(f, GROUP_APP, s->app, o->usec);
-	count_group(f, GROUP_HOST, s->host, o->usec);
+	count_group(f, s, GROUP_USER, s->user, o->usec);
+	count_group(f, s, GROUP_DB, s->db, o->usec);
+	count_group(f, s, GROUP_APP, s->app, o->usec);
+	count_group(f, s, GROUP_HOST, s->host, o->usec);
 	count_minute(f, sh, o);
 	unit_add(f, s, o);
 }

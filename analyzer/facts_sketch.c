@@ -10,16 +10,8 @@
 
 #include <math.h>
 
-#define SUB_BITS 6
+#define SUB_BITS SKETCH_BITS
 #define SUB	 (1u << SUB_BITS)
-
-uint32_t sketch_bucket(uint64_t v)
-{
-	if (v < 2 * SUB)
-		return (uint32_t)v;
-	uint32_t exp = 63 - (uint32_t)__builtin_clzll(v) - SUB_BITS;
-	return (exp << SUB_BITS) + (uint32_t)(v >> exp);
-}
 
 uint64_t sketch_bucket_low(uint32_t b)
 {
@@ -61,11 +53,6 @@ void sketch_add_n(struct sketch *s, uint64_t usec, uint64_t times)
 	s->total += times;
 	s->sum += usec * times;
 	s->sum2 += (double)usec * (double)usec * (double)times;
-}
-
-void sketch_add(struct sketch *s, uint64_t usec)
-{
-	sketch_add_n(s, usec, 1);
 }
 
 void sketch_merge(struct sketch *into, const struct sketch *from)

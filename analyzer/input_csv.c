@@ -186,10 +186,12 @@ void csv_parse(const struct log_format *f, struct chunk *c)
 	char *p = c->p, *end = c->p + c->n, *next, *stop;
 	uint64_t line = c->line;
 
+	bool known = false; /* a record begins at p: the one before it was ended by it */
+
 	while (p < end) {
 		uint64_t first = line++;
 		stop = line_end(p, end);
-		if (!csv_starts(f, p, (size_t)(stop - p))) {
+		if (!known && !csv_starts(f, p, (size_t)(stop - p))) {
 			chunk_orphan(c, first, (size_t)(stop - p));
 			p = stop;
 			continue;
@@ -207,6 +209,7 @@ void csv_parse(const struct log_format *f, struct chunk *c)
 		e->usec = -1;
 		if (!csv_record(c, p, next, e))
 			e->class = LOG_NOT_UNDERSTOOD;
+		known = true;
 		p = next;
 	}
 	c->lines = line - c->line;

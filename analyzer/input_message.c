@@ -131,7 +131,10 @@ static void named_statement(struct log_entry *e, struct str rest)
 	e->sql = str_skip(rest, colon + 2);
 }
 
-static bool phase_word(struct str *rest, const char *word)
+/* The next four are inlined so that, for English, every comparison is with a constant. */
+#define FOLDED static inline __attribute__((always_inline))
+
+FOLDED bool phase_word(struct str *rest, const char *word)
 {
 	if (!*word || !str_starts(*rest, word))
 		return false;
@@ -146,7 +149,7 @@ static const struct word_phrase english_phrase = {"en", "duration", " ms",
 	"parameters: ", "prepare: "};
 
 /* What follows a duration, or stands alone: which phase, which statement. */
-static bool statement_text(struct log_entry *e, struct str rest, const struct word_phrase *w)
+FOLDED bool statement_text(struct log_entry *e, struct str rest, const struct word_phrase *w)
 {
 	if (phase_word(&rest, w->parse))
 		e->phase = PHASE_PARSE;
@@ -162,7 +165,7 @@ static bool statement_text(struct log_entry *e, struct str rest, const struct wo
 	return true;
 }
 
-static bool duration(struct log_entry *e, const struct word_phrase *w)
+FOLDED bool duration(struct log_entry *e, const struct word_phrase *w)
 {
 	struct str m = e->message, rest;
 	size_t head = strlen(w->duration), n;
@@ -197,7 +200,7 @@ static bool duration(struct log_entry *e, const struct word_phrase *w)
 	return true;
 }
 
-static bool statement_only(struct log_entry *e, const struct word_phrase *w)
+FOLDED bool statement_only(struct log_entry *e, const struct word_phrase *w)
 {
 	if (e->severity != SEV_LOG && e->severity != SEV_NONE)
 		return false;
@@ -280,6 +283,14 @@ static void prepared_text(struct log_entry *e)
 		}
 }
 
+static __attribute__((noinline)) bool other_language(struct log_entry *e)
+{
+	for (size_t i = 0; i < word_phrase_count; i++)
+		if (duration(e, &word_phrases[i]) || statement_only(e, &word_phrases[i]))
+			return true;
+	return false;
+}
+
 void message_classify(struct log_entry *e)
 {
 	bool known = false;
@@ -287,11 +298,7 @@ void message_classify(struct log_entry *e)
 	e->usec = -1;
 	if (e->severity <= SEV_LOG) {
 		known = duration(e, &english_phrase) || statement_only(e, &english_phrase);
-		for (size_t i = 0; !known && e->message.n && (e->message.p[0] & 0x80 || i < 6) &&
-				   i < word_phrase_count;
-			i++)
-			known = duration(e, &word_phrases[i]) ||
-				statement_only(e, &word_phrases[i]);
+		known = known || other_language(e);
 	}
 	if (!known)
 		e->class = other_class(e);

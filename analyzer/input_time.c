@@ -98,6 +98,22 @@ static size_t fraction(const char *p, size_t n, int64_t *usec)
 	return i;
 }
 
+/* Minutes of a zone by its name of up to five letters; the last one asked is remembered. */
+static int named_zone(const char *p, size_t n)
+{
+	static __thread struct zone memo;
+	struct zone z = {{0}, 0};
+
+	memcpy(z.name, p, n);
+	if (memcmp(z.name, memo.name, sizeof(z.name)) == 0)
+		return memo.minutes;
+	for (size_t k = 0; k < ARRAY_LEN(zones); k++)
+		if (memcmp(zones[k].name, z.name, sizeof(z.name)) == 0)
+			z.minutes = zones[k].minutes;
+	memo = z;
+	return z.minutes;
+}
+
 /* The zone at p ("UTC", "+02", "-0330", "+02:00", "Z"): its length and minutes. */
 static size_t zone(const char *p, size_t n, int *minutes)
 {
@@ -119,9 +135,7 @@ static size_t zone(const char *p, size_t n, int *minutes)
 	}
 	while (i < n && i < 5 && p[i] >= 'A' && p[i] <= 'Z')
 		i++;
-	for (size_t k = 0; k < ARRAY_LEN(zones); k++)
-		if (strlen(zones[k].name) == i && memcmp(zones[k].name, p, i) == 0)
-			*minutes = zones[k].minutes;
+	*minutes = named_zone(p, i);
 	return i;
 }
 
