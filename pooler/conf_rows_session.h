@@ -92,8 +92,10 @@
 	.at = {POOLER(max_prepared_bytes)},
 	.def = "256MB",
 	.max = 1099511627776.0,
-	.help = "What the texts of all clients' prepared statements may take in this process; a "
-		"Parse beyond it is refused. 0: no limit.",
+	.help = "What the texts of prepared statements, of all clients and on all server "
+		"connections, may take in this process. For one more text the server connection "
+		"at hand gives up its least used ones; if that does not do, the client is closed. "
+		"0: no limit.",
 },
 {
 	.name = "max_client_prepared_bytes",

@@ -154,6 +154,7 @@ struct prepared *prepared_intern(struct prepared_table *t, const char *body, siz
 /* The one that is known already, without a new reference; or NULL. */
 struct prepared *prepared_find(const struct prepared_table *t, const char *body, size_t len);
 void prepared_drop(struct prepared_table *t, struct prepared **p);
+unsigned long long prepared_bytes_total(void); /* of the whole process */
 
 bool client_statement_put(struct client *c, const char *name, struct prepared *p);
 struct prepared *client_statement_get(const struct client *c, const char *name);
@@ -188,7 +189,7 @@ struct pool_settings {
 	enum on_session_feature on_session_feature;
 	enum state_audit state_audit;
 	int max_prepared;
-	int64_t max_client_prepared_bytes;
+	uint64_t max_client_prepared_bytes, max_prepared_bytes; /* UINT64_MAX: no limit */
 	bool log_connections, log_disconnections, log_pooler_errors;
 	bool observed; /* the query log or the query statistics want every statement */
 	enum track_queries track_queries;

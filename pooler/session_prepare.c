@@ -13,6 +13,13 @@
 
 /* --- the relay's table ------------------------------------------------------ */
 
+static atomic_ullong bytes_total; /* of all relays: max_prepared_bytes */
+
+unsigned long long prepared_bytes_total(void)
+{
+	return atomic_load_explicit(&bytes_total, memory_order_relaxed);
+}
+
 static uint32_t hash_bytes(const void *p, size_t n)
 {
 	const unsigned char *s = p;
@@ -89,6 +96,7 @@ struct prepared *prepared_intern(struct prepared_table *t, const char *body, siz
 	t->slot[hash & (t->size - 1)] = p;
 	t->count++;
 	t->bytes += sizeof *p + len;
+	atomic_fetch_add_explicit(&bytes_total, sizeof *p + len, memory_order_relaxed);
 	return p;
 }
 
@@ -104,6 +112,7 @@ void prepared_drop(struct prepared_table *t, struct prepared **pp)
 	*at = p->next;
 	t->count--;
 	t->bytes -= sizeof *p + p->body_len;
+	atomic_fetch_sub_explicit(&bytes_total, sizeof *p + p->body_len, memory_order_relaxed);
 	free(p->types);
 	free(p);
 }

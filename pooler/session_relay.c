@@ -100,7 +100,12 @@ void lane_configure(struct lane *l, const struct conf *conf, const struct conf_d
 	set->on_session_feature = conf_on_session_feature(conf, db, user);
 	set->state_audit = conf_state_audit(conf, db, user);
 	set->max_prepared = p->max_prepared_statements;
-	set->max_client_prepared_bytes = p->max_client_prepared_bytes;
+	set->max_client_prepared_bytes = UINT64_MAX;
+	if (p->max_client_prepared_bytes)
+		set->max_client_prepared_bytes = (uint64_t)p->max_client_prepared_bytes;
+	set->max_prepared_bytes = UINT64_MAX;
+	if (p->max_prepared_bytes)
+		set->max_prepared_bytes = (uint64_t)p->max_prepared_bytes;
 	set->log_connections = p->log_connections;
 	set->log_disconnections = p->log_disconnections;
 	set->log_pooler_errors = p->log_pooler_errors;

@@ -157,12 +157,39 @@ static bool deallocated_name(const char *sql, size_t len, char *name, size_t cap
 	return true;
 }
 
+/* Closes the server's least used statements until it has at most `max`. */
+static bool evict_statements(struct message *m, size_t max)
+{
+	struct prepared *old;
+	char name[OUR_NAME_SIZE];
+
+	while ((old = server_statement_evict(m->s, max))) {
+		our_name(name, old->number);
+		prepared_drop(&m->c->lane->relay->prepared, &old);
+		if (!push(m->c, m->s, ENTRY_CLOSE, ENTRY_OURS, 0))
+			return false;
+		put_close(gather_insert(m->g), name);
+	}
+	return true;
+}
+
+/* Is there room for one more text?  What only the server still has may go for it. */
+static bool prepared_room(struct message *m, size_t len)
+{
+	uint64_t max = m->c->lane->set.max_prepared_bytes;
+	size_t held = server_statement_count(m->s);
+
+	while (prepared_bytes_total() + len > max && held > 0)
+		if (!evict_statements(m, --held))
+			return false;
+	return prepared_bytes_total() + len <= max;
+}
+
 /* Has the server prepare `p` under our name unless it has it; room is made by the LRU. */
 static bool ensure_prepared(struct message *m, struct prepared *p)
 {
 	struct server *s = m->s;
 	struct buf *b;
-	struct prepared *old;
 	char name[OUR_NAME_SIZE];
 
 	if (server_statement_has(s, p))
@@ -179,14 +206,7 @@ static bool ensure_prepared(struct message *m, struct prepared *p)
 	put_parse(b, name, p);
 	server_statement_put(s, p);
 	stats_add(&m->c->lane->stats.server_parse_count, 1);
-	while ((old = server_statement_evict(s, (size_t)m->c->lane->set.max_prepared))) {
-		our_name(name, old->number);
-		prepared_drop(&m->c->lane->relay->prepared, &old);
-		if (!push(m->c, s, ENTRY_CLOSE, ENTRY_OURS, 0))
-			return false;
-		put_close(b, name);
-	}
-	return true;
+	return evict_statements(m, (size_t)m->c->lane->set.max_prepared);
 }
 
 /* --- the messages -------------------------------------------------------------------- */
@@ -354,7 +374,7 @@ static enum step on_parse(struct message *m)
 		pass(m);
 		return STEP_DONE;
 	}
-	if (m->size > (uint64_t)c->lane->set.max_client_prepared_bytes) {
+	if (m->size > c->lane->set.max_client_prepared_bytes) {
 		client_close(c, CLOSE_CLIENT_TOO_LARGE,
 			"Parse is larger than max_client_prepared_bytes");
 		return STEP_CLOSED;
@@ -376,9 +396,14 @@ static enum step on_parse(struct message *m)
 		pass(m);
 		return STEP_DONE;
 	}
-	if (client_statement_bytes(c) + rest_len > (size_t)c->lane->set.max_client_prepared_bytes) {
+	if (client_statement_bytes(c) + rest_len > c->lane->set.max_client_prepared_bytes) {
 		client_close(c, CLOSE_CLIENT_TOO_LARGE,
 			"prepared statements exceed max_client_prepared_bytes");
+		return STEP_CLOSED;
+	}
+	if (!prepared_find(table, rest, rest_len) && !prepared_room(m, rest_len)) {
+		client_close(c, CLOSE_CLIENT_TOO_LARGE,
+			"prepared statements of all clients exceed max_prepared_bytes");
 		return STEP_CLOSED;
 	}
 	p = prepared_intern(table, rest, rest_len);
@@ -829,7 +854,7 @@ static size_t answer_prepare(struct client *c, const char *p, size_t n)
 		known = prepared_find(&r->prepared, at, (size_t)(end - at));
 		if (!known || known->valid != c->lane ||
 			client_statement_bytes(c) + known->body_len >
-				(size_t)c->lane->set.max_client_prepared_bytes)
+				c->lane->set.max_client_prepared_bytes)
 			return 0;
 		known->refs++;
 		client_statement_put(c, name, known);

@@ -47,3 +47,30 @@ def test_both_words_of_a_setting(pooler):
         a.query("commit")
         b.until(b"Z")
     assert "default_pool_size is another word for max_open" in p.log()
+
+
+def parse(c, name, sql):
+    c.send(wire.message(b"P", wire.text(name) + wire.text(sql) + b"\0\0") + wire.message(b"S", b""))
+
+
+@pytest.mark.parametrize("setting", ["max_client_prepared_bytes", "max_prepared_bytes"])
+def test_prepared_statements_have_a_limit(pooler, setting):
+    p = pooler(**{setting: "20kB"})
+    with p.wire() as c, p.wire() as other:
+        for i in range(4):
+            parse(c, f"s{i}", f"select {i} /* {'x' * 4000} */")
+            assert c.until(b"Z")[0][0] == b"1"
+        parse(c, "one too many", f"select 5 /* {'x' * 6000} */")
+        said = c.closed()
+        assert said[0][0] == b"E" and setting.encode() in said[0][1], said
+        # what was his is free again, and what others have is theirs
+        for i in range(4):
+            parse(other, f"s{i}", f"select {i} /* {'y' * 4000} */")
+            assert other.until(b"Z")[0][0] == b"1"
+
+
+def test_prepared_statements_without_a_limit(pooler):
+    p = pooler(max_client_prepared_bytes=0, max_prepared_bytes=0)
+    with p.wire() as c:
+        parse(c, "big", f"select 1 /* {'x' * 1_000_000} */")
+        assert c.until(b"Z")[0][0] == b"1"
