@@ -12,7 +12,8 @@
  *   console_pools.c    SHOW POOLS, DATABASES, USERS, LISTS
  *   console_sockets.c  SHOW CLIENTS, SERVERS, SOCKETS
  *   console_stats.c    SHOW STATS…, the averages, the line of log_stats
- *   console_command.c  the table of commands: RELOAD, SHUTDOWN, …
+ *   console_command.c  the table of commands; PAUSE, KILL, SHUTDOWN, …
+ *   console_settings.c RELOAD, RELOAD CHECK, SET
  *
  * Everything here runs on the front's thread, but for gatherers (hub_collect), which run on
  * a relay's thread and append rows to a buffer.
@@ -126,7 +127,6 @@ struct request {
 	struct answer answer;
 	struct list link; /* commands that wait: console_command.c */
 	void *job;	  /* what the runner keeps */
-	const char *database; /* a waiting command's object; NULL: all */
 	bool (*cancelled)(struct request *q); /* the client asks to stop waiting; NULL: cannot */
 };
 
@@ -170,6 +170,9 @@ extern int console_session_count;
 /* What the console asks of the process as a whole; from main. */
 struct console_ops {
 	bool (*reload)(struct buf *err);
+	/* Settings that were made from the running ones, put in force.  Does not keep the
+	 * caller's reference. */
+	bool (*apply)(const struct conf *fresh, struct buf *err);
 	void (*shutdown)(int how); /* 1 clients gone, 2 transactions done, 3 now */
 };
 extern struct console_ops console_ops;

@@ -31,6 +31,14 @@ void message_answered(struct console *c, struct request *q);
 struct request *request_new(struct console *c, const struct words *w);
 void request_free(struct request *q);
 
+/* The answer is complete: logged as done, and sent. */
+void console_finish(struct request *q, const char *tag); /* console_command.c */
+void console_commands_start(void);
+
+/* --- console_settings.c */
+void run_reload(struct request *q);
+void run_set(struct request *q);
+
 /* --- console_pools.c */
 const char *console_mode_name(int mode); /* NULL: unset */
 

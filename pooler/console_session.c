@@ -240,6 +240,7 @@ void console_init(const struct console_ops *ops)
 	list_init(&console_sessions);
 	hub.on_front_cancel = on_cancel;
 	console_stats_start();
+	console_commands_start();
 }
 
 void console_reload(void)

@@ -344,9 +344,7 @@ static void setup_qlog(const struct conf *conf)
 bool main_reload(struct buf *err)
 {
 	struct conf_report report = {0};
-	const struct conf *fresh = conf_reload(daemon_state.args.file, hub.conf, &report);
-	struct buf changes = {0};
-	size_t n;
+	const struct conf *fresh = conf_reload(hub.conf->p.conffile, hub.conf, &report);
 
 	conf_report_log(&report);
 	if (!fresh) {
@@ -358,11 +356,23 @@ bool main_reload(struct buf *err)
 		return false;
 	}
 	conf_report_release(&report);
+	if (!main_apply(fresh, err)) {
+		conf_release(&fresh);
+		return false;
+	}
+	conf_release(&fresh);
+	return true;
+}
+
+bool main_apply(const struct conf *fresh, struct buf *err)
+{
+	struct buf changes = {0};
+	size_t n;
+
 	if (!front_reload(fresh, err)) {
 		log_line(LOG_PART_MAIN, LOG_LEVEL_ERROR, "reload: %s", buf_cstr(err));
 		if (!front_reload(hub.conf, err))
 			log_line(LOG_PART_MAIN, LOG_LEVEL_ERROR, "reload: and the old files cannot be read again");
-		conf_release(&fresh);
 		return false;
 	}
 	if (!setup_log(fresh))
@@ -380,7 +390,6 @@ bool main_reload(struct buf *err)
 	log_line(LOG_PART_MAIN, LOG_LEVEL_INFO, "reloaded: %zu changes", n);
 	hub_reload(fresh);
 	console_reload();
-	conf_release(&fresh);
 	buf_free(&changes);
 	return true;
 }
@@ -411,7 +420,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *sig, int revents)
 		hub_pause(NULL, true);
 		break;
 	case SIGUSR2:
-		hub_pause(NULL, false);
+		hub_resume();
 		break;
 	}
 }
@@ -454,6 +463,7 @@ static const struct front_ops front_ops = {
 
 static const struct console_ops console_does = {
 	.reload = main_reload,
+	.apply = main_apply,
 	.shutdown = main_shutdown,
 };
 

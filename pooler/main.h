@@ -18,4 +18,8 @@ void observe_stop(void);
 /* Reads the settings file again.  All or nothing; the reason in *err. */
 bool main_reload(struct buf *err) MUSTCHECK;
 
+/* Settings made from the running ones, put in force; all or nothing.  The caller keeps its
+ * reference. */
+bool main_apply(const struct conf *fresh, struct buf *err) MUSTCHECK;
+
 #endif

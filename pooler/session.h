@@ -542,6 +542,11 @@ void hub_disable(const char *database, bool disable);
 void hub_reconnect(const char *database);
 /* PAUSE, and its clients and servers are closed. */
 void hub_kill(const char *database);
+/* Its line is gone from the settings: its clients and servers are closed. */
+void hub_drop(struct pool *p);
+/* The end of hub_pause(NULL, true) and hub_suspend(true); of all pauses by name. */
+void hub_resume(void);
+void hub_resume_named(void);
 /* Nothing more is read from clients and servers; what is on its way is sent. */
 void hub_suspend(bool suspend);
 /* Databases that were paused by name. */

@@ -35,6 +35,8 @@
 	/* what the operator did */                                                                \
 	X(SHUTDOWN, "57P01", false, "the pooler is shutting down")                                 \
 	X(KILLED, "57P01", false, "admin forced disconnect")                                       \
+	X(SUSPEND_TIMEOUT, "57P01", false, "suspend_timeout")                                      \
+	X(DATABASE_GONE, "57P01", false, "database removed from the settings")                     \
 	X(DISABLED, "08P01", false, "database is disabled")                                        \
 	X(SESSION_FEATURE, "0A000", true, "session feature in transaction mode")                   \
 	/* what only servers die of */                                                             \

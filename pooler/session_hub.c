@@ -382,6 +382,8 @@ void hub_reload(const struct conf *conf)
 		const struct conf_database *db = conf_database_find(conf, p->database);
 		const struct conf_user *u = conf_user_find(conf, p->user);
 
+		if (!db && !p->gone)
+			hub_drop(p);
 		p->gone = db == NULL;
 		if (!db)
 			continue;

@@ -94,6 +94,22 @@ void hub_disable(const char *database, bool disable)
 	all_obey();
 }
 
+void hub_resume(void)
+{
+	if (hub.paused == HUB_SUSPENDED)
+		hub_suspend(false);
+	else if (hub.paused == HUB_PAUSED)
+		hub_pause(NULL, false);
+}
+
+void hub_resume_named(void)
+{
+	struct list *l;
+
+	list_each(l, &hub.databases) list_entry(l, struct hub_database, link)->paused = false;
+	all_obey();
+}
+
 int hub_count_paused(void)
 {
 	struct list *l;
@@ -131,19 +147,35 @@ void hub_reconnect(const char *database)
 	order_lanes(database, run_recycle);
 }
 
-static void run_kill(struct relay *r, void *arg)
+static void empty_lane(struct lane *l, enum close_reason why)
 {
-	struct lane *l = arg;
 	struct list *lists[] = {&l->shard.busy, &l->shard.idle}, *i, *next;
 
-	(void)r;
 	list_each_safe(i, next, &l->clients)
-		client_close(list_entry(i, struct client, all), CLOSE_KILLED, NULL);
+		client_close(list_entry(i, struct client, all), why, NULL);
 	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
 		list_each_safe(i, next, lists[k])
 			server_close(CONTAINER_OF(list_entry(i, struct slot, link), struct server, slot),
 				CLOSE_SERVER_KILLED, NULL);
 	list_each(i, &l->shard.dialing) list_entry(i, struct slot, link)->doomed = true;
+}
+
+static void run_kill(struct relay *r, void *lane)
+{
+	(void)r;
+	empty_lane(lane, CLOSE_KILLED);
+}
+
+static void run_drop(struct relay *r, void *lane)
+{
+	(void)r;
+	empty_lane(lane, CLOSE_DATABASE_GONE);
+}
+
+void hub_drop(struct pool *p)
+{
+	for (int i = 0; i < p->n_lanes; i++)
+		hub_order(p->lanes[i]->relay->w.index, run_drop, p->lanes[i]);
 }
 
 void hub_kill(const char *database)
@@ -187,6 +219,10 @@ static void run_suspend(struct relay *r, void *arg)
 void hub_suspend(bool suspend)
 {
 	hub.paused = suspend ? HUB_SUSPENDED : HUB_RUNNING;
+	if (suspend)
+		front_pause();
+	else if (!hub.stopping)
+		front_resume();
 	for (int i = 0; i < hub.n_relays; i++)
 		hub_order(i, run_suspend, suspend ? &hub : NULL);
 }
