@@ -17,10 +17,99 @@
 #ifndef ADVISE_H
 #define ADVISE_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "base.h"
 
 struct matrix;
+struct plan;
+struct plan_node;
+struct schema;
+struct sql_outline;
+
+/* --- candidates ------------------------------------------------------------------------
+ *
+ *   advise_want.c    what a condition asks of an index: equality on a, range on b, GIN on c
+ *   advise_ddl.c     wants -> keys in order -> CREATE INDEX; duplicates and prefixes merged
+ *   advise_plan.c    a plan's nodes -> candidates
+ */
+
+enum want_kind {
+	WANT_EQ = 0, /* = const, = ANY, IN, IS NULL, = a column of another relation */
+	WANT_RANGE,  /* < > BETWEEN, and row comparisons (several keys) */
+	WANT_PREFIX, /* LIKE 'abc%', ~ '^abc' */
+	WANT_BOOL,   /* flag, NOT flag: a partial index's predicate */
+	WANT_OTHER   /* an operator that asks for a method of its own: GIN, GiST */
+};
+
+struct want {
+	enum want_kind kind;
+	struct str expr; /* column name as SQL, or the expression's SQL, qualifiers taken off */
+	bool is_expr;
+	bool is_join;	      /* compared with another relation's column */
+	const char *method;   /* WANT_OTHER: "gin", "gist" */
+	const char *opclass;  /* or NULL */
+	struct str predicate; /* WANT_BOOL: as SQL */
+	int arm;	      /* of which OR it is an arm, from 1; 0: a conjunct of its own */
+};
+
+struct wants {
+	struct want at[32];
+	size_t n;
+	int ors;
+};
+
+/* Adds what the condition (as EXPLAIN prints it) asks of the relation known by alias or name.
+ * Needs the deep stack of sql_run_deep(). */
+void wants_add(struct arena *a, struct wants *w, struct str condition, struct str alias,
+	       struct str relation);
+/* One ORDER BY or GROUP BY item ("t.a DESC NULLS LAST") of that relation; false: it is not. */
+struct index_key;
+bool wants_key(struct arena *a, struct str item, struct str alias, struct str relation,
+	       struct index_key *key);
+
+struct index_key {
+	struct str expr; /* quoted where needed */
+	bool is_expr, desc, nulls_first, nulls_last; /* the last two only when not the default */
+	const char *opclass;
+};
+
+#define INDEX_KEYS_MAX 8
+
+struct candidate {
+	struct str schema, table; /* raw names */
+	const char *method;	  /* "btree", "gin", … */
+	struct index_key key[INDEX_KEYS_MAX];
+	size_t keys;
+	struct str include[INDEX_KEYS_MAX];
+	size_t includes;
+	struct str where;    /* "" */
+	struct str name, ddl; /* candidate_finish() */
+	struct str why;
+	struct str replaces; /* an index that this one makes redundant; "" */
+	double weight;	     /* ms, or cost, of the nodes it would help */
+	size_t node;	     /* of the plan: number; 0: none */
+	bool is_partition;   /* the relation is one of several partitions */
+	bool statistics_first; /* the estimate at the node is far off: ANALYZE before */
+};
+
+struct candidates {
+	VEC(struct candidate) at;
+};
+
+/* Names it and writes its DDL (CONCURRENTLY when asked for). */
+void candidate_finish(struct arena *a, struct candidate *c, bool concurrently);
+/* Adds it, unless one there is the same or begins with the same keys; drops those that it
+ * makes needless. */
+void candidates_add(struct candidates *list, const struct candidate *c);
+void candidates_release(struct candidates *list);
+/* An index there already that serves whatever the candidate would: its name, else "".  One
+ * that the candidate would make redundant goes to c->replaces. */
+struct str candidate_existing(const struct schema *s, struct candidate *c);
+
+/* What indexes would help the plan, most weight first, finished.  schema may be NULL. */
+void advise_plan(struct arena *a, const struct plan *p, const struct schema *schema,
+		 struct candidates *out);
+
+/* --- selection -------------------------------------------------------------------------- */
 
 struct select_limits {
 	uint64_t bytes;	 /* the chosen indexes together may not be larger */

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A plan -> the indexes it asks for, from the plan alone.
+ *
+ * Three questions at each scan of a table:
+ *	filter	rows read and thrown away: the filter's columns, equality first, then the order
+ *		a LIMIT above wants, else one range
+ *	join	a table read whole for the few rows the other side of a join asks for: the join's
+ *		columns and the filter's equalities
+ *	order	all rows sorted for the first few, or grouped by nothing but the columns read
+ * A scan that is small, or whose rows are mostly wanted, gets no advice.
+ */
+#include "advise.h"
+
+#include <math.h>
+
+#include "plan_rule.h"
+#include "schema.h"
+#include "sql.h"
+
+#define SMALL_ROWS    500.0 /* tables below are read faster whole */
+#define SMALL_COST    25.0
+#define WANTED_PART   0.25 /* more than this of the rows: reading all is right */
+#define MIN_PART      0.01 /* of the plan's time: less is not worth an index */
+#define INCLUDE_WIDTH 64   /* bytes of a row's output that may ride along */
+
+struct advisor {
+	struct arena *a;
+	const struct plan *p;
+	const struct schema *schema;
+	struct candidates *out;
+};
+
+struct scan { /* one table scan and what stands around it */
+	const struct plan_node *n;
+	struct wants w;
+	const struct plan_node *sort, *limit, *group; /* above it, reached without a join */
+	double read, kept;			      /* rows */
+};
+
+static bool is_table_scan(const struct plan_node *n)
+{
+	return n->relation.n && (n->kind == PLAN_SEQ_SCAN || n->kind == PLAN_INDEX_SCAN ||
+				 n->kind == PLAN_INDEX_ONLY_SCAN ||
+				 n->kind == PLAN_BITMAP_HEAP_SCAN);
+}
+
+/* --- what stands around a scan -------------------------------------------------------------- */
+
+static void look_up(const struct plan *p, struct scan *s)
+{
+	for (const struct plan_node *up = s->n->up; up; up = up->up) {
+		switch (up->kind) {
+		case PLAN_SORT:
+		case PLAN_INCREMENTAL_SORT:
+			if (s->sort || s->group)
+				return;
+			s->sort = up;
+			break;
+		case PLAN_LIMIT:
+			s->limit = up;
+			return;
+		case PLAN_AGGREGATE:
+		case PLAN_GROUP:
+		case PLAN_UNIQUE:
+			if (s->group == NULL && s->sort == NULL)
+				s->group = up;
+			else if (!str_is(up->partial_mode, "Finalize"))
+				return;
+			break;
+		case PLAN_GATHER:
+		case PLAN_GATHER_MERGE:
+		case PLAN_LOCK_ROWS:
+		case PLAN_APPEND:
+		case PLAN_MERGE_APPEND:
+		case PLAN_RESULT:
+		case PLAN_SUBQUERY_SCAN:
+		case PLAN_PROJECT_SET:
+			break;
+		case PLAN_NESTED_LOOP:
+		case PLAN_HASH_JOIN: /* the outer side's order can be kept by a nested loop */
+			if (s->sort || s->group || plan_outer(up) == NULL ||
+			    str_is(up->join, "Full") || str_is(up->join, "Right"))
+				return;
+			break;
+		case PLAN_WINDOW_AGG:
+			return;
+		default: /* hashes, merges, materialized inputs: the order ends there */
+			if (up->kind != PLAN_HASH)
+				return;
+			break;
+		}
+	}
+	(void)p;
+}
+
+static void count_rows(const struct advisor *v, struct scan *s)
+{
+	const struct plan_node *n = s->n;
+
+	if (v->p->is_analyzed) {
+		s->kept = plan_num(n->rows) + n->all_rows_err / fmax(node_loops(n), 1);
+		s->read = s->kept + plan_num(n->removed_filter) + plan_num(n->removed_recheck);
+		if (n->is_parallel) { /* each process saw a part */
+			s->kept *= node_loops(n);
+			s->read *= node_loops(n);
+		}
+		return;
+	}
+	/* Not measured: a sequential scan costs about 1/80 of a page and a hundredth a row. */
+	s->kept = plan_num(n->plan_rows);
+	s->read = fmax(s->kept, v->p->has_cost ? plan_num(n->total_cost) * 40 : INFINITY);
+}
+
+static bool is_small(const struct advisor *v, const struct scan *s)
+{
+	if (v->p->is_analyzed)
+		return s->read < SMALL_ROWS && !is_cut_short(s->n);
+	return v->p->has_cost && plan_num(s->n->total_cost) < SMALL_COST;
+}
+
+static double weight_of(const struct advisor *v, const struct plan_node *n)
+{
+	return v->p->is_timed ? plan_num(n->self_ms) : n->self_cost;
+}
+
+/* --- making a candidate ---------------------------------------------------------------------- */
+
+static bool has_key(const struct candidate *c, struct str expr)
+{
+	for (size_t i = 0; i < c->keys; i++)
+		if (str_eq(c->key[i].expr, expr))
+			return true;
+	return false;
+}
+
+static void add_key(struct candidate *c, const struct want *w)
+{
+	if (c->keys < INDEX_KEYS_MAX && !has_key(c, w->expr))
+		c->key[c->keys++] = (struct index_key){
+			.expr = w->expr, .is_expr = w->is_expr, .opclass = w->opclass};
+}
+
+static struct candidate begin(const struct scan *s)
+{
+	return (struct candidate){.schema = s->n->schema, .table = s->n->relation,
+				  .method = "btree", .node = s->n->number};
+}
+
+/* Temporary tables are gone before the index helps anyone; catalogs are not ours. */
+static bool is_out_of_reach(const struct plan_node *n)
+{
+	return str_starts(n->schema, "pg_temp") || str_starts(n->schema, "pg_catalog") ||
+	       str_starts(n->relation, "pg_");
+}
+
+static bool is_off(const struct plan_node *n)
+{
+	double est = fmax(plan_num(n->plan_rows), 1), rows = fmax(plan_num(n->rows), 1);
+
+	return fmax(est, rows) >= 100 && (rows / est >= 10 || (est / rows >= 10 && !is_cut_short(n)));
+}
+
+static void add(struct advisor *v, const struct scan *s, struct candidate *c, double weight,
+		const char *why)
+{
+	const struct plan_node *n = s->n;
+
+	if (c->keys == 0 || is_out_of_reach(n))
+		return;
+	c->weight = weight;
+	c->statistics_first = v->p->is_analyzed && is_off(n);
+	c->is_partition = n->up && (n->up->kind == PLAN_APPEND || n->up->kind == PLAN_MERGE_APPEND);
+	if (c->replaces.n == 0 && candidate_existing(v->schema, c).n)
+		return;
+	c->why = arena_printf(v->a, "%s%s%s", why,
+			      c->statistics_first ? "; the estimate is far off: ANALYZE first and "
+						    "see whether the plan is still bad"
+						  : "",
+			      c->is_partition ? "; the table is a partition: create the index on "
+						"the partitioned table (without CONCURRENTLY)"
+					      : "");
+	candidate_finish(v->a, c, !c->is_partition);
+	candidates_add(v->out, c);
+}
+
+/* The sort's keys, when all are this relation's: how many were added. */
+static size_t add_order(struct advisor *v, const struct scan *s, struct candidate *c,
+			const struct plan_prop *list)
+{
+	struct index_key key[INDEX_KEYS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; list && i < list->values; i++) {
+		if (n == INDEX_KEYS_MAX ||
+		    !wants_key(v->a, list->value[i], s->n->alias, s->n->relation, &key[n]))
+			return 0;
+		n++;
+	}
+	if (c->keys + n > INDEX_KEYS_MAX)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		if (!has_key(c, key[i].expr)) /* bound by an equality: its order is no matter */
+			c->key[c->keys++] = key[i];
+	return n;
+}
+
+/* Output columns that would make the scan index-only, when they are few and narrow. */
+static void add_include(struct advisor *v, const struct scan *s, struct candidate *c)
+{
+	const struct plan_prop *output = plan_prop(s->n, "Output");
+	struct str extra[INDEX_KEYS_MAX];
+	size_t n = 0;
+
+	if (output == NULL || plan_num(s->n->plan_width) > INCLUDE_WIDTH || output->values > 6 ||
+	    s->kept < 100)
+		return;
+	for (size_t i = 0; i < output->values; i++) {
+		struct index_key key;
+
+		if (!wants_key(v->a, output->value[i], s->n->alias, s->n->relation, &key) ||
+		    key.is_expr)
+			return;
+		if (!has_key(c, key.expr) && n < 4)
+			extra[n++] = key.expr;
+		else if (!has_key(c, key.expr))
+			return;
+	}
+	/* The filter's columns are read too. */
+	for (size_t i = 0; i < s->w.n; i++)
+		if (!has_key(c, s->w.at[i].expr))
+			return;
+	memcpy(c->include, extra, n * sizeof(*extra));
+	c->includes = n;
+}
+
+/* --- the three questions ------------------------------------------------------------------------ */
+
+static const struct want *first_range(const struct wants *w)
+{
+	const struct want *found = NULL;
+
+	for (size_t i = 0; i < w->n; i++)
+		if (w->at[i].arm == 0 && (w->at[i].kind == WANT_RANGE || w->at[i].kind == WANT_PREFIX) &&
+		    (found == NULL || (found->is_expr && !w->at[i].is_expr)))
+			found = &w->at[i];
+	return found;
+}
+
+static void add_equalities(const struct wants *w, struct candidate *c, bool joins)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->at[i].kind == WANT_EQ && w->at[i].arm == 0 && (joins || !w->at[i].is_join))
+			add_key(c, &w->at[i]);
+}
+
+/* Flags become the index's predicate, or its key when there is nothing else. */
+static void add_flags(struct advisor *v, const struct wants *w, struct candidate *c)
+{
+	struct text t = {0};
+
+	for (size_t i = 0; i < w->n; i++) {
+		if (w->at[i].kind != WANT_BOOL)
+			continue;
+		if (t.n)
+			text_puts(&t, " AND ");
+		text_str(&t, w->at[i].predicate);
+		if (c->keys == 0)
+			add_key(c, &w->at[i]);
+	}
+	if (t.n)
+		c->where = arena_str(v->a, text_slice(&t));
+	text_release(&t);
+}
+
+/* Operators with a method of their own, and ORs: an index each. */
+static void ask_others(struct advisor *v, const struct scan *s, double weight)
+{
+	for (size_t i = 0; i < s->w.n; i++) {
+		const struct want *w = &s->w.at[i];
+		struct candidate c = begin(s);
+
+		if (w->kind != WANT_OTHER && w->arm == 0)
+			continue;
+		add_key(&c, w);
+		if (w->method)
+			c.method = w->method;
+		add(v, s, &c, weight,
+		    w->arm ? "one arm of an OR; with an index for each arm the bitmaps are combined"
+		    : strcmp(c.method, "gin") == 0
+			    ? (w->opclass && strcmp(w->opclass, "gin_trgm_ops") == 0
+				       ? "a pattern that no B-tree serves (needs the extension pg_trgm)"
+				       : "an operator that a GIN index serves")
+			    : "an operator that a GiST index serves");
+	}
+}
+
+static void ask_filter(struct advisor *v, const struct scan *s)
+{
+	struct candidate c = begin(s);
+	const struct want *range = first_range(&s->w);
+	bool wants_order = s->sort && s->limit && plan_outer(s->limit) &&
+			   above(s->sort, PLAN_LIMIT) == s->limit;
+	double weight = weight_of(v, s->n);
+	bool is_selective = s->kept <= WANTED_PART * s->read || is_cut_short(s->n);
+	size_t ordered = 0;
+
+	add_equalities(&s->w, &c, true);
+	if (!is_selective && !wants_order)
+		return;
+	if (wants_order) {
+		struct candidate with = c;
+
+		ordered = add_order(v, s, &with, plan_prop(s->sort, "Sort Key"));
+		if (ordered && (range == NULL || str_eq(with.key[c.keys].expr, range->expr))) {
+			c = with;
+			weight += weight_of(v, s->sort);
+			range = NULL;
+		}
+	}
+	if (range) {
+		bool is_row = range->kind == WANT_RANGE;
+
+		add_key(&c, range);
+		/* ROW(a, b) > …: the further columns stand right behind the first. */
+		for (size_t i = 0; is_row && i + 1 < s->w.n; i++)
+			if (&s->w.at[i] == range && s->w.at[i + 1].kind == WANT_RANGE &&
+			    s->limit && !is_selective)
+				add_key(&c, &s->w.at[i + 1]);
+	}
+	if (is_selective)
+		ask_others(v, s, weight);
+	if (c.keys == 0 && !is_selective)
+		return;
+	add_flags(v, &s->w, &c);
+	if (c.keys == 0)
+		return;
+	add_include(v, s, &c);
+	add(v, s, &c, weight,
+	    ordered ? "serves the filter and gives the order, so that LIMIT can stop early"
+		    : "finds the filter's rows without reading the others");
+}
+
+static void ask_order(struct advisor *v, const struct scan *s)
+{
+	struct candidate c = begin(s);
+	bool spilled = s->sort && str_is(s->sort->sort_type, "Disk");
+
+	if (s->w.n == 0 && s->sort && (s->limit || spilled)) {
+		if (add_order(v, s, &c, plan_prop(s->sort, "Sort Key")))
+			add(v, s, &c, weight_of(v, s->n) + weight_of(v, s->sort),
+			    s->limit ? "gives the order, so that LIMIT can stop early"
+				     : "gives the order without a sort on disk");
+		return;
+	}
+	/* Grouped by the only columns read: the index alone is enough. */
+	if (s->group && plan_num(s->n->plan_width) > 0) {
+		const struct plan_prop *key = plan_prop(s->group, "Group Key");
+		size_t n;
+
+		if (key == NULL || plan_num(s->n->plan_width) > 16 * (double)key->values)
+			return;
+		add_equalities(&s->w, &c, false);
+		if (c.keys == 0 && s->w.n > 0)
+			return;
+		n = add_order(v, s, &c, key);
+		if (n)
+			add(v, s, &c, weight_of(v, s->n) + weight_of(v, s->group),
+			    "holds all that the grouping reads, in its order");
+	}
+}
+
+/* The scan below, reached without changing the rows. */
+static const struct plan_node *scan_below(const struct plan_node *n)
+{
+	while (n && !is_table_scan(n)) {
+		if (n->kind != PLAN_HASH && n->kind != PLAN_SORT && n->kind != PLAN_MATERIALIZE &&
+		    n->kind != PLAN_MEMOIZE && n->kind != PLAN_GATHER &&
+		    n->kind != PLAN_GATHER_MERGE)
+			return NULL;
+		n = plan_outer(n);
+	}
+	return n && n->kind != PLAN_INDEX_SCAN ? n : NULL;
+}
+
+static double rows_of(const struct advisor *v, const struct plan_node *n)
+{
+	if (!v->p->is_analyzed)
+		return plan_num(n->plan_rows);
+	/* Within a parallel part each process has its share. */
+	return plan_num(n->rows) * (n->is_parallel ? node_loops(n) : 1);
+}
+
+static void ask_join(struct advisor *v, const struct plan_node *join, const struct plan_node *from,
+		     const struct plan_node *other)
+{
+	static const char *const conds[] = {"Hash Cond", "Merge Cond", "Join Filter"};
+	const struct plan_node *n = from ? scan_below(from) : NULL;
+	struct scan s = {.n = n};
+	struct candidate c;
+	double asked;
+
+	if (n == NULL || other == NULL || n->is_never)
+		return;
+	count_rows(v, &s);
+	if (is_small(v, &s))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(conds); i++)
+		wants_add(v->a, &s.w, plan_get(v->a, join, conds[i]), n->alias, n->relation);
+	if (s.w.n == 0)
+		return;
+	asked = rows_of(v, other);
+	if (asked * 4 > s.read && !(join->kind == PLAN_NESTED_LOOP && asked > 1))
+		return;
+	c = begin(&s);
+	add_equalities(&s.w, &c, true);
+	if (c.keys == 0) {
+		const struct want *range = first_range(&s.w);
+
+		if (range)
+			add_key(&c, range);
+	}
+	s.w.n = 0;
+	wants_add(v->a, &s.w, plan_get(v->a, n, "Filter"), n->alias, n->relation);
+	if (c.keys && s.kept < 0.5 * s.read)
+		add_equalities(&s.w, &c, true);
+	add(v, &s, &c, weight_of(v, n), "finds the rows that the other side of the join asks for");
+}
+
+/* A foreign key's trigger that takes time looks up the referencing table. */
+static void ask_triggers(struct advisor *v)
+{
+	for (size_t i = 0; i < v->p->trigger.n; i++) {
+		const struct plan_trigger *t = &v->p->trigger.at[i];
+		struct str s = t->constraint, table, column;
+		struct candidate c = {.method = "btree"};
+		size_t cut;
+
+		/* Only the default name, table_column_fkey, says what it is about. */
+		if (!str_ends(s, "_id_fkey") || plan_num(t->ms) < 1)
+			continue;
+		s = str_before(s, s.n - 5);
+		for (cut = s.n - 3; cut > 0 && s.p[cut - 1] != '_'; cut--)
+			;
+		if (cut < 2)
+			continue;
+		table = str_before(s, cut - 1);
+		column = str_skip(s, cut);
+		c.table = table;
+		c.key[c.keys++].expr = sql_quote_ident(v->a, column);
+		c.weight = t->ms;
+		c.why = arena_printf(v->a, "the foreign key %.*s is checked row by row (table and "
+					   "column are taken from its name)",
+				     STR_ARGS(t->constraint));
+		if (candidate_existing(v->schema, &c).n)
+			continue;
+		candidate_finish(v->a, &c, true);
+		candidates_add(v->out, &c);
+	}
+}
+
+/* --- all of it ------------------------------------------------------------------------------------ */
+
+static void ask_scan(struct advisor *v, const struct plan_node *n)
+{
+	struct scan s = {.n = n};
+	bool is_index = n->kind != PLAN_SEQ_SCAN;
+
+	if (n->is_never)
+		return;
+	count_rows(v, &s);
+	if (is_small(v, &s) || (v->p->is_timed && n->share < MIN_PART && s.kept > 0.1 * s.read))
+		return;
+	if (is_index) {
+		/* An index is in use: only when it finds far more than is kept. */
+		if (!plan_prop(n, "Filter") || (v->p->is_analyzed && s.kept * 4 > s.read &&
+						!is_cut_short(n)))
+			return;
+		if (!v->p->is_analyzed)
+			return;
+		wants_add(v->a, &s.w, plan_get(v->a, n, "Index Cond"), n->alias, n->relation);
+		wants_add(v->a, &s.w, plan_get(v->a, n, "Recheck Cond"), n->alias, n->relation);
+	}
+	wants_add(v->a, &s.w, plan_get(v->a, n, "Filter"), n->alias, n->relation);
+	look_up(v->p, &s);
+	if (s.w.n)
+		ask_filter(v, &s);
+	if (!is_index)
+		ask_order(v, &s);
+}
+
+static int by_weight(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+	int order;
+
+	if (x->weight != y->weight)
+		return x->weight > y->weight ? -1 : 1;
+	order = str_cmp(x->table, y->table);
+	return order ? order : str_cmp(x->ddl, y->ddl);
+}
+
+void advise_plan(struct arena *a, const struct plan *p, const struct schema *schema,
+		 struct candidates *out)
+{
+	struct advisor v = {.a = a, .p = p, .schema = schema, .out = out};
+
+	for (size_t i = 0; i < p->nodes; i++) {
+		const struct plan_node *n = p->node[i];
+
+		if (is_table_scan(n))
+			ask_scan(&v, n);
+		if (plan_is_join(n)) {
+			ask_join(&v, n, plan_outer(n), plan_inner(n));
+			ask_join(&v, n, plan_inner(n), plan_outer(n));
+		}
+	}
+	ask_triggers(&v);
+	if (out->at.n > 1)
+		qsort(out->at.at, out->at.n, sizeof(*out->at.at), by_weight);
+}
