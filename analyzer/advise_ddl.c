@@ -24,7 +24,7 @@ static void put_word(struct text *t, struct str s)
 		if (isalnum(c) || c == '_' || c >= 0x80) {
 			if (gap && t->n && t->p[t->n - 1] != '_')
 				text_char(t, '_');
-			text_char(t, (char)c);
+			text_char(t, (char)(c < 0x80 ? tolower(c) : c));
 			gap = false;
 		} else {
 			gap = true;

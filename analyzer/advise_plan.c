@@ -213,7 +213,7 @@ static void add_include(struct advisor *v, const struct scan *s, struct candidat
 	size_t n = 0;
 
 	if (output == NULL || plan_num(s->n->plan_width) > INCLUDE_WIDTH || output->values > 6 ||
-	    s->kept < 100)
+	    s->kept < 1000)
 		return;
 	for (size_t i = 0; i < output->values; i++) {
 		struct index_key key;
@@ -380,7 +380,7 @@ static const struct plan_node *scan_below(const struct plan_node *n)
 			return NULL;
 		n = plan_outer(n);
 	}
-	return n && n->kind != PLAN_INDEX_SCAN ? n : NULL;
+	return n && n->kind == PLAN_SEQ_SCAN ? n : NULL;
 }
 
 static double rows_of(const struct advisor *v, const struct plan_node *n)

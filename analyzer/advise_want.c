@@ -313,6 +313,7 @@ static void add_operator(struct wants *w, const struct sql_cond *c, const struct
 		method = "gin";
 	} else if (str_ends(cast, "range") || str_is(cast, "point") || str_is(cast, "box") ||
 		   str_is(cast, "circle") || str_is(cast, "polygon") || str_is(cast, "geometry") ||
+		   (c->right.kind == SIDE_CONST && !c->right.is_string && cast.n == 0) ||
 		   str_is(op, "<<") || str_is(op, ">>") || str_is(op, "-|-")) {
 		method = "gist";
 	} else if (str_is(op, "@>") || str_is(op, "<@") || str_is(op, "&&")) {

@@ -1,0 +1,298 @@
+"""test_advice.py - advice on plans, judged by the planner.
+
+For each case: create the index, make sure the query's plan uses it, drop it, take EXPLAIN
+ANALYZE's text, feed the text alone to `pgassay plan`, create what it advises, and look whether
+the plan reads an index on that table again.
+"""
+import json
+import os
+import re
+import subprocess
+
+import psycopg
+import pytest
+
+ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
+BIN = os.environ.get("PGASSAY_BIN", os.path.join(ROOT, "bin", "pgassay"))
+
+SCHEMA = """
+CREATE EXTENSION pg_trgm; CREATE EXTENSION hypopg;
+CREATE SCHEMA crm;
+CREATE TABLE users (id bigserial PRIMARY KEY, email text NOT NULL, name varchar(80), country text,
+    created_at timestamptz, vip boolean DEFAULT false, gone_at timestamptz, tags text[],
+    attrs jsonb, ref uuid, score int, "Mixed Case" int);
+CREATE TABLE orders (id bigserial PRIMARY KEY, user_id bigint NOT NULL, status text NOT NULL,
+    total numeric(10,2), placed_at timestamptz NOT NULL, shipped date, note text, region int);
+CREATE TABLE items (id bigserial PRIMARY KEY, order_id bigint NOT NULL, product_id int NOT NULL,
+    qty int, price numeric(10,2));
+CREATE TABLE products (id serial PRIMARY KEY, sku text, name text, category text, price numeric,
+    span int4range, place point, doc tsvector);
+CREATE TABLE crm.notes (id bigserial PRIMARY KEY, user_id bigint, body text, at timestamp);
+INSERT INTO users (email, name, country, created_at, vip, gone_at, tags, attrs, ref, score,
+        "Mixed Case")
+    SELECT 'user' || i || '@example.com', 'Name ' || (i * 7919 % 10007),
+        (ARRAY['US','DE','FR','GB','JP'])[1 + i % 5], now() - i * interval '1 minute',
+        i % 200 = 0, CASE WHEN i % 150 = 0 THEN now() END, ARRAY['t' || i % 500, 'u' || i % 7],
+        jsonb_build_object('plan', i % 1000, 'ref', i), md5(i::text)::uuid, i % 1000, i % 5000
+    FROM generate_series(1, 20000) i;
+INSERT INTO orders (user_id, status, total, placed_at, shipped, note, region)
+    SELECT 1 + i::bigint * 7919 % 20000, (ARRAY['new','paid','shipped','done'])[1 + i % 4],
+        (i * 37 % 100000) / 10.0, now() - i::bigint * 7907 % 60000 * interval '10 minutes',
+        CASE WHEN i % 4 > 1 THEN date '2024-01-01' + i % 700 END, 'note ' || md5(i::text), i % 50
+    FROM generate_series(1, 60000) i;
+INSERT INTO items (order_id, product_id, qty, price)
+    SELECT 1 + i::bigint * 104729 % 60000, 1 + i * 13 % 5000, i % 9, (i % 500) / 7.0
+    FROM generate_series(1, 120000) i;
+INSERT INTO products (sku, name, category, price, span, place, doc)
+    SELECT 'SKU' || i, 'Product ' || md5(i::text), 'cat' || i % 400, (i % 300) / 2.0,
+        int4range(i, i + 5), point(i % 100, i / 100), to_tsvector('english', 'word' || i % 700)
+    FROM generate_series(1, 10000) i;
+INSERT INTO crm.notes (user_id, body, at)
+    SELECT 1 + i % 20000, 'body ' || md5(i::text), timestamp '2024-01-01' + i * interval '1 min'
+    FROM generate_series(1, 30000) i;
+"""
+
+# table, index columns, queries that use it.
+CASES = [
+    ("users", "(email)", ["SELECT * FROM users WHERE email = 'user77@example.com'",
+                          "SELECT id FROM users WHERE email IN ('user1@example.com', 'x')",
+                          "SELECT * FROM users u JOIN orders o ON o.user_id = u.id "
+                          "WHERE u.email = 'user5@example.com' AND o.id < 100",
+                          "UPDATE users SET score = 1 WHERE email = 'user9@example.com'",
+                          "DELETE FROM users WHERE email = 'user11@example.com'",
+                          "SELECT * FROM users WHERE email > 'user9998' AND email < 'user9999'",
+                          "SELECT * FROM users ORDER BY email LIMIT 5",
+                          "SELECT * FROM users ORDER BY email DESC LIMIT 5"]),
+    ("users", "(email text_pattern_ops)", ["SELECT * FROM users WHERE email LIKE 'user123%'",
+                                           "SELECT * FROM users WHERE email ~ '^user1999'"]),
+    ("users", "(name)", ["SELECT * FROM users WHERE name = 'Name 77'",
+                         "SELECT count(*) FROM users WHERE name = 'Name 78'"]),
+    ("users", "(lower(email))", ["SELECT * FROM users WHERE lower(email) = 'user5@example.com'",
+                                 "SELECT * FROM users WHERE lower(email) IN ('a', 'b')"]),
+    ("users", "(created_at)", ["SELECT * FROM users WHERE created_at > now() - interval '1 hour'",
+                               "SELECT * FROM users WHERE created_at BETWEEN now() - interval "
+                               "'3 hours' AND now() - interval '2 hours'",
+                               "SELECT * FROM users ORDER BY created_at DESC LIMIT 10",
+                               "SELECT * FROM users ORDER BY created_at DESC NULLS LAST LIMIT 10"]),
+    ("users", "(gone_at)", ["SELECT * FROM users WHERE gone_at < now() - interval '1 second'"]),
+    ("users", "(id) WHERE vip", ["SELECT * FROM users WHERE vip",
+                                 "SELECT * FROM users WHERE vip AND score = 5"]),
+    ("users", "(country, score)", ["SELECT * FROM users WHERE country = 'DE' AND score = 7",
+                                   "SELECT * FROM users WHERE country = 'DE' AND score > 995",
+                                   "SELECT * FROM users WHERE country = 'FR' ORDER BY score "
+                                   "LIMIT 3",
+                                   "SELECT * FROM users WHERE country = 'FR' "
+                                   "ORDER BY score DESC LIMIT 3"]),
+    ("users", "(ref)", ["SELECT * FROM users WHERE ref = md5('5')::uuid"]),
+    ("users", '("Mixed Case")', ['SELECT * FROM users WHERE "Mixed Case" = 4711',
+                                 'SELECT * FROM users u WHERE u."Mixed Case" < 2']),
+    ("users", "USING gin (tags)", ["SELECT * FROM users WHERE tags @> ARRAY['t7']",
+                                   "SELECT * FROM users WHERE tags && ARRAY['t7', 't8']"]),
+    ("users", "USING gin (attrs jsonb_path_ops)",
+     ["SELECT * FROM users WHERE attrs @> '{\"plan\": 7}'",
+      "SELECT * FROM users WHERE attrs @? '$.plan ? (@ == 5)'"]),
+    ("users", "((attrs ->> 'ref'))", ["SELECT * FROM users WHERE attrs ->> 'ref' = '77'"]),
+    ("users", "(((attrs ->> 'ref')::int))",
+     ["SELECT * FROM users WHERE (attrs ->> 'ref')::int = 77"]),
+    ("users", "USING gin (name gin_trgm_ops)", ["SELECT * FROM users WHERE name LIKE '%777%'",
+                                                "SELECT * FROM users WHERE name ILIKE '%E 777%'",
+                                                "SELECT * FROM users WHERE name ~ '9999'"]),
+    ("orders", "(user_id)", ["SELECT * FROM orders WHERE user_id = 42",
+                             "SELECT * FROM orders WHERE user_id = ANY ('{1,2,3}')",
+                             "SELECT * FROM orders WHERE user_id IN (5, 6) AND total > 10",
+                             "SELECT * FROM users u JOIN orders o ON o.user_id = u.id "
+                             "WHERE u.id = 77",
+                             "SELECT * FROM users u JOIN orders o ON o.user_id = u.id "
+                             "WHERE u.id BETWEEN 10 AND 20",
+                             "SELECT u.*, (SELECT count(*) FROM orders o WHERE o.user_id = u.id) "
+                             "FROM users u WHERE u.id < 10",
+                             "SELECT * FROM users u WHERE u.id < 20 AND EXISTS "
+                             "(SELECT 1 FROM orders o WHERE o.user_id = u.id)",
+                             "SELECT * FROM users u WHERE u.id < 20 AND NOT EXISTS "
+                             "(SELECT 1 FROM orders o WHERE o.user_id = u.id)",
+                             "SELECT * FROM users u LEFT JOIN orders o ON o.user_id = u.id "
+                             "WHERE u.id < 5",
+                             "SELECT max(total) FROM orders WHERE user_id = 9",
+                             "SELECT user_id, count(*) FROM orders WHERE user_id < 50 "
+                             "GROUP BY user_id",
+                             "SELECT * FROM orders WHERE user_id = 7 OR user_id = 9",
+                             "SELECT * FROM orders WHERE user_id = 7 OR id = 9",
+                             "SELECT * FROM users u CROSS JOIN LATERAL (SELECT * FROM orders o "
+                             "WHERE o.user_id = u.id ORDER BY o.placed_at DESC LIMIT 1) x "
+                             "WHERE u.id < 10",
+                             "DELETE FROM orders WHERE user_id = 19999"]),
+    ("orders", "(user_id, placed_at)",
+     ["SELECT * FROM orders WHERE user_id = 42 ORDER BY placed_at DESC LIMIT 1",
+      "SELECT * FROM orders WHERE user_id = 42 AND placed_at > now() - interval '30 days'"]),
+    ("orders", "(user_id, status, placed_at DESC)",
+     ["SELECT * FROM orders WHERE user_id = 42 AND status = 'new' ORDER BY placed_at DESC "
+      "LIMIT 5"]),
+    ("orders", "(placed_at)", ["SELECT * FROM orders WHERE placed_at > now() - interval '1 day'",
+                               "SELECT * FROM orders WHERE placed_at >= current_date - 1",
+                               "SELECT count(*) FROM orders "
+                               "WHERE placed_at < now() - interval '410 days'",
+                               "SELECT * FROM orders ORDER BY placed_at LIMIT 10",
+                               "SELECT * FROM orders ORDER BY placed_at DESC LIMIT 10",
+                               "SELECT id, placed_at FROM orders ORDER BY placed_at DESC "
+                               "OFFSET 20 LIMIT 10",
+                               "SELECT * FROM orders o JOIN users u ON u.id = o.user_id "
+                               "ORDER BY o.placed_at DESC LIMIT 10"]),
+    ("orders", "(placed_at, id)", ["SELECT * FROM orders WHERE (placed_at, id) < "
+                                   "(now() - interval '1 day', 5) "
+                                   "ORDER BY placed_at DESC, id DESC LIMIT 10",
+                                   "SELECT * FROM orders ORDER BY placed_at, id LIMIT 10"]),
+    ("orders", "(status, placed_at DESC)",
+     ["SELECT * FROM orders WHERE status = 'new' ORDER BY placed_at DESC LIMIT 10"]),
+    ("orders", "(region, total)", ["SELECT * FROM orders WHERE region = 5 AND total > 9900",
+                                   "SELECT * FROM orders WHERE region = 5 ORDER BY total LIMIT 5",
+                                   "SELECT * FROM orders WHERE region = 5 ORDER BY total DESC "
+                                   "LIMIT 5"]),
+    ("orders", "(region, total DESC, id)",
+     ["SELECT * FROM orders WHERE region = 5 ORDER BY total DESC, id LIMIT 5"]),
+    ("orders", "(total)", ["SELECT * FROM orders WHERE total > 9990",
+                           "SELECT * FROM orders WHERE total = 5.5",
+                           "SELECT sum(total) FROM orders WHERE total < 1"]),
+    ("orders", "(shipped)", ["SELECT * FROM orders WHERE shipped = '2024-05-05'",
+                             "SELECT * FROM orders WHERE shipped BETWEEN '2024-05-05' "
+                             "AND '2024-05-08'"]),
+    ("orders", "(region) WHERE shipped IS NULL",
+     ["SELECT * FROM orders WHERE shipped IS NULL AND region = 7"]),
+    ("orders", "(note)", ["SELECT * FROM orders WHERE note = 'note ' || md5('5')"]),
+    ("orders", "(md5(note))", ["SELECT * FROM orders WHERE md5(note) = 'x'"]),
+    ("orders", "(abs(region - 25), id)",
+     ["SELECT * FROM orders WHERE abs(region - 25) = 25 AND id < 2000 AND total < 500"]),
+    ("items", "(order_id)", ["SELECT * FROM items WHERE order_id = 5",
+                             "SELECT * FROM orders o JOIN items i ON i.order_id = o.id "
+                             "WHERE o.id = 77",
+                             "SELECT * FROM orders o JOIN items i ON i.order_id = o.id "
+                             "WHERE o.id < 30",
+                             "SELECT * FROM orders o JOIN items i USING (id) "
+                             "WHERE i.order_id = 12",
+                             "SELECT o.id, (SELECT sum(qty * price) FROM items i "
+                             "WHERE i.order_id = o.id) FROM orders o WHERE o.id < 20",
+                             "SELECT * FROM users u JOIN orders o ON o.user_id = u.id "
+                             "JOIN items i ON i.order_id = o.id WHERE o.id BETWEEN 5 AND 9",
+                             "SELECT i.* FROM items i WHERE i.order_id IN "
+                             "(SELECT id FROM orders WHERE id < 10)",
+                             "WITH x AS (SELECT * FROM orders WHERE id < 5) "
+                             "SELECT * FROM x JOIN items i ON i.order_id = x.id",
+                             "DELETE FROM items USING orders o WHERE o.id = items.order_id "
+                             "AND o.id = 55000"]),
+    ("items", "(product_id)", ["SELECT * FROM items WHERE product_id = 77",
+                               "SELECT p.name, sum(i.qty) FROM products p JOIN items i "
+                               "ON i.product_id = p.id WHERE p.id = 5 GROUP BY p.name",
+                               "SELECT count(*) FROM items WHERE product_id BETWEEN 10 AND 12"]),
+    ("items", "(product_id, qty)",
+     ["SELECT * FROM items WHERE product_id = 77 AND qty > 5",
+      "SELECT * FROM items WHERE product_id < 100 AND qty = 5"]),
+    ("products", "(sku)", ["SELECT * FROM products WHERE sku = 'SKU55'",
+                           "SELECT * FROM products p JOIN items i ON i.product_id = p.id "
+                           "WHERE p.sku = 'SKU77' AND i.id < 5000"]),
+    ("products", "(category, price)",
+     ["SELECT * FROM products WHERE category = 'cat7' AND price > 100",
+      "SELECT * FROM products WHERE category = 'cat7' ORDER BY price LIMIT 3"]),
+    ("products", "USING gist (span)", ["SELECT * FROM products WHERE span @> 77",
+                                       "SELECT * FROM products WHERE span && int4range(5, 9)"]),
+    ("products", "USING gist (place)",
+     ["SELECT * FROM products WHERE place <@ box '((1,1),(3,3))'"]),
+    ("products", "USING gin (doc)",
+     ["SELECT * FROM products WHERE doc @@ to_tsquery('english', 'word7')"]),
+    ("crm.notes", "(user_id)", ["SELECT * FROM crm.notes WHERE user_id = 5",
+                                "SELECT * FROM crm.notes n JOIN users u ON u.id = n.user_id "
+                                "WHERE u.id = 9"]),
+    ("crm.notes", "(at)", ["SELECT * FROM crm.notes WHERE at > '2024-01-21'",
+                           "SELECT * FROM crm.notes ORDER BY at DESC LIMIT 7"]),
+    ("crm.notes", "((at::date))", ["SELECT * FROM crm.notes WHERE at::date = '2024-01-09'"]),
+]
+
+
+def explain(cursor, query, options="ANALYZE, BUFFERS"):
+    cursor.execute(f"EXPLAIN ({options}) {query}")
+    return "\n".join(row[0] for row in cursor.fetchall())
+
+
+def uses_index(cursor, query, names):
+    plan = explain(cursor, query, "COSTS OFF")
+    return any(re.search(rf"\b{re.escape(name)}\b", plan) for name in names)
+
+
+def advice(text):
+    """What `pgassay plan` advises on the text alone: a list of DDL."""
+    done = subprocess.run([BIN, "plan", "--format", "json", "-"], input=text.encode(),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    assert done.returncode in (0, 1), done.stderr.decode()
+    return [x["ddl"] for x in json.loads(done.stdout)["indexes"]]
+
+
+def create(cursor, ddl, table):
+    """Creates the index; its name, or None when PostgreSQL refuses or it is on another table."""
+    before = index_names(cursor)
+    cursor.execute("SAVEPOINT s")
+    try:
+        cursor.execute(ddl.replace(" CONCURRENTLY", ""))
+    except psycopg.Error:
+        cursor.execute("ROLLBACK TO s")
+        return None
+    made = {name: on for name, on in index_names(cursor).items() if name not in before}
+    return next((name for name, on in made.items() if on == table.split(".")[-1]), None)
+
+
+def index_names(cursor):
+    cursor.execute("SELECT i.relname, t.relname FROM pg_index JOIN pg_class i ON i.oid = indexrelid "
+                   "JOIN pg_class t ON t.oid = indrelid")
+    return dict(cursor.fetchall())
+
+
+def run_case(cursor, table, index, query):
+    """'unused': the index was not used to begin with; else whether advice brought one back."""
+    cursor.execute("BEGIN")
+    try:
+        cursor.execute("SET LOCAL search_path TO public, crm")
+        cursor.execute(f"CREATE INDEX dropped_idx ON {table} {index}")
+        cursor.execute(f"ANALYZE {table}")
+        if not uses_index(cursor, query, ["dropped_idx"]):
+            return "unused", ""
+        cursor.execute(f"DROP INDEX {table[:table.find('.') + 1]}dropped_idx")
+        cursor.execute("SAVEPOINT q")
+        text = explain(cursor, query)
+        cursor.execute("ROLLBACK TO q")
+        made = [create(cursor, ddl, table) for ddl in advice(text)]
+        cursor.execute(f"ANALYZE {table}")
+        ok = uses_index(cursor, query, [name for name in made if name])
+        return ok, text + "\n" + "\n".join(advice(text))
+    finally:
+        cursor.execute("ROLLBACK")
+
+
+@pytest.fixture(scope="module")
+def cursor(postgres):
+    with psycopg.connect(postgres.dsn(user="postgres", dbname="postgres"), autocommit=True) as c:
+        c.execute("DROP DATABASE IF EXISTS advice")
+        c.execute("CREATE DATABASE advice")
+    dsn = postgres.dsn(user="postgres", dbname="advice")
+    with psycopg.connect(dsn, autocommit=True) as c:
+        cur = c.cursor()
+        cur.execute(SCHEMA)
+        cur.execute("VACUUM ANALYZE")
+        yield cur
+
+
+def judge(cur):
+    judged, unused, failed = 0, [], []
+    for table, index, queries in CASES:
+        for query in queries:
+            ok, text = run_case(cur, table, index, query)
+            if ok == "unused":
+                unused.append((index, query))
+                continue
+            judged += 1
+            if not ok:
+                failed.append(f"{table} {index}: {query}\n{text}")
+    return judged, unused, failed
+
+
+def test_dropped_indexes_come_back(cursor):
+    judged, unused, failed = judge(cursor)
+    print(f"{judged} cases, {len(failed)} not brought back, {len(unused)} not used to begin with")
+    assert judged >= 90, unused
+    assert len(failed) <= judged * 0.05, "\n\n".join(failed)
