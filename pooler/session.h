@@ -191,6 +191,7 @@ struct pool_settings {
 	int max_prepared;
 	uint64_t max_client_prepared_bytes, max_prepared_bytes; /* UINT64_MAX: no limit */
 	bool log_connections, log_disconnections, log_pooler_errors;
+	bool deadlines; /* some deadline holds for clients that do not wait */
 	bool observed; /* the query log or the query statistics want every statement */
 	enum track_queries track_queries;
 };
@@ -235,6 +236,7 @@ struct lane {
 	struct mail claim_mail;	  /* posted by claim.wake */
 	atomic_bool claim_posted, claim_wanted;
 	char *last_error;	  /* why the last login to the server failed; NULL: it did not */
+	bool full;		  /* every place is taken, and nobody else has any: see lane_tend() */
 	bool tending;		  /* lane_tend() is on the stack */
 	bool stopped;		  /* the process is leaving: dials nothing */
 };

@@ -149,7 +149,7 @@ static void process(struct client *c, const char *p, size_t n)
 		chunk_append(&relay_of(c)->chunks, &c->in, p + used, n - used);
 	if (c->state == CLIENT_WAITING) {
 		client_watch(c);
-		if (!waited)
+		if (!waited && !l->full)
 			lane_tend(l);
 	}
 }
@@ -176,7 +176,7 @@ static void process_kept(struct client *c)
 	} else {
 		c->in = in;
 	}
-	if (c->state == CLIENT_WAITING)
+	if (c->state == CLIENT_WAITING && !l->full)
 		lane_tend(l);
 }
 
@@ -309,6 +309,9 @@ static usec_t next_deadline(const struct client *c)
 
 void client_arm(struct client *c)
 {
+	/* Most clients have deadlines only while they wait. */
+	if (c->state != CLIENT_WAITING && c->state != CLIENT_LOGIN && !c->lane->set.deadlines)
+		return;
 	timer_ensure(&relay_of(c)->w.timers, &c->timer, next_deadline(c));
 }
 

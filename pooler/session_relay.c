@@ -90,6 +90,8 @@ void lane_configure(struct lane *l, const struct conf *conf, const struct conf_d
 	set->transaction_timeout = conf_transaction_timeout(conf, db, user);
 	set->idle_transaction_timeout = conf_idle_transaction_timeout(conf, db, user);
 	set->client_idle_timeout = conf_client_idle_timeout(conf, db, user);
+	set->deadlines = set->query_timeout || set->transaction_timeout ||
+		set->idle_transaction_timeout || set->client_idle_timeout;
 	set->cancel_wait_timeout = p->cancel_wait_timeout ? p->cancel_wait_timeout : 10 * USEC_SEC;
 	set->server_check_delay = p->server_check_delay;
 	set->reset_query = conf_server_reset_query(conf, db, user);
@@ -111,6 +113,7 @@ void lane_configure(struct lane *l, const struct conf *conf, const struct conf_d
 	set->log_pooler_errors = p->log_pooler_errors;
 	set->track_queries = p->track_queries;
 	set->observed = p->query_log[0] || p->track_queries != TRACK_QUERIES_OFF;
+	l->full = false;
 	if (!same)
 		lane_recycle(l);
 }
@@ -186,6 +189,8 @@ void lane_tend(struct lane *l)
 		dial_start(s);
 	}
 	l->tending = false;
+	l->full = sh->starved == &l->pool->open && l->pool->n_lanes == 1 && sh->lim.reserve <= 0 &&
+		sh->n_dialing == 0 && !sh->claimed;
 	if (UNLIKELY(sh->starved != NULL))
 		claim_place(l);
 	else if (UNLIKELY(l->shard.claimed != NULL) && sh->n_waiting == 0)

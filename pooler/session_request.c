@@ -718,7 +718,7 @@ static size_t feed_linked(struct client *c, const char *p, size_t n)
 	if (len)
 		server_send(s, out, len);
 	w->scratch.len = 0;
-	if (UNLIKELY(s->ledger.len && ledger_head(&s->ledger)->flags & ENTRY_LOCAL))
+	if (ledger_is_local(&s->ledger))
 		answer_locally(c, s);
 	return at;
 }
@@ -806,6 +806,14 @@ static size_t skip_to_sync(struct client *c, const char *p, size_t n)
 	return at;
 }
 
+/* Can this text be a BEGIN?  A look at its first letters spares reading nearly all others. */
+static bool may_begin(const char *sql)
+{
+	char a = (char)(sql[0] | 0x20), b = (char)(sql[1] | 0x20);
+
+	return a == 'b' || (a == 's' && b == 't') || !((a >= 'a' && a <= 'z'));
+}
+
 /* BEGIN needs no server connection before there is something to do. */
 static bool defer_begin(struct client *c, const char *p, size_t size)
 {
@@ -813,7 +821,8 @@ static bool defer_begin(struct client *c, const char *p, size_t size)
 	const char *tag;
 
 	if (!c->lane->set.deferred_begin || c->begin || c->lane->set.mode == POOL_MODE_SESSION ||
-		c->lane->set.mode == POOL_MODE_STATEMENT || p[0] != 'Q' || size > 128)
+		c->lane->set.mode == POOL_MODE_STATEMENT || p[0] != 'Q' || size > 128 ||
+		size < WIRE_HEADER + 6 || !may_begin(p + WIRE_HEADER))
 		return false;
 	if (!(wire_text_effects(p + WIRE_HEADER, size - WIRE_HEADER) & TEXT_BEGIN))
 		return false;

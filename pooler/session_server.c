@@ -181,6 +181,7 @@ void server_close(struct server *s, enum close_reason why, const char *detail)
 	s->setup_error = NULL;
 	audit_free(s);
 	pool_remove(&l->shard, &s->slot);
+	l->full = false;
 	r->n_servers--;
 	if (c) {
 		c->server = NULL;
@@ -408,6 +409,7 @@ static size_t feed(struct server *s, const char *p, size_t n)
 	const struct entry *head;
 	const char *out;
 	size_t at = 0, len;
+	bool plain = !(s->client && s->client->trace);
 	enum fate fate;
 
 	while (at < n) {
@@ -420,7 +422,7 @@ static size_t feed(struct server *s, const char *p, size_t n)
 				gather_add(&g, p + at, take);
 			s->left -= (uint32_t)take;
 			at += take;
-			if (s->left == 0)
+			if (s->left == 0 && ledger_is_local(&s->ledger))
 				put_local_answers(s, &g);
 			continue;
 		}
@@ -436,12 +438,11 @@ static size_t feed(struct server *s, const char *p, size_t n)
 			size <= WORKER_BUFFER)
 			break;
 		take = size < have ? size : have;
-		/* Rows of an answer to the client are by far the most frequent. */
+		/* Nearly everything is part of an answer and changes nothing. */
 		head = ledger_head(&s->ledger);
-		if (LIKELY(type == 'D' && head && !(head->flags & (ENTRY_OURS | ENTRY_LOCAL)) &&
-			    (head->kind == ENTRY_QUERY || head->kind == ENTRY_EXECUTE))) {
+		if (LIKELY(plain && head && !(head->flags & (ENTRY_OURS | ENTRY_LOCAL)) &&
+			    ledger_is_part(head, type))) {
 			fate = FATE_FORWARD;
-			s->rows++;
 		} else {
 			fate = on_message(s, type, p + at + WIRE_HEADER, take - WIRE_HEADER);
 			if (fate == FATE_CLOSED || s->closed) {
@@ -456,7 +457,7 @@ static size_t feed(struct server *s, const char *p, size_t n)
 		s->left = (uint32_t)(size - take);
 		s->left_forward = fate == FATE_FORWARD;
 		at += take;
-		if (s->left == 0)
+		if (s->left == 0 && ledger_is_local(&s->ledger))
 			put_local_answers(s, &g);
 	}
 	len = gather_end(&g, &out);

@@ -155,7 +155,24 @@ enum ledger_verdict ledger_reply(struct ledger *l, char type, char status, struc
 bool ledger_take_local(struct ledger *l, struct entry *e) MUSTCHECK;
 
 /* The entry whose answer is under way, or NULL. */
-const struct entry *ledger_head(const struct ledger *l);
+static inline const struct entry *ledger_head(const struct ledger *l)
+{
+	return l->len ? &l->ring[l->head] : NULL;
+}
+
+static inline bool ledger_is_local(const struct ledger *l)
+{
+	return UNLIKELY(l->len && (l->ring[l->head].flags & ENTRY_LOCAL));
+}
+
+/* Types that are part of an answer to an entry of this kind and change nothing: bit
+ * (type - 64) of the word, for the types from '@' on. */
+extern const uint64_t ledger_part_types[];
+
+static inline bool ledger_is_part(const struct entry *e, char type)
+{
+	return type >= 64 && (ledger_part_types[e->kind] >> (type - 64) & 1);
+}
 
 /* Nothing owed, nothing open, not in a transaction. */
 static inline bool ledger_is_quiet(const struct ledger *l)

@@ -42,11 +42,6 @@ static bool grow(struct ledger *l)
 	return true;
 }
 
-const struct entry *ledger_head(const struct ledger *l)
-{
-	return l->len ? entry_at(l, 0) : NULL;
-}
-
 static void pop(struct ledger *l)
 {
 	l->head = (l->head + 1) & (l->size - 1);
@@ -170,6 +165,21 @@ static enum ledger_verdict on_error(struct ledger *l, struct ledger_event *ev,
 	return head.flags & ENTRY_OURS ? LEDGER_SWALLOW : LEDGER_FORWARD;
 }
 
+#define BIT(type) (1ULL << ((type) - 64))
+
+const uint64_t ledger_part_types[] = {
+	[ENTRY_QUERY] = BIT('T') | BIT('D') | BIT('C') | BIT('I') | BIT('H') | BIT('d') | BIT('c'),
+	[ENTRY_FUNCTION] = 0,
+	[ENTRY_PARSE] = 0,
+	[ENTRY_BIND] = 0,
+	[ENTRY_DESCRIBE_STATEMENT] = 0,
+	[ENTRY_DESCRIBE_PORTAL] = 0,
+	[ENTRY_EXECUTE] = BIT('D') | BIT('H') | BIT('d') | BIT('c'),
+	[ENTRY_CLOSE] = 0,
+	[ENTRY_SYNC] = 0,
+	[ENTRY_COPY_END] = 0,
+};
+
 /* Does `type` belong to the answer of an entry of this kind, and does it end it? */
 enum fit { FIT_NOT, FIT_PART, FIT_END };
 
@@ -177,7 +187,9 @@ static enum fit fit_of(uint8_t kind, char type)
 {
 	switch ((enum entry_kind)kind) {
 	case ENTRY_QUERY:
-		return strchr("TDCIGHWdc", type) ? FIT_PART : type == 'Z' ? FIT_END : FIT_NOT;
+		return type == 'Z'	    ? FIT_END
+			: type == 'G' || type == 'W' ? FIT_PART
+						     : FIT_NOT;
 	case ENTRY_FUNCTION:
 		return type == 'V' ? FIT_PART : type == 'Z' ? FIT_END : FIT_NOT;
 	case ENTRY_PARSE:
@@ -189,9 +201,9 @@ static enum fit fit_of(uint8_t kind, char type)
 	case ENTRY_DESCRIBE_PORTAL:
 		return type == 'T' || type == 'n' ? FIT_END : FIT_NOT;
 	case ENTRY_EXECUTE:
-		return strchr("DGHWdc", type)                     ? FIT_PART
-			: type == 'C' || type == 'I' || type == 's' ? FIT_END
-								    : FIT_NOT;
+		return type == 'C' || type == 'I' || type == 's' ? FIT_END
+			: type == 'G' || type == 'W'		 ? FIT_PART
+								 : FIT_NOT;
 	case ENTRY_CLOSE:
 		return type == '3' ? FIT_END : FIT_NOT;
 	case ENTRY_SYNC:
@@ -219,6 +231,8 @@ enum ledger_verdict ledger_reply(struct ledger *l, char type, char status, struc
 	if (UNLIKELY(head->flags & ENTRY_LOCAL))
 		return LEDGER_UNEXPECTED;
 	v = head->flags & ENTRY_OURS ? LEDGER_SWALLOW : LEDGER_FORWARD;
+	if (ledger_is_part(head, type))
+		return v;
 	switch (fit_of(head->kind, type)) {
 	case FIT_NOT:
 		return LEDGER_UNEXPECTED;

@@ -20,7 +20,10 @@
 
 static bool is_word_byte(unsigned char c)
 {
-	return isalnum(c) || c == '_' || c == '$' || c >= 0x80;
+	static const bool table[256] = {['0' ... '9'] = true, ['a' ... 'z'] = true,
+		['A' ... 'Z'] = true, ['_'] = true, ['$'] = true, [0x80 ... 0xff] = true};
+
+	return table[c];
 }
 
 static bool is_space(char c)
@@ -271,7 +274,7 @@ static bool is_suspicious(const char *p, size_t len)
 	const __m128i m = _mm_set1_epi8('m'), q = _mm_set1_epi8('p');
 	const __m128i u = _mm_set1_epi8(0x7f), c = _mm_set1_epi8('c'); /* '_' | 0x20 */
 
-	for (; i + 17 <= len; i += 16) {
+	for (; i + 17 <= len; i = i + 16 < len - 17 || i == len - 17 ? i + 16 : len - 17) {
 		__m128i a = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
 		__m128i b = _mm_loadu_si128((const __m128i *)(const void *)(p + i + 1));
 		__m128i hit;
@@ -286,6 +289,8 @@ static bool is_suspicious(const char *p, size_t len)
 		if (_mm_movemask_epi8(hit))
 			return true;
 	}
+	if (len >= 17)
+		return false; /* the last block overlaps the one before it */
 #endif
 	for (; i + 1 < len; i++) {
 		char a = (char)(p[i] | 0x20), b = (char)(p[i + 1] | 0x20);
@@ -296,28 +301,46 @@ static bool is_suspicious(const char *p, size_t len)
 	return false;
 }
 
-/* First words after which only the letter pairs above can make an effect. */
+/* The first n of eight bytes. */
+static inline uint64_t mask_of(unsigned n)
+{
+	static const unsigned char ones[16] = {255, 255, 255, 255, 255, 255, 255, 255};
+	uint64_t mask;
+
+	memcpy(&mask, ones + 8 - n, 8);
+	return mask;
+}
+
+/* Eight bytes, letters in lower case. */
+static inline uint64_t lower8(const char *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, 8);
+	return w | 0x2020202020202020u;
+}
+
+/* First words after which only the letter pairs above can make an effect; the bytes that
+ * differ from the word, as a number, are those behind it. */
 static bool is_plain_start(const char *p, size_t len)
 {
-	char w[8] = "";
+	static const struct {
+		char text[8]; /* padded with zeros */
+		uint8_t n;
+	} words[] = {{"select", 6}, {"insert", 6}, {"update", 6}, {"delete", 6}, {"with", 4},
+		{"commit", 6}, {"end", 3}};
+	char padded[8] = "        ";
+	uint64_t w, want;
 
-	for (size_t i = 0; i < 7 && i < len && isalpha((unsigned char)p[i]); i++)
-		w[i] = (char)(p[i] | 0x20);
-	switch (w[0]) {
-	case 's':
-		return strcmp(w, "select") == 0;
-	case 'i':
-		return strcmp(w, "insert") == 0;
-	case 'u':
-		return strcmp(w, "update") == 0;
-	case 'd':
-		return strcmp(w, "delete") == 0;
-	case 'w':
-		return strcmp(w, "with") == 0;
-	case 'c':
-		return strcmp(w, "commit") == 0;
-	case 'e':
-		return strcmp(w, "end") == 0;
+	if (len < 8) {
+		memcpy(padded, p, len);
+		p = padded;
+	}
+	w = lower8(p);
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		memcpy(&want, words[i].text, 8);
+		if (((w ^ want) & mask_of(words[i].n)) == 0)
+			return !is_word_byte((unsigned char)p[words[i].n]);
 	}
 	return false;
 }
@@ -334,7 +357,7 @@ unsigned wire_text_effects(const char *sql, size_t len)
 		effects = TEXT_LONG;
 	}
 	end = sql + len;
-	p = is_plain_start(sql, len) ? sql : skip_blank(sql, end);
+	p = is_word_byte((unsigned char)(len ? *sql : ' ')) ? sql : skip_blank(sql, end);
 	if (is_plain_start(p, (size_t)(end - p))) {
 		semi = memchr(p, ';', (size_t)(end - p));
 		if ((!semi || skip_blank(semi + 1, end) == end) && !is_suspicious(p, (size_t)(end - p)))
