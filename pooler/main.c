@@ -503,6 +503,18 @@ static void serve(const struct conf *conf)
 	buf_free(&err);
 }
 
+/* --check also reads the files of users, rules and certificates. */
+static bool check_front(const struct conf *conf)
+{
+	struct buf err = {0};
+	bool ok = front_check(conf, &err);
+
+	if (!ok)
+		fprintf(stderr, "%s\n", buf_cstr(&err));
+	buf_free(&err);
+	return ok;
+}
+
 int main(int argc, char **argv)
 {
 	struct conf_report report = {0};
@@ -514,11 +526,15 @@ int main(int argc, char **argv)
 	clean_environment();
 	conf = conf_load(daemon_state.args.file, &report);
 	if (!conf || daemon_state.args.check) {
+		status = conf ? 0 : 1;
 		conf_report_print(&report, stderr);
-		if (conf)
+		if (conf && !check_front(conf))
+			status = 1;
+		if (status == 0)
 			printf("%s: ok\n", daemon_state.args.file);
 		conf_report_release(&report);
-		return conf ? 0 : 1;
+		conf_release(&conf);
+		return status;
 	}
 	if (daemon_state.args.daemon && !conf->p.logfile[0] && !conf->p.syslog)
 		log_die(LOG_PART_MAIN, "--daemon needs logfile or syslog: nobody would see the log");

@@ -509,7 +509,7 @@ struct hub {
 	atomic_int clients;
 	atomic_uint_least64_t next_id;
 	uint64_t lent_bytes; /* by all chunk stores; atomic */
-	int stopping;	     /* 0 no, 1 when clients have gone, 2 between transactions, 3 now */
+	atomic_int stopping; /* 0 no, 1 when clients have gone, 2 between transactions, 3 now */
 	void (*on_empty)(void); /* the last client has gone while stopping */
 	usec_t started;
 };

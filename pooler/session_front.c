@@ -11,7 +11,9 @@
  */
 #include "session_front.h"
 
+#include <dirent.h>
 #include <pthread.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 struct front front = {.armed = USEC_NEVER};
@@ -27,165 +29,6 @@ struct question {
 	struct list link, waiters;
 	char *key;
 };
-
-/* --- rules --------------------------------------------------------------------- */
-
-static void rules_drop(struct front_rules **r)
-{
-	struct front_rules *it = *r;
-
-	*r = NULL;
-	if (!it || --it->refs > 0)
-		return;
-	auth_users_drop(&it->users);
-	auth_hba_drop(&it->hba);
-	auth_ident_drop(&it->ident);
-	net_tls_drop(&it->tls);
-	conf_release(&it->conf);
-	free(it);
-}
-
-static void rules_note(struct buf *err, const struct buf *what)
-{
-	if (what->len == 0)
-		return;
-	if (err->len)
-		buf_put_u8(err, '\n');
-	buf_put(err, what->data, what->len);
-}
-
-static void rules_load_tables(struct front_rules *r, const struct front_rules *old, struct buf *err)
-{
-	const struct conf_pooler *p = &r->conf->p;
-	struct buf what = {0};
-
-	if (p->auth_file[0]) {
-		r->users = auth_users_load(p->auth_file, (uint32_t)p->scram_iterations, &what);
-		if (!r->users && old && old->users)
-			r->users = auth_users_ref(old->users);
-		rules_note(err, &what);
-	}
-	what.len = 0;
-	if (p->auth_hba_file[0] || p->auth_type == AUTH_TYPE_HBA) {
-		r->hba = auth_hba_load(p->auth_hba_file, &what);
-		if (!r->hba && old && old->hba)
-			r->hba = auth_hba_ref(old->hba);
-		rules_note(err, &what);
-	}
-	what.len = 0;
-	if (p->auth_ident_file[0]) {
-		r->ident = auth_ident_load(p->auth_ident_file, &what);
-		if (!r->ident && old && old->ident)
-			r->ident = auth_ident_ref(old->ident);
-		rules_note(err, &what);
-	}
-	buf_free(&what);
-	r->has_md5 = auth_users_have_md5(r->users);
-}
-
-_Static_assert((int)SSLMODE_VERIFY_FULL == (int)TLS_VERIFY_FULL, "both have PgBouncer's six words");
-
-static void rules_load_tls(struct front_rules *r, const struct front_rules *old, struct buf *err)
-{
-	const struct conf_pooler *p = &r->conf->p;
-	struct net_tls_options o = {
-		.mode = (enum tls_mode)p->client_tls_sslmode,
-		.key_file = p->client_tls_key_file,
-		.cert_file = p->client_tls_cert_file,
-		.ca_file = p->client_tls_ca_file,
-		.crl_file = p->client_tls_crl_file,
-		.protocols = p->client_tls_protocols,
-		.ciphers = p->client_tls_ciphers,
-		.tls13_ciphers = p->client_tls13_ciphers,
-		.ecdh_curves = p->client_tls_ecdhcurve,
-		.dh_params = p->client_tls_dheparams,
-	};
-	struct buf what = {0};
-
-	if (o.mode == TLS_DISABLE)
-		return;
-	r->tls = net_tls_new(&o, &what);
-	if (!r->tls && old && old->tls)
-		r->tls = net_tls_ref(old->tls);
-	rules_note(err, &what);
-	buf_free(&what);
-}
-
-/* What cannot work together is an error now, not a refusal for each client later. */
-static void rules_check(const struct front_rules *r, struct buf *err)
-{
-	const struct conf_pooler *p = &r->conf->p;
-	struct buf what = {0};
-	bool cert = p->auth_type == AUTH_TYPE_CERT || (r->hba && auth_hba_uses(r->hba, AUTH_CERT));
-	bool ldap = p->auth_type == AUTH_TYPE_LDAP || (r->hba && auth_hba_uses(r->hba, AUTH_LDAP));
-
-	if (cert && (p->client_tls_sslmode == SSLMODE_DISABLE || !p->client_tls_ca_file[0]))
-		buf_put_str(&what, "authentication by certificate needs client_tls_sslmode and "
-				   "client_tls_ca_file to be set");
-	else if (ldap)
-		buf_put_str(&what,
-			"authentication by LDAP is not built in; use pam with a PAM service "
-			"that asks LDAP (pam_ldap, sssd)");
-	rules_note(err, &what);
-	buf_free(&what);
-}
-
-/* Clients that prove themselves by a SCRAM secret leave us nothing to log in to the server with,
- * unless libpq takes the keys of the proof.  That may be meant (the server trusts us, or knows
- * our certificate), so it is said once and not refused. */
-static void rules_warn(const struct front_rules *r)
-{
-	const struct conf *conf = r->conf;
-	unsigned users = auth_users_scram_only(r->users);
-
-	if (auth_libpq_takes_keys())
-		return;
-	for (size_t i = 0; i <= conf->n_databases; i++) {
-		const struct conf_database *db =
-			i < conf->n_databases ? &conf->databases[i] : conf->autodb;
-		const char *asker;
-		if (!db || db->user || db->password || db->passfile || db->service)
-			continue;
-		asker = conf_auth_user(conf, db, NULL);
-		if (!users && !(asker && *asker))
-			continue;
-		log_line(LOG_PART_AUTH, LOG_LEVEL_WARNING,
-			"database \"%s\": clients whose secret is known only as a SCRAM secret (%u "
-			"in "
-			"auth_file%s) can be checked, but libpq %d cannot log in to the server "
-			"with it; "
-			"this works where the server asks for no password (trust, cert, peer), "
-			"with user= "
-			"and password= in the database's line, with auth_type = plain over TLS, "
-			"with plain "
-			"passwords in auth_file, or with libpq 18 and later",
-			db->name, users, asker && *asker ? ", and what auth_query finds" : "",
-			auth_libpq_version());
-	}
-}
-
-static struct front_rules *rules_new(
-	const struct conf *conf, const struct front_rules *old, struct buf *err)
-{
-	struct front_rules *r = mem_zalloc(sizeof *r);
-	const struct conf_pooler *p = &conf->p;
-
-	r->refs = 1;
-	r->conf = conf_retain(conf);
-	r->tcp = (struct net_tcp_options){
-		.keepalive = p->tcp_keepalive,
-		.keepidle = (int)(p->tcp_keepidle / USEC_SEC),
-		.keepintvl = (int)(p->tcp_keepintvl / USEC_SEC),
-		.keepcnt = p->tcp_keepcnt,
-		.user_timeout_ms = (unsigned)(p->tcp_user_timeout / USEC_MSEC),
-		.socket_buffer = (int)p->tcp_socket_buffer,
-	};
-	rules_load_tables(r, old, err);
-	rules_load_tls(r, old, err);
-	rules_check(r, err);
-	rules_warn(r);
-	return r;
-}
 
 /* --- deadlines ------------------------------------------------------------------- */
 
@@ -287,11 +130,58 @@ void attempt_close(struct attempt *a)
 	front.stats.logins--;
 }
 
+/* libev leaves a stopped descriptor in the kernel's set, on the assumption that it will be closed
+ * soon.  Ours goes to another thread: each of its first bytes would wake the front once more, and
+ * libev would then work on a number that may be somebody else's by now.  So it is taken out by
+ * hand.  libev has no call for its epoll descriptor: it is the one that has our listener in it. */
+static bool is_our_epoll(int fd)
+{
+	char path[64], line[256];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	while (f && !found && fgets(line, sizeof line, f)) {
+		int target;
+		found = sscanf(line, "tfd: %d", &target) == 1 &&
+			target == front.listeners.items[0].fd;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static void find_epoll(void)
+{
+	DIR *dir = opendir("/proc/self/fdinfo");
+	struct dirent *d;
+
+	front.epoll_fd = -1;
+	while (dir && front.epoll_fd < 0 && (d = readdir(dir)) != NULL)
+		if (d->d_name[0] != '.' && is_our_epoll((int)strtol(d->d_name, NULL, 10)))
+			front.epoll_fd = (int)strtol(d->d_name, NULL, 10);
+	if (dir)
+		closedir(dir);
+}
+
+static void forget_descriptor(int fd)
+{
+	struct epoll_event none = {0};
+
+	if (front.epoll_fd == 0)
+		find_epoll();
+	if (front.epoll_fd > 0 && epoll_ctl(front.epoll_fd, EPOLL_CTL_DEL, fd, &none) < 0 &&
+		(errno == EBADF || errno == EINVAL))
+		front.epoll_fd = 0; /* libev has made itself another one */
+}
+
 struct login *attempt_give(struct attempt *a)
 {
 	struct login *l = a->login;
 
 	ev_io_stop(front.loop, &a->io);
+	forget_descriptor(l->conn.fd);
 	a->login = NULL;
 	a->admitted = false;
 	attempt_close(a);

@@ -3,6 +3,7 @@
  * Between session_front.c, session_login.c and session_proof.c; nobody else includes it.
  *
  *   session_front.c  the loop: accepts, watches, times out, frees; asks the helper thread
+ *   session_rules.c  the settings and tables that logins go by
  *   session_login.c  the steps of a login up to the question "who must prove what?"
  *   session_proof.c  the steps that prove it: passwords, md5, SCRAM, certificates, peers
  *   session_fact.c   what must be asked for on the way: auth_query, memberships, names
@@ -103,6 +104,7 @@ struct front {
 	const struct front_ops *ops;
 	struct front_rules *rules;
 	struct net_listeners listeners;
+	int epoll_fd;	  /* of the loop; 0: not looked for yet, -1: not found */
 	ev_io *accepting; /* one a listener */
 	bool accepting_on;
 	ev_timer timer, breather;
@@ -133,6 +135,13 @@ struct login *attempt_give(struct attempt *a);
 /* Posts the job, unless the same question (`key`) is already under way, and waits: when it is
  * answered the step of `resume` runs.  Takes the job. */
 enum step attempt_ask(struct attempt *a, const char *key, struct auth_job *job);
+
+/* --- session_rules.c ------------------------------------------------------- */
+
+/* Errors go to err; what could be read of the old tables stays in force then. */
+struct front_rules *rules_new(
+	const struct conf *conf, const struct front_rules *old, struct buf *err);
+void rules_drop(struct front_rules **r);
 
 /* --- session_login.c ------------------------------------------------------- */
 

@@ -142,9 +142,9 @@ static enum step pass_cancel(struct attempt *a, const struct startup *s)
 
 	memcpy(key, s->cancel_key, s->cancel_key_len);
 	front.stats.cancels++;
+	l = attempt_give(a);
 	l->conn = (struct conn){.fd = -1};
-	ev_io_stop(front.loop, &a->io);
-	attempt_close(a);
+	login_free(&l);
 	front.ops->on_cancel(&conn, s->cancel_pid, key, s->cancel_key_len);
 	return STEP_END;
 }

@@ -81,6 +81,8 @@ bool front_init(struct ev_loop *loop, const struct conf *conf, const struct fron
 /* New settings and files.  On an error (in *err) the old ones of that part stay in force;
  * `conf` is borrowed in any case.  Running logins end with what they began with. */
 bool front_reload(const struct conf *conf, struct buf *err) MUSTCHECK;
+/* Would these settings and the files they name do?  Opens no socket, changes nothing. */
+bool front_check(const struct conf *conf, struct buf *err) MUSTCHECK;
 void front_resume(void); /* start, or go on, accepting */
 void front_pause(void);	 /* new connections wait in the kernel's backlog */
 /* Closes the listeners and every unfinished login (57P01).  The helper thread is joined. */
