@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 import urllib.error
@@ -28,6 +29,11 @@ class Endpoint:
         self.url = f"{scheme}://127.0.0.1:{self.port}"
         self.pooler = pooler(metrics_listen=f"127.0.0.1:{self.port}", track_queries="all",
                              **settings)
+        wait_until(self.listens, what="the endpoint listens")
+
+    def listens(self):
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
 
     def get(self, path, context=None, **headers):
         """Status, content type and body."""
