@@ -2,12 +2,12 @@
  *
  * What the metrics endpoint is told, and by whom.
  *
- *   endpoint's thread ──order──▶ every relay: gauges of its lanes, a few words for each
+ *   endpoint's thread ──order──▶ the front, and every relay: a few words for each lane
  *          ▲                         │
  *          └────── all have answered, or PATIENCE is over ──┘
  *
  * Counters and histograms of lanes are read here, beside their writers; lanes live as long
- * as the process.  A relay that does not answer is what makes the process unwell.
+ * as the process.  A thread that does not answer is what makes the process unwell.
  */
 #include "main.h"
 #include "obs_http.h"
@@ -34,29 +34,33 @@ struct relay_answer {
 	bool there;
 };
 
-/* Shared by the asker and the relays; the last one frees it. */
+/* Shared by the asker and those asked; the last one frees it. */
 struct question {
-	pthread_mutex_t lock;
-	pthread_cond_t answered;
+	struct mail to_front;
+	struct front_stats front;
 	int refs, left;
+	bool front_there;
 	struct relay_answer answer[];
 };
 
-static struct obs_http *endpoint;
+static struct {
+	struct obs_http *endpoint;
+	pthread_mutex_t lock; /* refs and left of questions; closing */
+	pthread_cond_t answered;
+	bool closing; /* nobody answers any more */
+} observe = {.lock = PTHREAD_MUTEX_INITIALIZER, .answered = PTHREAD_COND_INITIALIZER};
 
 static void question_drop(struct question *q)
 {
 	int left;
 
-	pthread_mutex_lock(&q->lock);
+	pthread_mutex_lock(&observe.lock);
 	left = --q->refs;
-	pthread_mutex_unlock(&q->lock);
+	pthread_mutex_unlock(&observe.lock);
 	if (left)
 		return;
 	for (int i = 0; i < hub.n_relays; i++)
 		free(q->answer[i].lane);
-	pthread_mutex_destroy(&q->lock);
-	pthread_cond_destroy(&q->answered);
 	free(q);
 }
 
@@ -97,11 +101,26 @@ static void run_answer(struct relay *r, void *arg)
 	a->row.ticks = r->w.ticks;
 	a->row.lag_max_us = r->w.lag_max_usec;
 	r->w.lag_max_usec = 0;
-	pthread_mutex_lock(&q->lock);
+	pthread_mutex_lock(&observe.lock);
 	a->there = true;
 	q->left--;
-	pthread_cond_signal(&q->answered);
-	pthread_mutex_unlock(&q->lock);
+	pthread_cond_signal(&observe.answered);
+	pthread_mutex_unlock(&observe.lock);
+	question_drop(q);
+}
+
+/* On the front's thread. */
+static void run_front(struct worker *w, struct mail *m)
+{
+	struct question *q = CONTAINER_OF(m, struct question, to_front);
+
+	(void)w;
+	q->front = *front_stats();
+	pthread_mutex_lock(&observe.lock);
+	q->front_there = true;
+	q->left--;
+	pthread_cond_signal(&observe.answered);
+	pthread_mutex_unlock(&observe.lock);
 	question_drop(q);
 }
 
@@ -109,19 +128,28 @@ static void run_answer(struct relay *r, void *arg)
 static bool ask(struct question *q)
 {
 	struct timespec until;
-	bool all;
+	bool closing, all;
 
-	q->refs = hub.n_relays + 1;
-	q->left = hub.n_relays;
+	pthread_mutex_lock(&observe.lock);
+	closing = observe.closing;
+	pthread_mutex_unlock(&observe.lock);
+	q->refs = 1;
+	if (closing)
+		return false;
+	q->refs = hub.n_relays + 2;
+	q->left = hub.n_relays + 1;
+	q->to_front.run = run_front;
+	worker_post(&hub.front, &q->to_front);
 	for (int i = 0; i < hub.n_relays; i++)
 		hub_order(i, run_answer, q);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += PATIENCE;
-	pthread_mutex_lock(&q->lock);
-	while (q->left && pthread_cond_timedwait(&q->answered, &q->lock, &until) != ETIMEDOUT)
+	pthread_mutex_lock(&observe.lock);
+	while (q->left && !observe.closing &&
+		pthread_cond_timedwait(&observe.answered, &observe.lock, &until) != ETIMEDOUT)
 		;
 	all = q->left == 0;
-	pthread_mutex_unlock(&q->lock);
+	pthread_mutex_unlock(&observe.lock);
 	return all;
 }
 
@@ -161,10 +189,8 @@ static void collect(void *arg, struct obs_snapshot *s)
 	struct obs_process *p = &s->process;
 
 	(void)arg;
-	pthread_mutex_init(&q->lock, NULL);
-	pthread_cond_init(&q->answered, NULL);
 	p->healthy = ask(q);
-	pthread_mutex_lock(&q->lock);
+	pthread_mutex_lock(&observe.lock);
 	for (int i = 0; i < hub.n_relays; i++) {
 		const struct relay_answer *a = &q->answer[i];
 		if (!a->there)
@@ -173,14 +199,21 @@ static void collect(void *arg, struct obs_snapshot *s)
 		for (size_t k = 0; k < a->count; k++)
 			add_lane(s, &a->lane[k]);
 	}
-	pthread_mutex_unlock(&q->lock);
+	if (q->front_there) {
+		p->clients_login = q->front.logins;
+		p->login_failures = q->front.refused + q->front.timeouts;
+		p->auth_failures = q->front.auth_failures;
+		p->tls_handshakes = q->front.tls_handshakes;
+		p->tls_failures = q->front.tls_failures;
+	}
+	pthread_mutex_unlock(&observe.lock);
 	question_drop(q);
 	p->version = PGSLUICE_VERSION;
 	p->started = hub.started;
 	p->clients = (uint32_t)atomic_load(&hub.clients);
 	p->max_client_conn = (uint32_t)atomic_load(&hub.max_client_conn);
 	p->ready = p->healthy && !__atomic_load_n(&hub.stopping, __ATOMIC_RELAXED);
-	p->reason = !p->healthy ? "a worker does not answer" : p->ready ? NULL : "shutting down";
+	p->reason = !p->healthy ? "a thread does not answer" : p->ready ? NULL : "shutting down";
 	if (hub.qlog)
 		qlog_counts(hub.qlog, &p->qlog);
 	for (size_t i = 0; i < s->pool_count; i++)
@@ -203,8 +236,8 @@ void observe_start(const struct conf *conf)
 
 	if (!conf->p.metrics_listen[0])
 		return;
-	endpoint = obs_http_start(&o, &error);
-	if (!endpoint)
+	observe.endpoint = obs_http_start(&o, &error);
+	if (!observe.endpoint)
 		log_die(LOG_PART_OBS, "cannot serve metrics at %s", error);
 	log_line(LOG_PART_OBS, LOG_LEVEL_INFO, "metrics and status page at %s://%s/",
 		o.cert_file[0] ? "https" : "http", o.listen);
@@ -212,11 +245,15 @@ void observe_start(const struct conf *conf)
 
 void observe_reload(const struct conf *conf)
 {
-	if (endpoint)
-		obs_http_reload(endpoint, conf->p.metrics_user, conf->p.metrics_password);
+	if (observe.endpoint)
+		obs_http_reload(observe.endpoint, conf->p.metrics_user, conf->p.metrics_password);
 }
 
 void observe_stop(void)
 {
-	obs_http_stop(&endpoint);
+	pthread_mutex_lock(&observe.lock);
+	observe.closing = true;
+	pthread_cond_signal(&observe.answered);
+	pthread_mutex_unlock(&observe.lock);
+	obs_http_stop(&observe.endpoint);
 }

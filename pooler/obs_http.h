@@ -50,8 +50,8 @@ struct obs_process {
 	bool healthy, ready;
 	const char *reason; /* static storage: why not; NULL: all is well */
 	uint32_t clients, max_client_conn, clients_login;
-	uint64_t login_failures, tls_handshakes,
-		tls_failures; /* of clients, before they have a pool */
+	/* of clients, before they have a pool; auth_failures are among the login_failures */
+	uint64_t login_failures, auth_failures, tls_handshakes, tls_failures;
 	struct qlog_counts qlog;
 	uint64_t integrity_closes;
 };

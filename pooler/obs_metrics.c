@@ -280,6 +280,8 @@ static void put_process(struct metrics *m, const struct obs_snapshot *s)
 		p->max_client_conn);
 	put_single(
 		m, "login_failures", "", COUNTER, "Clients that did not get in", p->login_failures);
+	put_single(m, "auth_failures", "", COUNTER, "Clients that did not prove who they are",
+		p->auth_failures);
 	put_single(
 		m, "tls_handshakes", "", COUNTER, "TLS handshakes with clients", p->tls_handshakes);
 	put_single(m, "tls_failures", "", COUNTER, "TLS handshakes that failed", p->tls_failures);

@@ -1,6 +1,7 @@
 """The metrics endpoint and the status page, as machines and a browser see them."""
 import base64
 import json
+import os
 import re
 import shutil
 import signal
@@ -14,7 +15,7 @@ import pytest
 
 import cluster
 import wire
-from pooler import wait_until
+from pooler import ROOT, wait_until
 
 pytestmark = pytest.mark.ours
 
@@ -108,6 +109,29 @@ def test_formats(pooler):
         done = subprocess.run(["promtool", "check", "metrics"], input=e.get("/metrics")[2],
                               text=True, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_what_the_docs_ask_for_is_there(pooler):
+    e = Endpoint(pooler)
+    with e.pooler.wire() as c:
+        with pytest.raises(wire.ServerError):
+            c.query("select 1/0")
+    text = e.get("/metrics")[2]
+    there = set(re.findall(r"^(pgsluice_\w+)", text, re.M))
+    docs = os.path.join(ROOT, "docs")
+    for name in ("grafana-dashboard.json", "prometheus-alerts.yml"):
+        with open(os.path.join(docs, name), encoding="utf-8") as f:
+            asked = set(re.findall(r"\bpgsluice_\w+", f.read()))
+        assert asked and not asked - there, asked - there
+
+
+def test_failed_logins_are_counted(pooler):
+    e = Endpoint(pooler, auth_type="scram-sha-256")
+    for _ in range(3):
+        with pytest.raises(wire.ServerError):
+            e.pooler.wire(user="app", password="wrong")
+    assert e.metric("auth_failures_total") == 3
+    assert e.metric("login_failures_total") == 3
 
 
 def test_probes_follow_the_shutdown(pooler):
