@@ -410,7 +410,7 @@ static enum step on_parse(struct message *m)
 	client_statement_put(c, name, p);
 	known = server_statement_has(s, p);
 	if (known) {
-		if (!push(c, s, ENTRY_PARSE, ENTRY_LOCAL, 0))
+		if (!push(c, s, ENTRY_PARSE, ENTRY_LOCAL | ENTRY_TAGGED, (uint32_t)p->number))
 			return STEP_CLOSED;
 		return STEP_DONE;
 	}
@@ -591,6 +591,10 @@ static enum step on_message(struct message *m)
 {
 	struct client *c = m->c;
 
+	if (UNLIKELY(m->s->ledger.skipping) && strchr("QPBDCEF", m->type)) {
+		pass(m); /* the server will not look at it: nor must our tables change */
+		return STEP_DONE;
+	}
 	switch (m->type) {
 	case 'Q':
 		if (UNLIKELY(hub.conf->p.disable_pqexec)) {

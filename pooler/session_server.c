@@ -231,7 +231,8 @@ static void on_dropped(void *ctx, const struct entry *e)
 	struct server *s = ctx;
 
 	if (e->kind == ENTRY_PARSE && (e->flags & ENTRY_TAGGED)) {
-		server_statement_remove(s, e->tag);
+		if (!(e->flags & ENTRY_LOCAL))
+			server_statement_remove(s, e->tag);
 		if (s->client && !(e->flags & ENTRY_OURS))
 			client_statement_forget(s->client, e->tag);
 	} else if (e->kind == ENTRY_PARSE && !(e->flags & ENTRY_TAGGED)) {

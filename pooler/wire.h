@@ -81,7 +81,8 @@ static inline const char *wire_cstr(const char **p, const char *end)
  * so do we, also what is sent later (`skipping`).  During COPY IN it ignores Sync: the
  * CopyInResponse takes back the Syncs that were sent before the copy's end.  If a copy
  * fails while Syncs were sent inside it, nobody can tell which of them the server saw
- * inside and which after it: the ledger is then `ambiguous` for good. */
+ * inside and which after it: the ledger is then `ambiguous` for good.  So it is when a
+ * client sends inside a copy what does not belong there. */
 enum entry_kind {
 	ENTRY_QUERY,
 	ENTRY_FUNCTION,
@@ -113,7 +114,7 @@ struct ledger {
 	uint32_t size;      /* a power of two */
 	uint32_t head, len;
 	bool skipping;      /* an extended message failed; the server skips to Sync */
-	bool unsynced;      /* an extended message was sent since the last Sync or Query */
+	bool unsynced;      /* an extended message was sent since the last Sync, Query or FunctionCall */
 	bool copying_in;    /* between CopyInResponse and the client's CopyDone/CopyFail */
 	bool copied_in;     /* a Sync was taken back inside the running copy */
 	bool ambiguous;     /* never to be trusted again */
@@ -177,7 +178,8 @@ static inline bool ledger_is_part(const struct entry *e, char type)
 /* Nothing owed, nothing open, not in a transaction. */
 static inline bool ledger_is_quiet(const struct ledger *l)
 {
-	return l->len == 0 && l->status == 'I' && !l->unsynced && !l->ambiguous && !l->copying_in;
+	return l->len == 0 && l->status == 'I' && !l->unsynced && !l->skipping && !l->ambiguous &&
+		!l->copying_in;
 }
 
 /* --- building messages ------------------------------------------------------ */

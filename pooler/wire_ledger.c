@@ -55,6 +55,11 @@ static void drop_copy_ends(struct ledger *l)
 		pop(l);
 }
 
+static bool ends_transaction(uint8_t kind)
+{
+	return kind == ENTRY_SYNC || kind == ENTRY_QUERY || kind == ENTRY_FUNCTION;
+}
+
 bool ledger_push(struct ledger *l, enum entry_kind kind, unsigned flags, uint32_t tag)
 {
 	struct entry *e;
@@ -71,9 +76,11 @@ bool ledger_push(struct ledger *l, enum entry_kind kind, unsigned flags, uint32_
 	} else if (l->copying_in && kind == ENTRY_SYNC) {
 		l->copied_in = true; /* ignored by the server */
 		return true;
+	} else if (l->copying_in && !(flags & ENTRY_LOCAL)) {
+		l->ambiguous = true; /* see enter_copy_in() */
 	}
-	if (kind == ENTRY_SYNC || kind == ENTRY_QUERY) {
-		if (!(l->skipping && kind == ENTRY_QUERY))
+	if (ends_transaction((uint8_t)kind)) {
+		if (!l->skipping || kind == ENTRY_SYNC)
 			l->unsynced = false;
 	} else if (kind >= ENTRY_PARSE && kind <= ENTRY_CLOSE && !(flags & ENTRY_LOCAL)) {
 		l->unsynced = true;
@@ -118,6 +125,7 @@ static void skip_to_sync(struct ledger *l, void (*dropped)(void *, const struct 
 static void enter_copy_in(struct ledger *l)
 {
 	uint32_t end = 1, kept;
+	bool unsynced = entry_at(l, 0)->kind == ENTRY_EXECUTE;
 
 	while (end < l->len && entry_at(l, end)->kind != ENTRY_COPY_END)
 		end++;
@@ -129,8 +137,14 @@ static void enter_copy_in(struct ledger *l)
 		}
 		if (i == end)
 			continue; /* the mark itself has done its work */
+		/* The server dies of anything else inside a copy, unless that failed early:
+		 * then the marks mean other copies than they seem to. */
+		if (i < end && !(entry_at(l, i)->flags & ENTRY_LOCAL))
+			l->ambiguous = true;
+		unsynced = unsynced && !ends_transaction(entry_at(l, i)->kind);
 		*entry_at(l, kept++) = *entry_at(l, i);
 	}
+	l->unsynced = l->unsynced || unsynced;
 	if (end == l->len)
 		l->copying_in = true;
 	l->len = kept;
@@ -159,9 +173,11 @@ static enum ledger_verdict on_error(struct ledger *l, struct ledger_event *ev,
 		ev->finished = ev->failed = true;
 		pop(l);
 		skip_to_sync(l, dropped, ctx);
-	} else {
-		ev->failed = true;
+		/* Also when it was ours (a Parse for the Bind behind it): what the client sent
+		 * is skipped because of it, so that this is the only answer he will get. */
+		return LEDGER_FORWARD;
 	}
+	ev->failed = true;
 	return head.flags & ENTRY_OURS ? LEDGER_SWALLOW : LEDGER_FORWARD;
 }
 
