@@ -92,12 +92,14 @@ static inline size_t chunk_left(const struct chunk *c)
  * when the client has set them, and are at the server's default when they are not. */
 struct param {
 	const char *name, *value;
+	uint32_t hash; /* of both texts */
 	bool reported;
 };
 
 struct params {
-	uint32_t refs, hash;
+	uint32_t refs, hash; /* hash: the sum of the items' */
 	struct params *next; /* in the relay's table */
+	struct buf greeting; /* ParameterStatus of the reported ones, once it was needed */
 	size_t count;
 	struct param item[]; /* sorted by name, case ignored; texts behind it */
 };
@@ -117,6 +119,8 @@ void params_drop(struct param_table *t, struct params **p);
 const char *params_value(const struct params *p, const char *name);
 /* Statements that turn `from` into `to`, as one simple Query's text; false: nothing to do. */
 bool params_put_change(struct buf *sql, const struct params *from, const struct params *to);
+/* The ParameterStatus messages that tell a client all that is reported. */
+const struct buf *params_greeting(struct params *p);
 /* Can a client choose it at all?  (server_version and its kin cannot be set.) */
 bool param_is_settable(const char *name);
 

@@ -560,9 +560,7 @@ void client_welcome(struct client *c)
 	c->state = CLIENT_IDLE;
 	c->since = r->w.now;
 	wire_put_auth_ok(b);
-	for (size_t i = 0; i < c->params->count; i++)
-		if (c->params->item[i].reported)
-			wire_put_parameter(b, c->params->item[i].name, c->params->item[i].value);
+	buf_put(b, params_greeting(c->params)->data, params_greeting(c->params)->len);
 	wire_put_key(b, client_pid(c), c->secret);
 	if (hub.conf->p.login_notify_message[0]) {
 		snprintf(note, sizeof note, "%s", hub.conf->p.login_notify_message);

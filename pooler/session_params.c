@@ -31,7 +31,7 @@ static bool same(const struct params *p, const struct param *item, size_t n)
 	if (p->count != n)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (strcmp(p->item[i].name, item[i].name) ||
+		if (p->item[i].hash != item[i].hash || strcmp(p->item[i].name, item[i].name) ||
 			strcmp(p->item[i].value, item[i].value) ||
 			p->item[i].reported != item[i].reported)
 			return false;
@@ -60,21 +60,22 @@ static void grow(struct param_table *t)
 /* The set of these items, new or shared; the caller owns one reference. */
 static struct params *intern(struct param_table *t, const struct param *item, size_t n)
 {
-	uint32_t hash = 2166136261u;
+	uint32_t hash = 0;
 	size_t bytes = 0;
 	struct params *p;
 	char *text;
 
-	for (size_t i = 0; i < n; i++) {
-		hash = hash_text(hash_text(hash, item[i].name), item[i].value);
-		bytes += strlen(item[i].name) + strlen(item[i].value) + 2;
-	}
+	for (size_t i = 0; i < n; i++)
+		hash += item[i].hash;
 	if (t->count >= t->size)
 		grow(t);
 	for (p = t->slot[hash & (t->size - 1)]; p; p = p->next)
 		if (p->hash == hash && same(p, item, n))
 			return params_ref(p);
+	for (size_t i = 0; i < n; i++)
+		bytes += strlen(item[i].name) + strlen(item[i].value) + 2;
 	p = mem_alloc(sizeof *p + n * sizeof *item + bytes);
+	memset(&p->greeting, 0, sizeof p->greeting);
 	p->refs = 1;
 	p->hash = hash;
 	p->count = n;
@@ -84,6 +85,7 @@ static struct params *intern(struct param_table *t, const struct param *item, si
 
 		p->item[i].name = memcpy(text, item[i].name, name);
 		p->item[i].value = memcpy(text + name, item[i].value, value);
+		p->item[i].hash = item[i].hash;
 		p->item[i].reported = item[i].reported;
 		text += name + value;
 	}
@@ -115,6 +117,7 @@ void params_drop(struct param_table *t, struct params **pp)
 		;
 	*at = p->next;
 	t->count--;
+	buf_free(&p->greeting);
 	free(p);
 }
 
@@ -133,6 +136,14 @@ const char *params_value(const struct params *p, const char *name)
 	return item ? item->value : NULL;
 }
 
+static struct param made_item(const char *name, const char *value, bool reported)
+{
+	struct param item = {.name = name, .value = value, .reported = reported};
+
+	item.hash = hash_text(hash_text(2166136261u, name), value);
+	return item;
+}
+
 struct params *params_with(
 	struct param_table *t, struct params *p, const char *name, const char *value, bool reported)
 {
@@ -146,14 +157,14 @@ struct params *params_with(
 	item = mem_alloc((p->count + 1) * sizeof *item);
 	for (size_t i = 0; i < p->count; i++) {
 		if (!old && n == i && strcasecmp(name, p->item[i].name) < 0)
-			item[n++] = (struct param){name, value, reported};
+			item[n++] = made_item(name, value, reported);
 		if (&p->item[i] == old)
-			item[n++] = (struct param){old->name, value, old->reported || reported};
+			item[n++] = made_item(old->name, value, old->reported || reported);
 		else
 			item[n++] = p->item[i];
 	}
 	if (!old && n == p->count)
-		item[n++] = (struct param){name, value, reported};
+		item[n++] = made_item(name, value, reported);
 	made = intern(t, item, n);
 	free(item);
 	params_drop(t, &p);
@@ -237,4 +248,13 @@ bool params_put_change(struct buf *sql, const struct params *from, const struct 
 		any = true;
 	}
 	return any;
+}
+
+const struct buf *params_greeting(struct params *p)
+{
+	if (!p->greeting.len)
+		for (size_t i = 0; i < p->count; i++)
+			if (p->item[i].reported)
+				wire_put_parameter(&p->greeting, p->item[i].name, p->item[i].value);
+	return &p->greeting;
 }

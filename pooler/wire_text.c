@@ -3,7 +3,7 @@
  * What a statement's text may do to the session it runs in.
  *
  * Two passes.  The quick one looks at the first word and, sixteen bytes at a time, for the
- * letter pairs without which no session effect can be spelled ("dv" of advisory, "mp" of
+ * letters without which no session effect can be spelled ("dv" of advisory, "emp" of
  * temp, "_c" of set_config) and for a semicolon that is not the last thing; nearly every
  * statement of an application ends there.  The second reads words outside of strings,
  * quoted names and comments.
@@ -135,7 +135,7 @@ static unsigned first_word_effect(const char *w)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		if (strcmp(w, table[i].word) == 0)
+		if (*w == table[i].word[0] && strcmp(w, table[i].word) == 0)
 			return table[i].effects;
 	return 0;
 }
@@ -158,6 +158,8 @@ static bool starts(const char *w, const char *prefix)
 
 static void see_any_word(struct statement *s, const char *w)
 {
+	if (*w != 's' && *w != 'p' && *w != 't' && *w != 'h')
+		return; /* none of the words below */
 	if (strcmp(w, "set_config") == 0)
 		s->effects |= TEXT_SET;
 	else if (starts(w, "pg_advisory_unlock"))
@@ -271,31 +273,35 @@ static bool is_suspicious(const char *p, size_t len)
 #ifdef __SSE2__
 	const __m128i lower = _mm_set1_epi8(0x20);
 	const __m128i d = _mm_set1_epi8('d'), v = _mm_set1_epi8('v');
-	const __m128i m = _mm_set1_epi8('m'), q = _mm_set1_epi8('p');
+	const __m128i e = _mm_set1_epi8('e'), m = _mm_set1_epi8('m'), q = _mm_set1_epi8('p');
 	const __m128i u = _mm_set1_epi8(0x7f), c = _mm_set1_epi8('c'); /* '_' | 0x20 */
 
-	for (; i + 17 <= len; i = i + 16 < len - 17 || i == len - 17 ? i + 16 : len - 17) {
-		__m128i a = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-		__m128i b = _mm_loadu_si128((const __m128i *)(const void *)(p + i + 1));
+	for (; len >= 18; i = i + 34 <= len ? i + 16 : len - 18) {
+		__m128i at = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+		__m128i next = _mm_loadu_si128((const __m128i *)(const void *)(p + i + 1));
+		__m128i third = _mm_loadu_si128((const __m128i *)(const void *)(p + i + 2));
 		__m128i hit;
 
-		a = _mm_or_si128(a, lower);
-		b = _mm_or_si128(b, lower);
-		hit = _mm_and_si128(_mm_cmpeq_epi8(a, d), _mm_cmpeq_epi8(b, v));
+		at = _mm_or_si128(at, lower);
+		next = _mm_or_si128(next, lower);
+		third = _mm_or_si128(third, lower);
+		hit = _mm_and_si128(_mm_and_si128(_mm_cmpeq_epi8(at, e), _mm_cmpeq_epi8(next, m)),
+			_mm_cmpeq_epi8(third, q));
 		hit = _mm_or_si128(
-			hit, _mm_and_si128(_mm_cmpeq_epi8(a, m), _mm_cmpeq_epi8(b, q)));
+			hit, _mm_and_si128(_mm_cmpeq_epi8(at, d), _mm_cmpeq_epi8(next, v)));
 		hit = _mm_or_si128(
-			hit, _mm_and_si128(_mm_cmpeq_epi8(a, u), _mm_cmpeq_epi8(b, c)));
+			hit, _mm_and_si128(_mm_cmpeq_epi8(at, u), _mm_cmpeq_epi8(next, c)));
 		if (_mm_movemask_epi8(hit))
 			return true;
+		if (i == len - 18)
+			return false; /* the last block overlaps the one before it */
 	}
-	if (len >= 17)
-		return false; /* the last block overlaps the one before it */
 #endif
 	for (; i + 1 < len; i++) {
-		char a = (char)(p[i] | 0x20), b = (char)(p[i + 1] | 0x20);
+		char at = (char)(p[i] | 0x20), next = (char)(p[i + 1] | 0x20);
 
-		if ((a == 'd' && b == 'v') || (a == 'm' && b == 'p') || (a == 0x7f && b == 'c'))
+		if ((at == 'd' && next == 'v') || (at == 0x7f && next == 'c') ||
+			(at == 'e' && next == 'm' && i + 2 < len && (p[i + 2] | 0x20) == 'p'))
 			return true;
 	}
 	return false;
