@@ -23,7 +23,7 @@ INSTALL ?= install
 # --- Debian's packages: to build, to run the demo, to run every test
 PACKAGES_BUILD := gcc make libc6-dev pkg-config libev-dev libpq-dev libssl-dev libidn-dev libjansson-dev \
 	libmicrohttpd-dev libsystemd-dev libpam0g-dev libpg-query-dev libprotobuf-c-dev \
-	libarchive-dev
+	libarchive-dev libjs-chart.js
 PACKAGES_DEMO := postgresql-15 postgresql-client-15 postgresql-15-hypopg python3-psycopg
 PACKAGES_CHECK := check clang clang-format-14 gcovr pgbouncer python3-asyncpg python3-psycopg2 \
 	default-jdk-headless libpostgresql-jdbc-java python3-pytest python3-pytest-timeout python3-pytest-xdist strace valgrind
@@ -71,7 +71,7 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 POOLER_SRC := $(wildcard pooler/*.c)
 ANALYZER_SRC := $(wildcard analyzer/*.c)
 POOLER_OBJ := $(call obj,$(POOLER_SRC) $(wildcard $(SHARED_SRC))) $(B)/gen/sql_text.o
-ANALYZER_OBJ := $(call obj,$(ANALYZER_SRC)) $(B)/gen/sql_text.o
+ANALYZER_OBJ := $(call obj,$(ANALYZER_SRC)) $(B)/gen/sql_text.o $(B)/gen/report_assets.o
 UNIT_POOLER := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/pooler/*.c))
 UNIT_ANALYZER := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/analyzer/*.c))
 FUZZ_POOLER := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/pooler/*.c))
@@ -115,6 +115,22 @@ build/gen/sql_text.c: $(SQL) tests/lint/embed_sql
 	$(Q)sh tests/lint/embed_sql build/gen/sql_text.h build/gen/sql_text.c $(SQL)
 build/gen/sql_text.h: build/gen/sql_text.c
 $(B)/gen/sql_text.o: build/gen/sql_text.c
+	@mkdir -p "$(@D)"
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+# --- the HTML report: its script, its style and the chart library become bytes of the program
+CHART_JS ?= /usr/share/javascript/chart.js/chart.min.js
+REPORT_ASSETS := analyzer/report_html.css analyzer/report_html.js $(CHART_JS)
+build/gen/report_assets.c: $(REPORT_ASSETS) tests/lint/embed_assets
+	@mkdir -p build/gen
+	$(call say,EMBED,$@)
+	$(Q)bash tests/lint/embed_assets build/gen/report_assets.h build/gen/report_assets.c \
+		report_html_css=analyzer/report_html.css report_html_js=analyzer/report_html.js \
+		report_chart_js=$(CHART_JS)
+build/gen/report_assets.h: build/gen/report_assets.c
+$(B)/analyzer/report_html.o: build/gen/report_assets.h
+$(B)/gen/report_assets.o: build/gen/report_assets.c
 	@mkdir -p "$(@D)"
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<

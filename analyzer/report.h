@@ -62,6 +62,9 @@ const struct report_format *report_format_find(const char *name);
 /* The writers of the table. */
 void report_text(struct report *r, FILE *to);
 void report_json(struct report *r, FILE *to);
+void report_html(struct report *r, FILE *to);
+void report_markdown(struct report *r, FILE *to);
+void report_csv(struct report *r, FILE *to);
 /* The JSON report as a tree; the caller owns it. */
 struct json_t *report_tree(struct report *r);
 

@@ -9,6 +9,10 @@
 const struct report_format report_formats[] = {
 	{"text", "for a terminal", report_text, false},
 	{"json", "everything, versioned; the contract scripts rely on", report_json, false},
+	{"html", "one file with charts, sortable tables, drill-down; no external address",
+		report_html, false},
+	{"markdown", "for pull requests and wikis", report_markdown, false},
+	{"csv", "the shapes, one row each", report_csv, false},
 	{NULL, NULL, NULL, false},
 };
 

@@ -10,15 +10,15 @@ import re
 import sys
 
 CULPRITS = [
-    ("NP001", r"from items where order_id = \$"),
-    ("LM001", r"from users where country = \$\d+ order by id"),
+    ("NP001", r"from items where order_id = \?"),
+    ("LM001", r"from users where country = \? order by id"),
     ("SG001", r"date\(created_at\) = "),
     ("SG001", r"lower\(email\) = "),
 ]
 INDEX = ("events", "user_id")
 TWINS = [
     r"from items where order_id = any",
-    r"from users where country = \$\d+ and id > ",
+    r"from users where country = \? and id > ",
     r"from orders where created_at >= ",
     r"from users where email = ",
     r"from products where id = ",
