@@ -472,6 +472,10 @@ static void serve(const struct conf *conf)
 	struct buf err = {0};
 	sigset_t all, old;
 
+	/* Signals are the front's business: the threads started below never see one, and one that
+	 * comes before the front listens to them waits until it does. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
 	worker_init(&hub.front, -1);
 	if (!front_init(hub.front.loop, conf, &front_ops, &err))
 		log_die(LOG_PART_MAIN, "%s", buf_cstr(&err));
@@ -479,13 +483,10 @@ static void serve(const struct conf *conf)
 	write_pidfile(conf->p.pidfile);
 	setup_qlog(conf);
 	hub.on_empty = leave;
-	/* signals are the front's business */
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
 	hub_start(conf);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	observe_start(conf);
 	watch_signals(hub.front.loop);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	console_init(&console_does);
 	front_resume();
 	log_line(LOG_PART_MAIN, LOG_LEVEL_INFO, "process up: pgsluice %s, %d workers, pid %d",
