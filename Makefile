@@ -159,12 +159,15 @@ $(B)/tests/unit/analyzer/%: tests/unit/analyzer/%.c $(B)/analyzer.a
 	$(Q)$(CC) $(CPPFLAGS) $(analyzer_CPPFLAGS) -Itests/unit $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -o $@ $< $(B)/analyzer.a \
 		$(analyzer_LIBS) $(shell pkg-config --libs check)
 
+# Run each, go on after a failure, fail in the end.  Machines are slow under load.
+run_all = bad=; for t in $(1); do CK_TIMEOUT_MULTIPLIER=15 "$$t" || bad="$$bad $$t"; done; \
+	if [ -n "$$bad" ]; then echo "failed:$$bad"; exit 1; fi
 .PHONY: unit unit-pooler unit-analyzer
 unit: unit-pooler unit-analyzer ## build and run the unit tests
 unit-pooler: $(UNIT_POOLER)
-	@for t in $(UNIT_POOLER); do "$$t" || exit 1; done
+	@$(call run_all,$(UNIT_POOLER))
 unit-analyzer: $(UNIT_ANALYZER)
-	@for t in $(UNIT_ANALYZER); do "$$t" || exit 1; done
+	@$(call run_all,$(UNIT_ANALYZER))
 
 # --- fuzzers: clang's libFuzzer, the code they feed built with FLAVOR=fuzz
 FUZZ_SECONDS ?= 60
@@ -182,7 +185,7 @@ $(B)/tests/fuzz/analyzer/%: tests/fuzz/analyzer/%.c $(B)/analyzer.a
 fuzz: ## run every fuzzer for FUZZ_SECONDS (60) each
 	@$(MAKE) FLAVOR=fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) run-fuzzers
 run-fuzzers: $(FUZZERS)
-	@for f in $(FUZZERS); do tests/fuzz/run "$$f" $(FUZZ_SECONDS) || exit 1; done
+	@printf '%s\n' $(FUZZERS) | xargs -P "$$(nproc)" -I{} tests/fuzz/run {} $(FUZZ_SECONDS)
 
 # --- the C programs that tests and benchmarks use
 INTEGRITY_SRC := $(wildcard tests/integrity/*.c)

@@ -168,7 +168,8 @@ static void keep_entries(struct matrix *m)
 		m->base[q] *= m->weight[q];
 	for (size_t e = 0; e < m->entries; e++)
 		m->entry[e].cost *= m->weight[m->entry[e].query];
-	qsort(m->entry, m->entries, sizeof(*m->entry), by_query_and_cost);
+	if (m->entries)
+		qsort(m->entry, m->entries, sizeof(*m->entry), by_query_and_cost);
 	for (size_t e = 0; e < m->entries; e++) {
 		struct matrix_entry entry = m->entry[e];
 		const uint32_t *own = members_of(m, entry.combo, &n);
