@@ -103,7 +103,8 @@
 	.at = {POOLER(max_client_prepared_bytes)},
 	.def = "16MB",
 	.max = 1099511627776.0,
-	.help = "The same for a single client. 0: no limit.",
+	.help = "What the texts of one client's prepared statements may take; beyond it the client "
+		"is closed. 0: no limit.",
 },
 {
 	.name = "track_extra_parameters",
