@@ -143,6 +143,5 @@
 	.type = CONF_INT,
 	.at = {PEER(pool_size)},
 	.max = 1000000,
-	.help = "Cancel requests that may be on their way to it at one time. Without it, "
-		"max_open.",
+	.help = "Accepted for PgBouncer's sake: requests are passed on at once, eight at a time.",
 },

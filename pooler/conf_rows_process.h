@@ -214,7 +214,10 @@
 	.at = {POOLER(peer_id)},
 	.def = "0",
 	.max = 16383,
-	.help = "Number of this process among those of the `[peers]` section. 0: no peers.",
+	.restart = true,
+	.help = "Number of this process among those of the `[peers]` section, which all of them "
+		"have alike. The cancel keys that clients are given carry it, so that a request "
+		"which reaches another process finds its way. 0: no peers.",
 },
 
 {

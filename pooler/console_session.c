@@ -11,7 +11,6 @@
  */
 #include "console_inner.h"
 
-#include <sys/random.h>
 
 #define CONSOLE_SESSIONS_MAX 200
 
@@ -175,7 +174,7 @@ static void greet(struct console *c)
 	wire_put_auth_ok(&c->out);
 	for (size_t i = 0; i < ARRAY_LEN(told); i++)
 		wire_put_parameter(&c->out, told[i][0], told[i][1]);
-	wire_put_key(&c->out, hub_front_pid(c->number), c->secret);
+	cancel_key_put(&c->out, hub_front_pid(c->number), c->secret);
 	wire_put_ready(&c->out, c->status);
 }
 
@@ -195,8 +194,7 @@ void console_accept(struct login *login)
 	c->status = 'I';
 	c->last_request = clock_wall();
 	c->number = last_number++ & 0xffff;
-	if (getrandom(&c->secret, sizeof c->secret, 0) != (ssize_t)sizeof c->secret)
-		c->secret = (uint32_t)clock_mono();
+	c->secret = cancel_secret();
 	message_init(c);
 	ev_io_init(&c->io, on_io, c->conn.fd, EV_READ);
 	list_push_back(&console_sessions, &c->link);

@@ -9,6 +9,7 @@
  *   session_server.c   struct server: dialled, idle, linked, draining; messages from it
  *   session_dial.c     opening a server connection with libpq, on a helper thread
  *   session_cancel.c   cancel requests
+ *   session_peer.c     cancel keys, and requests for clients of other processes
  *   session_orders.c   what the operator orders: PAUSE, KILL, …
  *   session_params.c   struct params: the parameters of a session, as one shared value
  *   session_prepare.c  prepared statements whose names are the client's and whose place is
@@ -480,6 +481,20 @@ void dial_start(struct server *s);
 /* Asks the server to cancel what it does for its client; answers by clearing s->cancels. */
 void cancel_server(struct server *s, struct conn *asker);
 
+/* A cancel key in its parts (session_peer.c says where they lie). */
+struct cancel_key {
+	int peer; /* 0 unless among peers */
+	uint32_t number, secret;
+	unsigned hops; /* how often it may still be passed on */
+};
+void cancel_key_pack(uint8_t key[8], int peer, uint32_t number, uint32_t secret);
+void cancel_key_unpack(const uint8_t key[8], bool among_peers, struct cancel_key *k);
+/* BackendKeyData, with our peer_id in it. */
+void cancel_key_put(struct buf *b, uint32_t number, uint32_t secret);
+uint32_t cancel_secret(void);
+/* To the process whose key this is; takes the asker's connection. */
+void peer_forward(struct conn *asker, const uint8_t key[8]);
+
 /* --- the hub --------------------------------------------------------------------------- */
 
 /* PAUSE and SUSPEND of everything. */
@@ -496,6 +511,7 @@ struct hub {
 	struct worker front;
 	struct relay *relays;
 	int n_relays;
+	int peer_id; /* of this process; 0: it has no peers */
 	const struct conf *_Atomic conf; /* relays read it; an old one lives until all have gone on */
 	struct list pools;
 	struct list db_caps, user_caps;

@@ -15,7 +15,6 @@
 #include "wire_startup.h"
 #include "session_request.h"
 
-#include <sys/random.h>
 
 static void on_io(struct ev_loop *loop, ev_io *io, int revents);
 static void on_timer(struct timer *t);
@@ -526,8 +525,7 @@ static void take_slot(struct relay *r, struct client *c)
 	r->slots[i] = c;
 	r->free_slot = i + 1;
 	c->slot = i;
-	if (getrandom(&c->secret, sizeof c->secret, 0) != (ssize_t)sizeof c->secret)
-		log_line(LOG_PART_SESSION, LOG_LEVEL_ERROR, "no random bytes for a cancel key");
+	c->secret = cancel_secret();
 }
 
 /* The process id that a client is given: tells which relay (or the front, see
@@ -561,7 +559,7 @@ void client_welcome(struct client *c)
 	c->since = r->w.now;
 	wire_put_auth_ok(b);
 	buf_put(b, params_greeting(c->params)->data, params_greeting(c->params)->len);
-	wire_put_key(b, client_pid(c), c->secret);
+	cancel_key_put(b, client_pid(c), c->secret);
 	if (hub.conf->p.login_notify_message[0]) {
 		snprintf(note, sizeof note, "%s", hub.conf->p.login_notify_message);
 		wire_put_error(b, 'N', "NOTICE", "00000", note, NULL, NULL);

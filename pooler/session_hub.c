@@ -317,29 +317,41 @@ static void run_cancel(struct relay *r, void *arg)
 	free(o);
 }
 
-void hub_cancel(struct conn *asker, uint32_t pid, const void *key, size_t len)
+void hub_cancel(struct conn *asker, uint32_t pid, const void *secret, size_t len)
 {
-	uint32_t places = (uint32_t)hub.n_relays + 1, place, number, secret;
+	uint32_t places = (uint32_t)hub.n_relays + 1, place, number;
 	struct cancel_order *o;
+	struct cancel_key k;
+	uint8_t key[8];
 
-	if (len != 4 || pid == 0) {
+	if (len != 4) {
 		conn_close(asker);
 		return;
 	}
-	place = (pid - 1) % places;
-	number = (pid - 1) / places;
-	memcpy(&secret, key, 4);
-	secret = ntohl(secret);
+	pid = htonl(pid);
+	memcpy(key, &pid, 4);
+	memcpy(key + 4, secret, 4);
+	cancel_key_unpack(key, hub.peer_id != 0, &k);
+	if (k.peer != hub.peer_id) {
+		peer_forward(asker, key);
+		return;
+	}
+	if (k.number == 0) {
+		conn_close(asker);
+		return;
+	}
+	place = (k.number - 1) % places;
+	number = (k.number - 1) / places;
 	if (place == places - 1) {
 		if (hub.on_front_cancel)
-			hub.on_front_cancel(number, secret);
+			hub.on_front_cancel(number, k.secret);
 		conn_close(asker);
 		return;
 	}
 	o = mem_zalloc(sizeof *o);
 	o->asker = *asker;
 	o->slot = number;
-	o->secret = secret;
+	o->secret = k.secret;
 	hub_order((int)place, run_cancel, o);
 }
 
@@ -431,6 +443,7 @@ void hub_start(const struct conf *conf)
 	if (n == 0)
 		n = cpus < 1 ? 1 : cpus > 8 ? 8 : (int)cpus;
 	hub.n_relays = n;
+	hub.peer_id = conf->p.peer_id;
 	hub.relays = mem_zalloc((size_t)n * sizeof *hub.relays);
 	hub.queries = mem_zalloc((size_t)n * sizeof *hub.queries);
 	atomic_store(&hub.max_client_conn, conf->p.max_client_conn);
