@@ -10,6 +10,14 @@
 #define MIN_MS	       5.0
 #define MIN_COST_SHARE 0.10
 
+const struct plan_rule plan_rules[] = {
+#define PLAN_RULE(id_, name_, grade_, check_, title_, why_, fix_, bad_, good_)                     \
+	{#id_, name_, GRADE_##grade_, check_, title_, why_, fix_, bad_, good_},
+#include "plan_rule_table.h"
+#undef PLAN_RULE
+	{.id = NULL},
+};
+
 const char *plan_grade_name(enum plan_grade g)
 {
 	static const char *const names[] = {"info", "warning", "error"};

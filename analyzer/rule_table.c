@@ -105,5 +105,19 @@ const struct rule rules[] = {
 		.bad = "SELECT * FROM products WHERE name LIKE '%chair'",
 		.good = "CREATE INDEX ON products USING gin (name gin_trgm_ops)",
 		.check = check_sg005},
+	/* The plan rules are the plan family's: it checks them, here they are listed. */
+#define PLAN_RULE(id_, name_, severity_, check_, title_, why_, fix_, bad_, good_)                  \
+	{.id = #id_,                                                                               \
+		.name = name_,                                                                     \
+		.severity = SEVERITY_##severity_,                                                  \
+		.scope = SCOPE_PLAN,                                                               \
+		.needs = NEED_PLAN,                                                                \
+		.title = title_,                                                                   \
+		.why = why_,                                                                       \
+		.fix = fix_,                                                                       \
+		.bad = bad_,                                                                       \
+		.good = good_},
+#include "plan_rule_table.h"
+#undef PLAN_RULE
 	{.id = NULL},
 };
