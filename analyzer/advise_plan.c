@@ -410,8 +410,9 @@ static void ask_join(struct advisor *v, const struct plan_node *join, const stru
 	if (s.w.n == 0)
 		return;
 	asked = rows_of(v, other);
-	if (asked * 4 > s.read && !(join->kind == PLAN_NESTED_LOOP && asked > 1))
-		return;
+	if (join->kind != PLAN_NESTED_LOOP &&
+	    (asked * 10 > s.read || rows_of(v, join) * 8 > s.read))
+		return; /* so many look-ups cost more than reading it once */
 	c = begin(&s);
 	add_equalities(&s.w, &c, true);
 	if (c.keys == 0) {

@@ -27,6 +27,15 @@ const struct command commands[] = {
 		"\n"
 		"  pgassay lint queries/*.sql\n"
 		"  echo \"SELECT * FROM users WHERE lower(email) = 'x'\" | pgassay lint -\n"},
+	{"plan", "FILE…", "EXPLAIN output in any format: findings and index DDL", CMD_PLAN,
+		run_plan,
+		"Reads plans (text, JSON, YAML, XML; from psql, pgAdmin, a log's auto_explain, "
+		"stdin) and\n"
+		"shows where the time goes, what is wrong and which index would help.\n"
+		"\n"
+		"  psql -c 'EXPLAIN (ANALYZE, BUFFERS) SELECT …' | pgassay plan\n"
+		"  pgassay plan --format json plan.txt\n"
+		"  pgassay plan --schema schema.sql postgresql.log.gz\n"},
 	{"rules", "[ID…]", "every rule, with a bad and a good example", CMD_RULES, run_rules,
 		"Lists the rules, or explains the ones named.\n"
 		"\n"

@@ -70,6 +70,7 @@ extern const struct command commands[]; /* ends with a NULL name */
 
 enum exit_status run_log(struct options *o);
 enum exit_status run_lint(struct options *o);
+enum exit_status run_plan(struct options *o);
 enum exit_status run_rules(struct options *o);
 
 #endif

@@ -265,8 +265,11 @@ struct plan_node *plan_inner(const struct plan_node *n);
 
 /* --- for people ------------------------------------------------------------------ */
 
-/* The tree, one line a node and its conditions below; the hot nodes marked. */
-void plan_print(struct text *out, const struct plan *p);
+/* The tree, one line a node and its conditions below; the hot nodes marked.  mask: conditions
+ * without their literals. */
+void plan_print(struct text *out, const struct plan *p, bool mask);
+/* The same number for plans of the same structure: titles and depths. */
+uint64_t plan_hash(const struct plan *p);
 
 /* --- inside the family ------------------------------------------------------------- */
 

@@ -10,6 +10,8 @@
  */
 #include "plan.h"
 
+#include "sql.h"
+
 #include <math.h>
 
 #define HOT	 0.2 /* of the whole: marked */
@@ -25,6 +27,17 @@ static void put_count(struct text *t, double x)
 			text_char(t, ',');
 		text_char(t, digits[i]);
 	}
+}
+
+/* Below a LIMIT fewer rows than expected are no surprise. */
+static bool is_cut(const struct plan_node *n)
+{
+	for (n = n->up; n; n = n->up)
+		if (n->kind == PLAN_LIMIT)
+			return true;
+		else if (n->kind == PLAN_SORT || n->kind == PLAN_HASH)
+			return false;
+	return false;
 }
 
 static void put_rows(struct text *t, const struct plan *p, const struct plan_node *n)
@@ -64,7 +77,7 @@ static void put_rows(struct text *t, const struct plan *p, const struct plan_nod
 	}
 	ratio = expected > n->all_rows ? expected / fmax(n->all_rows, 1)
 				       : n->all_rows / fmax(expected, 1);
-	if (!isnan(n->plan_rows) && ratio >= 10) {
+	if (!isnan(n->plan_rows) && ratio >= 10 && (n->all_rows > expected || !is_cut(n))) {
 		text_puts(t, "; expected ");
 		put_count(t, expected);
 	}
@@ -84,7 +97,7 @@ static void put_left(struct text *t, const struct plan *p, const struct plan_nod
 }
 
 static void put_property(struct text *t, const struct plan *p, const char *indent, struct arena *a,
-			 const struct plan_node *n, const struct plan_prop *prop)
+			 const struct plan_node *n, const struct plan_prop *prop, bool mask)
 {
 	static const char *const dull[] = {"Parallel Aware", "Async Capable", "Inner Unique",
 					   "Single Copy", "Output", "Cache Mode"};
@@ -93,6 +106,8 @@ static void put_property(struct text *t, const struct plan *p, const char *inden
 	for (size_t i = 0; i < ARRAY_LEN(dull); i++)
 		if (str_is(prop->key, dull[i]))
 			return;
+	if (mask)
+		s = sql_mask(a, s);
 	put_left(t, p, NULL);
 	text_printf(t, "%s%.*s: ", indent, STR_ARGS(prop->key));
 	text_str(t, str_before(utf8_clean(a, s), MAX_WIDE));
@@ -130,7 +145,7 @@ static void put_extras(struct text *t, const struct plan *p, const char *indent,
 }
 
 static void put_node(struct text *t, struct arena *a, const struct plan *p,
-		     const struct plan_node *n, struct str indent, bool is_last)
+		     const struct plan_node *n, struct str indent, bool is_last, bool mask)
 {
 	struct str below = n->up == NULL ? STR("")
 			   : is_last	 ? arena_printf(a, "%.*s   ", STR_ARGS(indent))
@@ -152,20 +167,20 @@ static void put_node(struct text *t, struct arena *a, const struct plan *p,
 		text_puts(t, "  \xe2\x97\x80 hot");
 	text_char(t, '\n');
 	for (size_t i = 0; i < n->prop.n; i++)
-		put_property(t, p, inner, a, n, &n->prop.at[i]);
+		put_property(t, p, inner, a, n, &n->prop.at[i], mask);
 	put_extras(t, p, inner, n);
 	for (size_t i = 0; i < n->children; i++)
-		put_node(t, a, p, n->child[i], below, i + 1 == n->children);
+		put_node(t, a, p, n->child[i], below, i + 1 == n->children, mask);
 }
 
-void plan_print(struct text *out, const struct plan *p)
+void plan_print(struct text *out, const struct plan *p, bool mask)
 {
 	struct arena a = {0};
 
 	text_puts(out, p->is_timed   ? "    self ms  share\n"
 		       : p->has_cost ? "  self cost  share\n"
 				     : "");
-	put_node(out, &a, p, p->root, STR(""), true);
+	put_node(out, &a, p, p->root, STR(""), true, mask);
 	if (!isnan(p->planning_ms))
 		text_printf(out, "planning %.3f ms", p->planning_ms);
 	if (!isnan(p->execution_ms))
@@ -181,4 +196,19 @@ void plan_print(struct text *out, const struct plan *p)
 								   : p->trigger.at[i].name),
 			    plan_num(p->trigger.at[i].ms), plan_num(p->trigger.at[i].calls));
 	arena_release(&a);
+}
+
+uint64_t plan_hash(const struct plan *p)
+{
+	struct arena a = {0};
+	uint64_t h = 1469598103934665603u;
+
+	for (size_t i = 0; i < p->nodes; i++) {
+		const struct plan_node *n = p->node[i];
+
+		h = (h ^ str_hash(plan_title(&a, n))) * 1099511628211u;
+		h = (h ^ (n->up ? n->up->number : 0)) * 1099511628211u;
+	}
+	arena_release(&a);
+	return h;
 }

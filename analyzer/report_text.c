@@ -4,6 +4,8 @@
  */
 #include "report.h"
 
+#include <jansson.h>
+
 struct out {
 	struct report *r;
 	FILE *to;
@@ -79,6 +81,11 @@ static void print_input(struct out *o)
 	uint64_t bytes = 0;
 	char from[32], to[32];
 
+	if (r->plans) {
+		fprintf(o->to, "%spgassay %s%s: %zu plans\n", ink(o, INK_BOLD), r->command,
+			ink(o, INK_NONE), json_array_size(r->plans));
+		return;
+	}
 	for (int c = 0; r->input && c < LOG_CLASSES; c++)
 		bytes += r->input->bytes[c];
 	fprintf(o->to, "%spgassay %s%s: %.*s statements, %.*s shapes", ink(o, INK_BOLD), r->command,
@@ -193,8 +200,12 @@ static void print_indexes(struct out *o)
 		if (x->size_bytes >= 0)
 			fprintf(o->to, ", about %.*s",
 				STR_ARGS(report_bytes(o->r, (double)x->size_bytes)));
-		fprintf(o->to, "; helps %zu %s\n", x->query.n,
-			x->query.n == 1 ? "query" : "queries");
+		if (x->query.n)
+			fprintf(o->to, "; helps %zu %s", x->query.n,
+				x->query.n == 1 ? "query" : "queries");
+		for (size_t k = 0; k < x->replaces.n; k++)
+			fprintf(o->to, "; makes %.*s redundant", STR_ARGS(x->replaces.at[k]));
+		fputc('\n', o->to);
 		if (x->why.n)
 			wrapped(o, x->why, 5);
 	}
@@ -254,11 +265,33 @@ static void print_errors(struct out *o)
 	}
 }
 
+static void print_plans(struct out *o)
+{
+	struct report *r = o->r;
+	size_t n = json_array_size(r->plans), top = r->opt.top ? r->opt.top : n;
+
+	if (n)
+		heading(o, "Plans");
+	for (size_t i = 0; i < n && i < top; i++) {
+		json_t *p = json_array_get(r->plans, i);
+		int64_t times = js_get_int(p, "times");
+
+		fprintf(o->to, "\n%s%.*s:%lld%s", ink(o, INK_BOLD), STR_ARGS(js_get_str(p, "file")),
+			(long long)js_get_int(p, "line"), ink(o, INK_NONE));
+		if (times > 1)
+			fprintf(o->to, ", the slowest of %lld", (long long)times);
+		fprintf(o->to, "\n%.*s", STR_ARGS(js_get_str(p, "tree")));
+	}
+	if (n > top)
+		fprintf(o->to, "\n  ... and %zu more plans: --top 0\n", n - top);
+}
+
 void report_text(struct report *r, FILE *to)
 {
 	struct out o = {r, to, r->opt.width ? r->opt.width : 100};
 
 	print_input(&o);
+	print_plans(&o);
 	print_findings(&o);
 	print_indexes(&o);
 	print_shapes(&o);

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text_add(&text, data, size);
 	plan_find(&a, text_slice(&text), &found);
 	for (size_t i = 0; i < found.plan.n; i++)
-		plan_print(&out, found.plan.at[i]);
+		plan_print(&out, found.plan.at[i], true);
 	plan_list_release(&found);
 	text_release(&text);
 	text_release(&out);
