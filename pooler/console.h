@@ -11,6 +11,7 @@
  *   console_show.c     the table of SHOW commands; those about the process
  *   console_pools.c    SHOW POOLS, DATABASES, USERS, LISTS
  *   console_sockets.c  SHOW CLIENTS, SERVERS, SOCKETS
+ *   console_queries.c  SHOW QUERIES…, LATENCY; RESET_QUERIES
  *   console_stats.c    SHOW STATS…, the averages, the line of log_stats
  *   console_command.c  the table of commands; PAUSE, KILL, SHUTDOWN, …
  *   console_settings.c RELOAD, RELOAD CHECK, SET
@@ -193,6 +194,12 @@ void console_stats_reload(void);
 
 /* --- runners ------------------------------------------------------------------------ */
 
+void show_queries(struct request *q);
+void show_queries_users(struct request *q);
+void show_queries_databases(struct request *q);
+void show_queries_applications(struct request *q);
+void show_latency(struct request *q);
+void run_reset_queries(struct request *q);
 void show_stats(struct request *q);
 void show_stats_totals(struct request *q);
 void show_stats_averages(struct request *q);

@@ -515,6 +515,8 @@ static void run_shutdown(struct request *q)
 const struct console_row console_commands[] = {
 	{.name = "set", .args = "key = value", .right = RIGHT_ADMIN, .min_args = 3,
 		.max_args = WORDS_MAX, .run = run_set, .help = "change a setting until the next RELOAD"},
+	{.name = "reset_queries", .right = RIGHT_ADMIN, .run = run_reset_queries,
+		.help = "begin SHOW QUERIES anew"},
 	{.name = "reload", .args = "[CHECK]", .right = RIGHT_ADMIN, .max_args = 1, .run = run_reload,
 		.help = "read the settings again; CHECK: only say what would change"},
 	{.name = "pause", .args = "[<db>]", .right = RIGHT_ADMIN, .max_args = 1, .run = run_pause,

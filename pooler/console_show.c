@@ -153,6 +153,13 @@ static void show_nothing(struct request *q)
 	", recv_pos i, pkt_pos i, pkt_remain i, send_pos i, send_remain i, pkt_avail i, "          \
 	"send_avail i"
 
+#define QUERY_COLUMNS                                                                              \
+	"calls q, rows q, errors q, server_us_total q, server_us_mean q, "                         \
+	"server_us_p50 q, server_us_p95 q, server_us_p99 q, server_us_max q, "                     \
+	"wait_us_total q, wait_us_mean q, wait_us_p50 q, wait_us_p95 q, "                          \
+	"wait_us_p99 q, wait_us_max q, bytes_in q, bytes_out q, first_seen s, "                    \
+	"last_seen s"
+
 const struct console_row console_shows[] = {
 	{.name = "help", .run = show_help, .help = "this list"},
 	{.name = "config", .run = show_config, .help = "settings",
@@ -219,5 +226,41 @@ const struct console_row console_shows[] = {
 			   "avg_client_parse_count N, avg_server_parse_count N, avg_bind_count N"},
 	{.name = "totals", .run = show_totals, .help = "totals and averages of the process",
 		.columns = "name s, value N"},
+	{.name = "queries",
+		.args = "[<n>]",
+		.max_args = 1,
+		.run = show_queries,
+		.help = "statements by shape, dearest first",
+		.columns = "shape s, query s, calls q, rows q, errors q, server_us_total q, "
+			   "server_us_mean q, server_us_p50 q, server_us_p95 q, server_us_p99 q, "
+			   "server_us_max q, wait_us_total q, wait_us_mean q, wait_us_p50 q, "
+			   "wait_us_p95 q, wait_us_p99 q, wait_us_max q, bytes_in q, bytes_out q, "
+			   "first_seen s, last_seen s, n_plus_one q, n_plus_one_calls q, "
+			   "n_plus_one_longest q, n_plus_one_parent s"},
+	{.name = "queries_users",
+		.args = "[<n>]",
+		.max_args = 1,
+		.run = show_queries_users,
+		.help = "the same by user",
+		.columns = "user s, " QUERY_COLUMNS},
+	{.name = "queries_databases",
+		.args = "[<n>]",
+		.max_args = 1,
+		.run = show_queries_databases,
+		.help = "the same by database",
+		.columns = "database s, " QUERY_COLUMNS},
+	{.name = "queries_applications",
+		.args = "[<n>]",
+		.max_args = 1,
+		.run = show_queries_applications,
+		.help = "the same by application",
+		.columns = "application s, " QUERY_COLUMNS},
+	{.name = "latency",
+		.run = show_latency,
+		.help = "microseconds clients waited and servers worked, by pool",
+		.columns = "database s, user s, wait_count q, wait_us_mean q, wait_us_p50 q, "
+			   "wait_us_p95 q, wait_us_p99 q, wait_us_max q, server_count q, "
+			   "server_us_mean q, server_us_p50 q, server_us_p95 q, server_us_p99 q, "
+			   "server_us_max q"},
 	{0},
 };

@@ -158,7 +158,6 @@ static void add_lane(struct obs_snapshot *s, const struct gauges *g)
 	static const char *const modes[] = {"session", "transaction", "statement", "auto"};
 	const struct pool *p = g->lane->pool;
 	struct obs_pool_row *row = obs_snapshot_pool(s, p->database, p->user);
-	uint64_t lent, waited;
 
 	row->mode = modes[g->mode];
 	row->max_open = g->max_open; /* of the pool, whichever lane tells it */
@@ -173,12 +172,7 @@ static void add_lane(struct obs_snapshot *s, const struct gauges *g)
 	if (g->maxwait > row->maxwait_us)
 		row->maxwait_us = g->maxwait;
 	stats_merge(&row->stats, &g->lane->stats);
-	hist_merge(&row->wait, &g->lane->wait);
-	/* Most clients do not wait, and nobody has to count that on the way of each. */
-	lent = stats_get(&g->lane->stats.server_assignment_count);
-	waited = stats_get(&g->lane->wait.count);
-	if (lent > waited)
-		hist_add_n(&row->wait, 0, lent - waited);
+	lane_waits(g->lane, &row->wait);
 	hist_merge(&row->server, &g->lane->server);
 }
 

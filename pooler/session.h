@@ -458,6 +458,18 @@ void trace_gone(struct client *c, enum close_reason why);
 
 /* --- lanes and dialling -------------------------------------------------------------- */
 
+/* Adds how long everybody waited who was lent a server; most do not wait, and nobody has to
+ * count that on the way of each.  Any thread. */
+static inline void lane_waits(const struct lane *l, struct hist *into)
+{
+	uint64_t lent = stats_get(&l->stats.server_assignment_count);
+	uint64_t waited = stats_get(&l->wait.count);
+
+	hist_merge(into, &l->wait);
+	if (lent > waited)
+		hist_add_n(into, 0, lent - waited);
+}
+
 struct lane *lane_new(struct relay *r, struct pool *pool);
 /* Dials what the pool wants, hands idle servers to waiters, closes the expired. */
 void lane_tend(struct lane *l);

@@ -194,6 +194,34 @@ def test_an_n_plus_one_is_counted_with_its_parent(pooler):
     assert parent["rows"] == 18
 
 
+def console(e, sql):
+    """The rows of a console command, by column name."""
+    with e.pooler.wire(database="pgbouncer", user="postgres") as c:
+        return c.table(sql)
+
+
+def test_show_queries(pooler):
+    e = Endpoint(pooler)
+    with e.pooler.wire(params={"application_name": "web"}) as c:
+        for i in range(7):
+            c.query(f"select {i} as a where {i} > 3")
+        c.query("select 'x'::text")
+        rows = {r["query"]: r for r in console(e, "show queries")}
+        assert rows["select ? as a where ? > ?"]["calls"] == "7"
+        assert rows["select ? as a where ? > ?"]["rows"] == "3"
+        assert len(console(e, "show queries 1")) == 1
+        for kind, name in (("users", "trusty"), ("databases", "shop"), ("applications", "web")):
+            row, = console(e, f"show queries_{kind}")
+            assert row[kind[:-1]] == name and row["calls"] == "8" and row["rows"] == "4"
+        row, = console(e, "show latency")
+        assert row["database"] == "shop" and row["server_count"] == "8"
+        assert int(row["server_us_p50"]) <= int(row["server_us_p99"]) <= int(row["server_us_max"])
+        console(e, "reset_queries")
+        assert not console(e, "show queries")
+        c.query("select 1")
+        assert [r["calls"] for r in console(e, "show queries")] == ["1"]
+
+
 def test_percentiles_are_those_of_the_client(pooler):
     e = Endpoint(pooler)
     taken = []
