@@ -25,7 +25,7 @@ PACKAGES_BUILD := gcc make libc6-dev pkg-config libev-dev libpq-dev libssl-dev l
 	libmicrohttpd-dev libsystemd-dev libpam0g-dev libpg-query-dev libprotobuf-c-dev \
 	libarchive-dev libjs-chart.js
 PACKAGES_DEMO := postgresql-15 postgresql-client-15 postgresql-15-hypopg python3-psycopg
-PACKAGES_CHECK := check clang clang-format-14 gcovr pgbouncer python3-asyncpg python3-psycopg2 \
+PACKAGES_CHECK := check clang clang-format-14 gcovr chromium pgbouncer python3-asyncpg python3-psycopg2 \
 	default-jdk-headless libpostgresql-jdbc-java python3-pytest python3-pytest-timeout python3-pytest-xdist strace valgrind
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK)
 PYTHON := /usr/bin/python3

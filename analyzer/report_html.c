@@ -12,6 +12,7 @@
 #include "report_assets.h"
 
 #include <jansson.h>
+#include <math.h>
 
 struct sink {
 	FILE *to;
@@ -41,27 +42,69 @@ static void put_asset(FILE *to, const struct report_asset *a)
 	fwrite(a->text, 1, a->size, to);
 }
 
-/* A page of a thousand shapes stays below 2 MB: long texts are cut, the rest keeps its numbers. */
-static void cut_texts(json_t *shapes)
+/* A sketch is for merging; a picture needs a quarter of a power of two: [row, count, …] with
+ * row = floor(4 log2 µs). */
+static json_t *histogram(const json_t *sketch)
+{
+	json_t *out = json_array();
+	int64_t row = -1, sum = 0;
+
+	for (size_t i = 0; i + 1 < json_array_size(sketch); i += 2) {
+		uint64_t low =
+			sketch_bucket_low((uint32_t)json_integer_value(json_array_get(sketch, i)));
+		int64_t at = low ? (int64_t)floor(log2((double)low) * 4) : 0;
+		if (at != row && sum > 0) {
+			js_add(out, js_int(row));
+			js_add(out, js_int(sum));
+			sum = 0;
+		}
+		row = at;
+		sum += json_integer_value(json_array_get(sketch, i + 1));
+	}
+	if (sum > 0) {
+		js_add(out, js_int(row));
+		js_add(out, js_int(sum));
+	}
+	return out;
+}
+
+static void keep_first(json_t *array, size_t n)
+{
+	while (json_array_size(array) > n)
+		json_array_remove(array, json_array_size(array) - 1);
+}
+
+static void cut_text(json_t *o, const char *key, size_t most)
+{
+	struct str s = js_get_str(o, key);
+
+	if (s.n > most) {
+		struct text t = {0};
+		text_str(&t, str_before(s, most));
+		text_puts(&t, " …");
+		js_set(o, key, js_str(text_slice(&t)));
+		text_release(&t);
+	}
+}
+
+/* A page of a thousand shapes stays below 2 MB: the dearest hundred keep everything, the others
+ * their numbers, a shorter text and one sample. */
+static void shrink(json_t *shapes)
 {
 	size_t i, k;
 	json_t *s, *x;
-	size_t most = json_array_size(shapes) > 300 ? 400 : 4000;
 
 	json_array_foreach(shapes, i, s)
 	{
 		json_t *samples = json_object_get(s, "samples");
-		if (i >= 300)
-			json_array_clear(samples);
-		json_array_foreach(samples, k, x)
-		{
-			struct str sql = js_get_str(x, "sql");
-			if (sql.n > most)
-				js_set(x, "sql", js_str(str_before(sql, most)));
-		}
-		struct str sql = js_get_str(s, "sql");
-		if (sql.n > most)
-			js_set(s, "sql", js_str(str_before(sql, most)));
+		size_t most = i < 100 ? 4000 : 300;
+		js_set(s, "hist", i < 300 ? histogram(json_object_get(s, "sketch")) : json_array());
+		json_object_del(s, "sketch");
+		json_object_del(s, "calls_by");
+		keep_first(samples, i < 100 ? 3 : i < 300 ? 1 : 0);
+		keep_first(json_object_get(s, "locations"), i < 100 ? 5 : 1);
+		json_array_foreach(samples, k, x) cut_text(x, "sql", most);
+		cut_text(s, "sql", most);
 	}
 }
 
@@ -70,7 +113,7 @@ void report_html(struct report *r, FILE *to)
 	json_t *tree = report_tree(r);
 	struct sink sink = {to};
 
-	cut_texts(json_object_get(tree, "shapes"));
+	shrink(json_object_get(tree, "shapes"));
 	fprintf(to,
 		"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "

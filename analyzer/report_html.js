@@ -37,6 +37,7 @@ function bytes(n) {
 	return (u ? n.toFixed(1) : n) + " " + units[u];
 }
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const short = (s, n) => s.length > n ? s.slice(0, n - 1) + "\u2026" : s;
 const place = (l) => l.file + ":" + l.line;
 
 /* --- summary ---------------------------------------------------------------- */
@@ -124,7 +125,7 @@ function topChart(parent) {
 	const top = data.shapes.filter((s) => s.total_ms).slice(0, 15);
 	if (!top.length) return;
 	chart(parent, "Where the time goes", "The dearest shapes by total time", () => ({type: "bar",
-		data: {labels: top.map((s) => s.sql.length > 48 ? s.sql.slice(0, 47) + "\u2026" : s.sql), datasets: [{label: "total", data: top.map((s) => s.total_ms), backgroundColor: color("--b0")}]},
+		data: {labels: top.map((s) => short(s.sql, 48)), datasets: [{label: "total", data: top.map((s) => s.total_ms), backgroundColor: color("--b0")}]},
 		options: {indexAxis: "y", onClick: (e, hit) => { if (hit.length) show(top[hit[0].index].id); },
 			plugins: {legend: {display: false}, tooltip: {callbacks: {label: (c) => ms(c.raw)}}}, scales: {x: {ticks: {callback: (v) => ms(v)}}}}}), true);
 }
@@ -136,7 +137,7 @@ function finding(f) {
 		el("header", {}, el("span", {class: "badge " + f.severity}, f.severity), el("b", {}, f.rule + " " + f.name),
 			el("span", {class: "dim"}, f.confidence + ", " + num(f.count) + " calls")),
 		el("p", {}, f.message),
-		f.shape && byId.has(f.shape) && el("button", {on: {click: () => show(f.shape)}}, "shape " + f.shape),
+		f.shape && byId.has(f.shape) && el("p", {class: "of"}, el("button", {on: {click: () => show(f.shape)}}, el("code", {}, short(byId.get(f.shape).sql, 400)))),
 		f.fix.note && el("p", {}, "Fix: " + f.fix.note), f.fix.sql && el("pre", {}, f.fix.sql),
 		el("details", {}, el("summary", {}, "evidence"), el("pre", {}, JSON.stringify(f.evidence, null, 1)),
 			el("p", {class: "dim"}, f.locations.map(place).join(", "), f.source ? " source " + f.source.file + ":" + f.source.line : "")));
@@ -178,7 +179,7 @@ function table(columns, rows, order, descending) {
 		const value = columns[by][1];
 		const sorted = rows.slice().sort((a, b) => {
 			const x = value(a), y = value(b);
-			const c = typeof x === "string" ? x.localeCompare(y) : (x || 0) - (y || 0);
+			const c = typeof x === "string" ? (x > y) - (x < y) : (x || 0) - (y || 0);
 			return desc ? -c : c;
 		});
 		body.replaceChildren(...sorted.map((r) => el("tr", {}, columns.map(([, v, s, c]) => el("td", {class: c}, s ? s(r) : String(v(r)))))));
@@ -205,7 +206,7 @@ function shapes(parent) {
 	const verb = el("select", {"aria-label": "kind"}, ["all"].concat([...new Set(data.shapes.map((s) => s.verb))].sort()).map((v) => el("option", {}, v)));
 	const hits = new Map();
 	for (const f of data.findings) if (f.shape) hits.set(f.shape, (hits.get(f.shape) || 0) + 1);
-	const cols = [["statement", (s) => s.sql, (s) => el("button", {on: {click: () => show(s.id)}}, el("code", {}, s.sql.length > 300 ? s.sql.slice(0, 299) + "\u2026" : s.sql)), "sql"]]
+	const cols = [["statement", (s) => s.sql, (s) => el("button", {on: {click: () => show(s.id)}}, el("code", {}, short(s.sql, 300))), "sql"]]
 		.concat(timeColumns, [["errors", (s) => s.errors || 0, (s) => num(s.errors), "num wide"], ["findings", (s) => hits.get(s.id) || 0, (s) => num(hits.get(s.id)), "num"]]);
 	const t = table(cols, data.shapes, 2, true);
 	const fill = () => {
@@ -238,19 +239,12 @@ function server(parent) {
 
 const dialog = el("dialog", {"aria-label": "statement"});
 let detail = null;
-function bucketLow(b) {
-	if (b < 128) return b;
-	const exp = Math.floor(b / 64) - 1;
-	return (b - exp * 64) * Math.pow(2, exp);
-}
 function histogram(s) {
 	const counts = [];
-	for (let i = 0; i < s.sketch.length; i += 2) {
-		const row = Math.max(0, Math.floor(Math.log2(Math.max(1, bucketLow(s.sketch[i]))) * 4));
-		counts[row] = (counts[row] || 0) + s.sketch[i + 1];
-	}
+	for (let i = 0; i < s.hist.length; i += 2) counts[s.hist[i]] = s.hist[i + 1];
 	const from = counts.findIndex((n) => n);
-	return {labels: counts.slice(from).map((n, i) => ms(Math.pow(2, (from + i) / 4) / 1000)), data: Array.from(counts.slice(from), (n) => n || 0)};
+	const part = Array.from(counts.slice(Math.max(0, from)), (n) => n || 0);
+	return {labels: part.map((n, i) => ms(Math.pow(2, (from + i) / 4) / 1000)), data: part};
 }
 function show(id) {
 	const s = byId.get(id);
@@ -261,7 +255,7 @@ function show(id) {
 		["planning", ms(s.planning_ms)], ["rows", s.rows === undefined ? "" : num(s.rows)], ["waited", ms(s.wait_ms)], ["errors", s.errors ? num(s.errors) : ""]];
 	dialog.replaceChildren(el("button", {class: "close", on: {click: () => dialog.close()}}, "close"), el("h2", {}, s.verb + " " + s.id), el("pre", {}, s.sql),
 		el("div", {class: "tiles"}, stats.filter((x) => x[1]).map(([k, v]) => el("div", {class: "tile"}, el("b", {}, v), el("span", {}, k)))),
-		s.sketch.length ? el("div", {class: "chart"}, el("canvas", {role: "img", "aria-label": "latency of this statement"})) : null,
+		s.hist.length ? el("div", {class: "chart"}, el("canvas", {role: "img", "aria-label": "latency of this statement"})) : null,
 		own.length ? el("h3", {}, "Findings") : null, own.map(finding), el("h3", {}, "Slowest calls"),
 		s.samples.map((x) => el("div", {}, el("p", {class: "dim"}, [ms(x.ms), x.time, [x.user, x.database].filter(Boolean).join("@"), x.application, x.locations.map(place).join(", ")].filter(Boolean).join(" \u00b7 ")),
 			el("pre", {}, x.sql), x.parameters ? el("pre", {}, x.parameters) : null)),
