@@ -12,6 +12,7 @@
 
 struct judge {
 	const struct conf *conf;
+	const struct conf *running; /* NULL at the start */
 	struct conf_report *report;
 };
 
@@ -195,15 +196,18 @@ static void fit_ignored(const struct judge *j)
 		const struct conf_setting *s = &conf_settings[i];
 		const struct conf_line *line = j->conf->own->source[i];
 
+		/* said when it was set; not again at every RELOAD */
+		if (j->running && j->running->own->source[i])
+			continue;
 		if (s->ignored && line)
 			report_warning(j->report, line->file, line->line, "%s has no effect: %s",
 				line->key, s->ignored);
 	}
 }
 
-void conf_fit(const struct conf *c, struct conf_report *r)
+void conf_fit(const struct conf *c, const struct conf *running, struct conf_report *r)
 {
-	struct judge j = {.conf = c, .report = r};
+	struct judge j = {.conf = c, .running = running, .report = r};
 
 	fit_tls(&j);
 	fit_auth(&j);

@@ -75,7 +75,7 @@ static const struct conf *load(const char *path, const char *text, size_t len,
 	if (running)
 		restart_settings_keep(c, running, NULL, r);
 	if (r->n_errors == errors_before)
-		conf_fit(c, r);
+		conf_fit(c, running, r);
 	report_sort(r, c->own->files, c->own->n_files);
 	if (r->n_errors != errors_before)
 		conf_release(&loaded);
@@ -117,7 +117,7 @@ static const struct conf *change(const struct conf *c, const struct conf_setting
 	line->origin = origin;
 	conf_build(changed, &report);
 	restart_settings_keep(changed, c, s, NULL);
-	conf_fit(changed, &report);
+	conf_fit(changed, c, &report);
 	if (report.n_errors) {
 		buf_put_str(err, report.errors[0].text);
 		conf_release(&result);

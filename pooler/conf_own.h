@@ -128,8 +128,9 @@ void conf_say_unknown(enum conf_scope scope, const char *key, struct buf *out);
 /* Defaults, then the lines in their order, then databases, users and peers. */
 void conf_build(struct conf *c, struct conf_report *r);
 /* What must fit together, and what an operator should know: unreadable files, secrets
- * open to others, settings without effect. */
-void conf_fit(const struct conf *c, struct conf_report *r);
+ * open to others, settings without effect (those that `running`, which may be NULL, does not
+ * have yet). */
+void conf_fit(const struct conf *c, const struct conf *running, struct conf_report *r);
 
 /* --- reports (conf_report.c) --------------------------------------------------- */
 
