@@ -27,22 +27,26 @@ static void listeners_add(
 		(struct net_listener){.fd = fd, .local = *local, .name = name, .path = path};
 }
 
-/* Listens on fd and adds it; closes it when that fails. */
-static bool listen_on(struct net_listeners *l, int fd, const struct net_listen_options *o,
-	char *path, const struct sockaddr *sa, struct buf *err)
+/* Adds a bound socket.  Takes `path`, which may be NULL. */
+static void keep_bound(struct net_listeners *l, int fd, const struct net_listen_options *o,
+	char *path, const struct sockaddr *sa)
 {
 	struct net_addr local;
 	char text[NET_ADDR_TEXT];
 
 	net_addr_set(&local, sa, -1, o->port);
 	net_addr_text(&local, text, sizeof text);
-	if (listen(fd, o->backlog > 0 ? o->backlog : 128) < 0) {
-		buf_printf(err, "cannot listen on %s: %s", path ? path : text, strerror(errno));
-		close(fd);
-		free(path);
-		return false;
-	}
 	listeners_add(l, fd, &local, mem_strdup(path ? path : text), path);
+}
+
+/* Only when all are bound does any of them let somebody in. */
+static bool listen_all(struct net_listeners *l, const struct net_listen_options *o, struct buf *err)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (listen(l->items[i].fd, o->backlog > 0 ? o->backlog : 128) < 0) {
+			buf_printf(err, "cannot listen on %s: %s", l->items[i].name, strerror(errno));
+			return false;
+		}
 	return true;
 }
 
@@ -72,7 +76,8 @@ static bool listen_tcp_one(struct net_listeners *l, const struct addrinfo *ai,
 		close(fd);
 		return false;
 	}
-	return listen_on(l, fd, o, NULL, ai->ai_addr, err);
+	keep_bound(l, fd, o, NULL, ai->ai_addr);
+	return true;
 }
 
 /* One entry of the list: a name, a number or "*". */
@@ -196,8 +201,7 @@ static bool listen_unix(
 		unlink(path);
 		goto fail;
 	}
-	if (!listen_on(l, fd, o, path, (struct sockaddr *)&sun, err))
-		return false;
+	keep_bound(l, fd, o, path, (struct sockaddr *)&sun);
 	if (abstract) { /* nothing to unlink; the name stays for the log */
 		free(l->items[l->count - 1].path);
 		l->items[l->count - 1].path = NULL;
@@ -254,6 +258,7 @@ bool net_listen_open(struct net_listeners *l, const struct net_listen_options *o
 					 "unix_socket_dir are empty");
 			ok = false;
 		}
+		ok = ok && listen_all(l, o, err);
 	}
 	if (!ok)
 		net_listen_close(l, true);
