@@ -12,6 +12,8 @@
  *   console_pools.c    SHOW POOLS, DATABASES, USERS, LISTS
  *   console_sockets.c  SHOW CLIENTS, SERVERS, SOCKETS
  *   console_queries.c  SHOW QUERIES…, LATENCY; RESET_QUERIES
+ *   console_waits.c    SHOW WAITS, SESSIONS, PINS, WORKERS
+ *   console_who.c      SHOW WHO
  *   console_stats.c    SHOW STATS…, the averages, the line of log_stats
  *   console_command.c  the table of commands; PAUSE, KILL, SHUTDOWN, …
  *   console_settings.c RELOAD, RELOAD CHECK, SET
@@ -214,5 +216,12 @@ void show_servers(struct request *q);
 void show_sockets(struct request *q);
 void show_active_sockets(struct request *q);
 void show_fds(struct request *q);
+void show_waits(struct request *q);
+void show_sessions(struct request *q);
+void show_pins(struct request *q);
+void show_workers(struct request *q);
+void show_who(struct request *q);
+/* AT's moment: microseconds of the wall clock; 0: not understood. */
+usec_t who_moment(const char *text, usec_t now);
 
 #endif

@@ -39,6 +39,9 @@ void console_commands_start(void);
 void run_reload(struct request *q);
 void run_set(struct request *q);
 
+/* --- console_waits.c */
+void console_put_peer(struct row *r, const struct client *c);
+
 /* --- console_pools.c */
 const char *console_mode_name(int mode); /* NULL: unset */
 

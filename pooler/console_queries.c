@@ -39,6 +39,7 @@ static void show(struct request *q, enum query_table_kind kind)
 
 	if (arg[0] && (*end || most == 0)) {
 		request_fail(q, "08P01", "SHOW QUERIES 10", "\"%s\" is not a number of rows", arg);
+		request_done(q);
 		return;
 	}
 	if (hub.conf->p.track_queries == TRACK_QUERIES_OFF)

@@ -112,8 +112,13 @@ void console_advance(struct console *c)
 	if (c->advancing)
 		return; /* a request that was done at once: the loop below goes on */
 	c->advancing = true;
-	while (!c->closed && !c->running && c->out.len - c->sent < CONSOLE_OUTPUT_HIGH) {
-		if (!message_next(c))
+	while (!c->closed && !c->running) {
+		if (c->out.len - c->sent < CONSOLE_OUTPUT_HIGH && message_next(c))
+			continue;
+		if (!has_output(c))
+			break;
+		flush(c);
+		if (c->closed || has_output(c))
 			break;
 	}
 	c->advancing = false;

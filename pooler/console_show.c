@@ -262,5 +262,25 @@ const struct console_row console_shows[] = {
 			   "wait_us_p95 q, wait_us_p99 q, wait_us_max q, server_count q, "
 			   "server_us_mean q, server_us_p50 q, server_us_p95 q, server_us_p99 q, "
 			   "server_us_max q"},
+	/* ours */
+	{.name = "waits", .run = show_waits, .help = "who waits, why, and who has what it waits for",
+		.columns = "id q, database s, user s, addr s, application_name s, wait_us q, "
+			   "position i, reason s, statement s, holder_id q, holder_addr s, "
+			   "holder_application_name s, holder_server_pid i, holder_state s, "
+			   "holder_us q, holder_statement s"},
+	{.name = "sessions", .run = show_sessions, .help = "every client, as a session",
+		.columns = "id q, database s, user s, application_name s, addr s, worker i, "
+			   "pool_mode s, state s, state_us q, transaction_us q, connect_time T, "
+			   "server_pid i, pid q, pinned i, prepared_statements i, prepared_bytes q, "
+			   "buffered_bytes q, statement s"},
+	{.name = "pins", .run = show_pins, .help = "clients that keep a server connection, and why",
+		.columns = "id q, database s, user s, application_name s, addr s, server_pid i, "
+			   "pinned_us q, idle_us q, reason s"},
+	{.name = "workers", .run = show_workers, .help = "threads, and how busy they are",
+		.columns = "name s, clients i, servers i, pools i, ticks q, lag_max_us q, "
+			   "lent_bytes q"},
+	{.name = "who", .args = "<backend pid> [AT 'time']", .min_args = 1, .max_args = 4,
+		.run = show_who, .help = "which client used that server process, and when",
+		.columns = "id q, database s, user s, application_name s, addr s, since s, until s"},
 	{0},
 };

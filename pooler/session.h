@@ -10,6 +10,7 @@
  *   session_dial.c     opening a server connection with libpq, on a helper thread
  *   session_cancel.c   cancel requests
  *   session_peer.c     cancel keys, and requests for clients of other processes
+ *   session_who.c      which client had which server connection
  *   session_orders.c   what the operator orders: PAUSE, KILL, …
  *   session_params.c   struct params: the parameters of a session, as one shared value
  *   session_prepare.c  prepared statements whose names are the client's and whose place is
@@ -246,6 +247,22 @@ struct lane {
 	bool stopped;		  /* the process is leaving: dials nothing */
 };
 
+/* Who had which server connection (session_who.c). */
+#define WHO_LONG  (10 * USEC_MSEC)
+#define WHO_NOTES 8192U
+
+struct who_note {
+	usec_t from, until; /* wall clock */
+	uint64_t client;
+	struct pool *pool;
+	uint32_t pid; /* of the server process */
+};
+
+struct who_book {
+	struct who_note *ring[2]; /* short and long; NULL: nothing was noted */
+	uint64_t count[2];
+};
+
 /* One worker's share of everything. */
 struct relay {
 	struct worker w;
@@ -260,6 +277,7 @@ struct relay {
 	struct qlog_ring *ring;
 	struct queries *queries; /* statistics by shape; hub.queries holds it too */
 	struct list reading; /* servers with bytes inside their SSL */
+	struct who_book who;
 	bool suspended;	     /* reads nothing */
 	bool draining;	     /* shutdown: clients leave when they are between transactions */
 };
@@ -437,6 +455,15 @@ enum our_tag {
 	OUR_CONNECT,  /* connect_query */
 };
 
+/* --- who ------------------------------------------------------------------------------- */
+
+/* The server comes back from the client. */
+void who_note(struct server *s, const struct client *c);
+/* The notes of a ring, i = 0 the latest. */
+uint64_t who_kept(const struct who_book *b, int which);
+const struct who_note *who_at(const struct who_book *b, int which, uint64_t i);
+void who_release(struct who_book *b);
+
 /* --- trace ------------------------------------------------------------------------------ */
 
 /* What the observers are told.  All of them may be called with tracing off. */
@@ -455,6 +482,9 @@ void trace_reply(struct client *c, char type, const char *body, size_t len,
 void trace_sent(struct client *c, size_t bytes);
 void trace_drained(struct client *c);
 void trace_gone(struct client *c, enum close_reason why);
+/* The statement it runs, or in a transaction the one before; NULL: not known (nothing is
+ * observed).  Not NUL-terminated. */
+const char *trace_text(const struct client *c, size_t *len);
 
 /* --- lanes and dialling -------------------------------------------------------------- */
 

@@ -460,6 +460,7 @@ void client_done(struct client *c)
 		if (server_ask(s, "DEALLOCATE ALL", OUR_NOTHING))
 			return;
 	}
+	who_note(s, c);
 	c->server = NULL;
 	c->state = CLIENT_IDLE;
 	c->since = relay_of(c)->w.now;

@@ -184,6 +184,7 @@ void server_close(struct server *s, enum close_reason why, const char *detail)
 	l->full = false;
 	r->n_servers--;
 	if (c) {
+		who_note(s, c);
 		c->server = NULL;
 		client_close(c, why, detail);
 	}
@@ -665,6 +666,8 @@ void server_unlink(struct server *s)
 {
 	struct client *c = s->client;
 
+	if (c->state == CLIENT_CLOSED)
+		who_note(s, c); /* client_done() has done it otherwise */
 	s->client = NULL;
 	s->was_pinned = c->pinned;
 	s->half_sent = c->left > 0;

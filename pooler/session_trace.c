@@ -45,6 +45,7 @@ struct trace {
 	uint32_t batch_in, batch_out; /* Syncs asked for, and answered */
 	usec_t waited_since;   /* when the wait began that has just ended; 0: none */
 	char *app;	       /* application_name as last recorded */
+	char *before;	       /* inside a transaction: the beginning of its last statement */
 	uint64_t bytes_in;     /* of Parse and Bind before the next Execute */
 	uint32_t transaction;  /* our number of its transactions */
 	bool in_transaction;
@@ -422,6 +423,32 @@ static void traced_free(struct client *c, struct traced *d)
 	free(d);
 }
 
+/* What a transaction that does nothing did last, for SHOW WAITS. */
+static void remember(struct trace *t, const struct traced *d)
+{
+	const char *text = d->bound.p ? d->bound.p->body : d->text;
+	size_t len = d->bound.p ? d->bound.p->text_len : d->text_len;
+
+	free(t->before);
+	t->before = text && t->in_transaction && !d->secret ? mem_strndup(text, len < 500 ? len : 500)
+							   : NULL;
+}
+
+const char *trace_text(const struct client *c, size_t *len)
+{
+	const struct traced *d = c->trace ? c->trace->head : NULL;
+	const char *text = d ? d->bound.p ? d->bound.p->body : d->text : NULL;
+
+	if (text && !d->secret) {
+		*len = d->bound.p ? d->bound.p->text_len : d->text_len;
+		return text;
+	}
+	if (d || !c->trace || !c->trace->in_transaction || !c->trace->before)
+		return NULL;
+	*len = strlen(c->trace->before);
+	return c->trace->before;
+}
+
 static void drop_head(struct client *c)
 {
 	struct trace *t = c->trace;
@@ -431,6 +458,7 @@ static void drop_head(struct client *c)
 	if (!t->head)
 		t->tail = &t->head;
 	t->count--;
+	remember(t, d);
 	traced_free(c, d);
 }
 
@@ -589,6 +617,7 @@ void trace_gone(struct client *c, enum close_reason why)
 	if (relay_of(c)->ring)
 		qlog_session_release(relay_of(c)->ring, &t->session);
 	free(t->app);
+	free(t->before);
 	free(t);
 	c->trace = NULL;
 }

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * struct who_book: which client had which server connection, and when; for SHOW WHO.  One
+ * book for each relay, of two rings: one for what lasted at least WHO_LONG, which is what
+ * people look for (locks, long statements, sessions) and so reaches far back, and one for
+ * the rest.  A note is made when the connection comes back; what is lent now is not in it.
+ */
+#include "session.h"
+
+void who_note(struct server *s, const struct client *c)
+{
+	struct worker *w = &s->lane->relay->w;
+	struct who_book *b = &s->lane->relay->who;
+	usec_t span = w->now - s->lent;
+	int which = span >= WHO_LONG;
+	struct who_note *n;
+
+	if (UNLIKELY(!b->ring[which]))
+		b->ring[which] = mem_alloc(WHO_NOTES * sizeof **b->ring);
+	n = &b->ring[which][b->count[which]++ % WHO_NOTES];
+	n->from = w->wall - span;
+	n->until = w->wall;
+	n->client = c->id;
+	n->pool = s->lane->pool;
+	n->pid = s->pid;
+}
+
+uint64_t who_kept(const struct who_book *b, int which)
+{
+	return b->count[which] < WHO_NOTES ? b->count[which] : WHO_NOTES;
+}
+
+const struct who_note *who_at(const struct who_book *b, int which, uint64_t i)
+{
+	return &b->ring[which][(b->count[which] - 1 - i) % WHO_NOTES];
+}
+
+void who_release(struct who_book *b)
+{
+	free(b->ring[0]);
+	free(b->ring[1]);
+	memset(b, 0, sizeof *b);
+}
