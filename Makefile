@@ -20,14 +20,15 @@ prefix ?= /usr/local
 DESTDIR ?=
 INSTALL ?= install
 
-# --- Debian's packages: to build, to run the demo, to run every test
+# --- Debian's packages: to build, to run the demo, to run every test, other languages' drivers
 PACKAGES_BUILD := gcc make libc6-dev pkg-config libev-dev libpq-dev libssl-dev libidn-dev libjansson-dev \
 	libmicrohttpd-dev libsystemd-dev libpam0g-dev libpg-query-dev libprotobuf-c-dev \
 	libarchive-dev libjs-chart.js
 PACKAGES_DEMO := postgresql-15 postgresql-client-15 postgresql-15-hypopg python3-psycopg
 PACKAGES_CHECK := check clang clang-format-14 gcovr chromium pgbouncer python3-asyncpg python3-psycopg2 \
-	default-jdk-headless libpostgresql-jdbc-java python3-pytest python3-pytest-timeout python3-pytest-xdist strace valgrind
-PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK)
+	python3-pytest python3-pytest-timeout python3-pytest-xdist strace valgrind
+PACKAGES_DRIVERS := default-jdk-headless libpostgresql-jdbc-java
+PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK) $(PACKAGES_DRIVERS)
 PYTHON := /usr/bin/python3
 
 # V=1 shows the commands instead of what they make.
@@ -221,19 +222,19 @@ demo: ## show both programs at work on a small shop
 	@$(MAKE) --no-print-directory all
 	@tests/demo/run
 check: ## install what is missing, build, run every test (minutes)
-	@tests/deps --missing $(PACKAGES)
+	@tests/deps --missing $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK)
 	@tests/check
 check-drivers: ## run the scenarios of every client library
 	@tests/deps --missing $(PACKAGES)
 	@$(MAKE) --no-print-directory all
 	@tests/drivers/run
 soak: ## the integrity test with 200,000 interleavings, fuzzers for ten minutes each
-	@tests/deps --missing $(PACKAGES)
+	@tests/deps --missing $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK)
 	@$(MAKE) --no-print-directory FLAVOR=asan all tools
 	PGSLUICE_BIN=build/asan/bin/pgsluice tests/pytest tests/integrity --interleavings 200000
 	@$(MAKE) fuzz FUZZ_SECONDS=600
 bench: ## pgsluice beside PgBouncer: CPU, memory and system calls per transaction
-	@tests/deps --missing $(PACKAGES)
+	@tests/deps --missing $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK)
 	@$(MAKE) --no-print-directory all tools
 	@tests/bench/run
 
@@ -255,7 +256,7 @@ format-check: ## say which C files clang-format would change
 docs: all ## write the generated pages anew
 	@tests/lint/generated --write
 cover: ## unit and live tests with coverage; build/cover/index.html
-	@tests/deps --missing $(PACKAGES)
+	@tests/deps --missing $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK)
 	$(MAKE) FLAVOR=cover all unit
 	PGSLUICE_BIN=build/cover/bin/pgsluice tests/pytest tests/live
 	gcovr --root . --filter 'pooler/' --filter 'analyzer/' --html-details build/cover/index.html \

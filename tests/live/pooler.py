@@ -64,7 +64,8 @@ class Pooler:
             "listen_addr": "127.0.0.1", "listen_port": self.port, "unix_socket_dir": self.dir,
             "auth_type": "trust", "auth_file": self.dir + "/userlist.txt",
             "admin_users": "postgres", "stats_users": "other", "pool_mode": "transaction",
-            "max_open": 5, "max_client_conn": 500, "workers": 1, "server_login_retry": 1,
+            "max_open": 5, "max_client_conn": 500, "server_login_retry": 1,
+            "workers": os.environ.get("PGSLUICE_WORKERS", "1"),
         }
         if os.getuid() == 0 and not STAND_IN:
             self.settings["user"] = cluster.unprivileged()[0]

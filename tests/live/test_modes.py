@@ -195,7 +195,7 @@ def test_unix_socket(pooler):
 
 
 def test_servers_are_reused_last_in_first_out(pooler, postgres):
-    p = pooler(max_open=4)
+    p = pooler(max_open=4, workers=1)
     clients = [p.wire() for _ in range(4)]
     for c in clients:
         c.begin()

@@ -146,9 +146,13 @@ def test_daemon_with_pidfile(pooler):
     assert status == 0, out + err
     pid = None
     try:
-        wait_until(lambda: os.path.exists(p.dir + "/pid"), 5, "the pidfile is written")
-        with open(p.dir + "/pid", encoding="ascii") as f:
-            pid = int(f.read())
+        def written():
+            try:
+                with open(p.dir + "/pid", encoding="ascii") as f:
+                    return int(f.read() or 0)
+            except FileNotFoundError:
+                return 0
+        pid = wait_until(written, 5, "the pidfile is written")
         with p.wire() as a:
             assert a.one("select 1") == "1"
         assert os.getsid(pid) != os.getsid(0), "the daemon stayed in our session"
