@@ -5,6 +5,10 @@
  */
 #include "pool.h"
 
+/* A place that was given up for another shard is left alone for so long: its thread must
+ * hear of it first, or the one that gave it would take it again. */
+#define YIELD_TIME (20 * USEC_MSEC)
+
 void shard_init(struct shard *s, const struct pool_limits *lim, uint64_t seed)
 {
 	memset(s, 0, sizeof *s);
@@ -120,14 +124,32 @@ static bool reserve_is_due(const struct shard *s, usec_t now)
 	return now - oldest->since >= s->lim.reserve_timeout;
 }
 
+/* Does a shard that shares a cap with this one need a place more?  It does when nobody
+ * waits here, or when it would still have less than this one afterwards. */
+static bool others_are_hungry(const struct shard *s)
+{
+	for (int i = 0; i < s->n_caps; i++) {
+		const struct cap *c = s->caps[i];
+		int own = c == s->claimed;
+
+		if (LIKELY(atomic_load_explicit(&c->hungry, memory_order_relaxed) <= own))
+			continue;
+		if (s->n_waiting == 0 || atomic_load(&c->neediest) + 1 < pool_open(s))
+			return true;
+	}
+	return false;
+}
+
 bool pool_dial_needed(struct shard *s, usec_t now)
 {
-	bool wanted = s->n_waiting > s->n_dialing + s->n_idle ||
-		pool_open(s) < s->lim.min_open || (s->n_greeters && pool_open(s) == 0);
+	bool wanted = s->n_waiting > s->n_dialing + s->n_idle || (s->n_greeters && pool_open(s) == 0);
 	int extra, i;
 
 	s->starved = NULL;
-	if (!wanted || s->paused || now < s->dial_after)
+	/* Those kept warm for later come after those that are needed now. */
+	if (!wanted && pool_open(s) < s->lim.min_open)
+		wanted = !others_are_hungry(s);
+	if (!wanted || s->paused || now < s->dial_after || now < s->yield_until)
 		return false;
 	if (s->lim.max_dialing > 0 && s->n_dialing >= s->lim.max_dialing)
 		return false;
@@ -177,22 +199,6 @@ void pool_dial_failed(struct shard *s, struct slot *slot, usec_t now)
 	pool_remove(s, slot);
 }
 
-/* Does a shard that shares a cap with this one need a place more?  It does when nobody
- * waits here, or when it would still have less than this one afterwards. */
-static bool others_are_hungry(const struct shard *s)
-{
-	for (int i = 0; i < s->n_caps; i++) {
-		const struct cap *c = s->caps[i];
-		int own = c == s->claimed;
-
-		if (LIKELY(atomic_load_explicit(&c->hungry, memory_order_relaxed) <= own))
-			continue;
-		if (s->n_waiting == 0 || atomic_load(&c->neediest) + 1 < pool_open(s))
-			return true;
-	}
-	return false;
-}
-
 enum pool_fate pool_give_back(
 	struct shard *s, struct slot *slot, usec_t now, struct waiter **next)
 {
@@ -201,8 +207,10 @@ enum pool_fate pool_give_back(
 		return POOL_CLOSE_DOOMED;
 	if (now >= slot->die_at)
 		return POOL_CLOSE_LIFETIME;
-	if (UNLIKELY(others_are_hungry(s)))
+	if (UNLIKELY(others_are_hungry(s))) {
+		s->yield_until = now + YIELD_TIME;
 		return POOL_CLOSE_FOR_OTHERS;
+	}
 	*next = take_waiter(s);
 	if (*next)
 		return POOL_HAND_ON;
@@ -276,14 +284,17 @@ usec_t pool_next_check(const struct shard *s, usec_t now)
 
 		at = sooner(at, w->since + s->lim.reserve_timeout, now);
 	}
-	if (s->n_waiting || pool_open(s) < s->lim.min_open || (s->n_greeters && pool_open(s) == 0))
+	if (s->n_waiting || pool_open(s) < s->lim.min_open || (s->n_greeters && pool_open(s) == 0)) {
 		at = sooner(at, s->dial_after, now);
+		at = sooner(at, s->yield_until, now);
+	}
 	return at;
 }
 
-struct slot *pool_spare(const struct shard *s)
+struct slot *pool_spare(struct shard *s, usec_t now)
 {
-	if (s->n_idle == 0 || s->n_waiting || pool_open(s) <= s->lim.min_open)
+	if (s->n_idle == 0 || s->n_waiting)
 		return NULL;
+	s->yield_until = now + YIELD_TIME;
 	return list_last(&s->idle, struct slot, link);
 }

@@ -101,6 +101,7 @@ struct shard {
 	int n_greeters;           /* clients whose login waits for a first connection */
 	bool paused;              /* leases nothing and dials nothing */
 	usec_t dial_after;        /* not before: the last login failed */
+	usec_t yield_until;       /* not before: a place was given up for another shard */
 	struct cap *caps[SHARD_CAPS]; /* every open slot holds a place in each; [0] is the pool's */
 	int n_caps;
 	struct cap *claimed;      /* the cap on which this shard has a claim, or NULL */
@@ -157,8 +158,9 @@ struct slot *pool_expired(struct shard *s, usec_t now, enum pool_fate *why);
  * by events only. */
 usec_t pool_next_check(const struct shard *s, usec_t now);
 
-/* The longest idle slot, for whoever needs its place elsewhere; NULL when none can be spared. */
-struct slot *pool_spare(const struct shard *s);
+/* The longest idle slot, for whoever needs its place elsewhere, also below min_open; NULL
+ * when none can be spared. */
+struct slot *pool_spare(struct shard *s, usec_t now);
 
 static inline int pool_open(const struct shard *s)
 {

@@ -209,7 +209,7 @@ void lane_drop_claim(struct lane *l)
 /* Another lane needs a place: close an idle connection if one can be spared. */
 void lane_spare(struct lane *l)
 {
-	struct slot *slot = pool_spare(&l->shard);
+	struct slot *slot = pool_spare(&l->shard, l->relay->w.now);
 
 	if (slot)
 		server_close(CONTAINER_OF(slot, struct server, slot), CLOSE_SERVER_FOR_OTHERS, NULL);
