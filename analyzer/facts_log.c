@@ -59,6 +59,8 @@ static void facts_prepare(void *ctx, struct chunk *c)
 	(void)ctx;
 	for (size_t i = 0; i < c->entry.n; i++) {
 		struct log_entry *e = &c->entry.at[i];
+		if (e->phase == PHASE_PLAN && !e->sql.n)
+			e->sql = message_plan_query(&c->arena, e->plan);
 		if (!e->sql.n)
 			continue;
 		/* parse, bind and execute carry the same text one after the other */

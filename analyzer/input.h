@@ -8,6 +8,9 @@
  *   input_prefix.c   log_line_prefix: given, or inferred from the log itself
  *   input_time.c     timestamps
  *   input_message.c  a message -> class, duration, statement; localised servers
+ *   input_plan.c     what auto_explain logged -> its statement
+ *   input_wrap.c     a server's line inside another log's line
+ *   input_join.c     messages that came in pieces
  *   input_stderr.c, input_csv.c, input_json.c, input_syslog.c …  one format each
  *
  * An *entry* is one message of a server: a line and what continues it.  A format knows by
@@ -113,6 +116,8 @@ struct log_entry {
 	struct str params;   /* the list behind "parameters: " */
 	struct str plan;     /* PHASE_PLAN: the plan's text, any format */
 	bool truncated;	     /* the text is known to be cut */
+	uint32_t piece;	     /* log_format.pieces: 1 begins a message, more continue it; 0: whole */
+	struct str raw;	     /* log_format.pieces: the piece's text */
 	const struct log_pooler *pooler; /* NULL: not pgsluice's log */
 	struct sql_shape *shape;	 /* filled by prepare(); NULL: no sql */
 };
@@ -147,6 +152,9 @@ struct log_format {
 	void (*parse)(const struct log_format *f, struct chunk *c);
 	/* How well do these bytes (the head of a file) fit, 0 … 100? */
 	int (*score)(const char *p, size_t n);
+	/* The server's own line inside a line of somebody else's log; false: there is none. */
+	bool (*unwrap)(struct arena *a, const char *line, size_t n, struct log_entry *e,
+		struct str *inner);
 	/* Entries may come in pieces that other sessions' pieces interleave: they are joined, in
 	 * order, before commit(). */
 	bool pieces;
@@ -178,6 +186,8 @@ struct log_prefix *prefix_infer(const char *p, size_t n, int *fit);
 size_t message_severity(const char *p, size_t n, enum log_severity *sev, enum log_part *part);
 /* Fills class, phase, usec, sql, name, params, plan from message, detail and query. */
 void message_classify(struct log_entry *e);
+/* The statement a plan of auto_explain is about ("Query Text"), whatever the plan's format. */
+struct str message_plan_query(struct arena *a, struct str plan);
 /* The list behind "parameters: " of a detail, STR_NONE when it is none. */
 struct str message_params(struct str detail);
 /* The i-th (from 1) value of such a list, unquoted: STR_NONE for NULL or when it is absent. */

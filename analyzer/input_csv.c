@@ -116,12 +116,10 @@ static bool next_field(char **pp, char *end, struct str *out)
 		*pp = q + 1 < end ? q + 2 : end;
 		return true;
 	}
-	for (to = q ? q : end; q; q = memchr(p, '"', (size_t)(end - p))) {
-		if (q > p && to != p)
+	for (to = from; q; q = memchr(p, '"', (size_t)(end - p))) {
+		if (to != p)
 			memmove(to, p, (size_t)(q - p));
-		to += q > p && p != from ? q - p : 0;
-		if (p == from)
-			to = q;
+		to += q - p;
 		if (q + 1 >= end || q[1] != '"') {
 			*out = (struct str){from, (size_t)(to - from)};
 			*pp = q + 1 < end ? q + 2 : end;
@@ -130,7 +128,9 @@ static bool next_field(char **pp, char *end, struct str *out)
 		*to++ = '"';
 		p = q + 2;
 	}
-	*out = (struct str){from, (size_t)(end - from)}; /* cut off: take what is there */
+	if (to != p) /* cut off: take what is there */
+		memmove(to, p, (size_t)(end - p));
+	*out = (struct str){from, (size_t)(to - from + (end - p))};
 	*pp = end;
 	return true;
 }

@@ -22,6 +22,36 @@ const struct log_format log_formats[] = {
 		.starts = csv_starts,
 		.parse = csv_parse,
 		.score = csv_score},
+	{.name = "journal",
+		.what = "journalctl -o export",
+		.starts = journal_starts,
+		.parse = journal_parse,
+		.score = journal_score},
+	{.name = "cloud",
+		.what = "JSON lines of Cloud SQL, Azure, CloudNativePG, journalctl -o json",
+		.starts = json_starts,
+		.parse = cloud_parse,
+		.unwrap = cloud_unwrap,
+		.score = cloud_score},
+	{.name = "logplex",
+		.what = "Heroku's log drain",
+		.starts = wrap_starts,
+		.parse = wrap_parse,
+		.unwrap = logplex_unwrap,
+		.pieces = true,
+		.score = logplex_score},
+	{.name = "syslog",
+		.what = "syslog, RFC 3164 and 5424, split lines joined",
+		.starts = wrap_starts,
+		.parse = wrap_parse,
+		.unwrap = syslog_unwrap,
+		.pieces = true,
+		.score = syslog_score},
+	{.name = "pgbouncer",
+		.what = "PgBouncer's own log (connections and errors; it has no statements)",
+		.starts = bouncer_starts,
+		.parse = bouncer_parse,
+		.score = bouncer_score},
 	{.name = "stderr",
 		.what = "PostgreSQL's plain log, with --prefix or the prefix inferred",
 		.starts = stderr_starts,
@@ -49,6 +79,38 @@ static bool set_prefix(struct input_file *f, const struct input_options *opt, co
 	return f->own.prefix != NULL;
 }
 
+/* The prefix of the lines inside another log's lines: inferred from the unwrapped ones. */
+static void set_inner_prefix(
+	struct input_file *f, const struct input_options *opt, const char *p, size_t n)
+{
+	const char *end = p + n, *nl;
+	struct arena scratch = {0};
+	struct text lines = {0};
+
+	f->prefix_fit = 100;
+	for (; p < end && lines.n < 100000; p = nl + 1) {
+		struct log_entry e;
+		struct str inner;
+		memset(&e, 0, sizeof(e));
+		nl = memchr(p, '\n', (size_t)(end - p));
+		if (!nl)
+			break;
+		if (!f->own.unwrap(&scratch, p, (size_t)(nl - p), &e, &inner))
+			continue;
+		size_t close = str_starts(inner, "[") ? str_find(inner, "] ") : inner.n;
+		if (close < inner.n && close < 16)
+			inner = str_skip(inner, close + 2);
+		text_str(&lines, inner);
+		text_char(&lines, '\n');
+	}
+	if (opt->prefix)
+		f->own.prefix = prefix_new(opt->prefix, NULL);
+	else if (lines.n)
+		f->own.prefix = prefix_infer(lines.p, lines.n, &f->prefix_fit);
+	text_release(&lines);
+	arena_release(&scratch);
+}
+
 bool detect_format(struct input_file *f, const struct input_options *opt, const char *p, size_t n,
 	struct err *why)
 {
@@ -70,6 +132,8 @@ bool detect_format(struct input_file *f, const struct input_options *opt, const 
 		return true; /* not recognised: all its bytes are counted as such */
 	f->own = *f->format;
 	f->format = &f->own;
+	if (f->own.unwrap)
+		set_inner_prefix(f, opt, p, n);
 	if (f->own.parse == stderr_parse && !set_prefix(f, opt, p, n, why)) {
 		if (opt->prefix)
 			return false;

@@ -30,4 +30,39 @@ void json_parse(const struct log_format *f, struct chunk *c);
 int json_score(const char *p, size_t n);
 int pooler_score(const char *p, size_t n);
 
+/* input_wrap.c */
+bool wrap_starts(const struct log_format *f, const char *line, size_t n);
+void wrap_parse(const struct log_format *f, struct chunk *c);
+/* Makes the entry of the server's own text: prefix, severity, message. */
+void wrap_text(const struct log_format *f, struct log_entry *e, struct str text);
+/* Where a severity stands in the head of a line; false: nowhere. */
+bool severity_at(const char *line, size_t n, size_t *at);
+
+int syslog_score(const char *p, size_t n);
+bool syslog_unwrap(
+	struct arena *a, const char *line, size_t n, struct log_entry *e, struct str *inner);
+int logplex_score(const char *p, size_t n);
+bool logplex_unwrap(
+	struct arena *a, const char *line, size_t n, struct log_entry *e, struct str *inner);
+int cloud_score(const char *p, size_t n);
+bool cloud_unwrap(
+	struct arena *a, const char *line, size_t n, struct log_entry *e, struct str *inner);
+
+bool journal_starts(const struct log_format *f, const char *line, size_t n);
+void journal_parse(const struct log_format *f, struct chunk *c);
+int journal_score(const char *p, size_t n);
+
+bool bouncer_starts(const struct log_format *f, const char *line, size_t n);
+void bouncer_parse(const struct log_format *f, struct chunk *c);
+int bouncer_score(const char *p, size_t n);
+
+void cloud_parse(const struct log_format *f, struct chunk *c);
+
+/* input_join.c: commits a chunk whose entries are pieces. */
+struct join;
+struct join *join_new(const struct input_sink *sink);
+void join_commit(struct join *j, const struct log_format *f, struct chunk *c);
+void join_flush(struct join *j, const struct log_format *f);
+void join_free(struct join **j);
+
 #endif

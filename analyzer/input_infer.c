@@ -6,7 +6,7 @@
  * one is made from the lines themselves: each line's head is cut into fields of recognisable
  * form (time, [pid], session id, vxid, key=value …) and the commonest cut wins.
  */
-#include "input.h"
+#include "input_formats.h"
 
 #include <ctype.h>
 
@@ -40,7 +40,7 @@ static const char *const candidates[] = {
 };
 
 /* Lines that carry a severity somewhere in their first bytes, by a plain search. */
-static bool severity_at(const char *line, size_t n, size_t *at)
+bool severity_at(const char *line, size_t n, size_t *at)
 {
 	size_t limit = n < 400 ? n : 400;
 	enum log_severity sev;
@@ -148,7 +148,7 @@ static size_t word_end(const char *p, size_t n)
 
 struct maker {
 	struct text made;
-	bool has_pid, has_user, has_db, has_line;
+	bool has_pid, has_user, has_db, has_line, has_app;
 };
 
 static void make_escape(struct maker *m, char c)
@@ -159,6 +159,7 @@ static void make_escape(struct maker *m, char c)
 	m->has_user |= c == 'u';
 	m->has_db |= c == 'd';
 	m->has_line |= c == 'l';
+	m->has_app |= c == 'a';
 }
 
 /* One field at p: how many bytes it took, 0 when a literal byte stands there. */
@@ -204,14 +205,22 @@ static size_t make_field(struct maker *m, const char *p, size_t n)
 	return 0;
 }
 
-static void make_word(struct maker *m, const char *p, size_t n)
+/* A bare word: the user, then the database, then the application, whose name may have blanks.
+ * Returns how many bytes it took. */
+static size_t make_word(struct maker *m, const char *p, size_t n, size_t left)
 {
-	if (n > 0 && !m->has_user)
+	if (!m->has_user)
 		make_escape(m, 'u');
-	else if (n > 0 && !m->has_db)
+	else if (!m->has_db)
 		make_escape(m, 'd');
-	else
+	else if (!m->has_app) {
+		make_escape(m, 'a');
+		while (n + 1 < left && p[n] == ' ' && isalnum((unsigned char)p[n + 1]))
+			n += 1 + word_end(p + n + 1, left - n - 1);
+	} else {
 		text_add(&m->made, p, n);
+	}
+	return n;
 }
 
 static char *make_prefix(const char *p, size_t n)
@@ -231,8 +240,7 @@ static char *make_prefix(const char *p, size_t n)
 			text_add(&m.made, p + i, len + 1); /* a key, or a word of the prefix */
 			i += len + 1;
 		} else if (len > 0) {
-			make_word(&m, p + i, len);
-			i += len;
+			i += make_word(&m, p + i, len, n - i);
 		} else {
 			if (p[i] == '%')
 				text_char(&m.made, '%');
@@ -242,10 +250,25 @@ static char *make_prefix(const char *p, size_t n)
 	return m.made.p;
 }
 
+static void keep_better(
+	struct log_prefix **best, int *best_fit, const char *text, const struct samples *s)
+{
+	struct log_prefix *try = prefix_new(text, NULL);
+	int f = try ? fit(try, s) : 0;
+
+	if (f <= *best_fit) {
+		prefix_free(&try);
+		return;
+	}
+	prefix_free(best);
+	*best = try;
+	*best_fit = f;
+}
+
 struct log_prefix *prefix_infer(const char *p, size_t n, int *best_fit)
 {
 	struct samples s = {0};
-	struct log_prefix *best = NULL, *try;
+	struct log_prefix *best = NULL;
 	const char *line = p, *end = p + n, *nl;
 
 	*best_fit = 0;
@@ -258,26 +281,16 @@ struct log_prefix *prefix_infer(const char *p, size_t n, int *best_fit)
 			*VEC_PUSH(&s.at) = (struct sample){{line, (size_t)(nl - line)}, at};
 	}
 	for (size_t i = 0; i < ARRAY_LEN(candidates) && *best_fit < 98 && s.at.n; i++) {
-		try = prefix_new(candidates[i], NULL);
-		int f = fit(try, &s);
-		if (f > *best_fit) {
-			prefix_free(&best);
-			best = try;
-			*best_fit = f;
-		} else {
-			prefix_free(&try);
-		}
+		keep_better(&best, best_fit, candidates[i], &s);
 	}
-	for (size_t i = 0; i < s.at.n && *best_fit < 95 && i < 60; i++) {
+	for (size_t i = 0; i < s.at.n && *best_fit < 98 && i < 60; i++) {
 		char *text = make_prefix(s.at.at[i].line.p, s.at.at[i].severity);
-		try = prefix_new(text, NULL);
-		int f = try ? fit(try, &s) : 0;
-		if (f > *best_fit) {
-			prefix_free(&best);
-			best = try;
-			*best_fit = f;
-		} else {
-			prefix_free(&try);
+		char *pair = strstr(text, "%u %d");
+		keep_better(&best, best_fit, text, &s);
+		if (pair) { /* two words with a blank may be an application's name */
+			memcpy(pair, "%a", 2);
+			memmove(pair + 2, pair + 5, strlen(pair + 5) + 1);
+			keep_better(&best, best_fit, text, &s);
 		}
 		free(text);
 	}

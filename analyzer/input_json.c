@@ -102,7 +102,7 @@ int json_score(const char *p, size_t n)
 {
 	struct str head = {p, n < 4000 ? n : 4000};
 
-	if (n == 0 || p[0] != '{')
+	if (n == 0 || p[0] != '{' || str_find(head, "\"logger\"") < head.n)
 		return 0;
 	return str_find(head, "\"error_severity\"") < head.n ? 98 : 0;
 }

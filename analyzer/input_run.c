@@ -11,6 +11,7 @@
  */
 #include "input.h"
 #include "input_detect.h"
+#include "input_formats.h"
 #include "input_source.h"
 
 #include <pthread.h>
@@ -39,6 +40,7 @@ struct run {
 	uint64_t turn; /* seq of the chunk that may commit */
 	uint64_t line; /* of the current file, kept by commits */
 	uint32_t line_file;
+	struct join *join; /* NULL: no file comes in pieces so far */
 };
 
 static size_t chunk_size(const struct run *r)
@@ -227,10 +229,21 @@ static void work_on(struct run *r, struct chunk *c)
 	c->line = 1; /* made absolute when the chunk's turn comes */
 	if (f) {
 		f->parse(f, c);
-		r->sink->prepare(r->sink->ctx, c);
+		if (!f->pieces)
+			r->sink->prepare(r->sink->ctx, c);
 	} else {
 		c->lines = count_lines(c->p, c->n);
 	}
+}
+
+/* The pieces of the file that was read so far are complete. */
+static void flush_pieces(struct run *r)
+{
+	const struct log_format *f =
+		r->line_file < r->in->file.n ? r->in->file.at[r->line_file]->format : NULL;
+
+	if (r->join && f && f->pieces)
+		join_flush(r->join, f);
 }
 
 static void commit(struct run *r, struct chunk *c)
@@ -242,16 +255,23 @@ static void commit(struct run *r, struct chunk *c)
 		pthread_cond_wait(&r->turn_cond, &r->turn_lock);
 	pthread_mutex_unlock(&r->turn_lock);
 	if (c->file != r->line_file) {
+		flush_pieces(r);
 		r->line_file = c->file;
 		r->line = 0;
 	}
 	c->line = r->line + 1;
 	account(in, c);
 	r->line += c->lines;
-	if (in->file.at[c->file]->format)
+	const struct log_format *f = in->file.at[c->file]->format;
+	if (f && f->pieces) {
+		if (!r->join)
+			r->join = join_new(r->sink);
+		join_commit(r->join, f, c);
+	} else if (f) {
 		r->sink->commit(r->sink->ctx, c);
-	else
+	} else {
 		in->bytes[LOG_NOT_UNDERSTOOD] += c->n;
+	}
 	pthread_mutex_lock(&r->turn_lock);
 	r->turn++;
 	pthread_cond_broadcast(&r->turn_cond);
@@ -296,6 +316,8 @@ bool input_run(struct input *in, const struct input_sink *sink, struct err *why)
 	worker(&r);
 	for (int i = 0; i < started; i++)
 		pthread_join(thread[i], NULL);
+	flush_pieces(&r);
+	join_free(&r.join);
 	if (r.open)
 		source_close(&r.source);
 	free(r.carry);

@@ -272,7 +272,7 @@ static json_t *json_faults(struct report *r)
 	for (size_t i = 0; i < r->facts->fault.n; i++) {
 		const struct fault *f = &r->facts->fault.at[i];
 		json_t *o = json_object();
-		js_set(o, "sqlstate", *f->state ? json_string(f->state) : json_null());
+		js_set(o, "sqlstate", *f->state ? js_str(str_of(f->state)) : json_null());
 		js_set(o, "severity", js_str(str_of(log_severity_name(f->severity))));
 		js_set(o, "message", js_str(f->text));
 		js_set(o, "count", js_int((int64_t)f->count));

@@ -1,0 +1,322 @@
+"""The same server activity written in every format pgassay reads gives the same numbers.
+
+The writers here are made from PostgreSQL's and the vendors' documentation; they share no code
+with the readers."""
+import csv
+import datetime
+import gzip
+import io
+import json
+import os
+import random
+import struct
+import subprocess
+import tarfile
+import zipfile
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PGASSAY = os.environ.get("PGASSAY_BIN", os.path.join(ROOT, "bin", "pgassay"))
+EPOCH = datetime.datetime(2024, 1, 5, 10, 0, 0)
+
+
+def activity(n=300, seed=5):
+    """(time, pid, user, db, app, host, line, vxid, severity, state, message, detail, query)"""
+    rng, out, lines = random.Random(seed), [], {}
+    for i in range(n):
+        pid = 2000 + rng.randrange(6)
+        at = EPOCH + datetime.timedelta(milliseconds=137 * i)
+        base = dict(at=at, pid=pid, user=f"user{pid % 3}", db="shop", app="web app", host=f"10.0.0.{pid % 250}",
+                    vxid=f"{pid % 100}/{i}", severity="LOG", state="00000", detail="", query="")
+        kind = rng.randrange(8)
+        ms = f"{rng.randrange(1, 90000) / 1000:.3f}"
+        if kind < 4:
+            sql = rng.choice(["SELECT * FROM users WHERE id = %d" % i, "SELECT a,\n\tb\nFROM t -- why?\nWHERE c = 'it''s \"%d\"'" % i,
+                              "UPDATE t SET a = %d WHERE b = 'x, y'" % i, "INSERT INTO t VALUES (%d, E'a\\'b')" % i])
+            row = dict(base, message=f"duration: {ms} ms  statement: {sql}")
+        elif kind < 6:
+            row = dict(base, message=f"duration: {ms} ms  execute <unnamed>: SELECT * FROM orders WHERE user_id = $1 AND note = $2",
+                       detail=f"parameters: $1 = '{i}', $2 = 'a, ''quoted'' b'")
+        elif kind == 6:
+            row = dict(base, severity="ERROR", state="22012", message="division by zero", query="SELECT 1 / 0")
+        else:
+            row = dict(base, message="connection received: host=10.0.0.1 port=5432", user="", db="", app="")
+        lines[pid] = lines.get(pid, 0) + 1
+        out.append(dict(row, line=lines[pid]))
+        lines[pid] += bool(row["detail"]) + bool(row["query"])
+    return out
+
+
+ROWS = activity()
+
+
+def stamp(at, digits=3):
+    return at.strftime("%Y-%m-%d %H:%M:%S") + (f".{at.microsecond // 1000:03}" if digits else "") + " UTC"
+
+
+def parts(r):
+    """The lines of one message: (severity, text, line number)."""
+    out = [(r["severity"], r["message"], r["line"])]
+    if r["detail"]:
+        out.append(("DETAIL", r["detail"], r["line"] + 1))
+    if r["query"]:
+        out.append(("STATEMENT", r["query"], r["line"] + 1))
+    return out
+
+
+def prefix_text(prefix, r, line):
+    values = {"m": stamp(r["at"]), "t": stamp(r["at"], 0), "n": f"{(r['at'] - datetime.datetime(1970, 1, 1)).total_seconds():.3f}",
+              "p": str(r["pid"]), "u": r["user"] or "[unknown]", "d": r["db"] or "[unknown]", "a": r["app"] or "[unknown]",
+              "h": r["host"], "r": f"{r['host']}({40000 + r['pid']})", "l": str(line), "c": f"65a0f0f0.{r['pid']:x}",
+              "v": r["vxid"], "x": "0", "e": r["state"], "i": "SELECT", "s": stamp(EPOCH, 0), "Q": "-42", "b": "client backend",
+              "q": "", "%": "%"}
+    out, i = "", 0
+    while i < len(prefix):
+        if prefix[i] == "%":
+            i += 1
+            out += values[prefix[i]]
+        else:
+            out += prefix[i]
+        i += 1
+    return out
+
+
+def stderr(rows, prefix="%m [%p] %q%u@%d ", end="\n"):
+    return "".join(prefix_text(prefix, r, n) + f"{sev}:  " + text.replace("\n", "\n\t").replace("\n", end) + end
+                   for r in rows for sev, text, n in parts(r))
+
+
+def csvlog(rows, columns=26):
+    out = io.StringIO()
+    w = csv.writer(out, lineterminator="\n")
+    for r in rows:
+        cells = [stamp(r["at"]), r["user"], r["db"], r["pid"], f"{r['host']}:5000", f"65a0f0f0.{r['pid']:x}", r["line"], "SELECT",
+                 stamp(EPOCH, 0), r["vxid"], 0, r["severity"], r["state"], r["message"], r["detail"], "", "", "", "", r["query"], "", "",
+                 r["app"], "client backend", "", 0]
+        w.writerow(cells[:columns])
+    return out.getvalue()
+
+
+def jsonlog(rows):
+    keys = [("user", "user"), ("dbname", "db"), ("detail", "detail"), ("statement", "query"), ("application_name", "app")]
+    out = []
+    for r in rows:
+        o = {"timestamp": stamp(r["at"]), "pid": r["pid"], "remote_host": r["host"], "remote_port": 5000, "session_id": f"65a0f0f0.{r['pid']:x}",
+             "line_num": r["line"], "vxid": r["vxid"], "error_severity": r["severity"], "state_code": r["state"], "message": r["message"]}
+        o.update({k: r[v] for k, v in keys if r[v]})
+        out.append(json.dumps(o))
+    return "\n".join(out) + "\n"
+
+
+def syslog(rows, head, interleave=False):
+    """Pieces of at most 60 bytes, as PostgreSQL cuts at 900; %m [%p] … stands inside."""
+    seq, streams = 0, []
+    for r in rows:
+        for sev, text, n in parts(r):
+            seq += 1
+            whole = prefix_text("%m [%p] %u@%d ", r, n) + f"{sev}:  {text}"
+            pieces = []
+            for i, line in enumerate(whole.split("\n")):
+                line = ("#011" + line.removeprefix("\t")) if i else line
+                size = 60 if i or len(line) < 200 else 200
+                pieces += [line[k:k + size] for k in range(0, max(1, len(line)), size)]
+            streams.append([head(r) + f"[{seq}-{k + 1}] {p}" for k, p in enumerate(pieces)])
+    if interleave:  # two messages of different processes at a time
+        out, i = [], 0
+        while i < len(streams):
+            a = streams[i]
+            b = streams[i + 1] if i + 1 < len(streams) and rows_pid(a) != rows_pid(streams[i + 1]) else []
+            for k in range(max(len(a), len(b))):
+                out += a[k:k + 1] + b[k:k + 1]
+            i += 2 if b else 1
+        return "\n".join(out) + "\n"
+    return "\n".join(line for s in streams for line in s) + "\n"
+
+
+def rows_pid(stream):
+    return stream[0].split("[")[1].split("]")[0]
+
+
+def rfc3164(r):
+    return f"{r['at'].strftime('%b')} {r['at'].day:2} {r['at'].strftime('%H:%M:%S')} dbhost postgres[{r['pid']}]: "
+
+
+def rfc5424(r):
+    return f"<134>1 {r['at'].isoformat(timespec='milliseconds')}Z dbhost postgres {r['pid']} - - "
+
+
+def logplex(r):
+    return f"{r['at'].isoformat()}+00:00 app[postgres.{r['pid']}]: [DATABASE] "
+
+
+def cloudsql(rows):
+    return "".join(json.dumps({"insertId": "x", "textPayload": prefix_text("%m [%p]: [%l-1] db=%d,user=%u ", r, n) + f"{sev}:  {text}",
+                               "timestamp": r["at"].isoformat() + "Z", "resource": {"type": "cloudsql_database"}}) + "\n"
+                   for r in rows for sev, text, n in parts(r))
+
+
+def azure(rows):
+    return "".join(json.dumps({"time": r["at"].isoformat() + "Z", "resourceId": "/X", "properties": {
+        "timestamp": stamp(r["at"]), "processId": r["pid"], "errorLevel": sev, "sqlerrcode": r["state"],
+        "message": prefix_text("%t-%c-", r, n) + f"{sev}:  {text}"}}) + "\n" for r in rows for sev, text, n in parts(r))
+
+
+def cnpg(rows):
+    out = ['{"level":"info","ts":"2024-01-05T10:00:00Z","logger":"instance-manager","msg":"hello"}']
+    for r in rows:
+        out.append(json.dumps({"level": "info", "ts": r["at"].isoformat() + "Z", "logger": "postgres", "msg": "record", "record": {
+            "log_time": stamp(r["at"]), "user_name": r["user"], "database_name": r["db"], "process_id": str(r["pid"]),
+            "connection_from": f"{r['host']}:5000", "session_id": f"65a0f0f0.{r['pid']:x}", "session_line_num": str(r["line"]),
+            "virtual_transaction_id": r["vxid"], "error_severity": r["severity"], "sql_state_code": r["state"], "message": r["message"],
+            "detail": r["detail"], "query": r["query"], "application_name": r["app"]}}))
+    return "\n".join(out) + "\n"
+
+
+def journal_json(rows):
+    return "".join(json.dumps({"__REALTIME_TIMESTAMP": str(int((r["at"] - datetime.datetime(1970, 1, 1)).total_seconds() * 1e6)), "_PID": str(r["pid"]),
+                               "SYSLOG_IDENTIFIER": "postgres", "MESSAGE": prefix_text("%m [%p] ", r, n) + f"{sev}:  {text}"}) + "\n"
+                   for r in rows for sev, text, n in parts(r))
+
+
+def journal_export(rows):
+    out = b""
+    for r in rows:
+        for sev, text, n in parts(r):
+            message = (prefix_text("%m [%p] ", r, n) + f"{sev}:  {text}").encode()
+            out += b"__CURSOR=s=1\n__REALTIME_TIMESTAMP=%d\n_PID=%d\n" % (
+                int((r["at"] - datetime.datetime(1970, 1, 1)).total_seconds() * 1e6), r["pid"])
+            if b"\n" in message:
+                out += b"MESSAGE\n" + struct.pack("<Q", len(message)) + message + b"\n\n"
+            else:
+                out += b"MESSAGE=" + message + b"\n\n"
+    return out
+
+
+def assay(path, *options, status=(0,)):
+    got = subprocess.run([PGASSAY, "log", str(path), "-f", "json", *options], capture_output=True, text=True)
+    assert got.returncode in status, got.stderr
+    return json.loads(got.stdout)
+
+
+def numbers(report):
+    """What must not depend on the format."""
+    return ({s["sql"]: (s["calls"], s.get("total_ms"), s.get("p95_ms"), s.get("errors")) for s in report["shapes"]},
+            sorted((e["message"], e["count"]) for e in report["errors"]), report["server"]["connections"])
+
+
+def write(tmp_path, content):
+    path = tmp_path / "log"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def accounted(report, path):
+    assert sum(report["input"]["by_class"].values()) == report["input"]["bytes"] == os.path.getsize(path)
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory):
+    path = write(tmp_path_factory.mktemp("truth"), stderr(ROWS))
+    report = assay(path)
+    accounted(report, path)
+    assert report["input"]["not_understood_bytes"] == 0
+    return numbers(report)
+
+
+def test_the_truth_is_what_was_written(truth):
+    shapes = truth[0]
+    said = [r["message"].split(" ms  ") for r in ROWS if r["message"].startswith("duration")]
+    assert sum(c for c, *_ in shapes.values()) == len(said)
+    assert abs(sum(t or 0 for _, t, *_ in shapes.values()) - sum(float(m[0].split()[1]) for m in said)) < 0.01
+    assert truth[1] == [("division by zero", sum(r["severity"] == "ERROR" for r in ROWS))]
+
+
+FORMATS = {
+    "csv23": lambda: csvlog(ROWS, 23), "csv24": lambda: csvlog(ROWS, 24), "csv26": lambda: csvlog(ROWS, 26),
+    "jsonlog": lambda: jsonlog(ROWS), "crlf": lambda: stderr(ROWS, end="\r\n"),
+    "rfc3164": lambda: syslog(ROWS, rfc3164), "rfc5424": lambda: syslog(ROWS, rfc5424),
+    "syslog-interleaved": lambda: syslog(ROWS, rfc3164, True), "logplex": lambda: syslog(ROWS, logplex),
+    "cloudsql": lambda: cloudsql(ROWS), "azure": lambda: azure(ROWS), "cnpg": lambda: cnpg(ROWS),
+    "journal-json": lambda: journal_json(ROWS), "journal-export": lambda: journal_export(ROWS),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_gives_the_same_numbers(name, tmp_path, truth):
+    path = write(tmp_path, FORMATS[name]())
+    report = assay(path)
+    accounted(report, path)
+    assert report["input"]["not_understood_bytes"] == 0
+    assert numbers(report) == truth
+
+
+@pytest.mark.parametrize("name", ["csv26", "rfc3164", "syslog-interleaved", "jsonlog", "journal-export"])
+def test_jobs_and_chunks_change_nothing(name, tmp_path):
+    path = write(tmp_path, FORMATS[name]())
+    reports = {subprocess.run([PGASSAY, "log", str(path), "-f", "json", "--jobs", str(j), "--chunk", str(c)], capture_output=True,
+                              check=True).stdout for j in (1, 3) for c in (1, 5, 512)}
+    assert len(reports) == 1
+
+
+PREFIXES = ["%m [%p] ", "%t [%p]: [%l-1] user=%u,db=%d,app=%a,client=%h ", "%t:%r:%u@%d:[%p]:", "%n [%p] %q%u@%d ", "%m|%p|%c|%l|%u|%d|%h|%a|%v|%x|%e|%i|",
+            "%m %p %u@%d from %h [vxid:%v txid:%x] [%i] ", "[%m] [%p] [%u] [%d] [%a] ", "%c %m %q%a "]
+
+
+def random_prefix(rng):
+    fields = rng.sample(["%u", "%d", "%a", "%h", "%r", "%l", "%c", "%v", "%x", "%e", "%i", "%Q", "%b"], rng.randrange(1, 8))
+    out = rng.choice(["%m", "%t", "%n"]) + rng.choice([" [%p]", " %p ", "|%p|", " pid=%p,"])
+    for f in fields:
+        out += rng.choice([" ", "|", ",", " key=", " [", ";"]) + f
+    return out + rng.choice([" ", ": ", "| ", "] "])
+
+
+@pytest.mark.parametrize("prefix", PREFIXES + [random_prefix(random.Random(n)) for n in range(24)])
+def test_a_given_prefix(prefix, tmp_path, truth):
+    path = write(tmp_path, stderr(ROWS, prefix))
+    report = assay(path, "--prefix", prefix)
+    accounted(report, path)
+    assert report["input"]["not_understood_bytes"] == 0
+    assert numbers(report) == truth
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_an_inferred_prefix(prefix, tmp_path, truth):
+    path = write(tmp_path, stderr(ROWS, prefix))
+    assert numbers(assay(path)) == truth
+
+
+def test_packed(tmp_path, truth):
+    text = stderr(ROWS).encode()
+    (tmp_path / "a.gz").write_bytes(gzip.compress(text))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr("dir/pg.log", text)
+    with tarfile.open(tmp_path / "a.tar.xz", "w:xz") as t:
+        info = tarfile.TarInfo("pg.log")
+        info.size = len(text)
+        t.addfile(info, io.BytesIO(text))
+    for name in ("a.gz", "a.zip", "a.tar.xz"):
+        assert numbers(assay(tmp_path / name)) == truth, name
+    with open(tmp_path / "a.gz", "rb") as f:
+        got = subprocess.run([PGASSAY, "log", "-", "-f", "json"], stdin=f, capture_output=True, text=True, check=True)
+    assert numbers(json.loads(got.stdout)) == truth
+
+
+def test_garbage_neither_crashes_nor_loses_count(tmp_path):
+    rng = random.Random(3)
+    for name in FORMATS:
+        text = FORMATS[name]()
+        data = bytearray(text if isinstance(text, bytes) else text.encode())
+        for _ in range(400):
+            at = rng.randrange(len(data))
+            if rng.random() < .5:
+                data[at] = rng.choice(b"\0\xff\n\r\"',{}[] \t\x80")
+            else:
+                del data[at:at + rng.randrange(40)]
+        path = write(tmp_path, bytes(data))
+        accounted(assay(path, "--max-unparsed", "100", status=(0, 3)), path)
+
+
+def test_nothing_recognised_is_said(tmp_path):
+    path = write(tmp_path, "what is this?\n" * 50)
+    assert assay(path, status=(3,))["input"]["not_understood_bytes"] == os.path.getsize(path)
