@@ -109,6 +109,47 @@ struct str candidate_existing(const struct schema *s, struct candidate *c);
 void advise_plan(struct arena *a, const struct plan *p, const struct schema *schema,
 		 struct candidates *out);
 
+/* Every index that could matter to the query behind the plan, generously: single columns,
+ * equalities with each range and order, join columns, covering variants.  For those who ask
+ * the planner about each.  `needed` says which columns of a table the statement reads. */
+struct needed_columns {
+	struct str alias;
+	struct str column[12];
+	size_t columns;
+	bool is_all; /* a star, or too many */
+};
+void advise_generously(struct arena *a, const struct plan *p, const struct schema *schema,
+		       const struct needed_columns *needed, size_t n, struct candidates *out);
+
+/* --- a workload -------------------------------------------------------------------------
+ *
+ *   advise_ask.c        generous candidates of one query
+ *   advise_whatif.c     the planner's cost of each query with sets of candidates (HypoPG)
+ *   advise_workload.c   all of it: candidates, matrix, selection, proof, report
+ */
+struct db;
+struct facts;
+struct findings;
+
+struct workload_limits {
+	uint64_t bytes; /* of all new indexes; 0: no limit */
+	size_t indexes; /* 0: no limit */
+	size_t queries; /* the dearest so many are looked at; 0: 300 */
+};
+
+struct workload_result {
+	size_t queries, candidates, asked; /* asked: plans the planner made for us */
+	double before, after;		   /* the workload's weighted cost */
+	struct str note;		   /* what the reader must know; "" */
+};
+
+/* Adds to found->index what the workload (shape[0..n), dearest first) would be better with.
+ * Read-only: needs HypoPG in the database, else nothing is done and the note says so. */
+struct workload_result advise_workload(struct db *db, struct facts *f, const uint32_t *shape,
+				       size_t n, const struct schema *schema,
+				       const struct workload_limits *limits,
+				       struct findings *found);
+
 /* --- selection -------------------------------------------------------------------------- */
 
 struct select_limits {

@@ -372,7 +372,7 @@ static void find_useful(struct matrix *m)
 {
 	for (size_t i = 0; i < m->indexes; i++)
 		m->useful[i] = m->index_group[i] < m->index_group[i + 1];
-	for (size_t i = 0; i < m->indexes; i++) {
+	for (size_t i = 0; i < m->indexes && !m->keeps_all; i++) {
 		const struct matrix_group *g;
 		bool beaten = false;
 

@@ -54,6 +54,8 @@ struct matrix {
 	size_t entries, entries_room;
 	uint32_t *query_at; /* query -> first entry; queries + 1 of them */
 
+	bool keeps_all; /* set before sealing: beaten indexes stay, sizes may change later */
+
 	/* Sealed only. */
 	bool has_multi; /* some combination needs more than one index */
 	struct matrix_group *group; /* by query */

@@ -29,7 +29,9 @@ uint32_t shape_index(struct facts *f, struct str sql, const struct sql_shape *le
 
 struct shape *facts_shape(struct facts *f, struct str sql, const struct sql_shape *lex)
 {
-	return f->shape.at[shape_index(f, sql, lex, false)];
+	uint32_t at = shape_index(f, sql, lex, false); /* may move f->shape.at */
+
+	return f->shape.at[at];
 }
 
 struct shape *facts_statement(struct facts *f, struct str sql, struct place at)

@@ -36,6 +36,15 @@ const struct command commands[] = {
 		"  psql -c 'EXPLAIN (ANALYZE, BUFFERS) SELECT …' | pgassay plan\n"
 		"  pgassay plan --format json plan.txt\n"
 		"  pgassay plan --schema schema.sql postgresql.log.gz\n"},
+	{"advise", "FILE…", "index advice for a whole workload, checked with HypoPG", CMD_ADVISE,
+		run_advise,
+		"Reads a workload (logs, SQL files ending in .sql, or without files the database's\n"
+		"pg_stat_statements) and finds the indexes it would be better with under a budget.\n"
+		"The planner is asked about each (extension hypopg); nothing is created or "
+		"executed.\n"
+		"\n"
+		"  pgassay advise --dsn 'dbname=shop' --budget 500 postgresql.log\n"
+		"  pgassay advise --dsn 'dbname=shop' queries.sql\n"},
 	{"rules", "[ID…]", "every rule, with a bad and a good example", CMD_RULES, run_rules,
 		"Lists the rules, or explains the ones named.\n"
 		"\n"

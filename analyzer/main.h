@@ -50,14 +50,17 @@ struct options {
 /* Reads argv (behind the command); errors go to stderr.  false: wrong usage. */
 bool options_parse(struct options *o, enum command_bit command, int argc, char **argv);
 void options_usage(FILE *to, enum command_bit command);
+/* Counts the statements of a file of SQL; false: it cannot be read (said on stderr). */
+bool lint_file(struct facts *f, struct input *in, const char *name);
 void options_release(struct options *o);
 /* Writes the report where --format and -o say; the exit status by --fail-on. */
 enum exit_status options_report(struct options *o, struct report *r);
 /* The schema --schema or --dsn names; *ok false: it could not be read (said on stderr). */
 struct schema *options_schema(const struct options *o, bool *ok);
 
-/* What a database adds: plans of the dearest shapes, and indexes they ask for (--dsn). */
-void options_advise(struct options *o, struct facts *f, const struct schema *schema,
+/* What a database adds: the indexes the dearest shapes would be better with (--dsn); false:
+ * there is no database to ask. */
+bool options_advise(struct options *o, struct facts *f, const struct schema *schema,
 	struct findings *found, struct report *r);
 
 struct command {
@@ -71,6 +74,7 @@ extern const struct command commands[]; /* ends with a NULL name */
 enum exit_status run_log(struct options *o);
 enum exit_status run_lint(struct options *o);
 enum exit_status run_plan(struct options *o);
+enum exit_status run_advise(struct options *o);
 enum exit_status run_rules(struct options *o);
 
 #endif

@@ -63,6 +63,21 @@ static void lint_text(struct facts *f, struct str text, uint32_t file)
 	}
 }
 
+bool lint_file(struct facts *f, struct input *in, const char *name)
+{
+	struct text t = {0};
+	struct err why;
+	bool ok = input_add(in, name, &why);
+
+	if (!ok)
+		fprintf(stderr, "pgassay: %s\n", why.text);
+	ok = ok && read_all(in->file.at[in->file.n - 1]->name, &t);
+	if (ok)
+		lint_text(f, text_slice(&t), (uint32_t)in->file.n - 1);
+	text_release(&t);
+	return ok;
+}
+
 enum exit_status run_lint(struct options *o)
 {
 	struct input in = {0};
@@ -76,19 +91,8 @@ enum exit_status run_lint(struct options *o)
 
 	if (!ok)
 		fprintf(stderr, "pgassay: which file?  `pgassay lint FILE.sql…`, or - for stdin\n");
-	for (size_t i = 0; ok && i < o->file.n; i++) {
-		struct text t = {0};
-		struct err why;
-		ok = strcmp(o->file.at[i], "-") == 0 || input_add(&in, o->file.at[i], &why);
-		if (!ok)
-			fprintf(stderr, "pgassay: %s\n", why.text);
-		if (strcmp(o->file.at[i], "-") == 0)
-			ok = input_add(&in, "-", &why);
-		ok = ok && read_all(in.file.at[in.file.n - 1]->name, &t);
-		if (ok)
-			lint_text(f, text_slice(&t), (uint32_t)in.file.n - 1);
-		text_release(&t);
-	}
+	for (size_t i = 0; ok && i < o->file.n; i++)
+		ok = lint_file(f, &in, o->file.at[i]);
 	if (ok)
 		schema = options_schema(o, &ok);
 	if (ok) {

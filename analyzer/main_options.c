@@ -55,6 +55,10 @@ static const struct option {
 		"bytes a thread takes at once (default 512)"},
 	{"doctor", 0, KIND_FLAG, NULL, AT(doctor), CMD_LOG,
 		"say what the log is and what it lacks, instead of a report"},
+	{"budget", 0, KIND_INT, "MB", AT(budget), CMD_ADVISE | CMD_LOG,
+		"with --dsn: the new indexes together are no larger"},
+	{"max-indexes", 0, KIND_INT, "N", AT(max_indexes), CMD_ADVISE | CMD_LOG,
+		"with --dsn: at most N new indexes"},
 	{"no-color", 0, KIND_FLAG, NULL, AT(no_color), CMD_ALL, "text without colours"},
 	{"help", 'h', KIND_FLAG, NULL, AT(help), CMD_ALL, "this text"},
 };

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Every index that could matter to one query: the planner, asked about each, decides.
+ *
+ * A plan names all conditions of the query, whichever scan or join they ended up at; for each
+ * table they are gathered from the whole plan, so that an index is found even where the present
+ * plan has no use for it (a hash join today, a nested loop with the index).
+ */
+#include "advise.h"
+
+#include <math.h>
+
+#include "plan.h"
+#include "schema.h"
+#include "sql.h"
+
+struct asker {
+	struct arena *a;
+	const struct plan *p;
+	const struct schema *schema;
+	const struct needed_columns *needed;
+	size_t n_needed;
+	struct candidates *out;
+	const struct plan_node *n; /* the scan at hand */
+	struct wants w;
+};
+
+static bool same(const struct candidate *a, const struct candidate *b)
+{
+	return str_eq(a->ddl, b->ddl);
+}
+
+static void put(struct asker *k, struct candidate *c)
+{
+	if (c->keys == 0 || candidate_existing(k->schema, c).n)
+		return;
+	candidate_finish(k->a, c, true);
+	for (size_t i = 0; i < k->out->at.n; i++)
+		if (same(&k->out->at.at[i], c))
+			return;
+	*VEC_PUSH(&k->out->at) = *c;
+}
+
+static struct candidate begin(const struct asker *k)
+{
+	return (struct candidate){
+		.schema = k->n->schema, .table = k->n->relation, .method = "btree"};
+}
+
+static bool has_key(const struct candidate *c, struct str expr)
+{
+	for (size_t i = 0; i < c->keys; i++)
+		if (str_eq(c->key[i].expr, expr))
+			return true;
+	return false;
+}
+
+static void add_want(struct candidate *c, const struct want *w)
+{
+	if (c->keys < INDEX_KEYS_MAX && !has_key(c, w->expr))
+		c->key[c->keys++] = (struct index_key){
+			.expr = w->expr, .is_expr = w->is_expr, .opclass = w->opclass};
+}
+
+static bool add_keys(struct asker *k, struct candidate *c, const struct plan_prop *list)
+{
+	struct index_key key;
+	bool any = false;
+
+	for (size_t i = 0; list && i < list->values; i++) {
+		if (!wants_key(k->a, list->value[i], k->n->alias, k->n->relation, &key))
+			return any;
+		if (c->keys == INDEX_KEYS_MAX || has_key(c, key.expr))
+			continue;
+		c->key[c->keys++] = key;
+		any = true;
+	}
+	return any;
+}
+
+/* The same with the other columns the query reads riding along. */
+static void put_covering(struct asker *k, const struct candidate *of)
+{
+	struct candidate c = *of;
+
+	for (size_t i = 0; i < k->n_needed; i++) {
+		const struct needed_columns *need = &k->needed[i];
+
+		if (!str_eq(need->alias, k->n->alias) || need->is_all)
+			continue;
+		for (size_t j = 0; j < need->columns; j++) {
+			struct str column = sql_quote_ident(k->a, need->column[j]);
+
+			if (has_key(&c, column))
+				continue;
+			if (c.includes == 6)
+				return;
+			c.include[c.includes++] = column;
+		}
+		if (c.includes)
+			put(k, &c);
+		return;
+	}
+}
+
+static void put_both(struct asker *k, struct candidate *c)
+{
+	put(k, c);
+	if (c->keys)
+		put_covering(k, c);
+}
+
+/* --- what the whole plan says of a table --------------------------------------------------- */
+
+static void gather(struct asker *k)
+{
+	static const char *const own[] = {"Filter", "Index Cond", "Recheck Cond"};
+	static const char *const joins[] = {"Hash Cond", "Merge Cond", "Join Filter"};
+
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		wants_add(k->a, &k->w, plan_get(k->a, k->n, own[i]), k->n->alias, k->n->relation);
+	for (size_t i = 0; i < k->n->children; i++) /* the bitmap index scans below */
+		if (k->n->child[i]->kind == PLAN_BITMAP_INDEX_SCAN)
+			wants_add(k->a, &k->w, plan_get(k->a, k->n->child[i], "Index Cond"),
+				  k->n->alias, k->n->relation);
+	for (size_t j = 0; j < k->p->nodes; j++)
+		for (size_t i = 0; i < ARRAY_LEN(joins); i++)
+			wants_add(k->a, &k->w, plan_get(k->a, k->p->node[j], joins[i]),
+				  k->n->alias, k->n->relation);
+	/* A nested loop's inner index names our column on its right side. */
+	for (size_t j = 0; j < k->p->nodes; j++)
+		if (k->p->node[j] != k->n && k->n->alias.n) {
+			struct str s = plan_get(k->a, k->p->node[j], "Index Cond");
+			struct str dotted = arena_printf(k->a, "%.*s.", STR_ARGS(k->n->alias));
+
+			if (s.n && str_find(s, dotted.p) < s.n)
+				wants_add(k->a, &k->w, s, k->n->alias, STR("\x01"));
+		}
+}
+
+static void add_equalities(const struct wants *w, struct candidate *c, int joins)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->at[i].kind == WANT_EQ && w->at[i].arm == 0 &&
+		    (joins < 0 || w->at[i].is_join == (joins > 0)))
+			add_want(c, &w->at[i]);
+}
+
+static void put_with_order(struct asker *k, const struct candidate *of)
+{
+	bool has_filter = plan_prop(k->n, "Filter") != NULL;
+
+	for (size_t i = 0; i < k->p->nodes; i++) {
+		const struct plan_prop *sort = plan_prop(k->p->node[i], "Sort Key");
+		const struct plan_prop *group = plan_prop(k->p->node[i], "Group Key");
+		struct candidate c = *of;
+
+		/* An order alone, past a filter, is a trap: the planner may walk all of it. */
+		if (sort && (c.keys || !has_filter) && add_keys(k, &c, sort))
+			put_both(k, &c);
+		c = *of;
+		if (group && add_keys(k, &c, group))
+			put_both(k, &c);
+	}
+}
+
+/* max(t.a), min(t.a): the last or first entry of an index on a. */
+static void put_extremes(struct asker *k, const struct candidate *of)
+{
+	for (size_t i = 0; i < k->p->nodes; i++) {
+		const struct plan_prop *output = plan_prop(k->p->node[i], "Output");
+
+		if (k->p->node[i]->kind != PLAN_AGGREGATE)
+			continue;
+		for (size_t j = 0; output && j < output->values; j++) {
+			struct candidate c = *of;
+			struct str s = str_trim(output->value[j]);
+			struct index_key key;
+
+			if (c.keys == INDEX_KEYS_MAX || !str_ends(s, ")") ||
+			    (!str_starts(s, "max(") && !str_starts(s, "min(")))
+				continue;
+			s = (struct str){s.p + 4, s.n - 5};
+			if (!wants_key(k->a, s, k->n->alias, k->n->relation, &key) ||
+			    has_key(&c, key.expr))
+				continue;
+			c.key[c.keys++] = key;
+			put(k, &c);
+		}
+	}
+}
+
+static void put_flags(struct asker *k, const struct candidate *of)
+{
+	for (size_t i = 0; i < k->w.n; i++)
+		if (k->w.at[i].kind == WANT_BOOL) {
+			struct candidate c = *of;
+
+			if (c.keys == 0)
+				add_want(&c, &k->w.at[i]);
+			c.where = k->w.at[i].predicate;
+			put(k, &c);
+		}
+}
+
+static void ask_table(struct asker *k)
+{
+	struct candidate eq = begin(k), join = begin(k), both = begin(k), none = begin(k), c;
+
+	k->w = (struct wants){0};
+	gather(k);
+	add_equalities(&k->w, &eq, 0);
+	add_equalities(&k->w, &join, 1);
+	both = join;
+	add_equalities(&k->w, &both, 0);
+	put_both(k, &eq);
+	put_both(k, &join);
+	put_both(k, &both);
+	c = eq;
+	add_equalities(&k->w, &c, 1);
+	put_both(k, &c);
+	for (size_t i = 0; i < k->w.n; i++) {
+		const struct want *w = &k->w.at[i];
+
+		c = begin(k);
+		add_want(&c, w);
+		if (w->method)
+			c.method = w->method;
+		put(k, &c);
+		if (w->is_join) { /* each join column, with the constants behind it */
+			add_equalities(&k->w, &c, 0);
+			put_both(k, &c);
+		}
+		if ((w->kind != WANT_RANGE && w->kind != WANT_PREFIX) || w->arm)
+			continue;
+		c = eq;
+		add_want(&c, w);
+		put_both(k, &c);
+		c = both;
+		add_want(&c, w);
+		put_both(k, &c);
+		for (size_t j = 0; j < k->w.n; j++) /* pairs, for others to share */
+			if (k->w.at[j].kind == WANT_EQ && k->w.at[j].arm == 0) {
+				c = begin(k);
+				add_want(&c, &k->w.at[j]);
+				add_want(&c, w);
+				put(k, &c);
+			}
+	}
+	put_with_order(k, &none);
+	put_with_order(k, &eq);
+	put_with_order(k, &both);
+	put_extremes(k, &none);
+	put_extremes(k, &eq);
+	put_flags(k, &eq);
+	put_flags(k, &none);
+}
+
+void advise_generously(struct arena *a, const struct plan *p, const struct schema *schema,
+		       const struct needed_columns *needed, size_t n, struct candidates *out)
+{
+	struct asker k = {.a = a, .p = p, .schema = schema, .needed = needed, .n_needed = n,
+			  .out = out};
+
+	for (size_t i = 0; i < p->nodes; i++) {
+		k.n = p->node[i];
+		if (k.n->relation.n && plan_is_scan(k.n) && k.n->kind != PLAN_FOREIGN_SCAN &&
+		    !str_starts(k.n->relation, "pg_"))
+			ask_table(&k);
+	}
+}
