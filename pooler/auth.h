@@ -59,6 +59,9 @@ struct scram_keys {
 	uint8_t server_key[SCRAM_KEY_LEN];
 };
 
+/* Can one exchange prove either? */
+bool scram_keys_same_salt(const struct scram_keys *a, const struct scram_keys *b);
+
 enum secret_kind {
 	SECRET_PLAIN,
 	SECRET_MD5,   /* text is "md5" and 32 hex digits */

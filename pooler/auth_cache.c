@@ -56,15 +56,9 @@ static bool place_is(const struct place *p, const char *topic, const char *name)
 /* The key's place; when it has none, the one it should take (place_is says no then). */
 static struct place *place_of(struct auth_cache *c, const char *topic, const char *name)
 {
-	uint64_t h = 1469598103934665603u;
-	struct place *set, *oldest;
+	uint64_t h = hash_keyed(topic, strlen(topic)) * 31 + hash_keyed(name, strlen(name));
+	struct place *set = &c->places[h & (PLACES - WAYS)], *oldest = set;
 
-	for (const char *p = topic; *p; p++)
-		h = (h ^ (uint8_t)*p) * 1099511628211u;
-	h *= 1099511628211u; /* "ab","c" is not "a","bc" */
-	for (const char *p = name; *p; p++)
-		h = (h ^ (uint8_t)*p) * 1099511628211u;
-	set = oldest = &c->places[(h ^ h >> 32) & (PLACES - WAYS)];
 	for (int i = 0; i < WAYS; i++) {
 		if (place_is(&set[i], topic, name))
 			return &set[i];

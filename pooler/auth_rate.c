@@ -20,7 +20,6 @@ struct bucket {
 struct auth_rate {
 	usec_t cost;  /* time that one failure takes to drain */
 	usec_t limit; /* how full it may be */
-	uint64_t key; /* random, so that nobody can aim at one set */
 	struct bucket buckets[SETS][WAYS];
 };
 
@@ -30,8 +29,6 @@ struct auth_rate *auth_rate_new(unsigned burst, unsigned per_minute)
 
 	r->cost = 60 * USEC_SEC / (per_minute ? per_minute : 1);
 	r->limit = r->cost * (burst ? burst : 1);
-	if (!secret_random((uint8_t *)&r->key, sizeof r->key))
-		log_die(LOG_PART_AUTH, "no random numbers from OpenSSL");
 	return r;
 }
 
@@ -41,15 +38,13 @@ void auth_rate_free(struct auth_rate **r)
 	*r = NULL;
 }
 
-static uint64_t who_is(const struct auth_rate *r, sa_family_t family, const uint8_t ip[16])
+static uint64_t who_is(sa_family_t family, const uint8_t ip[16])
 {
-	uint64_t h = r->key ^ family;
-	size_t n = family == AF_INET ? 4 : 8;
+	uint8_t who[9] = {(uint8_t)family};
+	uint64_t h;
 
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ ip[i]) * 1099511628211u;
-	h ^= h >> 29;
-	h *= 0x9e3779b97f4a7c15u;
+	memcpy(who + 1, ip, family == AF_INET ? 4 : 8);
+	h = hash_keyed(who, sizeof who);
 	return h ? h : 1;
 }
 
@@ -65,14 +60,14 @@ static struct bucket *find(struct auth_rate *r, uint64_t who)
 
 bool auth_rate_allows(struct auth_rate *r, sa_family_t family, const uint8_t ip[16], usec_t now)
 {
-	const struct bucket *b = find(r, who_is(r, family, ip));
+	const struct bucket *b = find(r, who_is(family, ip));
 
 	return !b || b->drained <= now || b->drained - now + r->cost <= r->limit;
 }
 
 void auth_rate_failed(struct auth_rate *r, sa_family_t family, const uint8_t ip[16], usec_t now)
 {
-	uint64_t who = who_is(r, family, ip);
+	uint64_t who = who_is(family, ip);
 	struct bucket *b = find(r, who), *set = r->buckets[who >> 32 & (SETS - 1)];
 
 	if (!b) {

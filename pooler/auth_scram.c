@@ -51,12 +51,6 @@ static void invent_keys(struct scram *s, const char *name, uint32_t iterations)
 	s->keys = &s->mock;
 }
 
-static bool same_exchange(const struct scram_keys *a, const struct scram_keys *b)
-{
-	return a->iterations == b->iterations && a->salt_len == b->salt_len &&
-	       memcmp(a->salt, b->salt, a->salt_len) == 0;
-}
-
 /* The `prefer`-th set of secrets with one salt, counted round. */
 static const struct scram_keys *choose_keys(const struct auth_user *u, unsigned prefer)
 {
@@ -67,7 +61,7 @@ static const struct scram_keys *choose_keys(const struct auth_user *u, unsigned 
 		const struct auth_secret *secret = &u->secrets[i];
 		bool is_new = secret->has_keys;
 		for (unsigned j = 0; j < n && is_new; j++)
-			is_new = !same_exchange(sets[j], &secret->keys);
+			is_new = !scram_keys_same_salt(sets[j], &secret->keys);
 		if (is_new)
 			sets[n++] = &secret->keys;
 	}
@@ -272,7 +266,7 @@ static bool prove(struct scram *s, const struct buf *auth, const uint8_t *proof)
 		(void)!proof_fits(&s->mock, auth, proof, client_key); /* the same work */
 	for (size_t i = 0; s->user && i < s->user->count; i++) {
 		const struct auth_secret *secret = &s->user->secrets[i];
-		if (!secret->has_keys || !same_exchange(&secret->keys, s->keys))
+		if (!secret->has_keys || !scram_keys_same_salt(&secret->keys, s->keys))
 			continue;
 		if (proof_fits(&secret->keys, auth, proof, client_key) && !ok) {
 			ok = true;

@@ -146,6 +146,12 @@ void secret_put_base64(struct buf *out, const uint8_t *p, size_t n)
 	out->len += (size_t)EVP_EncodeBlock((unsigned char *)out->data + out->len, p, (int)n);
 }
 
+bool scram_keys_same_salt(const struct scram_keys *a, const struct scram_keys *b)
+{
+	return a->iterations == b->iterations && a->salt_len == b->salt_len &&
+	       memcmp(a->salt, b->salt, a->salt_len) == 0;
+}
+
 /* --- forms ---------------------------------------------------------------- */
 
 #define SCRAM_PREFIX "SCRAM-SHA-256$"

@@ -114,12 +114,6 @@ struct auth_secret *auth_user_underived(const struct auth_user *u)
 	return NULL;
 }
 
-static bool same_salt(const struct scram_keys *a, const struct scram_keys *b)
-{
-	return a->iterations == b->iterations && a->salt_len == b->salt_len &&
-	       memcmp(a->salt, b->salt, a->salt_len) == 0;
-}
-
 unsigned auth_user_salts(const struct auth_user *u)
 {
 	unsigned sets = 0;
@@ -128,7 +122,7 @@ unsigned auth_user_salts(const struct auth_user *u)
 		bool first = u->secrets[i].kind != SECRET_MD5;
 		for (size_t j = 0; j < i && first; j++)
 			first = u->secrets[j].kind == SECRET_MD5 ||
-				!same_salt(&u->secrets[j].keys, &u->secrets[i].keys);
+				!scram_keys_same_salt(&u->secrets[j].keys, &u->secrets[i].keys);
 		sets += first;
 	}
 	return sets;

@@ -271,9 +271,7 @@ static void apply_keys(const struct auth_user *u, const struct auth_job *job)
 	for (size_t i = 0; u && i < u->count; i++) {
 		struct auth_secret *s = &u->secrets[i];
 		if (s->kind == SECRET_PLAIN && !s->has_keys &&
-			s->keys.iterations == job->keys.iterations &&
-			s->keys.salt_len == job->keys.salt_len &&
-			memcmp(s->keys.salt, job->keys.salt, s->keys.salt_len) == 0 &&
+			scram_keys_same_salt(&s->keys, &job->keys) &&
 			strcmp(s->text, job->password) == 0) {
 			s->keys = job->keys;
 			s->has_keys = true;

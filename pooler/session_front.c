@@ -400,11 +400,7 @@ static void on_helper_wake(void *arg)
 
 static struct list *question_bucket(const char *key)
 {
-	uint32_t h = 2166136261u;
-
-	for (; *key; key++)
-		h = (h ^ (uint8_t)*key) * 16777619u;
-	return &front.questions[h % ARRAY_LEN(front.questions)];
+	return &front.questions[hash_keyed(key, strlen(key)) % ARRAY_LEN(front.questions)];
 }
 
 enum step attempt_ask(struct attempt *a, const char *key, struct auth_job *job)

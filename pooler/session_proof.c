@@ -229,14 +229,13 @@ enum step proof_md5(struct attempt *a)
 
 /* --- SCRAM ---------------------------------------------------------------------------- */
 
+/* Which set of salts to try for this name from this address. */
 static uint8_t *scram_hint(struct attempt *a)
 {
-	uint32_t h = 2166136261u;
+	const struct login *l = a->login;
+	uint64_t h =
+		hash_keyed(l->user, strlen(l->user)) + hash_keyed(l->peer.ip, sizeof l->peer.ip);
 
-	for (const char *c = a->login->user; *c; c++)
-		h = (h ^ (uint8_t)*c) * 16777619u;
-	for (int i = 0; i < 16; i++)
-		h = (h ^ a->login->peer.ip[i]) * 16777619u;
 	return &front.scram_hint[h % ARRAY_LEN(front.scram_hint)];
 }
 
