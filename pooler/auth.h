@@ -128,6 +128,8 @@ struct auth_users *auth_users_ref(struct auth_users *u);
 void auth_users_drop(struct auth_users **u);
 const struct auth_user *auth_users_find(const struct auth_users *u, const char *name);
 size_t auth_users_count(const struct auth_users *u);
+/* Keys that `old` has derived already and that still fit (same name, same plain secret). */
+void auth_users_inherit(struct auth_users *u, const struct auth_users *old);
 const struct auth_user *auth_users_at(const struct auth_users *u, size_t i); /* i < count */
 /* Is there a secret that can answer an md5 challenge? */
 bool auth_users_have_md5(const struct auth_users *u);

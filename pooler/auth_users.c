@@ -378,3 +378,24 @@ unsigned auth_users_scram_only(const struct auth_users *u)
 	}
 	return n;
 }
+
+/* Takes over salt and keys where every secret is the same as before: a user's plain secrets
+ * share one salt, so it is all of them or none. */
+static void user_inherit(struct auth_user *u, const struct auth_user *old)
+{
+	if (!old || old->count != u->count)
+		return;
+	for (size_t i = 0; i < u->count; i++)
+		if (strcmp(u->secrets[i].text, old->secrets[i].text) != 0)
+			return;
+	for (size_t i = 0; i < u->count; i++) {
+		u->secrets[i].keys = old->secrets[i].keys;
+		u->secrets[i].has_keys = old->secrets[i].has_keys;
+	}
+}
+
+void auth_users_inherit(struct auth_users *u, const struct auth_users *old)
+{
+	for (size_t i = 0; i < u->count; i++)
+		user_inherit(&u->items[i], auth_users_find(old, u->items[i].name));
+}

@@ -234,6 +234,20 @@ static void query_answered(const struct auth_job *job, const struct conf_pooler 
 		clock_mono(), u && u->count ? p->auth_cache_ttl : p->auth_negative_ttl);
 }
 
+/* Keys derived from a plain secret go to that secret, if it is still the one. */
+static void apply_keys(const struct auth_user *u, const struct auth_job *job)
+{
+	for (size_t i = 0; u && i < u->count; i++) {
+		struct auth_secret *s = &u->secrets[i];
+		if (s->kind == SECRET_PLAIN && !s->has_keys &&
+			scram_keys_same_salt(&s->keys, &job->keys) &&
+			strcmp(s->text, job->password) == 0) {
+			s->keys = job->keys;
+			s->has_keys = true;
+		}
+	}
+}
+
 void fact_answered(const struct auth_job *job)
 {
 	const struct conf_pooler *p = &front.rules->conf->p;
@@ -241,6 +255,12 @@ void fact_answered(const struct auth_job *job)
 
 	if (job->failed)
 		log_line(LOG_PART_AUTH, LOG_LEVEL_ERROR, "%s: %s", job->topic, job->error);
+	if (strcmp(job->topic, "list") == 0) {
+		if (job->failed)
+			front.next_derived++;
+		else
+			apply_keys(auth_users_find(front.rules->users, job->user), job);
+	}
 	if (job->kind == AUTH_JOB_DERIVE || job->kind == AUTH_JOB_MATCH ||
 		job->kind == AUTH_JOB_PAM)
 		return; /* for one attempt, not for the tables */
@@ -265,20 +285,6 @@ void fact_answered(const struct auth_job *job)
 	}
 }
 
-/* Keys derived from a plain secret go to that secret, if it is still the one. */
-static void apply_keys(const struct auth_user *u, const struct auth_job *job)
-{
-	for (size_t i = 0; u && i < u->count; i++) {
-		struct auth_secret *s = &u->secrets[i];
-		if (s->kind == SECRET_PLAIN && !s->has_keys &&
-			scram_keys_same_salt(&s->keys, &job->keys) &&
-			strcmp(s->text, job->password) == 0) {
-			s->keys = job->keys;
-			s->has_keys = true;
-		}
-	}
-}
-
 void fact_apply(struct attempt *a, struct auth_job *job)
 {
 	switch (job->kind) {
@@ -294,4 +300,23 @@ void fact_apply(struct attempt *a, struct auth_job *job)
 	default:
 		break;
 	}
+}
+
+struct auth_job *fact_next_derivation(void)
+{
+	const struct front_rules *r = front.rules;
+	size_t n = auth_users_count(r->users);
+
+	for (; front.next_derived < n; front.next_derived++) {
+		const struct auth_user *u = auth_users_at(r->users, front.next_derived);
+		const struct auth_secret *s = auth_user_underived(u);
+		struct auth_job *job;
+		if (!s)
+			continue;
+		job = fact_job(AUTH_JOB_DERIVE, "list", u->name);
+		job->password = secret_strdup(s->text);
+		job->keys = s->keys;
+		return job;
+	}
+	return NULL;
 }

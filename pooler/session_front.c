@@ -403,6 +403,22 @@ static struct list *question_bucket(const char *key)
 	return &front.questions[hash_keyed(key, strlen(key)) % ARRAY_LEN(front.questions)];
 }
 
+static void post(struct auth_job *job)
+{
+	if (!front.helper)
+		front.helper = auth_helper_start(on_helper_wake, NULL);
+	auth_helper_post(front.helper, job);
+}
+
+/* One at a time, so that jobs of logins do not queue behind the whole list. */
+static void derive_next(void)
+{
+	struct auth_job *job = fact_next_derivation();
+
+	if (job)
+		post(job);
+}
+
 enum step attempt_ask(struct attempt *a, const char *key, struct auth_job *job)
 {
 	struct list *bucket = question_bucket(key), *it;
@@ -418,10 +434,8 @@ enum step attempt_ask(struct attempt *a, const char *key, struct auth_job *job)
 		q->key = mem_strdup(key);
 		list_init(&q->waiters);
 		list_push_back(bucket, &q->link);
-		if (!front.helper)
-			front.helper = auth_helper_start(on_helper_wake, NULL);
 		job->owner = q;
-		auth_helper_post(front.helper, job);
+		post(job);
 	}
 	a->resume = a->state;
 	attempt_enter(a, ATTEMPT_WAIT, 0);
@@ -439,6 +453,11 @@ static void on_helped(struct ev_loop *loop, ev_async *w, int events)
 		struct list waiters;
 
 		fact_answered(job);
+		if (!q) { /* the user list's turn */
+			auth_job_free(&job);
+			derive_next();
+			continue;
+		}
 		/* A step may ask again: the waiters leave the question before they run. */
 		list_init(&waiters);
 		list_push_back(&q->waiters, &waiters);
@@ -459,6 +478,16 @@ static void on_helped(struct ev_loop *loop, ev_async *w, int events)
 }
 
 /* --- the door -------------------------------------------------------------------------------- */
+
+/* Begins to derive the keys of the list's plain secrets, where clients may be asked for SCRAM. */
+static void front_derive(void)
+{
+	enum auth_type type = front.rules->conf->p.auth_type;
+
+	front.next_derived = 0;
+	if (type == AUTH_TYPE_SCRAM_SHA_256 || type == AUTH_TYPE_HBA)
+		derive_next();
+}
 
 static void share_users(struct auth_users *users)
 {
@@ -576,6 +605,7 @@ bool front_reload(const struct conf *conf, struct buf *err)
 	rules_drop(&front.rules);
 	front.rules = rules;
 	share_users(rules->users);
+	front_derive();
 	auth_cache_clear(front.cache);
 	set_rate(&conf->p);
 	return err->len == before;
@@ -583,6 +613,8 @@ bool front_reload(const struct conf *conf, struct buf *err)
 
 void front_resume(void)
 {
+	if (!front.accepting_on)
+		front_derive();
 	front.accepting_on = true;
 	accepting_set(true);
 }
@@ -633,7 +665,8 @@ void front_shutdown(void)
 		while (job) {
 			struct auth_job *next = job->next;
 			struct question *q = job->owner;
-			free(q->key);
+			if (q)
+				free(q->key);
 			free(q);
 			auth_job_free(&job);
 			job = next;

@@ -117,6 +117,7 @@ struct front {
 	struct list dead;	    /* to be freed when no callback runs */
 	struct list questions[256]; /* under way at the helper, by hash of their key */
 	struct auth_helper *helper; /* started by the first question */
+	size_t next_derived;	    /* plain secrets of the list before this user have their keys */
 	struct auth_cache *cache;
 	struct auth_rate *rate;
 	uint8_t scram_hint[4096]; /* which set of salts to try for a name and address */
@@ -180,5 +181,8 @@ enum step fact_ask(struct attempt *a, struct auth_job *job);
 /* An answer of the helper: what it means for the cache, then for each attempt that waits. */
 void fact_answered(const struct auth_job *job);
 void fact_apply(struct attempt *a, struct auth_job *job);
+/* The next plain secret of the user list without keys, as a job with topic "list"; NULL when all
+ * have them.  Logins are not to show by their time which names are listed. */
+struct auth_job *fact_next_derivation(void);
 
 #endif

@@ -58,6 +58,9 @@ static void rules_load_tables(struct front_rules *r, const struct front_rules *o
 	}
 	buf_free(&what);
 	r->has_md5 = auth_users_have_md5(r->users);
+	if (r->users && old && old->users && r->users != old->users &&
+		p->scram_iterations == old->conf->p.scram_iterations)
+		auth_users_inherit(r->users, old->users);
 }
 
 _Static_assert((int)SSLMODE_VERIFY_FULL == (int)TLS_VERIFY_FULL, "both have PgBouncer's six words");
