@@ -205,8 +205,8 @@
 	.at = {POOLER(suspend_timeout)},
 	.def = "10",
 	.unit = "s",
-	.help = "How long SUSPEND and `-R` wait for buffers to drain; connections that do not get "
-		"there are closed.",
+	.help = "How long SUSPEND waits for buffers to drain; connections that do not get there are "
+		"closed.",
 },
 {
 	.name = "peer_id",

@@ -206,7 +206,7 @@ static void collect(void *arg, struct obs_snapshot *s)
 	p->started = hub.started;
 	p->clients = (uint32_t)atomic_load(&hub.clients);
 	p->max_client_conn = (uint32_t)atomic_load(&hub.max_client_conn);
-	p->ready = p->healthy && !__atomic_load_n(&hub.stopping, __ATOMIC_RELAXED);
+	p->ready = p->healthy && !atomic_load(&hub.stopping);
 	p->reason = !p->healthy ? "a thread does not answer" : p->ready ? NULL : "shutting down";
 	if (hub.qlog)
 		qlog_counts(hub.qlog, &p->qlog);

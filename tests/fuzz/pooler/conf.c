@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * Fuzzes the configuration file: conf_ini.c, conf_build.c, conf_value.c, conf_check.c,
- * conf_fit.c, conf_report.c.  What loads must also survive being asked, compared, changed
- * and shown.  Text with %include is left out: it would read the machine's files.
+ * conf_fit.c, conf_target.c, conf_report.c.  What loads must also survive being asked, compared,
+ * changed and shown.  Text with %include is left out: it would read the machine's files.
  */
 #include "conf.h"
 
@@ -20,7 +20,16 @@ static void use(const struct conf *c)
 	struct conf_report report = {0};
 	const struct conf *other = conf_load_text("other", "", 0, &report);
 	struct buf out = {0};
+	struct conf_hosts hosts = {0};
+	struct log_options log = conf_log_options(c);
+	const char *min, *max;
 	size_t shown = 0;
+
+	if (log.level[LOG_PART_CONF] > LOG_LEVEL_NOISE)
+		abort();
+	conf_tls_range(c->p.client_tls_protocols, &min, &max);
+	if (!min || !max)
+		abort(); /* the check of the row lets none such through */
 
 	conf_each_setting(c, look, &shown);
 	conf_diff(c, other, &out);
@@ -33,10 +42,12 @@ static void use(const struct conf *c)
 
 		if (conf_database_find(c, db->name) != db || !conf_database_same_target(db, db))
 			abort();
+		conf_database_hosts(db, (unsigned)i, &hosts);
 		for (size_t j = 0; j < c->n_users && j < 4; j++)
 			if (conf_pool_min_open(c, db, &c->users[j]) < 0)
 				abort();
 	}
+	conf_hosts_release(&hosts);
 	conf_release(&other);
 	other = conf_set(c, "max_open", "7", &out);
 	if (other && other->p.max_open != 7)
