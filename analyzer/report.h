@@ -72,6 +72,8 @@ struct json_t *report_tree(struct report *r);
 struct str report_sql(struct report *r, struct str sql, size_t max);
 /* The SQL a shape is shown by. */
 struct str report_shape_sql(struct report *r, const struct shape *s);
+/* Why a statement was not parsed; libpg_query quotes the place, which may be a literal. */
+struct str report_reason(struct report *r, struct str why);
 /* Parameters for output: as they were, or STR_NONE when masked. */
 struct str report_params(struct report *r, const char *params);
 /* "postgresql.log:123" */

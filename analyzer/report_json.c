@@ -164,7 +164,7 @@ static json_t *json_shape(struct report *r, const struct shape *s)
 	js_set(o, "first", json_time(s->first_ts));
 	js_set(o, "last", json_time(s->last_ts));
 	if (s->unparsed.p)
-		js_set(o, "unparsed", js_str(s->unparsed));
+		js_set(o, "unparsed", js_str(report_reason(r, s->unparsed)));
 	for (size_t i = 0; i < s->tally.n; i++) {
 		const struct tally *t = &s->tally.at[i];
 		json_t *k = json_object_get(by, kinds[t->kind]);

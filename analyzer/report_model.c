@@ -118,6 +118,13 @@ struct str report_shape_sql(struct report *r, const struct shape *s)
 	return utf8_clean(&r->arena, s->norm);
 }
 
+struct str report_reason(struct report *r, struct str why)
+{
+	if (r->opt.mask)
+		why = str_before(why, str_find(why, " at or near"));
+	return utf8_clean(&r->arena, why);
+}
+
 struct str report_params(struct report *r, const char *params)
 {
 	if (r->opt.mask || !params)

@@ -1,0 +1,79 @@
+"""--literals mask: no literal and no parameter in any output.
+
+Canaries are planted in every lexical position a value can have in a log; with the option none
+comes out, in any format; without it they do (so that the test can fail)."""
+import json
+import os
+import subprocess
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PGASSAY = os.environ.get("PGASSAY_BIN", os.path.join(ROOT, "bin", "pgassay"))
+
+STATEMENTS = [
+    "SELECT * FROM users WHERE lower(email) = 'Canary0'",
+    "SELECT * FROM users WHERE email LIKE '%Canary1%' AND created_at::date = 'Canary2'",
+    "SELECT E'Canary3\\'x', U&'Canary4', $$Canary5$$, $t$Canary6$t$, B'101', X'AFCanary7' FROM t",
+    "SELECT * FROM t WHERE a IN ('Canary8', 'Canary9') AND b = ANY ('{Canary10}')",
+    "INSERT INTO t VALUES ('Canary11', 424242), ('Canary12', 434343)",
+    "UPDATE t SET a = 'Canary13'\n 'Canary14' WHERE total + 454545 > 464646",
+    "ALTER ROLE app PASSWORD 'Canary15'",
+    "SELECT data ->> 'Canary16' FROM t WHERE data @> '{\"Canary17\": 1}' -- Canary18",
+    "/* Canary19 */ SELECT * FROM t WHERE x = 'trunc Canary20",
+    "SELECT * FROM t WHERE date(created_at) = 'Canary21' AND note || 'Canary22' = 'Canary23'",
+    "COPY t FROM PROGRAM 'Canary24' WITH (DELIMITER 'C')",
+    "CREATE SUBSCRIPTION s CONNECTION 'host=x password=Canary25' PUBLICATION p",
+    "DO $do$ BEGIN PERFORM 'Canary26'; END $do$",
+    "SELECT interval 'Canary27', date 'Canary28', 'Canary29'::text, CAST('Canary30' AS text)",
+    "SELECT N'Canary31', 'a''Canary32', e'Canary33'",
+]
+
+
+def log(tmp_path):
+    lines, ms = [], 0
+    for i, q in enumerate(STATEMENTS):
+        t = f"2024-01-05 10:00:{i:02}.000 UTC [100] app@shop "
+        lines.append(t + f"LOG:  duration: {i + 1}.000 ms  statement: " + q.replace("\n", "\n\t"))
+    t = "2024-01-05 10:01:00.000 UTC [100] app@shop "
+    lines.append(t + "LOG:  duration: 1.000 ms  execute <unnamed>: SELECT * FROM t WHERE a = $1")
+    lines.append(t + "DETAIL:  parameters: $1 = 'Canary40'")
+    lines.append(t + "ERROR:  duplicate key value violates unique constraint \"t_pkey\"")
+    lines.append(t + "DETAIL:  Key (a)=(Canary41) already exists.")
+    lines.append(t + "STATEMENT:  INSERT INTO t VALUES ('Canary42')")
+    lines.append(t + "ERROR:  invalid input syntax for type integer: \"Canary43\"")
+    lines.append(t + "LOG:  duration: 2.000 ms  statement: BEGIN")
+    lines.append(t + "LOG:  duration: 2.000 ms  statement: SELECT id FROM posts WHERE title = 'Canary44' LIMIT 10")
+    for i in range(8):
+        lines.append(t + f"LOG:  duration: 2.000 ms  statement: SELECT * FROM comments WHERE post_id = 'Canary45{i}'")
+    lines.append(t + "LOG:  duration: 2.000 ms  statement: COMMIT")
+    lines.append(t + "LOG:  duration: 9.000 ms  plan:\n\tQuery Text: SELECT * FROM t WHERE a = 'Canary46'\n"
+                     "\tSeq Scan on t  (cost=0.00..9000.00 rows=5 width=4) (actual time=0.010..8.000 rows=5 loops=1)\n"
+                     "\t  Filter: (a = 'Canary47'::text)\n\t  Rows Removed by Filter: 99999")
+    path = tmp_path / "pg.log"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def run(path, fmt, literals):
+    got = subprocess.run([PGASSAY, "log", str(path), "-f", fmt, "--literals", literals, "--top", "0"], capture_output=True, text=True)
+    assert got.returncode == 0, got.stderr
+    return got.stdout + got.stderr
+
+
+FORMATS = [line.split()[0] for line in subprocess.run([PGASSAY, "log", "--help"], capture_output=True, text=True, check=True)
+           .stdout.split("formats:\n")[1].splitlines()]
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_no_canary_comes_out(fmt, tmp_path):
+    out = run(log(tmp_path), fmt, "mask")
+    leaked = sorted({w for w in ["Canary", "424242", "434343", "454545", "464646"] if w in out})
+    where = [out[max(0, i - 80):i + 20] for w in leaked for i in [out.index(w)]]
+    assert not leaked, where
+
+
+def test_kept_literals_do(tmp_path):
+    out = run(log(tmp_path), "json", "keep")
+    assert "Canary0" in out and "Canary40" in out
+    assert json.loads(out)["findings"]
