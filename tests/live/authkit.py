@@ -61,9 +61,9 @@ class Certificates:
     def path(self, name):
         return f"{self.dir}/{name}"
 
-    def make(self, name, cn, extension=None, days="30"):
+    def make(self, name, cn, extension=None, days="30", key=("rsa:2048",)):
         """NAME.key and NAME.crt for this common name, signed by the CA."""
-        self._run("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/O=shop/CN={cn}",
+        self._run("req", "-newkey", *key, "-nodes", "-subj", f"/O=shop/CN={cn}",
                   "-keyout", name + ".key", "-out", name + ".csr")
         extra = []
         if extension:

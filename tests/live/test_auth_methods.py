@@ -5,7 +5,9 @@ secrets from the user list, or asks for them with auth_query as a role that may 
 """
 import os
 import pwd
+import re
 
+import psycopg
 import pytest
 
 import cluster
@@ -235,3 +237,35 @@ def test_groups_of_the_hba_file(pooler, strict, certificates):
     check(p, certificates, "scrammer", None, "ok", ["tcp"])
     check(p, certificates, "hasher", PASSWORD, "ok", ["tcp"])
     check(p, certificates, "postgres", None, "refused", ["tcp"])
+
+
+@pytest.mark.parametrize("changes,what", [
+    ({"auth_type": "ldap"}, "(?i)ldap"),
+    ({"auth_type": "hba", "auth_hba_file": "hba.conf"}, "hba.conf:2: .*gss"),
+    ({"auth_type": "hba", "auth_hba_file": "nowhere.conf"}, "nowhere.conf"),
+    ({"auth_type": "hba", "auth_hba_file": "ldap.conf"}, "(?i)ldap"),
+    ({"auth_type": "scram-sha-256", "auth_file": "broken.txt"}, "broken.txt:1: "),
+    ({"auth_type": "cert"}, "client_tls_sslmode")])
+def test_what_cannot_work_is_said_when_it_is_configured(pooler, changes, what):
+    p = pooler(start=False, **changes)
+    p.write("hba.conf", "local all all trust\nhost all all all gss\n")
+    p.write("ldap.conf", "host all all all ldap ldapserver=x\n")
+    p.write("broken.txt", "app secret\n")
+    status, out, err = p.run("--check", p.config)
+    assert status == 1 and re.search(what, out + err), out + err
+    with pytest.raises(AssertionError, match=what):
+        p.start()
+    p.process = None
+
+
+def test_secrets_that_cannot_open_the_server_are_named(pooler, postgres):
+    """A SCRAM secret without a password, and a libpq that takes no keys."""
+    if psycopg.pq.version() >= 180000:
+        pytest.skip("this libpq takes keys")
+    p = pooler(start=False, auth_type="scram-sha-256")
+    p.write("userlist.txt", f'"app" "{scram_secret(cluster.PASSWORD)}"\n')
+    p.start()
+    p.log_contains('WARNING database "shop": clients whose secret is known only as a SCRAM secret')
+    assert verdict("psycopg", Target(p), "app", "wrong") == "refused"
+    said = CLIENTS["psycopg"](Target(p), "app", cluster.PASSWORD)
+    assert "password" in said and said != "ok"

@@ -6,8 +6,10 @@ import subprocess
 import threading
 import time
 
+import psycopg
 import pytest
 
+import cluster
 import wire
 from authkit import Certificates, Target, by_psycopg
 from pooler import SANITIZED, wait_until
@@ -304,6 +306,74 @@ def test_no_renegotiation_and_no_compression(pooler, certificates):
     assert "Secure Renegotiation IS supported" in done.stdout
     assert "no renegotiation" in done.stderr or "RENEGOTIATING" in done.stderr + done.stdout
     p.connect().close()
+
+
+KINDS = {"rsa": ("rsa:2048",), "ec": ("ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+         "pss": ("rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048"), "ed25519": ("ed25519",)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_channel_binding(pooler, certificates, kind):
+    """SCRAM-SHA-256-PLUS with every kind of key whose signature names a hash."""
+    certificates.make(kind, "localhost", "subjectAltName=DNS:localhost", key=KINDS[kind])
+    p = pooler(auth_type="scram-sha-256", **certificates.settings(
+        client_tls_key_file=certificates.path(kind + ".key"),
+        client_tls_cert_file=certificates.path(kind + ".crt")))
+    for wanted in ("disable", "prefer", "require"):
+        with psycopg.connect(p.dsn(user="app", password=cluster.PASSWORD, sslmode="require",
+                                   channel_binding=wanted)) as c:
+            assert c.execute("select 1").fetchone() == (1,)
+    with pytest.raises(psycopg.OperationalError, match="channel binding"):
+        psycopg.connect(p.dsn(user="app", password=cluster.PASSWORD, sslmode="disable",
+                              channel_binding="require"))
+
+
+def relay(a, b):
+    try:
+        while data := a.recv(65536):
+            b.sendall(data)
+    except OSError:
+        pass
+    finally:
+        for s in (a, b):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+def test_a_man_in_the_middle_is_found_out(pooler, certificates):
+    """He ends TLS with his own certificate and begins it anew: the binding does not fit."""
+    p = pooler(auth_type="scram-sha-256", auth_delay=0, **certificates.settings())
+    his = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    his.load_cert_chain(certificates.path("other.crt"), certificates.path("other.key"))
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            try:
+                client.recv(8)
+                client.sendall(b"S")
+                client = his.wrap_socket(client, server_side=True)
+                server = over_tls(p, certificates.context())
+            except OSError:
+                continue
+            for a, b in ((client, server), (server, client)):
+                threading.Thread(target=relay, args=(a, b), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    dsn = p.dsn(user="app", password=cluster.PASSWORD, sslmode="require",
+                port=listener.getsockname()[1])
+    with psycopg.connect(dsn + " channel_binding=disable") as c:
+        assert c.execute("select 1").fetchone() == (1,), "he reads along"
+    for wanted in ("prefer", "require"):
+        with pytest.raises(psycopg.OperationalError, match="channel binding|SCRAM"):
+            psycopg.connect(dsn + f" channel_binding={wanted}")
+    listener.close()
 
 
 def serial(p, certificates):
