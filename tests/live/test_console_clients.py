@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 import wire
-from pooler import wait_until
+from pooler import SANITIZED, wait_until
 from wire import ServerError
 
 SHOWS = ("POOLS", "CLIENTS", "SERVERS", "STATS", "TOTALS", "DATABASES", "USERS", "CONFIG", "LISTS",
@@ -188,7 +188,7 @@ def test_who_does_not_read_does_not_fill_memory(pooler):
                 c.socket.sendall(wire.query("SHOW CONFIG") * 10)
         except TimeoutError:
             pass
-        assert p.rss() - before < 20000
+        assert SANITIZED or p.rss() - before < 20000    # a sanitizer keeps what was freed
         assert p.show("VERSION"), "others are served meanwhile"
 
 
