@@ -25,7 +25,7 @@ PACKAGES_BUILD := gcc make libc6-dev pkg-config libev-dev libpq-dev libssl-dev l
 	libmicrohttpd-dev libsystemd-dev libpam0g-dev libpg-query-dev libprotobuf-c-dev \
 	libarchive-dev libjs-chart.js
 PACKAGES_DEMO := postgresql-15 postgresql-client-15 postgresql-15-hypopg python3-psycopg
-PACKAGES_CHECK := check clang clang-format-14 gcovr chromium pgbouncer python3-asyncpg python3-psycopg2 \
+PACKAGES_CHECK := check clang clang-format-14 dpkg-dev gcovr chromium pgbouncer python3-asyncpg python3-psycopg2 \
 	python3-pytest python3-pytest-timeout python3-pytest-xdist strace valgrind
 PACKAGES_DRIVERS := default-jdk-headless libpostgresql-jdbc-java
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK) $(PACKAGES_DRIVERS)
@@ -266,11 +266,17 @@ cover: ## unit and live tests with coverage; build/cover/index.html
 bindir ?= $(prefix)/bin
 mandir ?= $(prefix)/share/man
 docdir ?= $(prefix)/share/doc/pgsluice
+sysconfdir ?= $(prefix)/etc/pgsluice
+unitdir ?= $(prefix)/lib/systemd/system
 MAN1 := $(wildcard docs/*.1)
 MAN5 := $(wildcard docs/*.5)
 SAMPLES := $(wildcard pooler.conf.sample)
-.PHONY: install uninstall
-install: all ## install programs, manual pages and the sample (prefix, DESTDIR)
+# notify-reload came with systemd 253; before it, notify and a HUP.
+SYSTEMD_VERSION = $(shell pkg-config --modversion libsystemd 2>/dev/null || echo 0)
+UNIT_TYPE = $(if $(filter 1,$(shell [ $(SYSTEMD_VERSION) -ge 253 ] && echo 1)),notify-reload,notify)
+UNIT_RELOAD = $(if $(filter notify,$(UNIT_TYPE)),ExecReload=/bin/kill -HUP $$MAINPID,)
+.PHONY: install uninstall deb
+install: all ## install programs, manual pages, sample and systemd unit (prefix, DESTDIR)
 	$(INSTALL) -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(docdir)"
 	$(INSTALL) -m 755 $(PROGRAMS) "$(DESTDIR)$(bindir)"
 	$(if $(MAN1),$(INSTALL) -d "$(DESTDIR)$(mandir)/man1" && \
@@ -278,11 +284,22 @@ install: all ## install programs, manual pages and the sample (prefix, DESTDIR)
 	$(if $(MAN5),$(INSTALL) -d "$(DESTDIR)$(mandir)/man5" && \
 		$(INSTALL) -m 644 $(MAN5) "$(DESTDIR)$(mandir)/man5")
 	$(INSTALL) -m 644 README.md LICENSE $(SAMPLES) "$(DESTDIR)$(docdir)"
+	$(INSTALL) -d "$(DESTDIR)$(unitdir)"
+	sed -e 's|@TYPE@|$(UNIT_TYPE)|' -e 's|@RELOAD@|$(UNIT_RELOAD)|' -e 's|@BINDIR@|$(bindir)|' \
+		-e 's|@SYSCONFDIR@|$(sysconfdir)|' dist/pgsluice.service.in \
+		> "$(DESTDIR)$(unitdir)/pgsluice.service"
+	$(INSTALL) -m 644 dist/pgsluice.socket "$(DESTDIR)$(unitdir)"
+deb: all ## build an installable Debian package: build/deb/pgsluice_VERSION_ARCH.deb
+	rm -rf build/deb && mkdir -p build/deb
+	@$(MAKE) --no-print-directory install DESTDIR=build/deb/root prefix=/usr \
+		sysconfdir=/etc/pgsluice unitdir=/lib/systemd/system
+	dist/debian/build $(VERSION) build/deb
 uninstall: ## remove what install put there
 	rm -f $(foreach f,$(notdir $(PROGRAMS)),"$(DESTDIR)$(bindir)/$(f)")
 	rm -f $(foreach f,$(notdir $(MAN1)),"$(DESTDIR)$(mandir)/man1/$(f)")
 	rm -f $(foreach f,$(notdir $(MAN5)),"$(DESTDIR)$(mandir)/man5/$(f)")
 	rm -rf "$(DESTDIR)$(docdir)"
+	rm -f "$(DESTDIR)$(unitdir)/pgsluice.service" "$(DESTDIR)$(unitdir)/pgsluice.socket"
 
 .PHONY: clean
 clean: ## remove what was built

@@ -20,7 +20,6 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 struct command_line {
@@ -298,7 +297,7 @@ void main_shutdown(int how)
 	if (how <= daemon_state.stopping)
 		return;
 	if (!daemon_state.stopping) {
-		sd_notify(0, "STOPPING=1");
+		service_stopping();
 		front_pause();
 		if (limit && how < 3) {
 			ev_timer_init(&daemon_state.deadline, on_deadline, (double)limit / USEC_SEC, 0.);
@@ -341,7 +340,7 @@ static void setup_qlog(const struct conf *conf)
 
 /* --- reload --------------------------------------------------------------------------------- */
 
-bool main_reload(struct buf *err)
+static bool load_again(struct buf *err)
 {
 	struct conf_report report = {0};
 	const struct conf *fresh = conf_reload(hub.conf->p.conffile, hub.conf, &report);
@@ -394,6 +393,16 @@ bool main_apply(const struct conf *fresh, struct buf *err)
 	return true;
 }
 
+bool main_reload(struct buf *err)
+{
+	bool ok;
+
+	service_reloading();
+	ok = load_again(err);
+	service_reloaded(ok);
+	return ok;
+}
+
 static void on_signal(struct ev_loop *loop, ev_signal *sig, int revents)
 {
 	struct buf err = {0};
@@ -411,9 +420,7 @@ static void on_signal(struct ev_loop *loop, ev_signal *sig, int revents)
 		main_shutdown(3);
 		break;
 	case SIGHUP:
-		sd_notify(0, "RELOADING=1");
 		(void)!main_reload(&err);
-		sd_notify(0, "READY=1");
 		buf_free(&err);
 		break;
 	case SIGUSR1:
@@ -491,7 +498,7 @@ static void serve(const struct conf *conf)
 	front_resume();
 	log_line(LOG_PART_MAIN, LOG_LEVEL_INFO, "process up: pgsluice %s, %d workers, pid %d",
 		PGSLUICE_VERSION, hub.n_relays, (int)getpid());
-	sd_notify(0, "READY=1");
+	service_ready();
 	worker_run(&hub.front);
 	console_shutdown();
 	front_shutdown();

@@ -15,6 +15,11 @@ void main_shutdown(int how);
 void observe_start(const struct conf *conf);
 void observe_reload(const struct conf *conf); /* user and password */
 void observe_stop(void);
+/* What systemd is told (main_service.c). */
+void service_ready(void); /* and from now on that we live, when it has a watchdog */
+void service_reloading(void);
+void service_reloaded(bool ok);
+void service_stopping(void);
 /* Reads the settings file again.  All or nothing; the reason in *err. */
 bool main_reload(struct buf *err) MUSTCHECK;
 
