@@ -2,13 +2,14 @@
  *
  * The query statistics of one worker.
  *
- *   text --(exact-text cache)--> key --(slot table)--> shape_row
- *             miss: sql_lex()                miss: a free row, or one that the clock
- *                                                  hand finds unused; its counts go to
- *                                                  "other"
+ *   text --(cache: exact text, or skeleton)--> key --(slot table)--> shape_row
+ *             miss: sql_lex()                        miss: a free row, or one that the
+ *                                                    clock hand finds unused; its counts
+ *                                                    go to "other"
  *
  * A text that was seen before, as those of prepared statements and of simple queries
- * without literals are, costs one hash; another costs the lexer (about 2 ns a byte).
+ * without literals are, costs one hash; one that differs in numbers compared with costs a
+ * copy and another hash; any other costs the lexer (about 2 ns a byte).
  */
 #include "obs_queries_inner.h"
 
@@ -210,7 +211,7 @@ static struct shape_row *row_learn(
 
 	sql_lex(text, len, &s, NULL, 0);
 	key->shape = s.hash;
-	key->values = s.lit_hash;
+	key->values = s.literals;
 	r = row_find(q, s.hash);
 	if (UNLIKELY(!r)) {
 		char norm[TEXT_MAX];
@@ -220,16 +221,135 @@ static struct shape_row *row_learn(
 	return r;
 }
 
+/* --- the skeleton ----------------------------------------------------------- */
+
+#define SKELETON_MAX 512 /* longer texts go to the lexer unless seen before */
+
+/* What a byte means to the skeleton. */
+enum { PLAIN = 0, DIGIT, QUOTE, STOP, COMMENT };
+
+static const uint8_t meaning[256] = {
+	['0'] = DIGIT,
+	['1'] = DIGIT,
+	['2'] = DIGIT,
+	['3'] = DIGIT,
+	['4'] = DIGIT,
+	['5'] = DIGIT,
+	['6'] = DIGIT,
+	['7'] = DIGIT,
+	['8'] = DIGIT,
+	['9'] = DIGIT,
+	['\''] = QUOTE,
+	['"'] = QUOTE,
+	['\\'] = STOP,
+	['$'] = STOP,
+	['/'] = COMMENT,
+	['-'] = COMMENT,
+};
+
+static bool is_word(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_' || c == '.' || c == '$' || (unsigned char)c >= 0x80;
+}
+
+/* Does a comparison end before text[at]: = < > <= >= <> != and blanks?  No other operator. */
+static bool is_compared(const char *text, size_t at)
+{
+	size_t n = 0;
+
+	while (at > 0 && text[at - 1] == ' ')
+		at--;
+	while (at > 0 && strchr("=<>!+-*/~@#%^&|`?", text[at - 1]) && text[at - 1]) {
+		at--;
+		if (++n > 2)
+			return false;
+	}
+	switch (n) {
+	case 1:
+		return text[at] == '=' || text[at] == '<' || text[at] == '>';
+	case 2:
+		return memcmp(text + at, "<=", 2) == 0 || memcmp(text + at, ">=", 2) == 0 ||
+		       memcmp(text + at, "<>", 2) == 0 || memcmp(text + at, "!=", 2) == 0;
+	default:
+		return false;
+	}
+}
+
+/* A copy of the text in which whole numbers behind a comparison are one 0: texts with equal
+ * skeletons have one shape, so that `id = 17` costs the lexer once and not for each id.  Other
+ * literals stay: where the shape keeps them, or what they are, only the lexer knows.  Behind
+ * a comment and what might be an escape or a dollar quote nothing is changed any more. */
+static size_t skeleton(const char *text, size_t len, char *out)
+{
+	size_t at = 0, from = 0, n = 0, first;
+
+	while (at < len) {
+		char c = text[at];
+		switch (meaning[(unsigned char)c]) {
+		case DIGIT:
+			for (first = at; at < len && meaning[(unsigned char)text[at]] == DIGIT;
+				at++)
+				;
+			if ((at == len || !is_word(text[at])) && is_compared(text, first)) {
+				memcpy(out + n, text + from, first - from);
+				n += first - from;
+				out[n++] = '0';
+				from = at;
+			}
+			break;
+		case QUOTE:
+			for (at++; at < len && text[at] != c && text[at] != '\\'; at++)
+				;
+			if (at == len || text[at] == '\\')
+				at = len;
+			else
+				at++;
+			break;
+		case COMMENT: /* it may have quotes that are none */
+			at++;
+			if (at < len && text[at] == (c == '/' ? '*' : '-'))
+				at = len;
+			break;
+		case STOP:
+			at = len;
+			break;
+		default:
+			at++;
+		}
+	}
+	memcpy(out + n, text + from, len - from);
+	return n + len - from;
+}
+
+static struct cached_text *cached(struct queries *q, uint64_t hash)
+{
+	return &q->cache[hash & (CACHE_SIZE - 1)];
+}
+
+/* Whether two texts differ in their values is seen by the texts themselves. */
 void queries_key(struct queries *q, const char *text, size_t len, struct query_key *out)
 {
-	uint64_t exact = sql_hash_bytes(text, len, len);
-	struct cached_text *c = &q->cache[exact & (CACHE_SIZE - 1)];
+	uint64_t exact = sql_hash_bytes(text, len, len), bare;
+	struct cached_text *c = cached(q, exact);
+	char copy[SKELETON_MAX];
 
 	if (c->text != exact || c->key.shape == 0) {
-		row_learn(q, text, len, &c->key);
-		c->text = exact;
+		size_t n = len <= sizeof copy ? skeleton(text, len, copy) : len;
+		if (n != len || (len <= sizeof copy && memcmp(copy, text, len) != 0)) {
+			bare = sql_hash_bytes(copy, n, ~n);
+			c = cached(q, bare);
+			if (c->text != bare || c->key.shape == 0) {
+				row_learn(q, text, len, &c->key);
+				c->text = bare;
+			}
+		} else {
+			row_learn(q, text, len, &c->key);
+			c->text = exact;
+		}
 	}
-	*out = c->key;
+	out->shape = c->key.shape;
+	out->values = c->key.values ? exact : 0;
 }
 
 /* --- groups ----------------------------------------------------------------- */

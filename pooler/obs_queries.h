@@ -47,7 +47,7 @@ void queries_reset(struct queries *q);
 
 struct query_key {
 	uint64_t shape;	 /* 0: none */
-	uint64_t values; /* hash of the literals; 0: there are none */
+	uint64_t values; /* differs when the literals do; 0: there are none */
 };
 
 /* (worker) The key of a statement's text; may allocate when the shape is new. */

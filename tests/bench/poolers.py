@@ -50,6 +50,8 @@ class Running:
             conf += f"user = {cluster.unprivileged()[0]}\n"
         if "+log" in name:
             conf += f"query_log = {self.dir}/query.jsonl\nquery_log_min_duration = 0\n"
+        if "+track" in name:
+            conf += "track_queries = all\n"
         self._write("userlist.txt", '"trusty" ""\n"postgres" ""\n')
         self._write("pooler.conf", conf)
         binary = PGSLUICE if ours else PGBOUNCER
