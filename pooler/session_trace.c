@@ -12,9 +12,9 @@
 #define TRACE_MAX 4096 /* statements in flight that are traced; more are counted only */
 
 struct bound {
+	char *body;	    /* of Bind, and behind it the name: one allocation */
 	char *name;	    /* the statement's, as the client calls it; NULL: none bound */
 	struct prepared *p; /* its text, or NULL */
-	char *body;	    /* of Bind */
 	size_t body_len;
 };
 
@@ -35,16 +35,20 @@ struct traced {
 	size_t error_len;
 	uint64_t rows, bytes_in, bytes_out;
 	uint32_t server_pid;
+	char room[160]; /* `text`, when it is short */
 };
 
 struct trace {
 	struct qlog_session *session;
 	struct queries_client statistics;
 	struct traced *head, **tail;
+	struct traced *spare; /* the next one to use; NULL: none */
 	unsigned count;
 	uint32_t batch_in, batch_out; /* Syncs asked for, and answered */
 	usec_t waited_since;   /* when the wait began that has just ended; 0: none */
-	char *app;	       /* application_name as last recorded */
+	struct params *params; /* that `app` was looked up in */
+	const char *app;       /* application_name */
+	bool renamed;	       /* since the query log was last told */
 	char *before;	       /* inside a transaction: the beginning of its last statement */
 	uint64_t bytes_in;     /* of Parse and Bind before the next Execute */
 	uint32_t transaction;  /* our number of its transactions */
@@ -72,10 +76,20 @@ static struct relay *relay_of(const struct client *c)
 
 static void bound_clear(struct client *c, struct bound *b)
 {
-	free(b->name);
 	free(b->body);
 	prepared_drop(&relay_of(c)->prepared, &b->p);
 	memset(b, 0, sizeof *b);
+}
+
+static void bound_set(struct bound *b, const char *name, const char *body, size_t len)
+{
+	size_t n = strlen(name) + 1;
+
+	b->body = mem_alloc(len + n);
+	memcpy(b->body, body, len);
+	b->body_len = len;
+	b->name = b->body + len;
+	memcpy(b->name, name, n);
 }
 
 static struct trace *trace_of(struct client *c)
@@ -89,17 +103,38 @@ static struct trace *trace_of(struct client *c)
 	return t;
 }
 
+/* Its application_name; looked up when its parameters have changed. */
+static const char *app_of(struct client *c)
+{
+	struct trace *t = c->trace;
+	const char *app;
+
+	if (LIKELY(t->app && (t->params == c->params || !c->params)))
+		return t->app;
+	app = c->params ? params_value(c->params, "application_name") : NULL;
+	if (!app)
+		app = "";
+	if (t->app && strcmp(app, t->app) != 0) {
+		t->renamed = true;
+		queries_client_renamed(&t->statistics);
+	}
+	t->app = app; /* in the set that is kept now, before the old one goes */
+	if (t->params)
+		params_drop(&relay_of(c)->params, &t->params);
+	t->params = c->params ? params_ref(c->params) : NULL;
+	return t->app;
+}
+
 static void make_session(struct client *c, struct trace *t)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof ss;
 	struct net_addr a = {0};
 	char host[NET_ADDR_TEXT];
-	const char *app = params_value(c->params, "application_name");
 	struct qlog_session_info info = {
 		.user = c->lane->pool->user,
 		.dbname = c->lane->pool->database,
-		.application_name = app ? app : "",
+		.application_name = app_of(c),
 		.pid = client_pid(c),
 		.start = c->connected,
 		.number = c->id,
@@ -113,7 +148,6 @@ static void make_session(struct client *c, struct trace *t)
 		}
 	}
 	t->session = qlog_session_new(&info);
-	t->app = mem_strdup(info.application_name);
 }
 
 /* The beginning of a statement. */
@@ -125,7 +159,9 @@ static struct traced *begin(struct client *c, enum qlog_kind kind)
 
 	if (t->count >= TRACE_MAX)
 		return NULL;
-	d = mem_zalloc(sizeof *d);
+	d = t->spare ? t->spare : mem_alloc(sizeof *d);
+	t->spare = NULL;
+	memset(d, 0, offsetof(struct traced, room));
 	d->kind = kind;
 	d->wall = w->wall;
 	d->asked = d->linked = w->now;
@@ -179,7 +215,7 @@ void trace_query(struct client *c, const char *text, size_t have, size_t size, u
 		keep = gate->max_text;
 		d->truncated = true;
 	}
-	d->text = mem_alloc(keep + 1);
+	d->text = keep < sizeof d->room ? d->room : mem_alloc(keep + 1);
 	memcpy(d->text, text, keep);
 	d->text[keep] = '\0';
 	d->text_len = keep;
@@ -212,7 +248,7 @@ void trace_bind(struct client *c, const char *name, const char *body, size_t len
 		return;
 	t = trace_of(c);
 	bound_clear(c, &t->bound);
-	t->bound.name = mem_strdup(name);
+	bound_set(&t->bound, name, body, len);
 	p = client_statement_get(c, name);
 	if (!p && *name == '\0')
 		p = c->unnamed;
@@ -220,9 +256,6 @@ void trace_bind(struct client *c, const char *name, const char *body, size_t len
 		p->refs++;
 		t->bound.p = p;
 	}
-	t->bound.body = mem_alloc(len ? len : 1);
-	memcpy(t->bound.body, body, len);
-	t->bound.body_len = len;
 	t->bytes_in += len + WIRE_HEADER;
 }
 
@@ -342,7 +375,7 @@ static void count(struct client *c, struct traced *d)
 		.client = &t->statistics,
 		.user = c->lane->pool->user,
 		.database = c->lane->pool->database,
-		.application = params_value(c->params, "application_name"),
+		.application = app_of(c),
 		.text = d->bound.p ? d->bound.p->body : d->text,
 		.text_len = d->bound.p ? d->bound.p->text_len : d->text_len,
 		.transaction = d->transaction,
@@ -368,6 +401,7 @@ static void record(struct client *c, struct traced *d, usec_t taken)
 {
 	struct qlog_ring *ring = relay_of(c)->ring;
 	struct trace *t = c->trace;
+	const char *app;
 	uint32_t types[64];
 	struct qlog_statement q = {
 		.start = d->wall,
@@ -403,14 +437,12 @@ static void record(struct client *c, struct traced *d, usec_t taken)
 		q.text = d->text ? d->text : "";
 		q.text_len = d->text_len;
 	}
+	app = app_of(c);
 	if (!t->session)
 		make_session(c, t);
-	else if (strcmp(t->app, params_value(c->params, "application_name")
-				? params_value(c->params, "application_name") : "") != 0) {
-		free(t->app);
-		t->app = mem_strdup(params_value(c->params, "application_name"));
-		qlog_session_rename(ring, &t->session, t->app);
-	}
+	else if (t->renamed)
+		qlog_session_rename(ring, &t->session, app);
+	t->renamed = false;
 	q.session = t->session;
 	(void)!qlog_record(ring, &q); /* what does not fit is counted there */
 }
@@ -418,9 +450,13 @@ static void record(struct client *c, struct traced *d, usec_t taken)
 static void traced_free(struct client *c, struct traced *d)
 {
 	bound_clear(c, &d->bound);
-	free(d->text);
+	if (d->text != d->room)
+		free(d->text);
 	free(d->error);
-	free(d);
+	if (c->trace->spare)
+		free(d);
+	else
+		c->trace->spare = d;
 }
 
 /* What a transaction that does nothing did last, for SHOW WAITS. */
@@ -512,10 +548,7 @@ static void keep_suspended(struct client *c, const struct bound *b)
 	bound_clear(c, s);
 	if (!b->name)
 		return;
-	s->name = mem_strdup(b->name);
-	s->body = mem_alloc(b->body_len ? b->body_len : 1);
-	memcpy(s->body, b->body, b->body_len);
-	s->body_len = b->body_len;
+	bound_set(s, b->name, b->body, b->body_len);
 	s->p = b->p;
 	if (s->p)
 		s->p->refs++;
@@ -616,8 +649,9 @@ void trace_gone(struct client *c, enum close_reason why)
 		prepared_drop(&relay_of(c)->prepared, &t->described[i].p);
 	if (relay_of(c)->ring)
 		qlog_session_release(relay_of(c)->ring, &t->session);
-	free(t->app);
+	params_drop(&relay_of(c)->params, &t->params);
 	free(t->before);
+	free(t->spare);
 	free(t);
 	c->trace = NULL;
 }
