@@ -70,6 +70,22 @@ struct line {
 	struct buf scratch, value;
 };
 
+/* buf_put() for where there is room, as there nearly always is: a line is put together from
+ * forty pieces. */
+static inline void put_raw(struct buf *out, const void *p, size_t n)
+{
+	if (LIKELY(n && out->size - out->len >= n && out->cap == 0)) {
+		memcpy(out->data + out->len, p, n);
+		out->len += n;
+	} else {
+		buf_put(out, p, n);
+	}
+}
+
+/* A string constant, without its NUL. */
+#define put_lit(b, s) put_raw((b), (s), sizeof(s) - 1)
+
+void put_u64(struct buf *out, uint64_t v);
 void line_release(struct line *l);
 /* Appends the statement as one JSON line.  `number` is its line_num. */
 void line_put(struct line *l, struct buf *out, const struct qlog_statement *s, uint64_t number);

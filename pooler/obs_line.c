@@ -18,9 +18,7 @@
 
 /* --- pieces --------------------------------------------------------------- */
 
-#define put_lit(b, s) buf_put((b), (s), sizeof(s) - 1)
-
-static void put_u64(struct buf *out, uint64_t v)
+void put_u64(struct buf *out, uint64_t v)
 {
 	char tmp[20], *p = tmp + sizeof tmp;
 
@@ -28,7 +26,7 @@ static void put_u64(struct buf *out, uint64_t v)
 		*--p = (char)('0' + v % 10);
 		v /= 10;
 	} while (v);
-	buf_put(out, p, (size_t)(tmp + sizeof tmp - p));
+	put_raw(out, p, (size_t)(tmp + sizeof tmp - p));
 }
 
 static void put_ms(struct buf *out, uint64_t us)
@@ -37,7 +35,7 @@ static void put_ms(struct buf *out, uint64_t us)
 		(char)('0' + us % 10)};
 
 	put_u64(out, us / 1000);
-	buf_put(out, frac, sizeof frac);
+	put_raw(out, frac, sizeof frac);
 }
 
 /* The length of the UTF-8 character at s, 0 when it is none (overlong forms, surrogates
@@ -105,7 +103,7 @@ static void put_escape(struct buf *out, unsigned char c)
 	default:
 		n = 6;
 	}
-	buf_put(out, e, n);
+	put_raw(out, e, n);
 }
 
 /* How many bytes at the front of s need nothing: eight at a time. */
@@ -135,10 +133,10 @@ void json_put(struct buf *out, const char *text, size_t len)
 	buf_reserve(out, len + 8);
 	while (s < end) {
 		size_t n = plain_run(s, (size_t)(end - s));
-		buf_put(out, s, n);
+		put_raw(out, s, n);
 		s += n;
 		while (s < end && (n = utf8_len(s, (size_t)(end - s)))) {
-			buf_put(out, s, n);
+			put_raw(out, s, n);
 			s += n;
 		}
 		if (s == end)
@@ -156,7 +154,7 @@ void json_put(struct buf *out, const char *text, size_t len)
 static void put_key_text(struct buf *out, const char *key, const char *s, size_t len)
 {
 	put_lit(out, ",\"");
-	buf_put_str(out, key);
+	put_raw(out, key, strlen(key));
 	put_lit(out, "\":\"");
 	json_put(out, s, len);
 	put_lit(out, "\"");
@@ -165,7 +163,7 @@ static void put_key_text(struct buf *out, const char *key, const char *s, size_t
 static void put_key_u64(struct buf *out, const char *key, uint64_t v)
 {
 	put_lit(out, ",\"");
-	buf_put_str(out, key);
+	put_raw(out, key, strlen(key));
 	put_lit(out, "\":");
 	put_u64(out, v);
 }
@@ -243,9 +241,9 @@ static void put_stamp(struct line *l, struct buf *out, usec_t wall)
 		l->zone_len = strftime(l->zone, sizeof l->zone, " %Z", &tm);
 		l->second = second;
 	}
-	buf_put(out, l->stamp, l->stamp_len);
-	buf_put(out, frac, sizeof frac);
-	buf_put(out, l->zone, l->zone_len);
+	put_raw(out, l->stamp, l->stamp_len);
+	put_raw(out, frac, sizeof frac);
+	put_raw(out, l->zone, l->zone_len);
 }
 
 void line_release(struct line *l)
@@ -292,7 +290,7 @@ static void put_error_text(
 	if (!v || n == 0)
 		return;
 	put_lit(out, ",\"");
-	buf_put_str(out, key);
+	put_raw(out, key, strlen(key));
 	put_lit(out, "\":\"");
 	put_text(l, out, v, n);
 	put_lit(out, "\"");
@@ -448,18 +446,18 @@ void line_put(struct line *l, struct buf *out, const struct qlog_statement *s, u
 	put_lit(out, "{\"timestamp\":\"");
 	put_stamp(l, out, s->start + took);
 	put_lit(out, "\"");
-	buf_put(out, who->head, who->head_len);
+	put_raw(out, who->head, who->head_len);
 	put_u64(out, number);
 	if (s->tag && s->tag[0])
 		put_key_text(out, "ps", s->tag, tag_word(s->tag));
-	buf_put(out, who->mid, who->mid_len);
+	put_raw(out, who->mid, who->mid_len);
 	put_u64(out, s->transaction);
 	put_lit(out, "\",\"txid\":0");
 	if (s->error)
 		put_error(l, out, s, &cut);
 	else
 		put_duration(l, out, s, &cut);
-	buf_put(out, who->tail, who->tail_len);
+	put_raw(out, who->tail, who->tail_len);
 	if ((int64_t)s->query_id < 0) { /* PostgreSQL prints it signed */
 		put_lit(out, "-");
 		put_u64(out, -s->query_id);

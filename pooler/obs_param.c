@@ -47,20 +47,20 @@ static void put_quoted(struct buf *out, const char *s, size_t len, bool clipped)
 {
 	const char *end = s + len;
 
-	buf_put_u8(out, '\'');
+	put_lit(out, "'");
 	while (s < end) {
 		const char *q = memchr(s, '\'', (size_t)(end - s));
 		if (!q) {
-			buf_put(out, s, (size_t)(end - s));
+			put_raw(out, s, (size_t)(end - s));
 			break;
 		}
-		buf_put(out, s, (size_t)(q + 1 - s));
-		buf_put_u8(out, '\'');
+		put_raw(out, s, (size_t)(q + 1 - s));
+		put_lit(out, "'");
 		s = q + 1;
 	}
 	if (clipped)
-		buf_put_str(out, "...");
-	buf_put_u8(out, '\'');
+		put_lit(out, "...");
+	put_lit(out, "'");
 }
 
 /* '#0123456789abcdef': tells which values are equal and nothing else of them. */
@@ -115,15 +115,16 @@ bool param_put(struct line *l, struct buf *out, const void *bind, size_t len, co
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t size, f = format_count == 1 ? 0 : i;
 		bool binary = f < format_count && formats[2 * f + 1] == 1;
-		char name[16];
-		int n;
 
 		if (!read_u32(&r, &size) || (size != UINT32_MAX && (size_t)(r.end - r.p) < size))
 			return false;
-		n = snprintf(name, sizeof name, "%s$%u = ", i ? ", " : "", i + 1);
-		buf_put(out, name, (size_t)n);
+		if (i)
+			put_lit(out, ", ");
+		put_lit(out, "$");
+		put_u64(out, i + 1);
+		put_lit(out, " = ");
 		if (size == UINT32_MAX) {
-			buf_put_str(out, "NULL");
+			put_lit(out, "NULL");
 			continue;
 		}
 		put_value(l, out, i < type_count ? types[i] : 0, binary, (const char *)r.p, size);
