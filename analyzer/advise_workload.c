@@ -277,6 +277,28 @@ static void cost_candidates(struct workload *w)
 
 /* --- 2: the planner's answers ----------------------------------------------------------------------- */
 
+/* An order walked below a LIMIT, past a filter, by an index that finds nothing itself. */
+static bool is_trap(const struct plan_node *n)
+{
+	if ((n->kind != PLAN_INDEX_SCAN && n->kind != PLAN_INDEX_ONLY_SCAN) ||
+	    plan_prop(n, "Index Cond") || !plan_prop(n, "Filter"))
+		return false;
+	for (const struct plan_node *up = n->up; up; up = up->up)
+		if (up->kind == PLAN_LIMIT)
+			return true;
+	return false;
+}
+
+/* Does the plan fall into the trap by an index that is only tried? */
+static bool has_trap(const struct whatif *w, const struct plan *p)
+{
+	for (size_t k = 0; k < p->nodes; k++)
+		for (size_t j = 0; j < w->name.n; j++)
+			if (str_eq(p->node[k]->index, w->name.at[j]) && is_trap(p->node[k]))
+				return true;
+	return false;
+}
+
 /* Plans with these indexes; notes the cost under those it used. The used set goes to *used. */
 static double ask(struct workload *w, size_t at, const uint32_t *id, size_t n, uint32_t *used,
 		  size_t *n_used)
@@ -289,7 +311,7 @@ static double ask(struct workload *w, size_t at, const uint32_t *id, size_t n, u
 	p = whatif_plan(&w->whatif, &w->plans, q->sql, q->params);
 	*n_used = p ? whatif_used(&w->whatif, p, used) : 0;
 	cost = p ? p->root->total_cost : INFINITY;
-	if (*n_used && cost < q->before * MIN_GAIN)
+	if (*n_used && cost < q->before * MIN_GAIN && !has_trap(&w->whatif, p))
 		matrix_entry(w->matrix, at, used, *n_used, cost);
 	arena_reset(&w->plans);
 	return cost;
@@ -298,10 +320,11 @@ static double ask(struct workload *w, size_t at, const uint32_t *id, size_t n, u
 /* The candidates that could matter: on a table the plan reads, led by something it asks for. */
 static void find_concerned(struct workload *w, struct query *q)
 {
-	struct plan *p = whatif_plan(&w->whatif, &w->plans, q->sql, q->params);
 	struct candidates own = {0};
+	struct plan *p;
 
 	whatif_try(&w->whatif, NULL, 0);
+	p = whatif_plan(&w->whatif, &w->plans, q->sql, q->params);
 	if (p)
 		advise_generously(&w->plans, p, NULL, NULL, 0, &own);
 	for (size_t i = 0; i < w->pool.at.n && q->n_concerned < CONCERNED_MAX; i++) {
@@ -413,22 +436,10 @@ static struct choice choose(struct workload *w, const struct workload_limits *l)
 
 /* --- 4: proof ------------------------------------------------------------------------------------------ */
 
-/* An order walked below a LIMIT, past a filter, by an index that finds nothing itself. */
-static bool is_trap(const struct plan_node *n)
-{
-	if ((n->kind != PLAN_INDEX_SCAN && n->kind != PLAN_INDEX_ONLY_SCAN) ||
-	    plan_prop(n, "Index Cond") || !plan_prop(n, "Filter"))
-		return false;
-	for (const struct plan_node *up = n->up; up; up = up->up)
-		if (up->kind == PLAN_LIMIT)
-			return true;
-	return false;
-}
-
 /* Plans every query with all chosen; true: some were taken back and the choice must be redone. */
 static bool prove(struct workload *w, const struct choice *c)
 {
-	bool has_trap = false;
+	bool any = false;
 
 	whatif_try(&w->whatif, c->index, c->count);
 	for (size_t i = 0; i < w->query.n; i++) {
@@ -443,11 +454,11 @@ static bool prove(struct workload *w, const struct choice *c)
 				if (str_eq(p->node[k]->index, w->whatif.name.at[j]) &&
 				    is_trap(p->node[k])) {
 					w->barred[w->whatif.id.at[j]] = true;
-					has_trap = true;
+					any = true;
 				}
 		arena_reset(&w->plans);
 	}
-	return has_trap;
+	return any;
 }
 
 /* --- report ---------------------------------------------------------------------------------------------- */
@@ -554,6 +565,7 @@ static void report(struct workload *w, const struct choice *c, struct workload_r
 /* GIN and GiST cannot be tried: told with the queries that ask for them. */
 static void report_untried(struct workload *w)
 {
+	whatif_try(&w->whatif, NULL, 0);
 	for (size_t i = 0; i < w->pool.at.n; i++) {
 		const struct candidate *c = &w->pool.at.at[i];
 		struct index_advice *x = NULL;
