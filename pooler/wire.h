@@ -229,7 +229,7 @@ enum {
 	TEXT_BEGIN = 1 << 10,   /* the whole text is a plain BEGIN or START TRANSACTION */
 	TEXT_EXECUTE = 1 << 11, /* EXECUTE of a statement by SQL */
 	TEXT_CLOSE = 1 << 12,   /* CLOSE of a cursor, also ALL */
-	TEXT_LONG = 1 << 13,    /* too long to be read to its end */
+	TEXT_LONG = 1 << 13,    /* too long to be read to its end, or DO */
 	TEXT_SECRET = 1 << 14,  /* names a password: not for logs */
 	TEXT_DROP_TEMP = 1 << 15, /* DROP TABLE: a temporary one may be gone */
 	TEXT_UNLOCK = 1 << 16,    /* pg_advisory_unlock… */

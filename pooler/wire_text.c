@@ -132,6 +132,7 @@ static unsigned first_word_effect(const char *w)
 		{"unlisten", TEXT_UNLISTEN},
 		{"load", TEXT_LOAD},
 		{"close", TEXT_CLOSE},
+		{"do", TEXT_LONG}, /* its body is not read */
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
