@@ -284,6 +284,9 @@ usec_t pool_next_check(const struct shard *s, usec_t now)
 
 		at = sooner(at, w->since + s->lim.reserve_timeout, now);
 	}
+	if (s->n_waiting && s->n_caps)
+		at = sooner(at, list_first(&s->waiting, struct waiter, link)->since + POOL_CLAIM_AFTER,
+			now);
 	if (s->n_waiting || pool_open(s) < s->lim.min_open || (s->n_greeters && pool_open(s) == 0)) {
 		at = sooner(at, s->dial_after, now);
 		at = sooner(at, s->yield_until, now);
@@ -291,10 +294,21 @@ usec_t pool_next_check(const struct shard *s, usec_t now)
 	return at;
 }
 
+bool pool_may_claim(const struct shard *s, usec_t now)
+{
+	return s->n_waiting &&
+		now - list_first(&s->waiting, struct waiter, link)->since >= POOL_CLAIM_AFTER;
+}
+
 struct slot *pool_spare(struct shard *s, usec_t now)
 {
+	struct slot *oldest;
+
 	if (s->n_idle == 0 || s->n_waiting)
 		return NULL;
+	oldest = list_last(&s->idle, struct slot, link);
+	if (now - oldest->since < POOL_SPARE_AFTER)
+		return NULL;
 	s->yield_until = now + YIELD_TIME;
-	return list_last(&s->idle, struct slot, link);
+	return oldest;
 }

@@ -158,6 +158,14 @@ struct slot *pool_expired(struct shard *s, usec_t now, enum pool_fate *why);
  * by events only. */
 usec_t pool_next_check(const struct shard *s, usec_t now);
 
+/* A place moves to another shard only when somebody has waited there for so long, and from a
+ * connection that was idle for so long here: a login costs milliseconds, so that places that
+ * follow every ripple of the load cost more than they bring. */
+#define POOL_CLAIM_AFTER (20 * USEC_MSEC)
+#define POOL_SPARE_AFTER (5 * USEC_MSEC)
+
+/* May the shard that was refused a place claim one? */
+bool pool_may_claim(const struct shard *s, usec_t now);
 /* The longest idle slot, for whoever needs its place elsewhere, also below min_open; NULL
  * when none can be spared. */
 struct slot *pool_spare(struct shard *s, usec_t now);

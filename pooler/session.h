@@ -292,9 +292,11 @@ struct client {
 	ev_io io;
 	struct conn conn;
 	struct list all; /* lane->clients */
-	struct waiter waiter;
+	union {
+		struct waiter waiter;
+		struct mail reap; /* CLOSED: frees it at the end of the tick */
+	};
 	struct timer timer; /* whichever of its deadlines comes first */
-	struct mail reap;   /* frees it at the end of the tick */
 	struct lane *lane;
 	struct server *server;
 	struct chunk *in;  /* received, not yet processed */
@@ -318,8 +320,6 @@ struct client {
 	bool pinned;	   /* keeps its server: session state lives there */
 	bool notified;	   /* was told that it waits */
 	bool saw_request;  /* sends; for client_idle_timeout */
-	unsigned pin_effects; /* TEXT_* that pinned it */
-	usec_t pinned_since;
 };
 
 /* What a lane is given of a finished login; made on the front, used on the relay. */
@@ -392,6 +392,7 @@ struct server {
 	uint32_t left;	      /* rest of a message that is passed on as it comes */
 	unsigned dirty_effects;	 /* TEXT_* seen since the state was last known */
 	unsigned session_state;	 /* TEXT_* of the state that is known to live in it */
+	usec_t pinned_since;	 /* when that state pinned its client to it */
 	int cancels;	      /* cancel requests under way against it */
 	enum close_reason doomed_why; /* beside slot.doomed; 0: recycled */
 	bool litter;	      /* a statement under a client's own name was left there */

@@ -135,13 +135,12 @@ void audit_done(struct server *s, bool failed)
 		c->params = params_ref(a->params);
 		if (pins(s->lane)) {
 			if (!c->pinned && s->session_state) {
-				c->pinned_since = r->w.now;
+				s->pinned_since = r->w.now;
 				log_line(LOG_PART_SESSION, LOG_LEVEL_DEBUG,
 					"%s: pinned to server process %u: it holds session state",
 					client_who(c, who, sizeof who), s->pid);
 			}
 			c->pinned = s->session_state != 0;
-			c->pin_effects = s->session_state;
 		} else if (s->session_state) {
 			log_line(LOG_PART_SESSION, LOG_LEVEL_WARNING,
 				"%s: leaves session state on server process %u for whoever gets it next (on_session_feature)",

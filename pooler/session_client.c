@@ -675,7 +675,7 @@ void client_close(struct client *c, enum close_reason why, const char *detail)
 			(unsigned long long)((r->w.wall - c->connected) / USEC_SEC));
 	if (row->sqlstate && c->conn.fd >= 0)
 		say_goodbye(c, why, detail);
-	lane_forget(l, c);
+	lane_forget(l, c); /* the last use of c->waiter: c->reap takes its place */
 	c->state = CLIENT_CLOSED;
 	trace_gone(c, why);
 	ev_io_stop(r->w.loop, &c->io);

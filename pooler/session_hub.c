@@ -118,9 +118,9 @@ static int lanes_wanted(const struct conf_database *db, const struct conf_user *
 	int shards = conf_pool_shards(hub.conf, db, user);
 	int max_open = conf_pool_max_open(hub.conf, db, user);
 
-	/* auto: on as many workers as can have two connections each */
+	/* auto: on as many workers as can have four connections each */
 	if (shards == 0)
-		shards = max_open ? max_open / 2 : hub.n_relays;
+		shards = max_open ? max_open / 4 : hub.n_relays;
 	if (shards > hub.n_relays)
 		shards = hub.n_relays;
 	return shards > 0 ? shards : 1;

@@ -146,6 +146,8 @@ static void claim_place(struct lane *l)
 {
 	if (l->shard.starved == &l->pool->open && l->pool->n_lanes == 1)
 		return; /* all of them are ours already */
+	if (!pool_may_claim(&l->shard, l->relay->w.now))
+		return; /* lane_arm() comes back to it */
 	cap_claim_add(l->shard.starved, &l->claim, pool_open(&l->shard));
 	l->shard.claimed = l->shard.starved;
 	if (!atomic_exchange(&l->claim_wanted, true))

@@ -841,6 +841,55 @@ static bool defer_begin(struct client *c, const char *p, size_t size)
 	return true;
 }
 
+/* The same by the extended protocol: an unnamed Parse, Bind, perhaps Describe, Execute and
+ * Sync, and nothing else.  Answers the bytes dealt with, or 0. */
+static size_t defer_begin_extended(struct client *c, const char *p, size_t n)
+{
+	const struct pool_settings *set = &c->lane->set;
+	size_t size = wire_message_size(p), at = size;
+	bool described = false;
+	struct buf b = {0};
+	const char *text = p + WIRE_HEADER + 1, *tag;
+
+	if (!set->deferred_begin || c->begin || !renames(c) || set->mode == POOL_MODE_STATEMENT ||
+		p[0] != 'P' || size < WIRE_HEADER + 9 || size > 128 || size > n || p[WIRE_HEADER] ||
+		!may_begin(text) || !memchr(text, 0, size - WIRE_HEADER - 1))
+		return 0;
+	if (!(wire_text_effects(text, strlen(text)) & TEXT_BEGIN) ||
+		text + strlen(text) + 3 != p + size)
+		return 0;
+	/* Bind: unnamed to unnamed, no parameters */
+	if (n - at < 13 || p[at] != 'B' || memcmp(p + at + WIRE_HEADER, "\0\0\0\0", 4) != 0 ||
+		wire_message_size(p + at) < 13 || wire_message_size(p + at) > 15 ||
+		n - at < wire_message_size(p + at) || wire_u16(p + at + 9) != 0)
+		return 0;
+	at += wire_message_size(p + at);
+	if (n - at >= 7 && memcmp(p + at, "D\0\0\0\6P", 7) == 0) {
+		described = true;
+		at += 7;
+	}
+	if (n - at < 15 || p[at] != 'E' || wire_message_size(p + at) != 10 || p[at + 5] ||
+		memcmp(p + at + 10, "S\0\0\0\4", 5) != 0)
+		return 0;
+	at += 15;
+	prepared_drop(&c->lane->relay->prepared, &c->unnamed);
+	c->unnamed = prepared_intern(
+		&c->lane->relay->prepared, text, size - WIRE_HEADER - 1);
+	c->begin = mem_strdup(text);
+	tag = strcasestr(text, "start") ? "START TRANSACTION" : "BEGIN";
+	c->xact_since = c->since = c->lane->relay->w.now;
+	trace_answered(c, c->begin, tag);
+	wire_put_bare(&b, '1');
+	wire_put_bare(&b, '2');
+	if (described)
+		wire_put_bare(&b, 'n');
+	wire_put_complete(&b, tag);
+	wire_put_ready(&b, 'T');
+	client_send(c, b.data, b.len);
+	buf_free(&b);
+	return at;
+}
+
 /* Parse and Sync of a statement that servers of this pool have accepted before, or Close
  * and Sync of one that the client has: nobody is needed to answer that.  Answers the bytes
  * dealt with, or 0. */
@@ -946,7 +995,9 @@ static size_t feed_unlinked(struct client *c, const char *p, size_t n, bool *lin
 			at += size;
 			continue;
 		}
-		size = answer_prepare(c, p + at, n - at);
+		size = defer_begin_extended(c, p + at, n - at);
+		if (!size)
+			size = answer_prepare(c, p + at, n - at);
 		if (size) {
 			at += size;
 			continue;
