@@ -333,7 +333,7 @@ static void gather_pins(struct relay *r, struct buf *into, void *arg)
 		const struct client *c = list_entry(k, struct client, all);
 		struct row row;
 
-		if (!c->pinned)
+		if (!c->pinned || !c->server)
 			continue;
 		row = row_begin(into);
 		row_uint(&row, c->id);
@@ -341,10 +341,10 @@ static void gather_pins(struct relay *r, struct buf *into, void *arg)
 		row_text(&row, c->lane->pool->user);
 		row_text(&row, application_of(c));
 		console_put_peer(&row, c);
-		row_uint(&row, c->server ? c->server->pid : 0);
-		row_uint(&row, r->w.now - c->pinned_since);
-		row_uint(&row, c->server && !c->server->ledger.len ? r->w.now - c->since : 0);
-		put_pin_reasons(&row, c->pin_effects);
+		row_uint(&row, c->server->pid);
+		row_uint(&row, r->w.now - c->server->pinned_since);
+		row_uint(&row, !c->server->ledger.len ? r->w.now - c->since : 0);
+		put_pin_reasons(&row, c->server->session_state);
 		row_end(&row);
 	}
 }

@@ -408,7 +408,6 @@ static bool needs_body(char type)
 static size_t feed(struct server *s, const char *p, size_t n)
 {
 	struct gather g = {.copy = &relay_of(s)->w.scratch};
-	const struct entry *head;
 	const char *out;
 	size_t at = 0, len;
 	bool plain = !(s->client && s->client->trace);
@@ -441,9 +440,7 @@ static size_t feed(struct server *s, const char *p, size_t n)
 			break;
 		take = size < have ? size : have;
 		/* Nearly everything is part of an answer and changes nothing. */
-		head = ledger_head(&s->ledger);
-		if (LIKELY(plain && head && !(head->flags & (ENTRY_OURS | ENTRY_LOCAL)) &&
-			    ledger_is_part(head, type))) {
+		if (LIKELY(plain && ledger_pass(&s->ledger, type))) {
 			fate = FATE_FORWARD;
 		} else {
 			fate = on_message(s, type, p + at + WIRE_HEADER, take - WIRE_HEADER);

@@ -130,7 +130,24 @@ void ledger_release(struct ledger *l);
 
 /* Notes a message on its way to the server, or left out.  Call it in the order of the
  * stream, before the bytes are sent.  False: too much in flight (LEDGER_MAX). */
-bool ledger_push(struct ledger *l, enum entry_kind kind, unsigned flags, uint32_t tag) MUSTCHECK;
+bool ledger_push_slow(
+	struct ledger *l, enum entry_kind kind, unsigned flags, uint32_t tag) MUSTCHECK;
+
+MUSTCHECK static inline bool ledger_push(
+	struct ledger *l, enum entry_kind kind, unsigned flags, uint32_t tag)
+{
+	struct entry *e;
+
+	if (UNLIKELY(l->copying_in || l->skipping || l->len == l->size || kind == ENTRY_COPY_END))
+		return ledger_push_slow(l, kind, flags, tag);
+	if (kind == ENTRY_SYNC || kind == ENTRY_QUERY)
+		l->unsynced = false;
+	else if (kind >= ENTRY_PARSE && kind <= ENTRY_CLOSE && !(flags & ENTRY_LOCAL))
+		l->unsynced = true;
+	e = &l->ring[(l->head + l->len++) & (l->size - 1)];
+	*e = (struct entry){(uint8_t)kind, (uint8_t)flags, 0, tag};
+	return true;
+}
 
 enum ledger_verdict {
 	LEDGER_FORWARD,    /* part of an answer to the client */
@@ -173,6 +190,28 @@ extern const uint64_t ledger_part_types[];
 static inline bool ledger_is_part(const struct entry *e, char type)
 {
 	return type >= 64 && (ledger_part_types[e->kind] >> (type - 64) & 1);
+}
+
+/* The type that most often ends an answer to an entry of this kind; 0: never so simply. */
+extern const char ledger_end_type[];
+
+/* The short way for what is most frequent: a message of an answer to the client that changes
+ * nothing, or that ends an entry nobody wants to hear of.  False: use ledger_reply(). */
+static inline bool ledger_pass(struct ledger *l, char type)
+{
+	const struct entry *e = ledger_head(l);
+
+	if (UNLIKELY(!e || e->flags))
+		return false;
+	if (ledger_is_part(e, type))
+		return true;
+	if (ledger_end_type[e->kind] != type || l->copying_in || l->copied_in)
+		return false;
+	if (l->len > 1 && l->ring[(l->head + 1) & (l->size - 1)].kind == ENTRY_COPY_END)
+		return false;
+	l->head = (l->head + 1) & (l->size - 1);
+	l->len--;
+	return true;
 }
 
 /* Nothing owed, nothing open, not in a transaction. */

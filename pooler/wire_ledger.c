@@ -60,7 +60,7 @@ static bool ends_transaction(uint8_t kind)
 	return kind == ENTRY_SYNC || kind == ENTRY_QUERY || kind == ENTRY_FUNCTION;
 }
 
-bool ledger_push(struct ledger *l, enum entry_kind kind, unsigned flags, uint32_t tag)
+bool ledger_push_slow(struct ledger *l, enum entry_kind kind, unsigned flags, uint32_t tag)
 {
 	struct entry *e;
 
@@ -192,6 +192,19 @@ const uint64_t ledger_part_types[] = {
 	[ENTRY_DESCRIBE_PORTAL] = 0,
 	[ENTRY_EXECUTE] = BIT('D') | BIT('H') | BIT('d') | BIT('c'),
 	[ENTRY_CLOSE] = 0,
+	[ENTRY_SYNC] = 0,
+	[ENTRY_COPY_END] = 0,
+};
+
+const char ledger_end_type[] = {
+	[ENTRY_QUERY] = 0,
+	[ENTRY_FUNCTION] = 0,
+	[ENTRY_PARSE] = '1',
+	[ENTRY_BIND] = '2',
+	[ENTRY_DESCRIBE_STATEMENT] = 0,
+	[ENTRY_DESCRIBE_PORTAL] = 'T',
+	[ENTRY_EXECUTE] = 'C',
+	[ENTRY_CLOSE] = '3',
 	[ENTRY_SYNC] = 0,
 	[ENTRY_COPY_END] = 0,
 };
