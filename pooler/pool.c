@@ -284,9 +284,6 @@ usec_t pool_next_check(const struct shard *s, usec_t now)
 
 		at = sooner(at, w->since + s->lim.reserve_timeout, now);
 	}
-	if (s->n_waiting && s->n_caps)
-		at = sooner(at, list_first(&s->waiting, struct waiter, link)->since + POOL_CLAIM_AFTER,
-			now);
 	if (s->n_waiting || pool_open(s) < s->lim.min_open || (s->n_greeters && pool_open(s) == 0)) {
 		at = sooner(at, s->dial_after, now);
 		at = sooner(at, s->yield_until, now);
@@ -294,10 +291,11 @@ usec_t pool_next_check(const struct shard *s, usec_t now)
 	return at;
 }
 
-bool pool_may_claim(const struct shard *s, usec_t now)
+usec_t pool_claim_at(const struct shard *s)
 {
-	return s->n_waiting &&
-		now - list_first(&s->waiting, struct waiter, link)->since >= POOL_CLAIM_AFTER;
+	return s->n_waiting
+		? list_first(&s->waiting, struct waiter, link)->since + POOL_CLAIM_AFTER
+		: USEC_NEVER;
 }
 
 struct slot *pool_spare(struct shard *s, usec_t now)

@@ -164,8 +164,8 @@ usec_t pool_next_check(const struct shard *s, usec_t now);
 #define POOL_CLAIM_AFTER (20 * USEC_MSEC)
 #define POOL_SPARE_AFTER (5 * USEC_MSEC)
 
-/* May the shard that was refused a place claim one? */
-bool pool_may_claim(const struct shard *s, usec_t now);
+/* When may the shard that was refused a place claim one?  USEC_NEVER: nobody waits. */
+usec_t pool_claim_at(const struct shard *s);
 /* The longest idle slot, for whoever needs its place elsewhere, also below min_open; NULL
  * when none can be spared. */
 struct slot *pool_spare(struct shard *s, usec_t now);

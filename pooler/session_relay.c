@@ -146,8 +146,10 @@ static void claim_place(struct lane *l)
 {
 	if (l->shard.starved == &l->pool->open && l->pool->n_lanes == 1)
 		return; /* all of them are ours already */
-	if (!pool_may_claim(&l->shard, l->relay->w.now))
-		return; /* lane_arm() comes back to it */
+	if (l->relay->w.now < pool_claim_at(&l->shard)) {
+		timer_ensure(&l->relay->w.timers, &l->check, pool_claim_at(&l->shard));
+		return;
+	}
 	cap_claim_add(l->shard.starved, &l->claim, pool_open(&l->shard));
 	l->shard.claimed = l->shard.starved;
 	if (!atomic_exchange(&l->claim_wanted, true))
