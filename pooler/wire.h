@@ -140,7 +140,7 @@ MUSTCHECK static inline bool ledger_push(
 
 	if (UNLIKELY(l->copying_in || l->skipping || l->len == l->size || kind == ENTRY_COPY_END))
 		return ledger_push_slow(l, kind, flags, tag);
-	if (kind == ENTRY_SYNC || kind == ENTRY_QUERY)
+	if (kind == ENTRY_SYNC || kind == ENTRY_QUERY || kind == ENTRY_FUNCTION)
 		l->unsynced = false;
 	else if (kind >= ENTRY_PARSE && kind <= ENTRY_CLOSE && !(flags & ENTRY_LOCAL))
 		l->unsynced = true;
