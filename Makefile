@@ -48,6 +48,7 @@ CPPFLAGS += -D_GNU_SOURCE -DPGSLUICE_VERSION='"$(VERSION)"' -Ibuild/gen
 CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+CFLAGS_broken := -O0 -g
 CFLAGS_cover := -O0 -g --coverage
 CFLAGS_fuzz := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-omit-frame-pointer
 ifeq ($(FLAVOR),fuzz)
@@ -80,6 +81,12 @@ FUZZ_ANALYZER := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/analyzer/*.c))
 FUZZERS := $(FUZZ_POOLER) $(FUZZ_ANALYZER)
 TOOLS := $(B)/tests/integrity/integrity $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 FORMATTED := $(wildcard pooler/*.[ch] analyzer/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
+
+# A pooler with a ledger that lies: the integrity test must find it out.
+ifeq ($(FLAVOR),broken)
+POOLER_OBJ += $(B)/tests/integrity/broken/ledger.o
+$(BIN)/pgsluice: LDFLAGS += -Wl,--wrap=ledger_reply
+endif
 
 PROGRAMS := $(BIN)/pgsluice $(BIN)/pgassay
 
@@ -136,6 +143,10 @@ $(B)/gen/report_assets.o: build/gen/report_assets.c
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
+$(B)/tests/integrity/broken/%.o: tests/integrity/broken/%.c
+	@mkdir -p "$(@D)"
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(pooler_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(B)/pooler/%.o: pooler/%.c build/gen/sql_text.h
 	@mkdir -p "$(@D)"
 	$(call say,CC,$@)
@@ -230,7 +241,9 @@ check-drivers: ## run the scenarios of every client library
 	@tests/drivers/run
 soak: ## the integrity test with 200,000 interleavings, fuzzers for ten minutes each
 	@tests/deps --missing $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK)
-	@$(MAKE) --no-print-directory FLAVOR=asan all tools
+	@$(MAKE) --no-print-directory all tools
+	@$(MAKE) --no-print-directory FLAVOR=asan build/asan/bin/pgsluice
+	@$(MAKE) --no-print-directory FLAVOR=broken build/broken/bin/pgsluice
 	PGSLUICE_BIN=build/asan/bin/pgsluice tests/pytest tests/integrity --interleavings 200000
 	@$(MAKE) fuzz FUZZ_SECONDS=600
 bench: ## pgsluice beside PgBouncer: CPU, memory and system calls per transaction
@@ -242,6 +255,7 @@ bench: ## pgsluice beside PgBouncer: CPU, memory and system calls per transactio
 live: all ## run the live tests (PGSLUICE_BIN=… names another build)
 	@tests/pytest tests/live
 integrity: all tools ## try to make one client read another's rows
+	@$(MAKE) --no-print-directory FLAVOR=broken build/broken/bin/pgsluice
 	@tests/pytest tests/integrity
 rules: all ## run the analyzer's case files
 	@tests/rules/run

@@ -31,8 +31,12 @@
 
 #include <libpq-fe.h>
 
-struct options opt = {
-	.user = "trusty", .database = "shop", .clients = 16, .actions = 5000, .kill_ms = 25};
+struct options opt = {.user = "trusty",
+	.database = "shop",
+	.clients = 16,
+	.actions = 5000,
+	.kill_ms = 25,
+	.patience_ms = 30000};
 
 static atomic_long taken, refused, kills, ended;
 static atomic_bool finished;
@@ -514,7 +518,7 @@ static void usage(void)
 	fprintf(stderr,
 		"usage: integrity --port PORT [--user U] [--database D] [--clients N]\n"
 		"       [--actions N] [--seed N] [--direct CONNINFO --kill-ms N] [--prepared]\n"
-		"       [--without ACTION,...]\n");
+		"       [--without ACTION,...] [--patience-ms N]\n");
 	exit(2);
 }
 
@@ -523,7 +527,8 @@ static void read_options(int argc, char **argv)
 	static const struct option names[] = {{"port", 1, NULL, 'p'}, {"user", 1, NULL, 'u'},
 		{"database", 1, NULL, 'd'}, {"clients", 1, NULL, 'c'}, {"actions", 1, NULL, 'n'},
 		{"seed", 1, NULL, 's'}, {"direct", 1, NULL, 'D'}, {"kill-ms", 1, NULL, 'k'},
-		{"prepared", 0, NULL, 'P'}, {"without", 1, NULL, 'w'}, {0}};
+		{"prepared", 0, NULL, 'P'}, {"without", 1, NULL, 'w'},
+		{"patience-ms", 1, NULL, 't'}, {0}};
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -551,6 +556,9 @@ static void read_options(int argc, char **argv)
 			break;
 		case 'k':
 			opt.kill_ms = (int)strtol(optarg, NULL, 10);
+			break;
+		case 't':
+			opt.patience_ms = (int)strtol(optarg, NULL, 10);
 			break;
 		case 'w':
 			opt.without = optarg;

@@ -20,7 +20,6 @@ enum {
 	MAX_STEPS = 24,
 	NAME_SIZE = 28,
 	TAG_SIZE = 64,
-	PATIENCE_MS = 30000,
 };
 
 struct options {
@@ -30,6 +29,7 @@ struct options {
 	long actions;
 	uint64_t seed;
 	int kill_ms;
+	int patience_ms; /* how long an answer may take */
 	bool prepared;
 	const char *without; /* names of actions to leave out */
 };

@@ -234,8 +234,8 @@ int next_msg(struct client *c, struct msg *m)
 			c->in.len = have;
 			c->in_done = 0;
 		}
-		if (poll(&pfd, 1, PATIENCE_MS) == 0) {
-			violation(c, "no answer within %d s", PATIENCE_MS / 1000);
+		if (poll(&pfd, 1, opt.patience_ms) == 0) {
+			violation(c, "no answer within %d ms", opt.patience_ms);
 			return -1;
 		}
 		n = recv(c->fd, block, sizeof(block), 0);

@@ -33,6 +33,25 @@ def test_the_test_itself(postgres):
     assert done.returncode == 0, done.stdout + done.stderr[-4000:]
 
 
+@pytest.mark.ours
+def test_a_broken_ledger_is_found_out(postgres):
+    """A pooler that forgets what a server owes (FLAVOR=broken) must fail this test."""
+    binary = os.path.join(poolers.ROOT, "build/broken/bin/pgsluice")
+    p = poolers.Pooler(postgres, binary=binary, max_open=4).start()
+    try:
+        done = subprocess.run([TOOL, "--port", str(p.port), "--clients", "24", "--actions", "3000",
+                               "--prepared", "--patience-ms", "3000"],
+                              capture_output=True, text=True, timeout=100)
+        print(done.stdout + done.stderr)
+        assert done.returncode == 1, done.stdout
+        assert "VIOLATION" in done.stderr
+    finally:
+        p.process.kill()
+        p.process.wait()
+        p.process = None
+        p.close()
+
+
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name, clients, share, options, settings", RUNS,
                          ids=[r[0] for r in RUNS])

@@ -51,8 +51,9 @@ class Pooler:
     """
 
     def __init__(self, postgres, databases=None, users=None, raw=None, args=(), env=None,
-                 **settings):
+                 binary=None, **settings):
         self.postgres = postgres
+        self.binary = binary or BIN
         self.dir = cluster.scratch("pgsluice-it-")
         self.port = cluster.free_port()
         self.config = self.dir + "/pooler.conf"
@@ -107,7 +108,7 @@ class Pooler:
         can be run from a clone that only root may look into.
         """
         return (cluster.as_user() if STAND_IN else ["setpriv", "--pdeathsig", "KILL"]) + \
-            [BIN, *words]
+            [self.binary, *words]
 
     def environment(self):
         env = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
