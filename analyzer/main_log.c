@@ -4,6 +4,7 @@
  */
 #include "main.h"
 
+#include <jansson.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -127,10 +128,12 @@ static enum exit_status analyse(struct options *o, struct input *in, struct fact
 		return EXIT_USAGE;
 	r.opt.title = o->file.at[0];
 	rules_run(f, schema, &ro, &found, &r.unparsed);
+	r.plans = plans_of_log(o, f, schema, &found);
 	options_advise(o, f, schema, &found, &r);
 	status = options_report(o, &r);
 	if (status == EXIT_CLEAN)
 		status = understood(o, in, f);
+	json_decref(r.plans);
 	report_release(&r);
 	findings_release(&found);
 	schema_free(&schema);
@@ -160,7 +163,7 @@ enum exit_status run_log(struct options *o)
 		if (!ok)
 			fprintf(stderr, "pgassay: %s\n", why.text);
 		facts_finish(f);
-		status = analyse(o, &in, f);
+		status = o->doctor ? doctor(&in, f) : analyse(o, &in, f);
 		if (!ok && status == EXIT_CLEAN)
 			status = EXIT_INPUT;
 	}

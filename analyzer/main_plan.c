@@ -35,6 +35,8 @@ struct reader {
 	struct findings *found;
 	const struct schema *schema;
 	uint32_t file;
+	const struct shape *logged; /* the plan is auto_explain's, of this shape; NULL: a file's */
+	uint32_t logged_at;	    /* index of that shape */
 	VEC(struct seen) seen;
 	struct map seen_of; /* hash and shape -> index in seen */
 	size_t plans;
@@ -227,15 +229,22 @@ static void on_plan(void *ctx, struct arena *a, struct plan *p)
 {
 	struct reader *r = ctx;
 	struct place at = {r->file, (uint64_t)p->line};
-	struct seen *s = find_seen(r, plan_hash(p), shape_of(r, p, at));
+	uint32_t shape = r->logged ? r->logged_at : shape_of(r, p, at);
+	struct seen *s = find_seen(r, plan_hash(p), shape);
 	double ms = plan_num(p->elapsed_ms);
 	bool is_first = s->times == 0;
 	size_t first_index = r->found->index.n;
 	struct plan_findings found = {0};
 	struct candidates indexes = {0};
 
+	if (r->logged) {
+		at = r->logged->plan_at;
+		p->line = (int)at.line;
+		r->file = at.file;
+		ms = isnan(p->elapsed_ms) ? (double)r->logged->plan_time / 1000 : ms;
+	}
 	r->plans++;
-	s->times++;
+	s->times += r->logged ? r->logged->plans : 1;
 	s->total_ms += ms;
 	for (size_t i = 0; i < s->findings; i++)
 		r->found->at.at[s->first_finding + i].count = s->times;
@@ -358,6 +367,24 @@ static void release(struct reader *r)
 		json_decref(r->seen.at[i].plan);
 	VEC_RELEASE(&r->seen);
 	map_release(&r->seen_of);
+}
+
+json_t *plans_of_log(struct options *o, struct facts *f, const struct schema *schema,
+		     struct findings *found)
+{
+	struct reader r = {.o = o, .facts = f, .found = found, .schema = schema};
+	struct plan_counts counts = {0};
+	json_t *list;
+
+	for (uint32_t i = 0; i < f->shape.n; i++) {
+		r.logged = f->shape.at[i];
+		r.logged_at = i;
+		if (r.logged->plan)
+			plan_each(str_of(r.logged->plan), on_plan, &r, &counts);
+	}
+	list = json_plans(&r);
+	release(&r);
+	return list;
 }
 
 enum exit_status run_plan(struct options *o)

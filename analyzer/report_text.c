@@ -81,7 +81,7 @@ static void print_input(struct out *o)
 	uint64_t bytes = 0;
 	char from[32], to[32];
 
-	if (r->plans) {
+	if (r->plans && strcmp(r->command, "plan") == 0) {
 		fprintf(o->to, "%spgassay %s%s: %zu plans\n", ink(o, INK_BOLD), r->command,
 			ink(o, INK_NONE), json_array_size(r->plans));
 		return;

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * main_doctor: `pgassay log --doctor`: what the log is, what it lacks, and what to set so that
+ * every finding becomes possible.
+ */
+#include "main.h"
+
+struct doctor {
+	const struct input *in;
+	const struct facts *f;
+	bool ill;
+};
+
+static void good(const char *what)
+{
+	printf("  ok    %s\n", what);
+}
+
+static void bad(struct doctor *d, const char *what, const char *cure)
+{
+	d->ill = true;
+	printf("  LACKS %s\n        -> %s\n", what, cure);
+}
+
+static void say_files(const struct doctor *d)
+{
+	for (size_t i = 0; i < d->in->file.n; i++) {
+		const struct input_file *x = d->in->file.at[i];
+		printf("%s: %s, %llu bytes, %llu lines\n", x->name,
+			x->format ? x->format->name : "NOT RECOGNISED",
+			(unsigned long long)x->bytes, (unsigned long long)x->lines);
+		if (x->format && x->format->prefix)
+			printf("  log_line_prefix = '%s' fits %d %% of the lines with a severity\n",
+				prefix_text(x->format->prefix), x->prefix_fit);
+		if (!x->format)
+			printf("  -> give --prefix (SHOW log_line_prefix on the server) or --input\n");
+	}
+}
+
+static void say_classes(const struct doctor *d)
+{
+	uint64_t all = 0;
+
+	for (int c = 0; c < LOG_CLASSES; c++)
+		all += d->in->bytes[c];
+	printf("every byte:\n");
+	for (int c = 0; c < LOG_CLASSES; c++)
+		if (d->in->bytes[c])
+			printf("  %-15s %12llu bytes %5.1f %%  %llu entries\n",
+				log_class_name((enum log_class)c),
+				(unsigned long long)d->in->bytes[c],
+				100 * (double)d->in->bytes[c] / (double)all,
+				(unsigned long long)d->in->entries[c]);
+}
+
+static void say_settings(struct doctor *d)
+{
+	const struct facts *f = d->f;
+
+	printf("what findings need:\n");
+	if (f->statements == 0)
+		bad(d, "statements", "log_min_duration_statement = 0, or pgsluice's query_log");
+	else if (f->no_duration == f->statements)
+		bad(d, "durations: statements are logged by log_statement alone",
+			"log_min_duration_statement = 0 instead of log_statement = all");
+	else if (f->statements > 100 && f->min_usec >= 1000)
+		bad(d, "fast statements: none took less than a millisecond",
+			"log_min_duration_statement = 0; with a threshold or sampling "
+			"(log_statement_sample_rate) counts are lower bounds and N+1 loops are not seen");
+	else
+		good("statements with their durations, fast ones too");
+	if (f->has_session)
+		good("which session sent a statement");
+	else
+		bad(d, "the session of a statement: N+1 and transactions cannot be told",
+			"log_line_prefix = '%m [%p] %q%u@%d/%a '");
+	if (f->has_tx || f->has_vxid)
+		good("transactions");
+	else
+		bad(d, "transactions: no BEGIN was logged, no %v in the prefix",
+			"log_min_duration_statement = 0, and %v in log_line_prefix");
+	if (f->has_params)
+		good("parameters of prepared statements");
+	else
+		printf("  note  no parameters of prepared statements (log_parameter_max_length = 0, or "
+		       "the clients inline their values)\n");
+	if (f->group.n == 0)
+		bad(d, "users, databases, applications", "%u, %d and %a in log_line_prefix");
+	if (f->has_rows)
+		good("rows returned (pgsluice's query log)");
+	else
+		printf("  note  rows returned are not in PostgreSQL's logs: missing LIMITs are told from "
+		       "the text; pgsluice's query log has them\n");
+}
+
+enum exit_status doctor(const struct input *in, const struct facts *f)
+{
+	struct doctor d = {.in = in, .f = f};
+
+	say_files(&d);
+	say_classes(&d);
+	say_settings(&d);
+	return d.f->statements ? EXIT_CLEAN : EXIT_INPUT;
+}
