@@ -111,9 +111,11 @@ static const char *take_word(struct words *w, const char *p, const char *end)
 		w->kind[w->n] = WORD_SIGN;
 		put(w, *p++);
 	}
+	if (!w->error && w->used == sizeof w->bytes)
+		w->error = "the command is too long"; /* no room for the NUL of an empty word */
 	if (w->error)
 		return end;
-	w->bytes[w->used++] = '\0'; /* put() left room */
+	w->bytes[w->used++] = '\0';
 	w->n++;
 	return p;
 }

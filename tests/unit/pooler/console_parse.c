@@ -93,6 +93,12 @@ START_TEST(what_cannot_be_read_says_why)
 	ck_assert_ptr_nonnull(w.error);
 	begin("");
 	ck_assert(!next());
+	/* an empty string behind words that fill all room */
+	memset(longer, 'x', WORDS_BYTES - 1);
+	memcpy(longer + WORDS_BYTES - 1, " ''", 4);
+	begin(longer);
+	ck_assert(next());
+	ck_assert_ptr_nonnull(w.error);
 }
 END_TEST
 
