@@ -117,12 +117,15 @@ static int lanes_wanted(const struct conf_database *db, const struct conf_user *
 {
 	int shards = conf_pool_shards(hub.conf, db, user);
 	int max_open = conf_pool_max_open(hub.conf, db, user);
+	int max_idle = conf_pool_max_idle(hub.conf, db, user);
 
 	/* auto: on as many workers as can have four connections each */
 	if (shards == 0)
 		shards = max_open ? max_open / 4 : hub.n_relays;
 	if (shards > hub.n_relays)
 		shards = hub.n_relays;
+	if (max_idle && shards > max_idle)
+		shards = max_idle; /* each keeps at least one */
 	return shards > 0 ? shards : 1;
 }
 

@@ -53,12 +53,21 @@ struct lane *lane_new(struct relay *r, struct pool *pool)
 	return l;
 }
 
+/* This lane's part of a number that the pool's lanes share: the parts add up to it. */
+static int part_of(const struct lane *l, int total)
+{
+	int n = l->pool->n_lanes, k = 0;
+
+	while (k < n - 1 && l->pool->lanes[k] != l)
+		k++;
+	return total / n + (k < total % n);
+}
+
 void lane_configure(struct lane *l, const struct conf *conf, const struct conf_database *db)
 {
 	const struct conf_user *user = conf_user_find(conf, l->pool->user);
 	struct pool_settings *set = &l->set;
 	const struct conf_pooler *p = &conf->p;
-	int lanes = l->pool->n_lanes > 0 ? l->pool->n_lanes : 1;
 	bool same = l->conf && l->db && conf_database_same_target(l->db, db);
 
 	if (l->conf)
@@ -69,7 +78,7 @@ void lane_configure(struct lane *l, const struct conf *conf, const struct conf_d
 	set->limits = (struct pool_limits){
 		.max_open = conf_pool_max_open(conf, db, user),
 		.max_idle = conf_pool_max_idle(conf, db, user),
-		.min_open = (conf_pool_min_open(conf, db, user) + lanes - 1) / lanes,
+		.min_open = part_of(l, conf_pool_min_open(conf, db, user)),
 		.reserve = conf_pool_reserve_size(conf, db, user),
 		.queue_limit = conf_pool_queue_limit(conf, db, user),
 		.max_dialing = p->max_dialing,
@@ -79,8 +88,8 @@ void lane_configure(struct lane *l, const struct conf *conf, const struct conf_d
 		.retry = p->server_login_retry,
 		.round_robin = p->server_round_robin,
 	};
-	if (set->limits.max_idle == 0)
-		set->limits.max_idle = -1; /* the setting's word for all */
+	/* 0 is the setting's word for all */
+	set->limits.max_idle = set->limits.max_idle ? part_of(l, set->limits.max_idle) : -1;
 	if (set->limits.max_lifetime == 0)
 		set->limits.max_lifetime = 1; /* used once */
 	l->shard.lim = set->limits;
