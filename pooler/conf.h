@@ -186,6 +186,7 @@ struct conf_pooler {
 	const char *log_levels; /* list of part=level */
 	bool log_connections, log_disconnections, log_pooler_errors, log_stats;
 	usec_t stats_period;
+	bool console_old_columns;
 	bool syslog;
 	const char *syslog_ident, *syslog_facility;
 

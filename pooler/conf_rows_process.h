@@ -297,6 +297,15 @@
 	.help = "The window of the averages in SHOW STATS, and how often log_stats speaks.",
 },
 {
+	.name = "console_old_columns",
+	.type = CONF_BOOL,
+	.at = {POOLER(console_old_columns)},
+	.def = "0",
+	.help = "Append to SHOW STATS and SHOW DATABASES the columns that they had before PgBouncer "
+		"1.8: total_requests and reserve_pool. Debian 12's prometheus-pgbouncer-exporter "
+		"reads them and fails without, also against PgBouncer itself.",
+},
+{
 	.name = "syslog",
 	.type = CONF_BOOL,
 	.at = {POOLER(syslog)},

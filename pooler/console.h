@@ -115,6 +115,7 @@ struct console_row {
 	const char *name;    /* SHOW's second word, or the command */
 	const char *args;    /* for people: "[<db>]"; NULL: none */
 	const char *columns; /* NULL: no rows */
+	const char *old_columns; /* instead, with console_old_columns; NULL: the same */
 	enum console_right right;
 	int min_args, max_args;
 	void (*run)(struct request *q);

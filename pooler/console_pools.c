@@ -227,6 +227,8 @@ static void put_database(struct buf *rows, const struct conf_database *db, const
 	row_int(&r, hub_count_clients(name, NULL));
 	row_int(&r, state && state->paused);
 	row_int(&r, state && state->disabled);
+	if (c->p.console_old_columns)
+		row_int(&r, conf_pool_reserve_size(c, db, NULL));
 	row_end(&r);
 }
 
@@ -251,6 +253,8 @@ static void put_own_database(struct buf *rows)
 	row_int(&r, console_session_count);
 	row_int(&r, 0);
 	row_int(&r, 0);
+	if (hub.conf->p.console_old_columns)
+		row_int(&r, 0);
 	row_end(&r);
 }
 

@@ -113,6 +113,12 @@ static const struct console_row *find(const struct words *w, int *first)
 		: NULL;
 }
 
+static const char *columns_of(const struct console_row *row)
+{
+	return row->old_columns && hub.conf && hub.conf->p.console_old_columns ? row->old_columns
+										: row->columns;
+}
+
 const char *request_columns(const struct words *w)
 {
 	const struct console_row *row;
@@ -121,7 +127,7 @@ const char *request_columns(const struct words *w)
 
 	row = find(w, &first);
 	if (row)
-		return row->columns;
+		return columns_of(row);
 	p = is_show(w) ? parameter_shown(w) : NULL;
 	return p ? p->columns : NULL;
 }
@@ -348,7 +354,7 @@ void request_run(struct request *q)
 		request_done(q);
 		return;
 	}
-	q->answer.columns = q->row->columns;
+	q->answer.columns = columns_of(q->row);
 	if (q->row->right == RIGHT_ADMIN && !q->session->login->admin) {
 		request_fail(q, NULL, "Only users in admin_users may do that.", "admin access needed");
 		request_done(q);

@@ -160,6 +160,21 @@ static void show_nothing(struct request *q)
 	"wait_us_p99 q, wait_us_max q, bytes_in q, bytes_out q, first_seen s, "                    \
 	"last_seen s"
 
+#define STATS_COLUMNS \
+	"database s, total_server_assignment_count N, total_xact_count N, " \
+	"total_query_count N, total_received N, total_sent N, total_xact_time N, " \
+	"total_query_time N, total_wait_time N, total_client_parse_count N, " \
+	"total_server_parse_count N, total_bind_count N, " \
+	"avg_server_assignment_count N, avg_xact_count N, avg_query_count N, " \
+	"avg_recv N, avg_sent N, avg_xact_time N, avg_query_time N, " \
+	"avg_wait_time N, avg_client_parse_count N, avg_server_parse_count N, " \
+	"avg_bind_count N"
+#define DATABASE_COLUMNS \
+	"name s, host s, port i, database s, force_user s, pool_size i, " \
+	"min_pool_size i, reserve_pool_size i, server_lifetime i, pool_mode s, " \
+	"load_balance_hosts s, max_connections i, current_connections i, " \
+	"max_client_connections i, current_client_connections i, paused i, disabled i"
+
 const struct console_row console_shows[] = {
 	{.name = "help", .run = show_help, .help = "this list"},
 	{.name = "config", .run = show_config, .help = "settings",
@@ -167,10 +182,8 @@ const struct console_row console_shows[] = {
 	{.name = "settings", .run = show_settings, .help = "settings and where they come from",
 		.columns = "key s, value s, source s, note s"},
 	{.name = "databases", .run = show_databases, .help = "databases as configured",
-		.columns = "name s, host s, port i, database s, force_user s, pool_size i, "
-			   "min_pool_size i, reserve_pool_size i, server_lifetime i, pool_mode s, "
-			   "load_balance_hosts s, max_connections i, current_connections i, "
-			   "max_client_connections i, current_client_connections i, paused i, disabled i"},
+		.columns = DATABASE_COLUMNS,
+		.old_columns = DATABASE_COLUMNS ", reserve_pool i"},
 	{.name = "pools", .run = show_pools, .help = "clients and servers of each pool, counted",
 		.columns = "database s, user s, cl_active i, cl_waiting i, cl_active_cancel_req i, "
 			   "cl_waiting_cancel_req i, sv_active i, sv_active_cancel i, "
@@ -208,14 +221,8 @@ const struct console_row console_shows[] = {
 	{.name = "dns_zones", .run = show_nothing, .help = "always empty: libpq resolves names",
 		.columns = "zonename s, serial q, count i"},
 	{.name = "stats", .run = show_stats, .help = "totals and averages by database",
-		.columns = "database s, total_server_assignment_count N, total_xact_count N, "
-			   "total_query_count N, total_received N, total_sent N, total_xact_time N, "
-			   "total_query_time N, total_wait_time N, total_client_parse_count N, "
-			   "total_server_parse_count N, total_bind_count N, "
-			   "avg_server_assignment_count N, avg_xact_count N, avg_query_count N, "
-			   "avg_recv N, avg_sent N, avg_xact_time N, avg_query_time N, "
-			   "avg_wait_time N, avg_client_parse_count N, avg_server_parse_count N, "
-			   "avg_bind_count N"},
+		.columns = STATS_COLUMNS,
+		.old_columns = STATS_COLUMNS ", total_requests N"},
 	{.name = "stats_totals", .run = show_stats_totals, .help = "totals by database",
 		.columns = "database s, server_assignment_count N, xact_count N, query_count N, "
 			   "bytes_received N, bytes_sent N, xact_time N, query_time N, wait_time N, "

@@ -181,6 +181,8 @@ static void put_database(struct request *q, const char *database, unsigned what)
 		row_uint(&r, field_get(&now, i));
 	for (size_t i = 0; i < ARRAY_LEN(fields) && (what & AVERAGES); i++)
 		row_uint(&r, average(&now, old, span, i));
+	if (what == (TOTALS | AVERAGES) && hub.conf->p.console_old_columns)
+		row_uint(&r, stats_get(&now.query_count));
 	row_end(&r);
 }
 

@@ -1,4 +1,8 @@
-"""Debian's prometheus-pgbouncer-exporter, unchanged, against our console."""
+"""Debian's prometheus-pgbouncer-exporter, unchanged, against our console.
+
+Debian 12's reads columns that PgBouncer dropped in 1.8 (it fails against PgBouncer 1.18 from
+the same Debian), hence console_old_columns.
+"""
 import re
 import shutil
 import subprocess
@@ -12,9 +16,10 @@ from pooler import wait_until
 EXPORTER = shutil.which("prometheus-pgbouncer-exporter")
 
 
+@pytest.mark.ours
 @pytest.mark.skipif(not EXPORTER, reason="prometheus-pgbouncer-exporter is not installed")
 def test_exporter(pooler):
-    p = pooler()
+    p = pooler(console_old_columns=1)
     port = cluster.free_port()
     with p.wire() as a:
         for _ in range(5):
@@ -35,14 +40,10 @@ def test_exporter(pooler):
                     return None
             text = wait_until(scrape, 20)
             values = dict(re.findall(r"^(pgbouncer_\S+) (\S+)$", text, re.M))
-            assert float(values['pgbouncer_stats_queries_total{database="shop"}']) >= 6, text
-            assert values['pgbouncer_pools_client_active_connections{database="shop",'
-                          'user="trusty"}'] == "1.0"
-            assert values['pgbouncer_pools_server_active_connections{database="shop",'
-                          'user="trusty"}'] == "1.0"
-            assert float(values["pgbouncer_lists_databases"]) >= 3
-            assert 'pgbouncer_databases_database_pool_size{database="shop"}' in values or \
-                any(k.startswith("pgbouncer_databases_") for k in values)
+            assert float(values['pgbouncer_requests_total{database="shop"}']) >= 5, text
+            assert values['pgbouncer_active_clients{database="shop",user="trusty"}'] == "1.0"
+            assert values['pgbouncer_pool_size{database="shop"}'] == "5.0"
+            assert values['pgbouncer_reserve_pool{database="shop"}'] == "0.0"
             assert scrape(), "and again, over the same connection"
         finally:
             process.terminate()
