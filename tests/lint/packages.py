@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 """packages.py - the README's dependency table and the Makefile's PACKAGES agree."""
+import os
 import re
 import subprocess
 import sys
 
 
 def main():
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
     out = subprocess.run(["make", "-s", "print-packages"], capture_output=True, text=True,
-                         check=True)
+                         check=True, env=env)
     made = set(out.stdout.split())
     with open("README.md", encoding="utf-8") as f:
         text = f.read().split("## Dependencies")[1].split("\n## ")[0]
