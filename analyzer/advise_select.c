@@ -12,7 +12,9 @@
  *	   out until it fits;
  *	3. a lower bound is climbed to (advise_bound.c): its fractional set is one more start,
  *	   shows which indexes are in doubt, and proves many not worth another look;
- *	4. from the best, again and again: some indexes out (some of them barred for a while) or
+ *	4. the same once more among the few indexes that the bound holds a trace of, where a
+ *	   step costs a fraction;
+ *	5. from the best, again and again: some indexes out (some of them barred for a while) or
  *	   a strange one in, refill, improve; kept when it is not worse, until the effort is
  *	   spent or the bound is reached.
  * Combinations that save only when several indexes are there enter the greedy steps as units.
@@ -27,7 +29,9 @@
 #include "advise.h"
 #include "advise_matrix.h"
 
-#define DEFAULT_EFFORT 200000000u
+#define DEFAULT_EFFORT 180000000u
+#define KERNEL_MIN     60
+#define KERNEL_MAX     400
 static const double slopes[] = {0, 0.25, 0.5, 0.75, 1, 1.25};
 #define SLOPES (sizeof(slopes) / sizeof(slopes[0]))
 
@@ -37,6 +41,8 @@ struct search {
 	struct tray *t;
 	uint32_t *useful; /* the indexes worth looking at that could fit at all */
 	size_t n_useful;
+	uint32_t *unit; /* entries that need several indexes and may enter a fill as one */
+	size_t n_unit;
 	double *price[SLOPES]; /* 1 / bytes^slope of each index */
 	bool *best;	       /* the best set so far */
 	double best_total;
@@ -140,27 +146,24 @@ static uint32_t best_unit(struct search *s, size_t slope, double *score)
 {
 	uint32_t best = UINT32_MAX;
 
-	for (size_t q = 0; q < s->m->queries; q++)
-		for (uint32_t k = s->m->query_at[q]; k < s->m->query_at[q + 1]; k++) {
-			const struct matrix_entry *e = s->m->entry + k;
-			uint64_t bytes;
-			double saving;
+	s->t->work += s->n_unit;
+	for (size_t k = 0; k < s->n_unit; k++) {
+		const struct matrix_entry *e = s->m->entry + s->unit[k];
+		uint64_t bytes;
+		double saving;
 
-			s->t->work++;
-			if (e->cost >= s->t->cost[q])
-				break;
-			if (s->t->missing[e->combo] < 2)
-				continue;
-			saving = unit_saving(s, e, &bytes);
-			if (saving <= 1e-9 * s->t->total ||
-			    !room_for(s, bytes, s->t->missing[e->combo]))
-				continue;
-			saving *= pow(bytes ? bytes : 1, -slopes[slope]);
-			if (saving <= *score)
-				continue;
-			*score = saving;
-			best = k;
-		}
+		if (e->cost >= s->t->cost[e->query] || s->t->missing[e->combo] < 2)
+			continue;
+		saving = unit_saving(s, e, &bytes);
+		s->t->work += 4;
+		if (saving <= 1e-9 * s->t->total || !room_for(s, bytes, s->t->missing[e->combo]))
+			continue;
+		saving *= pow(bytes ? bytes : 1, -slopes[slope]);
+		if (saving <= *score)
+			continue;
+		*score = saving;
+		best = s->unit[k];
+	}
 	return best;
 }
 
@@ -293,16 +296,21 @@ static void improve(struct search *s)
 	keep_best(s);
 }
 
-/* Greedy ways to begin, not improved: only the best of them is remembered. */
+/* Greedy ways to begin, not improved: only the best of them is remembered. Where many units
+ * make each step dear, two ways must do. */
 static void starts(struct search *s)
 {
-	for (size_t slope = 0; slope < SLOPES; slope++) {
+	bool is_large = s->n_unit > 5000;
+
+	for (size_t slope = is_large ? 2 : 0; slope < SLOPES; slope += is_large ? 2 : 1) {
 		tray_empty(s->t);
 		fill(s, slope);
 		prune(s);
 		fill(s, 0);
 		keep_best(s);
 	}
+	if (s->n_useful > 500)
+		return; /* the bound's start is as good and quicker */
 	tray_empty(s->t);
 	for (size_t k = 0; k < s->n_useful; k++)
 		tray_add(s->t, s->useful[k]);
@@ -368,6 +376,23 @@ static void kick(struct search *s)
 
 /* --- the bound ----------------------------------------------------------------------------- */
 
+/* Only units that the relaxed optimum has at least a trace of are tried as a whole. */
+static void narrow_units(struct search *s)
+{
+	size_t kept = 0;
+
+	for (size_t k = 0; k < s->n_unit; k++) {
+		uint32_t c = s->m->entry[s->unit[k]].combo;
+		bool has_all = true;
+
+		for (uint32_t i = s->m->member_at[c]; i < s->m->member_at[c + 1] && has_all; i++)
+			has_all = s->best[s->m->member[i]] || s->bound->held[s->m->member[i]] > 0.01;
+		if (has_all)
+			s->unit[kept++] = s->unit[k];
+	}
+	s->n_unit = kept;
+}
+
 /* Forget the indexes that the bound proves useless: with them no set beats the best one. */
 static void narrow(struct search *s)
 {
@@ -381,6 +406,7 @@ static void narrow(struct search *s)
 			s->useful[kept++] = i;
 	}
 	s->n_useful = kept;
+	narrow_units(s);
 }
 
 static void climb(struct search *s, size_t rounds)
@@ -468,6 +494,13 @@ static void find_useful(struct search *s)
 		if (s->m->index_group[i] < s->m->index_group[i + 1] &&
 		    s->m->size[i] <= s->limits.bytes)
 			s->useful[s->n_useful++] = i;
+	s->unit = zeroed(s->m->entries, sizeof(*s->unit));
+	for (size_t e = 0; e < s->m->entries; e++) {
+		uint32_t c = s->m->entry[e].combo;
+
+		if (s->m->member_at[c + 1] - s->m->member_at[c] > 1)
+			s->unit[s->n_unit++] = e;
+	}
 	for (size_t p = 0; p < SLOPES; p++) {
 		s->price[p] = zeroed(s->m->indexes, sizeof(**s->price));
 		for (size_t k = 0; k < s->n_useful; k++) {
@@ -497,34 +530,130 @@ static struct choice answer(struct search *s)
 	return c;
 }
 
+static void search_open(struct search *s, const struct matrix *m, const struct select_limits *l,
+			uint64_t effort)
+{
+	*s = (struct search){.m = m, .limits = *l, .seed = 0x9e3779b97f4a7c15u};
+	s->limits.effort = effort;
+	s->t = tray_new(m);
+	s->best = zeroed(m->indexes, sizeof(*s->best));
+	s->home = zeroed(m->indexes, sizeof(*s->home));
+	s->best_total = s->t->total;
+	s->bound = bound_new(m);
+	find_useful(s);
+}
+
+static void search_close(struct search *s)
+{
+	tray_free(&s->t);
+	for (size_t p = 0; p < SLOPES; p++)
+		free(s->price[p]);
+	bound_free(&s->bound);
+	free(s->useful);
+	free(s->unit);
+	free(s->best);
+	free(s->home);
+}
+
+/* The indexes the relaxed optimum holds a trace of, and the nearest beside them. */
+static size_t find_kernel(struct search *s, uint32_t *kernel)
+{
+	size_t n = 0;
+
+	memcpy(kernel, s->useful, s->n_useful * sizeof(*kernel));
+	qsort_r(kernel, s->n_useful, sizeof(*kernel), by_held, s->bound->held);
+	while (n < s->n_useful && n < KERNEL_MAX &&
+	       (n < KERNEL_MIN || s->bound->held[kernel[n]] > 0.001))
+		n++;
+	for (size_t k = n, end = s->n_useful; k < end; k++)
+		if (s->best[kernel[k]])
+			kernel[n++] = kernel[k];
+	return n;
+}
+
+/* The matrix of these indexes alone; number[] says which of them an index became. */
+static struct matrix *build_kernel(const struct matrix *m, const uint32_t *kernel, size_t n,
+				   uint32_t *number)
+{
+	struct matrix *k = matrix_new(n, m->queries);
+	uint32_t member[64];
+
+	for (size_t i = 0; i < m->indexes; i++)
+		number[i] = UINT32_MAX;
+	for (size_t i = 0; i < n; i++) {
+		number[kernel[i]] = i;
+		matrix_index(k, i, m->size[kernel[i]], m->upkeep[kernel[i]]);
+	}
+	for (size_t q = 0; q < m->queries; q++)
+		matrix_query(k, q, m->base[q], 1);
+	for (size_t e = 0; e < m->entries; e++) {
+		uint32_t c = m->entry[e].combo;
+		size_t members = m->member_at[c + 1] - m->member_at[c], have = 0;
+
+		for (; have < members && have < 64; have++) {
+			member[have] = number[m->member[m->member_at[c] + have]];
+			if (member[have] == UINT32_MAX)
+				break;
+		}
+		if (have == members)
+			matrix_entry(k, m->entry[e].query, member, members, m->entry[e].cost);
+	}
+	k->keeps_all = true; /* the best set so far must stay expressible */
+	matrix_seal(k);
+	return k;
+}
+
+/* Searches among the few indexes that matter, where a step costs a fraction; what is found is
+ * the full search's new best. */
+static void search_kernel(struct search *s)
+{
+	uint32_t *kernel = zeroed(s->m->indexes, sizeof(*kernel));
+	uint32_t *number = zeroed(s->m->indexes, sizeof(*number));
+	size_t n = find_kernel(s, kernel);
+	struct matrix *m = build_kernel(s->m, kernel, n, number);
+	struct search inner;
+	bool *set = zeroed(s->m->indexes, sizeof(*set));
+
+	search_open(&inner, m, &s->limits, (s->limits.effort - s->t->work) / 5 * 4);
+	for (size_t i = 0; i < n; i++)
+		if (s->best[kernel[i]])
+			tray_add(inner.t, i);
+	keep_best(&inner);
+	starts(&inner);
+	climb(&inner, 500);
+	start_from_bound(&inner);
+	wander(&inner);
+	for (size_t i = 0; i < n; i++)
+		set[kernel[i]] = inner.best[i];
+	move_to(s, set);
+	keep_best(s);
+	s->t->work += inner.t->work;
+	search_close(&inner);
+	matrix_free(&m);
+	free(set);
+	free(kernel);
+	free(number);
+}
+
 struct choice select_indexes(const struct matrix *m, const struct select_limits *limits)
 {
-	struct search s = {.m = m, .limits = *limits, .seed = 0x9e3779b97f4a7c15u};
+	struct search s;
 	struct choice c;
 
-	if (s.limits.effort == 0)
-		s.limits.effort = DEFAULT_EFFORT;
-	s.t = tray_new(m);
-	s.best = zeroed(m->indexes, sizeof(*s.best));
-	s.home = zeroed(m->indexes, sizeof(*s.home));
-	s.best_total = s.t->total;
-	s.bound = bound_new(m);
-	find_useful(&s);
+	search_open(&s, m, limits, limits->effort ? limits->effort : DEFAULT_EFFORT);
 	if (s.n_useful > 0) {
 		starts(&s);
 		climb(&s, 1000);
-		start_from_bound(&s);
-		climb(&s, 200);
+		if (s.n_useful > KERNEL_MIN && !is_tired(&s))
+			search_kernel(&s);
+		else
+			start_from_bound(&s);
+		move_to(&s, s.best);
+		improve(&s);
 		wander(&s);
 	}
 	c = answer(&s);
-	tray_free(&s.t);
-	for (size_t p = 0; p < SLOPES; p++)
-		free(s.price[p]);
-	bound_free(&s.bound);
-	free(s.useful);
-	free(s.best);
-	free(s.home);
+	search_close(&s);
 	return c;
 }
 
