@@ -296,3 +296,98 @@ def test_dropped_indexes_come_back(cursor):
     print(f"{judged} cases, {len(failed)} not brought back, {len(unused)} not used to begin with")
     assert judged >= 90, unused
     assert len(failed) <= judged * 0.05, "\n\n".join(failed)
+
+
+WORKLOAD = """
+SELECT * FROM orders WHERE user_id = 42 ORDER BY placed_at DESC LIMIT 5;
+SELECT * FROM orders WHERE status = 'new' AND placed_at > now() - interval '1 day';
+SELECT id, total FROM orders WHERE region = 5 AND total > 9000;
+SELECT * FROM users WHERE lower(email) = 'user5@example.com';
+SELECT u.name, sum(o.total) FROM users u JOIN orders o ON o.user_id = u.id
+    WHERE u.country = 'DE' AND u.score = 6 GROUP BY u.name;
+SELECT * FROM items i JOIN orders o ON o.id = i.order_id WHERE o.user_id = 7;
+SELECT * FROM items WHERE product_id = 77 AND qty > 5;
+SELECT * FROM products WHERE category = 'cat7' ORDER BY price LIMIT 3;
+SELECT max(placed_at) FROM orders;
+SELECT count(*) FROM crm.notes WHERE user_id = 5;
+SELECT * FROM orders WHERE region = 7 ORDER BY total DESC LIMIT 5;
+SELECT * FROM orders WHERE placed_at < now() - interval '410 days' AND status = 'paid';
+"""
+
+
+def statements():
+    return [s.strip() for s in WORKLOAD.split(";") if s.strip()]
+
+
+def cost(cursor, query):
+    cursor.execute(f"EXPLAIN (FORMAT JSON) {query}")
+    return cursor.fetchone()[0][0]["Plan"]["Total Cost"]
+
+
+def costs_with(cursor, ddl):
+    """The statements' costs with these hypothetical indexes."""
+    cursor.execute("SELECT hypopg_reset()")
+    for one in ddl:
+        cursor.execute("SELECT hypopg_create_index(%s)", (one.replace(" CONCURRENTLY", ""),))
+    found = [cost(cursor, s) for s in statements()]
+    cursor.execute("SELECT hypopg_reset()")
+    return found
+
+
+def real_size(cursor, ddl):
+    """Bytes of the indexes as they are when really built."""
+    before = index_names(cursor)
+    cursor.execute("BEGIN")
+    for one in ddl:
+        cursor.execute(one.replace(" CONCURRENTLY", ""))
+    cursor.execute("SELECT relname, pg_relation_size(oid) FROM pg_class WHERE relkind = 'i'")
+    size = sum(n for name, n in cursor.fetchall() if name not in before)
+    cursor.execute("ROLLBACK")
+    return size
+
+
+def single_columns(cursor, budget):
+    """What a single-column advisor does: the index that saves most per byte, again and again."""
+    columns = {"orders": "user_id status placed_at region total".split(),
+               "users": "email country score".split(), "items": "order_id product_id qty".split(),
+               "products": "category price".split(), "crm.notes": ["user_id"]}
+    size = {ddl: real_size(cursor, [ddl]) for t, list_ in columns.items() for c in list_
+            for ddl in [f"CREATE INDEX ON {t} ({c})"]}
+    chosen, now = [], sum(costs_with(cursor, []))
+    while True:
+        best = None
+        for one in size:
+            if one in chosen or sum(size[x] for x in chosen + [one]) > budget:
+                continue
+            after = sum(costs_with(cursor, chosen + [one]))
+            if best is None or (now - after) / size[one] > best[0]:
+                best = ((now - after) / size[one], one, after)
+        if best is None or best[2] >= now * 0.999:
+            return chosen
+        chosen.append(best[1])
+        now = best[2]
+
+
+def advise(postgres, tmp_path, *options):
+    path = tmp_path / "workload.sql"
+    path.write_text(WORKLOAD)
+    done = subprocess.run([BIN, "advise", "--dsn", postgres.dsn(user="postgres", dbname="advice"),
+                           "--format", "json", *options, str(path)], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, check=False)
+    assert done.returncode in (0, 1), done.stderr.decode()
+    return [x["ddl"] for x in json.loads(done.stdout)["indexes"] if x["status"] == "validated"]
+
+
+@pytest.mark.parametrize("budget", [3, 6, 20])
+def test_a_workload_gets_more_than_single_columns_give(cursor, postgres, tmp_path, budget):
+    before = index_names(cursor)
+    ours = advise(postgres, tmp_path, "--budget", str(budget))
+    assert ours == advise(postgres, tmp_path, "--budget", str(budget)), "not deterministic"
+    assert index_names(cursor) == before, "nothing may be created"
+    base, got = costs_with(cursor, []), costs_with(cursor, ours)
+    size = real_size(cursor, ours)
+    plain = costs_with(cursor, single_columns(cursor, size))
+    print(f"budget {budget} MB: {size / 1e6:.1f} MB when built, cost {sum(got) / sum(base):.3f}; "
+          f"single columns of that size {sum(plain) / sum(base):.3f}")
+    assert sum(got) <= sum(plain) * 1.01
+    assert all(after <= b * 1.001 for after, b in zip(got, base)), "a query got dearer"
