@@ -19,7 +19,7 @@ static bool head(const char *line, size_t n, struct log_entry *e, struct str *re
 
 	if (!at || !str_starts(s, " ["))
 		return false;
-	e->pid = (int32_t)strtol(s.p + 2, NULL, 10);
+	e->pid = number_at(s.p + 2, s.p + s.n, false);
 	s = str_skip(s, str_find(s, "] ") + 2);
 	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
 		if (str_starts(s, levels[i].word)) {

@@ -76,7 +76,7 @@ static bool set_prefix(struct input_file *f, const struct input_options *opt, co
 		f->own.prefix = prefix_new(opt->prefix, why);
 	else
 		f->own.prefix = prefix_infer(p, n, &f->prefix_fit);
-	return f->own.prefix != NULL;
+	return f->own.prefix != NULL && f->prefix_fit >= 50;
 }
 
 /* The prefix of the lines inside another log's lines: inferred from the unwrapped ones. */

@@ -30,6 +30,23 @@ void json_parse(const struct log_format *f, struct chunk *c);
 int json_score(const char *p, size_t n);
 int pooler_score(const char *p, size_t n);
 
+/* The number at p, hexadecimal or decimal; reads nothing at or behind end. */
+static inline int32_t number_at(const char *p, const char *end, bool hexadecimal)
+{
+	uint32_t v = 0;
+
+	for (; p < end; p++) {
+		uint32_t d = *p >= '0' && *p <= '9' ? (uint32_t)(*p - '0')
+			     : hexadecimal && (*p | 0x20) >= 'a' && (*p | 0x20) <= 'f'
+				     ? (uint32_t)((*p | 0x20) - 'a' + 10)
+				     : 99;
+		if (d == 99 || v > 0x7ffffff)
+			break;
+		v = v * (hexadecimal ? 16 : 10) + d;
+	}
+	return (int32_t)(v & 0x7fffffff);
+}
+
 /* input_wrap.c */
 bool wrap_starts(const struct log_format *f, const char *line, size_t n);
 void wrap_parse(const struct log_format *f, struct chunk *c);

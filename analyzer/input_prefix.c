@@ -7,9 +7,7 @@
  * when the prefix fits and a severity follows it.  Behind %q a line of a background process
  * may stop.
  */
-#include "input.h"
-
-#include <ctype.h>
+#include "input_formats.h"
 
 #define MAX_ITEMS 64
 #define MAX_FIELD 256 /* free text is looked for no further than this */
@@ -127,7 +125,7 @@ static size_t field_session(const char *s, size_t n, struct log_entry *e)
 		return 0;
 	e->session = str_hash((struct str){s, a + 1 + b}) | 1;
 	if (!e->pid)
-		e->pid = (int32_t)strtol(s + a + 1, NULL, 16);
+		e->pid = number_at(s + a + 1, s + a + 1 + b, true);
 	return a + 1 + b;
 }
 
@@ -210,6 +208,11 @@ static void set_text(struct log_entry *e, char kind, struct str v)
 		e->host = v;
 }
 
+/* Tries left for the line at hand: several fields of free text in a row backtrack without
+ * bound on a line that does not fit. */
+#define TRIES 4096
+static __thread unsigned tries;
+
 /* Free text: ends at the next literal, or where a field of fixed form takes over. */
 static int match_text(const struct log_prefix *p, int i, const char *line, size_t n, size_t at,
 	struct log_entry *e)
@@ -218,7 +221,7 @@ static int match_text(const struct log_prefix *p, int i, const char *line, size_
 	size_t limit = n - at < MAX_FIELD ? n : at + MAX_FIELD;
 	bool literal = i + 1 < p->items && p->item[i + 1].kind == 0;
 
-	for (size_t end = at; end <= limit; end++) {
+	for (size_t end = at; end <= limit && tries > 0; end++, tries--) {
 		if (literal) {
 			struct str lit = p->item[i + 1].lit;
 			const char *hit = memmem(line + end, limit - end, lit.p, lit.n);
@@ -347,7 +350,9 @@ int prefix_match(const struct log_prefix *p, const char *line, size_t n, struct 
 		return -1;
 	if ((kind == 'm' || kind == 't' || kind == 'n') && !(line[0] >= '0' && line[0] <= '9'))
 		return -1;
+	tries = TRIES;
 	r = match_from(p, 0, line, n, 0, e);
+	tries = TRIES;
 	if (r < 0 && p->q >= 0)
 		r = match_short(p, line, n, e);
 	return r < 0 ? -1 : r;

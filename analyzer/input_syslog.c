@@ -50,7 +50,7 @@ static bool tag(const char *t, size_t n, struct log_entry *e)
 
 	if (!open)
 		return false;
-	e->pid = (int32_t)strtol(open + 1, NULL, 10);
+	e->pid = number_at(open + 1, t + n, false);
 	return e->pid > 0;
 }
 
@@ -76,7 +76,7 @@ bool syslog_unwrap(
 	t = word(&p, end, &i);
 	if (version) { /* application, pid, message id, structured data */
 		t = word(&p, end, &i);
-		e->pid = (int32_t)strtol(t, NULL, 10);
+		e->pid = number_at(t, t + i, false);
 		word(&p, end, &i);
 		if (p < end && *p == '[') {
 			const char *close = memmem(p, (size_t)(end - p), "] ", 2);
@@ -128,8 +128,8 @@ bool logplex_unwrap(
 	const char *t = word(&p, end, &i), *dot = memchr(t, '.', i);
 	if (i < 8 || (memcmp(t, "app[post", 8) != 0 && memcmp(t, "app[hero", 8) != 0))
 		return false;
-	e->pid = dot ? (int32_t)strtol(dot + 1, NULL, 10) : 0;
-	if (p < end && *p == '[' && !isdigit((unsigned char)p[1]))
+	e->pid = dot ? number_at(dot + 1, t + i, false) : 0;
+	if (p + 1 < end && *p == '[' && !isdigit((unsigned char)p[1]))
 		word(&p, end, &i);
 	if (end - p > 7 && memcmp(p, "source=", 7) == 0)
 		e->class = LOG_OTHER; /* metrics */
