@@ -143,7 +143,7 @@ struct event {
 	struct place at;
 };
 
-enum unit_kind { UNIT_TX, UNIT_BURST };
+enum unit_kind { UNIT_BURST = 0, UNIT_TX };
 
 /* What happened in one transaction of one session, or in one burst of autocommit statements.
  * Handed to unit_end(), which keeps only what it finds. */
