@@ -207,7 +207,7 @@ struct pool_settings {
 struct pool {
 	struct list link; /* hub->pools */
 	char *database, *user; /* as the client names them */
-	char *server_user;     /* who logs in at the server */
+	char *_Atomic server_user; /* who logs in at the server; a reload may change it */
 	struct cap open;       /* max_open over all its lanes */
 	struct cap *db_cap, *user_cap;
 	struct lane **lanes; /* one for each shard, each on another relay */

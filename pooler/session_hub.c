@@ -382,6 +382,31 @@ static void run_retire(struct relay *relay, void *arg)
 	free(r);
 }
 
+/* Names that relays may still be reading.  There are few: a name is replaced when the
+ * operator changes a database's user=. */
+struct old_name {
+	struct old_name *next;
+	char *name;
+};
+
+static struct old_name *old_names;
+
+/* The database's line has another user=. */
+static void change_server_user(struct pool *p, const char *name)
+{
+	struct old_name *old = mem_zalloc(sizeof *old);
+
+	old->name = p->server_user;
+	old->next = old_names;
+	old_names = old;
+	pthread_mutex_lock(&p->lock);
+	p->server_user = mem_strdup(name);
+	if (p->has_secret)
+		login_secret_wipe(&p->secret);
+	p->has_secret = front_secret(name, &p->secret);
+	pthread_mutex_unlock(&p->lock);
+}
+
 void hub_reload(const struct conf *conf)
 {
 	const struct conf *old = hub.conf;
@@ -402,6 +427,8 @@ void hub_reload(const struct conf *conf)
 		p->gone = db == NULL;
 		if (!db)
 			continue;
+		if (strcmp(p->server_user, server_user(db, p->user)) != 0)
+			change_server_user(p, server_user(db, p->user));
 		cap_set_max(&p->open, conf_pool_max_open(conf, db, u));
 		cap_set_max(p->db_cap, conf_max_db_connections(conf, db, u));
 		cap_set_max(p->user_cap, conf_max_user_connections(conf, db, u));

@@ -297,6 +297,26 @@ def test_a_removed_database_is_closed(pooler):
             assert again.query("select 1") == [["1"]]
 
 
+@pytest.mark.ours
+def test_reload_with_another_server_user(pooler):
+    p = pooler()
+    server = f"host=127.0.0.1 port={p.postgres.port}"
+    with p.wire() as a, p.console() as c:
+        assert a.one("select current_user") == "trusty"
+        p.databases = {"shop": server + " user=other", "stock": server}
+        p.write_config()
+        assert "server connections are replaced" in "\n".join(
+            r[0] for r in c.query("RELOAD CHECK"))
+        c.query("RELOAD")
+        c.query("WAIT_CLOSE")
+        assert a.one("select current_user") == "other"
+        p.databases = {"shop": server, "stock": server}
+        p.write_config()
+        c.query("RELOAD")
+        c.query("WAIT_CLOSE")
+        assert a.one("select current_user") == "trusty"
+
+
 @pytest.mark.parametrize("command", ["PAUSE", "RESUME", "DISABLE shop", "ENABLE shop", "KILL",
                                      "RECONNECT", "KILL_CLIENT 1", "SUSPEND", "SHUTDOWN",
                                      "WAIT_CLOSE", "SET verbose = 1", "RELOAD"])
