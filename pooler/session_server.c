@@ -818,6 +818,11 @@ void server_ready(struct server *s)
 	struct lane *l = s->lane;
 	struct worker *w = &l->relay->w;
 
+	if (UNLIKELY(s->slot.doomed)) {
+		/* RECONNECT or RELOAD came while it was dialled: it may be the wrong server */
+		server_close(s, CLOSE_SERVER_RECYCLED, NULL);
+		return;
+	}
 	if (!l->base) {
 		l->base = params_ref(s->params);
 	}
