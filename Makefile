@@ -261,6 +261,10 @@ integrity: all tools ## try to make one client read another's rows
 rules: all ## run the analyzer's case files
 	@tests/rules/run
 
+.PHONY: instructions
+instructions: all tools ## compare instructions per transaction with the committed figures
+	@tests/bench/instructions
+
 .PHONY: lint format format-check docs cover
 lint: all ## layers, banned functions, file heads, generated pages
 	@tests/lint/run
