@@ -12,12 +12,10 @@
  * Lines that a terminal or a mail broke are put together again first: a line goes on while its
  * parentheses or quotes are open, and a line that is nothing we know continues the one before.
  */
-#include "plan.h"
+#include "plan_text.h"
 
 #include <ctype.h>
 #include <math.h>
-
-#define MAX_DEPTH 400
 
 /* Node types that may stand alone on a line when COSTS are OFF; a scan names what it reads. */
 static const char *const bare[] = {
@@ -32,26 +30,6 @@ static const char *const with_on[] = {
 	"Insert on ", "Merge on ", "Parallel ", "Sample Scan on ", "Seq Scan on ",
 	"Subquery Scan on ", "Table Function Scan on ", "Tid Scan on ", "Tid Range Scan on ",
 	"Update on ", "Values Scan on ", "WorkTable Scan on ",
-};
-
-struct level { /* an open node */
-	struct plan_node *node;
-	size_t column; /* of its arrow; the root's is its own minus 6 */
-};
-
-struct reader {
-	struct arena *a;
-	struct plan *p;
-	struct level level[MAX_DEPTH];
-	size_t depth;
-	size_t root_column;
-	struct plan_node *last; /* properties belong to it */
-	struct str label;	/* "InitPlan 1 (returns $0)" of the next node */
-	size_t label_column;
-	bool in_planning; /* below "Planning:" */
-	bool in_jit;
-	size_t worker_column; /* deeper lines belong to the worker; SIZE_MAX: to the node */
-	bool is_indented; /* some child was deeper than the root: indentation can be trusted */
 };
 
 /* --- lines ----------------------------------------------------------------------- */
@@ -108,7 +86,7 @@ bool plan_text_begins(struct str line)
 }
 
 /* "Key: " at the beginning: letters, blanks and what else stands in EXPLAIN's keys. */
-static size_t key_length(struct str s)
+size_t text_key_length(struct str s)
 {
 	size_t i = 0;
 
@@ -129,7 +107,7 @@ static bool is_label(struct str s)
 	       str_is(s, "SubPlan");
 }
 
-static bool is_footer(struct str s)
+bool text_is_footer(struct str s)
 {
 	static const char *const keys[] = {
 		"Planning Time:", "Planning time:", "Execution Time:", "Execution time:",
@@ -148,7 +126,7 @@ static bool is_arrow(struct str s)
 /* Does the line begin something of its own, or go on with the one before? */
 static bool begins_new(struct str s)
 {
-	return is_arrow(s) || is_label(s) || is_footer(s) || key_length(s) > 0 ||
+	return is_arrow(s) || is_label(s) || text_is_footer(s) || text_key_length(s) > 0 ||
 	       (str_starts(s, "Worker ") && s.n > 7 && isdigit((unsigned char)s.p[7]));
 }
 
@@ -184,7 +162,7 @@ static struct str next_line(struct reader *r, const struct plan_lines *l, size_t
 		bool was_cut = l->width && l->line.at[*at - 1].text.n >= l->width;
 		bool goes_on = open > 0 || quote || (was_cut && !begins_new(n));
 
-		if (n.n == 0 || is_arrow(n) || (goes_on && begins_new(n) && key_length(n) && !quote))
+		if (n.n == 0 || is_arrow(n) || (goes_on && begins_new(n) && text_key_length(n) && !quote))
 			break;
 		if (!goes_on)
 			goes_on = str_starts(n, "(actual ") || str_starts(n, "(never executed") ||
@@ -271,7 +249,7 @@ static void set_source(struct reader *r, struct plan_node *n, struct str s)
 		n->relation = first;
 }
 
-static bool take_prefix(struct str *s, const char *prefix)
+bool text_take(struct str *s, const char *prefix)
 {
 	if (!str_starts(*s, prefix))
 		return false;
@@ -294,7 +272,7 @@ static void set_aggregate(struct plan_node *n, struct str *type)
 				n->partial_mode = STR("Simple");
 			return;
 		}
-	if (take_prefix(type, "HashSetOp ") || take_prefix(type, "SetOp ")) {
+	if (text_take(type, "HashSetOp ") || text_take(type, "SetOp ")) {
 		n->strategy = type->p[-6] == 'h' ? STR("Hashed") : STR("Sorted");
 		n->command = *type;
 		*type = STR("SetOp");
@@ -337,15 +315,15 @@ static void set_title(struct reader *r, struct plan_node *n, struct str s)
 	if (using < on) {
 		rest = str_skip(s, using + 7);
 		n->index = take_name(r->a, &rest, ' ');
-		rest = take_prefix(&rest, "on ") || take_prefix(&rest, " on ") ? rest : STR_NONE;
+		rest = text_take(&rest, "on ") || text_take(&rest, " on ") ? rest : STR_NONE;
 	} else if (on < s.n) {
 		rest = str_skip(s, on + 4);
 	}
-	n->is_parallel = take_prefix(&type, "Parallel ");
-	take_prefix(&type, "Async ");
-	if (take_prefix(&type, "Partial "))
+	n->is_parallel = text_take(&type, "Parallel ");
+	text_take(&type, "Async ");
+	if (text_take(&type, "Partial "))
 		n->partial_mode = STR("Partial");
-	else if (take_prefix(&type, "Finalize "))
+	else if (text_take(&type, "Finalize "))
 		n->partial_mode = STR("Finalize");
 	if (str_ends(type, " Backward")) {
 		type = str_before(type, type.n - 9);
@@ -363,7 +341,7 @@ static void set_title(struct reader *r, struct plan_node *n, struct str s)
 			n->operation = str_of(verbs[i]);
 			type = STR("Foreign Scan");
 		}
-	if (take_prefix(&type, "Custom Scan (")) {
+	if (text_take(&type, "Custom Scan (")) {
 		n->provider = str_before(type, str_find(type, ")"));
 		type = STR("Custom Scan");
 	}
@@ -372,7 +350,7 @@ static void set_title(struct reader *r, struct plan_node *n, struct str s)
 		set_source(r, n, rest);
 }
 
-static double after(struct str s, const char *key)
+double text_number(struct str s, const char *key)
 {
 	size_t at = str_find(s, key);
 	char copy[40];
@@ -394,21 +372,21 @@ static void set_measures(struct plan_node *n, struct str s)
 
 	if (cost < s.n) {
 		c = str_before(c, str_find(c, ")"));
-		n->startup_cost = after(c, "cost=");
-		n->total_cost = after(c, "..");
-		n->plan_rows = after(c, "rows=");
-		n->plan_width = after(c, "width=");
+		n->startup_cost = text_number(c, "cost=");
+		n->total_cost = text_number(c, "..");
+		n->plan_rows = text_number(c, "rows=");
+		n->plan_width = text_number(c, "width=");
 	}
 	if (actual < s.n) {
 		struct str v = str_skip(s, actual);
 
 		v = str_before(v, str_find(v, ")"));
 		if (str_find(v, "time=") < v.n) {
-			n->startup_ms = after(v, "time=");
-			n->total_ms = after(v, "..");
+			n->startup_ms = text_number(v, "time=");
+			n->total_ms = text_number(v, "..");
 		}
-		n->rows = after(v, "rows=");
-		n->loops = after(v, "loops=");
+		n->rows = text_number(v, "rows=");
+		n->loops = text_number(v, "loops=");
 	}
 	if (str_find(s, "(never executed)") < s.n)
 		n->is_never = true;
@@ -480,320 +458,6 @@ static struct plan_node *read_node(struct reader *r, struct str s, size_t column
 	return n;
 }
 
-/* --- properties -------------------------------------------------------------------- */
-
-/* "shared hit=5 read=3, temp read=1 written=2" */
-static void set_buffers(struct plan_node *n, struct str s)
-{
-	struct part {
-		const char *name;
-		double *hit, *read, *dirtied, *written;
-	} parts[] = {
-		{"shared ", &n->hit, &n->read, &n->dirtied, &n->written},
-		{"local ", &n->local_hit, &n->local_read, &n->local_dirtied, &n->local_written},
-		{"temp ", NULL, &n->temp_read, NULL, &n->temp_written},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-		struct str p = str_skip(s, str_find(s, parts[i].name));
-
-		p = str_before(p, str_find(p, ","));
-		if (p.n == 0)
-			continue;
-		if (parts[i].hit)
-			*parts[i].hit = plan_num(after(p, "hit="));
-		*parts[i].read = plan_num(after(p, "read="));
-		if (parts[i].dirtied)
-			*parts[i].dirtied = plan_num(after(p, "dirtied="));
-		*parts[i].written = plan_num(after(p, "written="));
-	}
-}
-
-static void set_timings(struct plan_node *n, struct str s)
-{
-	struct str shared = str_skip(s, str_find(s, "shared "));
-
-	if (shared.n == 0) {
-		n->io_read_ms = plan_num(after(s, "read="));
-		n->io_write_ms = plan_num(after(s, "write="));
-		return;
-	}
-	shared = str_before(shared, str_find(shared, ","));
-	n->shared_io_read_ms = plan_num(after(shared, "read="));
-	n->shared_io_write_ms = plan_num(after(shared, "write="));
-}
-
-/* "quicksort  Memory: 25kB", "external merge  Disk: 1234kB", "top-N heapsort  Memory: 26kB" */
-static void set_sort(struct str *method, struct str *type, double *kb, struct str s)
-{
-	size_t disk = str_find(s, "Disk: "), memory = str_find(s, "Memory: ");
-	size_t cut = disk < memory ? disk : memory;
-
-	*method = str_trim(str_before(s, cut));
-	if (cut == s.n)
-		return;
-	*type = disk < memory ? STR("Disk") : STR("Memory");
-	*kb = after(s, disk < memory ? "Disk: " : "Memory: ");
-}
-
-static void set_hash(struct plan_node *n, struct str s)
-{
-	size_t batches = str_find(s, "Batches: ");
-	struct str b = str_skip(s, batches);
-
-	n->buckets = n->buckets_planned = after(s, "Buckets: ");
-	if (!isnan(after(str_before(s, batches), "(originally ")))
-		n->buckets_planned = after(s, "(originally ");
-	n->batches = n->batches_planned = after(b, "Batches: ");
-	if (!isnan(after(b, "(originally ")))
-		n->batches_planned = after(b, "(originally ");
-	n->peak_kb = after(s, "Memory Usage: ");
-}
-
-static void set_worker_sort(struct plan_worker *w, struct str s)
-{
-	set_sort(&w->sort_method, &w->sort_type, &w->sort_kb, str_skip(s, strlen("Sort Method: ")));
-}
-
-/* "Worker 0:  actual time=… rows=… loops=…", "Worker 0:  Sort Method: quicksort  Memory: 25kB" */
-static void set_worker(struct reader *r, struct plan_node *n, struct str s)
-{
-	double number = after(s, "Worker ");
-	struct plan_worker *w = n->worker.n ? &n->worker.at[n->worker.n - 1] : NULL;
-	struct str rest = str_trim(str_skip(s, str_find(s, ":") + 1));
-
-	if (w == NULL || w->number != number) {
-		struct plan_worker *list = ARENA_ARRAY(r->a, struct plan_worker, n->worker.n + 1);
-
-		if (n->worker.n)
-			memcpy(list, n->worker.at, n->worker.n * sizeof(*list));
-		n->worker.at = list;
-		w = &list[n->worker.n++];
-		*w = (struct plan_worker){number, NAN, NAN, NAN, NAN, STR_NONE, STR_NONE};
-	}
-	if (str_starts(rest, "actual ")) {
-		if (str_find(rest, "time=") < rest.n)
-			w->total_ms = after(rest, "..");
-		w->rows = after(rest, "rows=");
-		w->loops = after(rest, "loops=");
-	} else if (str_starts(rest, "Sort Method: ")) {
-		set_worker_sort(w, rest);
-	}
-}
-
-/* Splits "a, f(b, c) DESC" at its top-level commas. */
-static void add_list(struct arena *a, struct plan_node *n, struct str key, struct str s)
-{
-	size_t from = 0;
-	int open = 0;
-	char quote = 0;
-
-	for (size_t i = 0; i <= s.n; i++) {
-		char c = i < s.n ? s.p[i] : ',';
-
-		if (quote) {
-			quote = c == quote ? 0 : quote;
-			if (i < s.n)
-				continue;
-		} else if (c == '\'' || c == '"') {
-			quote = c;
-		} else if (strchr("([{", c)) {
-			open++;
-		} else if (strchr(")]}", c)) {
-			open--;
-		}
-		if (c == ',' && (open == 0 || i == s.n)) {
-			struct str item = str_trim((struct str){s.p + from, i - from});
-
-			if (item.n)
-				plan_node_add(a, n, key, item);
-			from = i + 1;
-		}
-	}
-}
-
-static void set_memoize(struct plan_node *n, struct str s)
-{
-	n->cache_hits = after(s, "Hits: ");
-	n->cache_misses = after(s, "Misses: ");
-	n->cache_evictions = after(s, "Evictions: ");
-	n->cache_overflows = after(s, "Overflows: ");
-	n->peak_kb = after(s, "Memory Usage: ");
-}
-
-/* "1  Sort Method: quicksort  Average Memory: 26kB  Peak Memory: 26kB", likewise "Disk" */
-static void set_sort_groups(struct reader *r, struct plan_node *n, struct str key, struct str s)
-{
-	static const char *const where[] = {"Memory", "Disk"};
-	struct str stem = str_of(arena_cstr(r->a, key));
-	size_t methods = str_find(s, "Sort Method");
-	struct str m = str_skip(str_skip(s, methods), str_find(str_skip(s, methods), ": ") + 2);
-	struct text name = {0};
-
-	plan_node_set(r->a, n, arena_printf(r->a, "%.*s.Group Count", STR_ARGS(stem)),
-		      str_before(s, str_find(s, " ")));
-	add_list(r->a, n, arena_printf(r->a, "%.*s.Sort Methods Used", STR_ARGS(stem)),
-		 arena_str(r->a, str_before(m, str_find(m, "  "))));
-	for (size_t i = 0; i < ARRAY_LEN(where); i++)
-		for (int peak = 0; peak < 2; peak++) {
-			double kb;
-
-			text_clear(&name);
-			text_printf(&name, "%s %s: ", peak ? "Peak" : "Average", where[i]);
-			kb = after(s, name.p);
-			if (!isnan(kb))
-				plan_node_set(r->a, n,
-					      arena_printf(r->a, "%.*s.Sort Space %s.%s Sort Space Used",
-							   STR_ARGS(stem), where[i],
-							   peak ? "Peak" : "Average"),
-					      arena_printf(r->a, "%.0f", kb));
-		}
-	text_release(&name);
-}
-
-static void set_property(struct reader *r, struct plan_node *n, struct str s)
-{
-	static const char *const lists[] = {"Sort Key", "Presorted Key", "Group Key", "Output",
-					    "Conflict Arbiter Indexes"};
-	struct str key = str_before(s, key_length(s)), v = str_trim(str_skip(s, key.n + 1));
-
-	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-		if (str_is(key, lists[i])) {
-			add_list(r->a, n, key, v);
-			return;
-		}
-	if (str_is(key, "Buffers"))
-		set_buffers(n, v);
-	else if (str_is(key, "I/O Timings"))
-		set_timings(n, v);
-	else if (str_is(key, "Sort Method"))
-		set_sort(&n->sort_method, &n->sort_type, &n->sort_kb, v);
-	else if (str_is(key, "Buckets"))
-		set_hash(n, s);
-	else if (str_is(key, "Batches")) {
-		n->agg_batches = after(s, "Batches: ");
-		n->peak_kb = after(s, "Memory Usage: ");
-		n->disk_kb = after(s, "Disk Usage: ");
-	} else if (str_is(key, "Planned Partitions")) {
-		n->planned_partitions = after(s, "Planned Partitions: ");
-		n->agg_batches = after(s, "Batches: ");
-		n->peak_kb = after(s, "Memory Usage: ");
-		n->disk_kb = after(s, "Disk Usage: ");
-	} else if (str_is(key, "Heap Blocks")) {
-		n->exact_blocks = plan_num(after(v, "exact="));
-		n->lossy_blocks = plan_num(after(v, "lossy="));
-	} else if (str_is(key, "Hits")) {
-		set_memoize(n, s);
-	} else if (str_is(key, "WAL")) {
-		n->wal_records = plan_num(after(v, "records="));
-		n->wal_fpi = plan_num(after(v, "fpi="));
-		n->wal_bytes = plan_num(after(v, "bytes="));
-	} else if (str_is(key, "Sampling")) {
-		size_t open = str_find(v, " (");
-
-		plan_node_set(r->a, n, STR("Sampling Method"), arena_str(r->a, str_before(v, open)));
-		v = str_skip(v, open + 2);
-		add_list(r->a, n, STR("Sampling Parameters"),
-			 arena_str(r->a, str_before(v, v.n ? v.n - 1 : 0)));
-	} else if (str_is(key, "Full-sort Groups") || str_is(key, "Pre-sorted Groups")) {
-		set_sort_groups(r, n, key, v);
-	} else {
-		plan_node_set(r->a, n, key, arena_str(r->a, v));
-	}
-}
-
-/* --- the plan's own lines ------------------------------------------------------------ */
-
-static void add_trigger(struct reader *r, struct str s)
-{
-	struct plan *p = r->p;
-	struct plan_trigger *list = ARENA_ARRAY(r->a, struct plan_trigger, p->trigger.n + 1), *t;
-	struct str head = str_before(s, str_find(s, ":"));
-	size_t on;
-
-	if (p->trigger.n)
-		memcpy(list, p->trigger.at, p->trigger.n * sizeof(*list));
-	p->trigger.at = list;
-	t = &list[p->trigger.n++];
-	*t = (struct plan_trigger){.ms = after(s, "time="), .calls = after(s, "calls=")};
-	head = str_skip(head, 8);
-	on = str_find(head, " on ");
-	if (on < head.n) {
-		t->relation = arena_str(r->a, str_skip(head, on + 4));
-		head = str_before(head, on);
-	}
-	if (take_prefix(&head, "for constraint "))
-		t->constraint = arena_str(r->a, head);
-	else
-		t->name = arena_str(r->a, str_before(head, str_find(head, " for constraint")));
-}
-
-/* "work_mem = '1MB', enable_seqscan = 'off'" */
-static void add_settings(struct reader *r, struct str s)
-{
-	struct plan *p = r->p;
-
-	while (s.n) {
-		size_t eq = str_find(s, " = '"), end;
-		struct plan_setting *list;
-
-		if (eq == s.n)
-			return;
-		list = ARENA_ARRAY(r->a, struct plan_setting, p->setting.n + 1);
-		if (p->setting.n)
-			memcpy(list, p->setting.at, p->setting.n * sizeof(*list));
-		p->setting.at = list;
-		list[p->setting.n].name = arena_str(r->a, str_trim(str_before(s, eq)));
-		s = str_skip(s, eq + 4);
-		end = str_find(s, "'");
-		list[p->setting.n++].value = arena_str(r->a, str_before(s, end));
-		s = str_trim(str_skip(s, end + 1));
-		if (str_starts(s, ","))
-			s = str_skip(s, 1);
-	}
-}
-
-/* Lines below the tree. False: the line does not belong to a plan. */
-static bool read_footer(struct reader *r, struct str s)
-{
-	struct plan *p = r->p;
-
-	r->in_jit = r->in_jit && !is_footer(s);
-	r->in_planning = r->in_planning && !is_footer(s);
-	if (str_starts(s, "Planning Time:") || str_starts(s, "Planning time:"))
-		p->planning_ms = after(s, "ime: ");
-	else if (str_starts(s, "Execution Time:") || str_starts(s, "Execution time:"))
-		p->execution_ms = after(s, "ime: ");
-	else if (str_starts(s, "Total runtime:"))
-		p->execution_ms = after(s, "runtime: ");
-	else if (str_starts(s, "Planning:"))
-		r->in_planning = true;
-	else if (str_starts(s, "JIT:"))
-		r->in_jit = true;
-	else if (str_starts(s, "Settings:"))
-		add_settings(r, str_trim(str_skip(s, 9)));
-	else if (str_starts(s, "Query Identifier:"))
-		p->query_id = arena_str(r->a, str_trim(str_skip(s, 17)));
-	else if (str_starts(s, "Trigger "))
-		add_trigger(r, s);
-	else if (r->in_jit && str_starts(s, "Functions:"))
-		p->jit_functions = after(s, "Functions: ");
-	else if (r->in_jit && str_starts(s, "Timing:"))
-		p->jit_ms = after(s, "Total ");
-	else if (r->in_jit && str_starts(s, "Options:"))
-		return true;
-	else if (r->in_planning && (str_starts(s, "Buffers:") || str_starts(s, "Memory:"))) {
-		if (str_starts(s, "Buffers:")) {
-			p->planning_hit = plan_num(after(s, "hit="));
-			p->planning_read = plan_num(after(s, "read="));
-		}
-	} else if (r->in_planning && str_starts(s, "I/O Timings:"))
-		return true;
-	else
-		return is_footer(s);
-	return true;
-}
-
 /* One logical line below the root. False: the plan ended before it. */
 static bool read_line(struct reader *r, struct str line, int number)
 {
@@ -805,18 +469,18 @@ static bool read_line(struct reader *r, struct str line, int number)
 		read_node(r, s, column, number);
 		return true;
 	}
-	if (is_footer(s) || r->in_jit || r->in_planning)
-		return read_footer(r, s);
-	if (column < r->root_column || (column == r->root_column && !key_length(s) && !is_label(s)))
+	if (text_is_footer(s) || r->in_jit || r->in_planning)
+		return field_set_footer(r, s);
+	if (column < r->root_column || (column == r->root_column && !text_key_length(s) && !is_label(s)))
 		return false;
 	if (str_starts(s, "Worker ") && s.n > 7 && isdigit((unsigned char)s.p[7])) {
-		set_worker(r, r->last, s);
+		field_set_worker(r, r->last, s);
 		r->worker_column = column;
 		return true;
 	}
 	if (column > r->worker_column) {
 		if (str_starts(s, "Sort Method: "))
-			set_worker_sort(&r->last->worker.at[r->last->worker.n - 1], s);
+			field_set_worker_sort(&r->last->worker.at[r->last->worker.n - 1], s);
 		return true;
 	}
 	r->worker_column = SIZE_MAX;
@@ -825,11 +489,11 @@ static bool read_line(struct reader *r, struct str line, int number)
 		r->label_column = column;
 		return true;
 	}
-	if (key_length(s) == 0)
+	if (text_key_length(s) == 0)
 		return column > r->root_column; /* shown nowhere, but no end */
 	if (column <= r->root_column && r->is_indented)
 		return false;
-	set_property(r, r->last, s);
+	field_set(r, r->last, s);
 	return true;
 }
 
@@ -846,7 +510,7 @@ static bool is_root(const struct plan_lines *l, size_t at)
 		return false;
 	next = l->line.at[at + 1].text;
 	return is_arrow(str_trim(next)) ||
-	       (key_length(str_trim(next)) && indent_of(next) > indent_of(s));
+	       (text_key_length(str_trim(next)) && indent_of(next) > indent_of(s));
 }
 
 struct plan *plan_text_read(struct arena *a, const struct plan_lines *l, size_t *at)
