@@ -317,6 +317,31 @@ def test_reload_with_another_server_user(pooler):
         assert a.one("select current_user") == "trusty"
 
 
+def test_shutdown_wait_for_servers(pooler):
+    p = pooler()
+    with p.wire() as a, p.wire() as idle, p.console() as c:
+        begin(a)
+        idle.query("select 1")
+        c.query("SHUTDOWN WAIT_FOR_SERVERS")
+        time.sleep(0.3)
+        assert p.running()
+        a.query("commit")
+        assert p.wait(10) == 0
+
+
+@pytest.mark.ours
+def test_shutdown_wait_for_clients_does_not_wait_for_the_console(pooler):
+    p = pooler()
+    with p.wire() as a, p.console() as c:
+        a.query("select 1")
+        c.query("SHUTDOWN WAIT_FOR_CLIENTS")
+        assert a.query("select 2") == [["2"]]
+        with pytest.raises(ServerError, match="shutting down"):
+            c.query("RESUME")
+        a.drop()
+        assert p.wait(10) == 0
+
+
 @pytest.mark.parametrize("command", ["PAUSE", "RESUME", "DISABLE shop", "ENABLE shop", "KILL",
                                      "RECONNECT", "KILL_CLIENT 1", "SUSPEND", "SHUTDOWN",
                                      "WAIT_CLOSE", "SET verbose = 1", "RELOAD"])
