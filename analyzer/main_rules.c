@@ -32,7 +32,6 @@ static void print_needs(const struct rule *r)
 {
 	const char *sep = "";
 
-	printf("needs:    ");
 	for (size_t i = 0; i < ARRAY_LEN(evidence); i++)
 		if (r->needs & evidence[i].bit) {
 			printf("%s%s", sep, evidence[i].text);
@@ -51,10 +50,32 @@ static void explain(const struct rule *r)
 {
 	printf("%s %s (%s)\n%s\n\n", r->id, r->name, severity_name(r->severity), r->title);
 	printf("why:      %s\nfix:      %s\n", r->why, r->fix);
+	printf("needs:    ");
 	print_needs(r);
 	printf("bad:      %s\ngood:     %s\n", r->bad, r->good);
 	printf("suppress: --rule %s=off, or the SQL comment -- pgassay:ignore %s REASON\n", r->id,
 		r->id);
+}
+
+/* docs/rules.md */
+static void print_markdown(void)
+{
+	printf("# Rules\n\nWritten by `make docs` from the table that the program checks by; "
+	       "`pgassay rules ID` prints one of them.\n\n"
+	       "A finding is *certain* (true from the text alone, or proved by schema, statistics "
+	       "or the log), *likely* (true unless something unusual was not seen) or *possible* "
+	       "(worth a look).  `--fail-on` counts certain and likely ones.  A rule is silent "
+	       "where the evidence it needs is missing.  Suppress one with `--rule ID=off`, or in "
+	       "the statement itself with `-- pgassay:ignore ID REASON`.\n\n"
+	       "| rule | severity | finds |\n|---|---|---|\n");
+	for (const struct rule *r = rules; r->id; r++)
+		printf("| %s %s | %s | %s |\n", r->id, r->name, severity_name(r->severity),
+			r->title);
+	for (const struct rule *r = rules; r->id; r++) {
+		printf("\n## %s %s\n\n%s\n\nFix: %s\n\nNeeds ", r->id, r->name, r->why, r->fix);
+		print_needs(r);
+		printf("\n```\n-- bad\n%s\n-- good\n%s\n```\n", r->bad, r->good);
+	}
 }
 
 static void print_json(void)
@@ -94,6 +115,10 @@ enum exit_status run_rules(struct options *o)
 		return EXIT_CLEAN;
 	if (o->format && strcmp(o->format, "json") == 0) {
 		print_json();
+		return EXIT_CLEAN;
+	}
+	if (o->format && strcmp(o->format, "markdown") == 0) {
+		print_markdown();
 		return EXIT_CLEAN;
 	}
 	for (const struct rule *r = rules; r->id; r++)

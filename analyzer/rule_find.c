@@ -74,6 +74,18 @@ struct finding *rule_find(struct rule_check *c, enum confidence conf, const char
 	return x;
 }
 
+/* Is it a statement or an expression that PostgreSQL's grammar takes? */
+static bool is_sql(struct str sql)
+{
+	struct arena a = {0};
+	struct err why;
+	bool ok = sql_parse(&a, sql, &why) != NULL || sql_parse_expr(&a, sql, &why) != NULL;
+
+	arena_release(&a);
+	return ok;
+}
+
+/* A rewrite that does not parse is not printed. */
 void finding_fix(struct findings *fs, struct finding *x, struct str sql, const char *note, ...)
 {
 	struct text t = {0};
@@ -82,7 +94,7 @@ void finding_fix(struct findings *fs, struct finding *x, struct str sql, const c
 	va_start(ap, note);
 	text_vprintf(&t, note, ap);
 	va_end(ap);
-	x->fix_sql = sql.n ? arena_str(&fs->arena, sql) : STR_NONE;
+	x->fix_sql = sql.n && is_sql(sql) ? arena_str(&fs->arena, sql) : STR_NONE;
 	x->fix_note = t.n ? arena_str(&fs->arena, text_slice(&t)) : STR_NONE;
 	text_release(&t);
 }

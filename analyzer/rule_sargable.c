@@ -6,7 +6,7 @@
  * serves the predicate as it is (schema), where the table is small (schema with statistics),
  * and where another conjunct already finds the rows by a unique key.
  */
-#include "rule_checks.h"
+#include "rule_sargable.h"
 
 /* --- what they share -------------------------------------------------------------- */
 
@@ -15,7 +15,7 @@ static bool in_scope(const struct sql_cond *k)
 	return k->clause == CLAUSE_WHERE || k->clause == CLAUSE_ON;
 }
 
-static bool is_comparison(const struct sql_cond *k)
+bool sarg_is_comparison(const struct sql_cond *k)
 {
 	switch (k->pred) {
 	case PRED_EQ:
@@ -27,18 +27,19 @@ static bool is_comparison(const struct sql_cond *k)
 	case PRED_ANY:
 	case PRED_BETWEEN:
 	case PRED_LIKE:
-		return true;
-	case PRED_NE:
-	case PRED_NOT_LIKE:
 	case PRED_ILIKE:
-	case PRED_NOT_ILIKE:
 	case PRED_SIMILAR:
 	case PRED_REGEX:
+		return true;
+	case PRED_IS_NULL:
+	case PRED_NOT_NULL: /* of the bare column an index serves it */
+		return k->left.kind == SIDE_WRAPPED;
+	case PRED_NE:
+	case PRED_NOT_LIKE:
+	case PRED_NOT_ILIKE:
 	case PRED_NOT_IN:
 	case PRED_ALL:
 	case PRED_NOT_BETWEEN:
-	case PRED_IS_NULL:
-	case PRED_NOT_NULL:
 	case PRED_DISTINCT:
 	case PRED_NOT_DISTINCT:
 	case PRED_BOOL:
@@ -55,7 +56,7 @@ static bool is_comparison(const struct sql_cond *k)
 	return false;
 }
 
-static struct str table_of(const struct sql_outline *o, const struct sql_side *s)
+struct str sarg_table(const struct sql_outline *o, const struct sql_side *s)
 {
 	int r = s->col.rel >= 0 ? s->col.rel : o->rels == 1 ? 0 : -1;
 
@@ -84,7 +85,7 @@ static struct str bare_expr(struct rule_check *c, const struct sql_side *s)
 }
 
 /* An expression index, or a small table, or rows found by a unique key already. */
-static bool is_served(struct rule_check *c, const struct sql_side *s)
+bool sarg_is_served(struct rule_check *c, const struct sql_side *s)
 {
 	const struct schema_table *t = NULL;
 	bool habit;
@@ -110,7 +111,7 @@ static bool has_better(const struct rule_check *c, const struct sql_cond *self)
 	return false;
 }
 
-static enum confidence sure_of(const struct rule_check *c, const struct sql_cond *k)
+enum confidence sarg_sure(const struct rule_check *c, const struct sql_cond *k)
 {
 	if (k->right.cols > 0 || k->right.kind == SIDE_QUERY)
 		return CONF_POSSIBLE; /* a join condition: the other side may drive */
@@ -132,8 +133,7 @@ static void look_at(const struct each *e, const struct sql_cond *k)
 		e->look(e->c, k);
 }
 
-static void each_cond(
-	struct rule_check *c, void (*look)(struct rule_check *c, const struct sql_cond *k))
+void sarg_each(struct rule_check *c, void (*look)(struct rule_check *c, const struct sql_cond *k))
 {
 	struct each e = {c, look};
 
@@ -141,7 +141,7 @@ static void each_cond(
 		look_at(&e, &c->o->cond[i]);
 }
 
-static struct finding *report(struct rule_check *c, const struct sql_cond *k, enum confidence sure,
+struct finding *sarg_report(struct rule_check *c, const struct sql_cond *k, enum confidence sure,
 	const char *what, struct str by)
 {
 	struct str text = rule_text(c, k->node);
@@ -152,14 +152,14 @@ static struct finding *report(struct rule_check *c, const struct sql_cond *k, en
 
 	finding_str(x, "predicate", text);
 	finding_str(x, "column", k->left.col.name);
-	finding_str(x, "table", table_of(c->o, &k->left));
+	finding_str(x, "table", sarg_table(c->o, &k->left));
 	x->key = arena_str(&c->findings->arena, text);
 	return x;
 }
 
 /* --- rewrites ------------------------------------------------------------------------ */
 
-static struct str column_text(struct rule_check *c, const struct sql_side *s)
+struct str sarg_column(struct rule_check *c, const struct sql_side *s)
 {
 	struct str n = sql_quote_ident(c->arena, s->col.name);
 
@@ -172,7 +172,7 @@ static struct str column_text(struct rule_check *c, const struct sql_side *s)
 /* date(col) = v, col::date >= v …: a half-open range. */
 static struct str day_range(struct rule_check *c, const struct sql_cond *k)
 {
-	struct str col = column_text(c, &k->left), v = sql_deparse(c->arena, k->right.node);
+	struct str col = sarg_column(c, &k->left), v = sql_deparse(c->arena, k->right.node);
 	const char *cast = k->right.kind == SIDE_CONST && !k->right.cast.n ? "date " : "";
 	const char *tail = *cast ? "" : "::date";
 
@@ -216,9 +216,9 @@ static bool is_immutable(struct str f)
 	return false;
 }
 
-static struct str expression_index(struct rule_check *c, const struct sql_side *s)
+struct str sarg_expression_index(struct rule_check *c, const struct sql_side *s)
 {
-	struct str expr = bare_expr(c, s), table = table_of(c->o, s);
+	struct str expr = bare_expr(c, s), table = sarg_table(c->o, s);
 	bool call = node_is(s->node, "FuncCall");
 
 	if (!expr.n || !table.n || s->cols != 1)
@@ -228,21 +228,33 @@ static struct str expression_index(struct rule_check *c, const struct sql_side *
 		call ? "" : ")");
 }
 
+struct str sarg_column_index(
+	struct rule_check *c, const struct sql_side *s, const char *method, const char *opclass)
+{
+	struct str table = sarg_table(c->o, s);
+
+	if (!table.n)
+		return STR_NONE;
+	return arena_printf(c->arena, "CREATE INDEX CONCURRENTLY ON %.*s%s%s (%.*s%s%s)",
+		STR_ARGS(sql_quote_ident(c->arena, table)), *method ? " USING " : "", method,
+		STR_ARGS(sql_quote_ident(c->arena, s->col.name)), *opclass ? " " : "", opclass);
+}
+
 /* --- SG001: function on column ------------------------------------------------------------ */
 
 static void look_sg001(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct sql_side *s = &k->left;
 
-	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_FUNC || !is_comparison(k) ||
-		s->is_volatile || s->col.rel == -2 || is_served(c, s))
+	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_FUNC || !sarg_is_comparison(k) ||
+		s->is_volatile || s->col.rel == -2 || sarg_is_served(c, s))
 		return;
-	struct finding *x = report(c, k, sure_of(c, k), "a function is applied to", s->by);
+	struct finding *x = sarg_report(c, k, sarg_sure(c, k), "a function is applied to", s->by);
 	if (str_is(s->by, "date"))
 		finding_fix(c->findings, x, day_range(c, k),
 			"compare the column itself with a half-open range");
 	else if (is_immutable(s->by))
-		finding_fix(c->findings, x, expression_index(c, s),
+		finding_fix(c->findings, x, sarg_expression_index(c, s),
 			"an index on the expression serves it as it is");
 	else
 		finding_fix(c->findings, x, STR_NONE,
@@ -252,7 +264,7 @@ static void look_sg001(struct rule_check *c, const struct sql_cond *k)
 
 void check_sg001(struct rule_check *c)
 {
-	each_cond(c, look_sg001);
+	sarg_each(c, look_sg001);
 }
 
 /* --- SG002: explicit cast on column ---------------------------------------------------------- */
@@ -266,19 +278,21 @@ static void look_sg002(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct sql_side *s = &k->left;
 	const struct schema_column *col;
-	enum confidence sure = sure_of(c, k);
+	enum confidence sure = sarg_sure(c, k);
 
-	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_CAST || !is_comparison(k) ||
+	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_CAST || !sarg_is_comparison(k) ||
 		!node_is(node_get(s->node, "arg"), "ColumnRef") || s->col.rel == -2 ||
-		is_served(c, s))
+		sarg_is_served(c, s))
 		return;
 	if (schema_resolve(c->schema, c->o, &s->col, NULL, &col)) {
 		if (str_eq(col->type, s->by) || (is_text(col->type) && is_text(s->by)))
 			return; /* a relabelling: indexes see through it */
+		if (str_is(col->type, "bpchar") && is_text(s->by))
+			return; /* SG021 */
 	} else if (is_text(s->by)) {
 		sure = CONF_POSSIBLE; /* nothing, when the column is a varchar */
 	}
-	struct finding *x = report(c, k, sure, "a cast is applied to", s->by);
+	struct finding *x = sarg_report(c, k, sure, "a cast is applied to", s->by);
 	if (str_is(s->by, "date"))
 		finding_fix(c->findings, x, day_range(c, k),
 			"compare the column itself with a half-open range");
@@ -289,7 +303,7 @@ static void look_sg002(struct rule_check *c, const struct sql_cond *k)
 
 void check_sg002(struct rule_check *c)
 {
-	each_cond(c, look_sg002);
+	sarg_each(c, look_sg002);
 }
 
 /* --- SG003: arithmetic on column ----------------------------------------------------------------
@@ -297,7 +311,7 @@ void check_sg002(struct rule_check *c)
 
 static bool is_arithmetic(struct str op)
 {
-	return op.n == 1 && strchr("+-*/%^", op.p[0]) != NULL;
+	return op.n == 1 && strchr("+-*/%^&|#", op.p[0]) != NULL;
 }
 
 /* col + v OP w -> col OP w - v; v - col OP w -> col FLIP v - w. */
@@ -335,16 +349,17 @@ static void look_sg003(struct rule_check *c, const struct sql_cond *k)
 	const struct sql_side *s = &k->left;
 
 	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_ARITH || !is_arithmetic(s->by) ||
-		!is_comparison(k) || s->is_volatile || s->col.rel == -2 || is_served(c, s))
+		!sarg_is_comparison(k) || s->is_volatile || s->col.rel == -2 ||
+		sarg_is_served(c, s))
 		return;
-	struct finding *x = report(c, k, sure_of(c, k), "arithmetic is done on", s->by);
+	struct finding *x = sarg_report(c, k, sarg_sure(c, k), "arithmetic is done on", s->by);
 	finding_fix(c->findings, x, move_across(c, k),
 		"move the arithmetic to the other side, so that the column stands alone");
 }
 
 void check_sg003(struct rule_check *c)
 {
-	each_cond(c, look_sg003);
+	sarg_each(c, look_sg003);
 }
 
 /* --- SG004: implicit cast on column
@@ -358,6 +373,22 @@ static bool is_int(struct str t)
 static bool is_float(struct str t)
 {
 	return str_is(t, "float4") || str_is(t, "float8");
+}
+
+static bool casts_column(struct str col, const struct sql_side *v);
+
+/* A list has the type its elements resolve to: one fraction makes all of them numeric. */
+static bool list_casts_column(struct rule_check *c, struct str col, const struct sql_side *v)
+{
+	const struct sql_node *n = v->node;
+	const char *field = node_is(n, "A_ArrayExpr") ? "elements" : "items";
+
+	for (size_t i = 0; v->kind == SIDE_LIST && i < node_len(n, field); i++) {
+		struct sql_side item = sql_side(c->arena, node_item(n, field, i));
+		if (casts_column(col, &item))
+			return true;
+	}
+	return false;
 }
 
 /* Does comparing a column of this type with that value cast the column? */
@@ -379,25 +410,30 @@ static bool casts_column(struct str col, const struct sql_side *v)
 static void look_sg004(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct schema_column *col;
+	bool list;
 
-	if (k->left.kind != SIDE_COLUMN || !is_comparison(k) || k->right.cols ||
-		!schema_resolve(c->schema, c->o, &k->left.col, NULL, &col) ||
-		!casts_column(col->type, &k->right) || is_served(c, &k->left))
+	if (k->left.kind != SIDE_COLUMN || !sarg_is_comparison(k) || k->right.cols ||
+		!schema_resolve(c->schema, c->o, &k->left.col, NULL, &col))
+		return;
+	list = list_casts_column(c, col->type, &k->right);
+	if ((!list && !casts_column(col->type, &k->right) && !casts_column(col->type, &k->upper)) ||
+		sarg_is_served(c, &k->left))
 		return;
 	struct finding *x =
-		report(c, k, CONF_CERTAIN, "the value's type forces a cast of", col->type);
+		sarg_report(c, k, CONF_CERTAIN, "the value's type forces a cast of", col->type);
 	finding_fix(c->findings, x,
-		k->right.node ? arena_printf(c->arena, "%.*s %.*s (%.*s)::%.*s",
-					STR_ARGS(column_text(c, &k->left)), STR_ARGS(k->op),
-					STR_ARGS(sql_deparse(c->arena, k->right.node)),
-					STR_ARGS(col->type))
-			      : STR_NONE,
+		k->right.node && !list && k->pred != PRED_BETWEEN && k->pred != PRED_ANY
+			? arena_printf(c->arena, "%.*s %.*s (%.*s)::%.*s",
+				  STR_ARGS(sarg_column(c, &k->left)), STR_ARGS(k->op),
+				  STR_ARGS(sql_deparse(c->arena, k->right.node)),
+				  STR_ARGS(col->type))
+			: STR_NONE,
 		"give the value the column's type, %.*s", STR_ARGS(col->type));
 }
 
 void check_sg004(struct rule_check *c)
 {
-	each_cond(c, look_sg004);
+	sarg_each(c, look_sg004);
 }
 
 /* --- SG005: leading wildcard
@@ -425,7 +461,7 @@ static bool is_unanchored(const struct sql_cond *k)
 	return false;
 }
 
-static bool has_trigram(struct rule_check *c, const struct sql_side *s)
+bool sarg_has_trigram(struct rule_check *c, const struct sql_side *s)
 {
 	const struct schema_table *t;
 	const struct schema_column *col;
@@ -449,21 +485,16 @@ static void look_sg005(struct rule_check *c, const struct sql_cond *k)
 	const struct sql_side *s = &k->left;
 
 	if ((s->kind != SIDE_COLUMN && s->wrap != WRAP_FUNC) || !is_unanchored(k) ||
-		s->col.rel == -2 || has_trigram(c, s) || is_served(c, s))
+		s->col.rel == -2 || sarg_has_trigram(c, s) || sarg_is_served(c, s))
 		return;
-	struct finding *x = report(c, k, sure_of(c, k), "the pattern is not anchored on", STR(""));
-	struct str table = table_of(c->o, s);
-	finding_fix(c->findings, x,
-		table.n ? arena_printf(c->arena,
-				  "CREATE INDEX CONCURRENTLY ON %.*s USING gin (%.*s gin_trgm_ops)",
-				  STR_ARGS(sql_quote_ident(c->arena, table)),
-				  STR_ARGS(sql_quote_ident(c->arena, s->col.name)))
-			: STR_NONE,
+	struct finding *x =
+		sarg_report(c, k, sarg_sure(c, k), "the pattern is not anchored on", STR(""));
+	finding_fix(c->findings, x, sarg_column_index(c, s, "gin", "gin_trgm_ops"),
 		"a trigram index (extension pg_trgm) serves patterns with three characters or more "
 		"in a row");
 }
 
 void check_sg005(struct rule_check *c)
 {
-	each_cond(c, look_sg005);
+	sarg_each(c, look_sg005);
 }

@@ -105,7 +105,21 @@ const struct rule rules[] = {
 		.bad = "SELECT * FROM products WHERE name LIKE '%chair'",
 		.good = "CREATE INDEX ON products USING gin (name gin_trgm_ops)",
 		.check = check_sg005},
-	/* The plan rules are the plan family's: it checks them, here they are listed. */
+#define QUERY_RULE(id_, name_, severity_, scope_, needs_, check_, title_, why_, fix_, bad_, good_) \
+	{.id = #id_,                                                                               \
+		.name = name_,                                                                     \
+		.severity = SEVERITY_##severity_,                                                  \
+		.scope = SCOPE_##scope_,                                                           \
+		.needs = needs_,                                                                   \
+		.title = title_,                                                                   \
+		.why = why_,                                                                       \
+		.fix = fix_,                                                                       \
+		.bad = bad_,                                                                       \
+		.good = good_,                                                                     \
+		.check = check_},
+#include "rule_more_table.h"
+#undef QUERY_RULE
+/* The plan rules are the plan family's: it checks them, here they are listed. */
 #define PLAN_RULE(id_, name_, severity_, check_, title_, why_, fix_, bad_, good_)                  \
 	{.id = #id_,                                                                               \
 		.name = name_,                                                                     \

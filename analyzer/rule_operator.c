@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * rule_operator: operators, negations and collations that the column's index does not have.
+ *
+ * What depends on an index is said only when the schema shows that there is one and that it
+ * cannot serve; without a schema these rules are silent or only possible.
+ */
+#include "rule_sargable.h"
+
+/* --- SG006: case-insensitive matches -------------------------------------------------- */
+
+static bool is_pattern_free(struct str v)
+{
+	return !memchr(v.p ? v.p : "", '%', v.n) && !memchr(v.p ? v.p : "", '_', v.n);
+}
+
+static void look_sg006(struct rule_check *c, const struct sql_cond *k)
+{
+	const struct sql_side *s = &k->left;
+	const struct schema_column *col;
+	bool ilike = k->pred == PRED_ILIKE;
+	bool regex = k->pred == PRED_REGEX && str_is(k->op, "~*");
+	struct str v = k->right.value;
+
+	if (s->kind != SIDE_COLUMN || (!ilike && !regex) || k->right.kind != SIDE_CONST || !v.n ||
+		s->col.rel == -2 || sarg_has_trigram(c, s) || sarg_is_served(c, s))
+		return;
+	if (ilike ? v.p[0] == '%' || v.p[0] == '_' : v.p[0] != '^')
+		return; /* SG005 */
+	if (schema_resolve(c->schema, c->o, &s->col, NULL, &col) && str_is(col->type, "citext"))
+		return;
+	struct finding *x =
+		sarg_report(c, k, sarg_sure(c, k), "a match without case is made on", STR(""));
+	finding_fix(c->findings, x,
+		ilike && is_pattern_free(v)
+			? arena_printf(c->arena, "CREATE INDEX CONCURRENTLY ON %.*s (lower(%.*s))",
+				  STR_ARGS(sql_quote_ident(c->arena, sarg_table(c->o, s))),
+				  STR_ARGS(sql_quote_ident(c->arena, s->col.name)))
+			: sarg_column_index(c, s, "gin", "gin_trgm_ops"),
+		ilike && is_pattern_free(v)
+			? "compare lower(column) = lower(value) with this index"
+			: "a trigram index (extension pg_trgm) serves it as it is");
+}
+
+void check_sg006(struct rule_check *c)
+{
+	sarg_each(c, look_sg006);
+}
+
+/* --- SG007: prefix matches in a collation that is not C -------------------------------------- */
+
+/* Is the pattern a prefix of at least one character and then something? */
+static bool is_prefix(const struct sql_cond *k)
+{
+	struct str v = k->right.value;
+
+	if (k->pred == PRED_OP)
+		return str_is(k->op, "^@");
+	if (k->right.kind != SIDE_CONST || v.n < 2)
+		return false;
+	if (k->pred == PRED_REGEX)
+		return str_is(k->op, "~") && v.p[0] == '^' && v.p[1] != '(' && v.p[1] != '[' &&
+		       v.p[1] != '.';
+	if (k->pred != PRED_LIKE || v.p[0] == '%' || v.p[0] == '_')
+		return false;
+	for (size_t i = 1; i < v.n; i++)
+		if ((v.p[i] == '%' || v.p[i] == '_') && v.p[i - 1] != '\\')
+			return true;
+	return false;
+}
+
+static bool is_c(struct str collation)
+{
+	return str_is(collation, "C") || str_is(collation, "POSIX") ||
+	       str_is(collation, "ucs_basic");
+}
+
+/* An index led by the column: false there is none, or one of them serves prefixes. */
+static bool only_locale_indexes(
+	struct rule_check *c, const struct schema_table *t, const struct schema_column *col)
+{
+	int at = schema_column_of(t, col->name);
+	bool found = false;
+
+	for (size_t i = 0; i < t->index.n; i++) {
+		const struct schema_index *x = t->index.at[i];
+		if (!x->keys || x->key[0].column != at || !x->valid)
+			continue;
+		struct str coll = x->key[0].collation.n ? x->key[0].collation : col->collation;
+		if (!str_is(x->method, "btree") || str_ends(x->key[0].opclass, "_pattern_ops") ||
+			is_c(coll) || (!coll.n && is_c(c->schema->collate)))
+			return false;
+		found = true;
+	}
+	return found;
+}
+
+static void look_sg007(struct rule_check *c, const struct sql_cond *k)
+{
+	const struct sql_side *s = &k->left;
+	const struct schema_table *t;
+	const struct schema_column *col;
+
+	if (s->kind != SIDE_COLUMN || !is_prefix(k) || s->col.rel == -2 ||
+		!schema_resolve(c->schema, c->o, &s->col, &t, &col) || sarg_has_trigram(c, s) ||
+		!only_locale_indexes(c, t, col) || sarg_is_served(c, s))
+		return;
+	bool known = col->collation.n || c->schema->collate.n;
+	enum confidence sure = sarg_sure(c, k);
+	struct finding *x = sarg_report(c, k, known || sure < CONF_LIKELY ? sure : CONF_LIKELY,
+		"a prefix is matched in the collation of", STR(""));
+	finding_fix(c->findings, x,
+		sarg_column_index(c, s, "",
+			str_is(col->type, "varchar")  ? "varchar_pattern_ops"
+			: str_is(col->type, "bpchar") ? "bpchar_pattern_ops"
+						      : "text_pattern_ops"),
+		"the order of a language's collation does not keep a prefix together%s",
+		known ? "" : "; the database's collation was not seen: this is wrong if it is C");
+}
+
+void check_sg007(struct rule_check *c)
+{
+	sarg_each(c, look_sg007);
+}
+
+/* --- SG009: nothing but negations ----------------------------------------------------------- */
+
+static bool is_negative(const struct sql_cond *k)
+{
+	return k->pred == PRED_NE || k->pred == PRED_NOT_LIKE || k->pred == PRED_NOT_ILIKE ||
+	       (k->pred == PRED_NOT_IN && k->right.kind != SIDE_QUERY) ||
+	       (k->pred == PRED_ALL && str_is(k->op, "<>") && k->right.kind != SIDE_QUERY) ||
+	       (k->pred == PRED_REGEX && k->op.n && k->op.p[0] == '!');
+}
+
+static bool served_by_partial(struct rule_check *c, const struct sql_cond *k)
+{
+	const struct schema_table *t;
+	struct str text = sql_deparse(c->arena, k->node);
+
+	if (!schema_resolve(c->schema, c->o, &k->left.col, &t, NULL))
+		return false;
+	for (size_t i = 0; i < t->index.n; i++)
+		if (t->index.at[i]->where.p && str_eq(t->index.at[i]->where, text))
+			return true;
+	return false;
+}
+
+void check_sg009(struct rule_check *c)
+{
+	const struct sql_cond *first = NULL;
+
+	for (size_t i = 0; i < c->o->conds; i++) {
+		const struct sql_cond *k = &c->o->cond[i];
+		if (k->clause == CLAUSE_HAVING)
+			continue;
+		if (k->clause != CLAUSE_WHERE || !is_negative(k) || k->left.cols == 0 ||
+			k->right.cols || k->left.col.rel == -2)
+			return; /* something else may find the rows */
+		first = first ? first : k;
+	}
+	if (!first || c->o->rels != 1 || c->o->limit != BOUND_NONE ||
+		c->o->rel[0].kind != REL_TABLE || sarg_is_served(c, &first->left) ||
+		served_by_partial(c, first))
+		return;
+	struct finding *x =
+		sarg_report(c, first, CONF_POSSIBLE, "only a negation restricts", STR(""));
+	finding_fix(c->findings, x, STR_NONE,
+		"name the values wanted; or, when few rows are left, a partial index WHERE %.*s",
+		STR_ARGS(rule_text(c, first->node)));
+}
+
+/* --- SG011: volatile functions ---------------------------------------------------------------- */
+
+static void look_sg011(struct rule_check *c, const struct sql_cond *k)
+{
+	if (k->left.kind != SIDE_COLUMN || !k->right.is_volatile || k->right.cols ||
+		!sarg_is_comparison(k) || k->left.col.rel == -2 || sarg_is_served(c, &k->left))
+		return;
+	struct finding *x = sarg_report(
+		c, k, sarg_sure(c, k), "a volatile function gives the value for", STR(""));
+	finding_fix(c->findings, x, STR_NONE,
+		"it is called again for every row; use now() or compute the value first, as a "
+		"parameter or in a subquery: (SELECT …)");
+}
+
+void check_sg011(struct rule_check *c)
+{
+	sarg_each(c, look_sg011);
+}
+
+/* --- SG016: collations -------------------------------------------------------------------------
+ */
+
+static struct str collation_of(const struct sql_side *s)
+{
+	return node_is(s->node, "CollateClause") ? node_last_name(s->node, "collname") : STR_NONE;
+}
+
+static void look_sg016(struct rule_check *c, const struct sql_cond *k)
+{
+	struct str coll =
+		collation_of(&k->left).n ? collation_of(&k->left) : collation_of(&k->right);
+	const struct sql_side *s = &k->left;
+	const struct schema_table *t;
+	const struct schema_column *col;
+	bool indexed = false;
+
+	if (!coll.n || !sarg_is_comparison(k) || k->right.cols || s->cols != 1 ||
+		(s->kind != SIDE_COLUMN && s->wrap != WRAP_COLLATE) ||
+		!schema_resolve(c->schema, c->o, &s->col, &t, &col))
+		return;
+	for (size_t i = 0; i < t->index.n; i++) {
+		const struct schema_index *x = t->index.at[i];
+		if (!x->keys || x->key[0].column < 0 ||
+			!str_eq(t->column.at[x->key[0].column].name, col->name))
+			continue;
+		struct str own = x->key[0].collation.n ? x->key[0].collation : col->collation;
+		if (str_eq(own, coll) || str_ends(x->key[0].opclass, "_pattern_ops"))
+			return;
+		indexed = true;
+	}
+	if (!indexed || sarg_is_served(c, s))
+		return;
+	struct finding *x =
+		sarg_report(c, k, sarg_sure(c, k), "another collation is asked of", coll);
+	finding_fix(c->findings, x,
+		arena_printf(c->arena, "CREATE INDEX CONCURRENTLY ON %.*s (%.*s COLLATE %.*s)",
+			STR_ARGS(sql_quote_ident(c->arena, sarg_table(c->o, s))),
+			STR_ARGS(sql_quote_ident(c->arena, s->col.name)),
+			STR_ARGS(sql_quote_ident(c->arena, coll))),
+		"leave COLLATE out, or index the column in that collation");
+}
+
+void check_sg016(struct rule_check *c)
+{
+	sarg_each(c, look_sg016);
+}

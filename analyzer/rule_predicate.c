@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * rule_predicate: forms of predicate that hide the column from every index: COALESCE, CASE,
+ * date_trunc, extract, JSON fields, concatenation, optional filters, OR over tables.
+ *
+ * A rewrite is printed only where it means the same for every row, NULLs included.
+ */
+#include "rule_sargable.h"
+
+static bool is_outer(const struct sql_cond *k)
+{
+	return k->left.col.rel == -2;
+}
+
+static bool is_wrapped(struct rule_check *c, const struct sql_cond *k, enum sql_wrap wrap)
+{
+	return k->left.kind == SIDE_WRAPPED && k->left.wrap == wrap && !is_outer(k) &&
+	       !sarg_is_served(c, &k->left);
+}
+
+/* --- SG008: COALESCE and its kin ------------------------------------------------------ */
+
+/* COALESCE(col, v) = v is col = v OR col IS NULL; nothing else is rewritten. */
+static struct str split_coalesce(struct rule_check *c, const struct sql_cond *k)
+{
+	const struct sql_node *n = k->left.node;
+	struct str col = sarg_column(c, &k->left), w = sql_deparse(c->arena, k->right.node);
+
+	if (!node_is(n, "CoalesceExpr") || node_len(n, "args") != 2 || k->pred != PRED_EQ ||
+		!node_is(node_item(n, "args", 0), "ColumnRef") || k->right.kind != SIDE_CONST ||
+		k->right.is_null)
+		return STR_NONE;
+	if (!str_eq(sql_deparse(c->arena, node_item(n, "args", 1)), w))
+		return STR_NONE;
+	return arena_printf(c->arena, "(%.*s = %.*s OR %.*s IS NULL)", STR_ARGS(col), STR_ARGS(w),
+		STR_ARGS(col));
+}
+
+static void look_sg008(struct rule_check *c, const struct sql_cond *k)
+{
+	bool compared = sarg_is_comparison(k) || k->pred == PRED_BOOL;
+
+	if (!compared || !is_wrapped(c, k, WRAP_COALESCE) || k->right.cols)
+		return;
+	struct finding *x =
+		sarg_report(c, k, sarg_sure(c, k), "a function is applied to", k->left.by);
+	finding_fix(c->findings, x, split_coalesce(c, k),
+		"compare the column itself and say what is meant for NULL: col = v OR col IS NULL");
+}
+
+void check_sg008(struct rule_check *c)
+{
+	sarg_each(c, look_sg008);
+}
+
+/* --- SG010: IS [NOT] DISTINCT FROM ------------------------------------------------------- */
+
+static void look_sg010(struct rule_check *c, const struct sql_cond *k)
+{
+	bool plain =
+		k->pred == PRED_NOT_DISTINCT && k->right.kind == SIDE_CONST && !k->right.is_null;
+
+	if ((k->pred != PRED_DISTINCT && k->pred != PRED_NOT_DISTINCT) || is_outer(k) ||
+		k->right.is_null || k->left.kind != SIDE_COLUMN || k->right.cols ||
+		k->clause != CLAUSE_WHERE || sarg_is_served(c, &k->left))
+		return;
+	struct finding *x =
+		sarg_report(c, k, sarg_sure(c, k), "IS [NOT] DISTINCT FROM tests", STR(""));
+	finding_fix(c->findings, x,
+		plain ? arena_printf(c->arena, "%.*s = %.*s", STR_ARGS(sarg_column(c, &k->left)),
+				STR_ARGS(sql_deparse(c->arena, k->right.node)))
+		      : STR_NONE,
+		"with a value that is not NULL, = means the same and uses the index; send IS NULL "
+		"where the value is NULL");
+}
+
+void check_sg010(struct rule_check *c)
+{
+	sarg_each(c, look_sg010);
+}
+
+/* --- SG012: a field of a document --------------------------------------------------------- */
+
+static void look_sg012(struct rule_check *c, const struct sql_cond *k)
+{
+	bool compared = sarg_is_comparison(k) || k->pred == PRED_OP || k->pred == PRED_BOOL;
+	const struct sql_side *s = &k->left;
+	const struct sql_node *inner = s->wrap == WRAP_CAST ? node_get(s->node, "arg") : NULL;
+	struct sql_side field = inner ? sql_side(c->arena, inner) : *s;
+
+	if (!compared || s->kind != SIDE_WRAPPED || field.wrap != WRAP_JSON || s->cols != 1 ||
+		is_outer(k) || sarg_is_served(c, s))
+		return;
+	struct finding *x = sarg_report(c, k, sarg_sure(c, k), "a field is taken out of", field.by);
+	finding_fix(c->findings, x, sarg_expression_index(c, s),
+		"an index on the expression serves it as it is; a GIN index serves containment, "
+		"column @> '{\"key\": value}'");
+}
+
+void check_sg012(struct rule_check *c)
+{
+	sarg_each(c, look_sg012);
+}
+
+/* --- SG013: value = ANY (array column) ------------------------------------------------------ */
+
+static void look_sg013(struct rule_check *c, const struct sql_cond *k)
+{
+	struct str v;
+
+	if (k->pred != PRED_ANY || !str_is(k->op, "=") || k->left.cols ||
+		k->right.kind != SIDE_COLUMN || k->right.col.rel == -2 ||
+		rule_is_small(c, c->o, k->right.col.rel))
+		return;
+	v = sql_deparse(c->arena, k->left.node);
+	struct sql_cond flipped = *k;
+	flipped.left = k->right;
+	flipped.right = k->left;
+	struct finding *x =
+		sarg_report(c, &flipped, CONF_LIKELY, "= ANY looks into the array", STR(""));
+	finding_fix(c->findings, x,
+		v.n ? arena_printf(c->arena, "%.*s @> ARRAY[%.*s]",
+			      STR_ARGS(sarg_column(c, &k->right)), STR_ARGS(v))
+		    : STR_NONE,
+		"containment means the same and a GIN index on the array serves it");
+}
+
+void check_sg013(struct rule_check *c)
+{
+	sarg_each(c, look_sg013);
+}
+
+/* --- SG017: concatenation ----------------------------------------------------------------- */
+
+static void look_sg017(struct rule_check *c, const struct sql_cond *k)
+{
+	if (!sarg_is_comparison(k) || !is_wrapped(c, k, WRAP_CONCAT) || k->right.cols)
+		return;
+	struct finding *x = sarg_report(c, k, sarg_sure(c, k), "a concatenation hides", k->left.by);
+	finding_fix(c->findings, x, STR_NONE,
+		k->left.cols > 1 ? "compare each column with its own value"
+				 : "compare the column itself with the rest of the value");
+}
+
+void check_sg017(struct rule_check *c)
+{
+	sarg_each(c, look_sg017);
+}
+
+/* --- SG019: boolean tests around a comparison ------------------------------------------------ */
+
+static void look_sg019(struct rule_check *c, const struct sql_cond *k)
+{
+	const struct sql_side *s = &k->left;
+	bool certain = str_is(k->op, "is true") || str_is(k->op, "is false");
+
+	if (s->cols == 0 || is_outer(k) || sarg_is_served(c, s))
+		return;
+	bool wrapped = k->pred == PRED_IS_BOOL &&
+		       (s->kind == SIDE_WRAPPED ? s->wrap == WRAP_BOOL : !certain);
+	bool is_case = s->wrap == WRAP_CASE && s->kind == SIDE_WRAPPED &&
+		       (k->pred == PRED_BOOL || sarg_is_comparison(k)) && !k->right.cols;
+	if (!wrapped && !is_case)
+		return;
+	struct finding *x =
+		sarg_report(c, k, s->wrap == WRAP_BOOL ? sarg_sure(c, k) : CONF_POSSIBLE,
+			is_case ? "CASE hides" : "a boolean test hides", is_case ? STR("") : k->op);
+	bool drop = wrapped && str_is(k->op, "is true") && s->kind == SIDE_WRAPPED;
+	finding_fix(c->findings, x, drop ? sql_deparse(c->arena, s->node) : STR_NONE,
+		is_case ? "write the condition itself with AND and OR"
+			: "in WHERE a condition that is NULL does not hold anyway: leave the test "
+			  "out");
+}
+
+void check_sg019(struct rule_check *c)
+{
+	sarg_each(c, look_sg019);
+}
+
+/* --- SG021: bpchar to text -------------------------------------------------------------------- */
+
+static void look_sg021(struct rule_check *c, const struct sql_cond *k)
+{
+	const struct schema_column *col;
+	const struct sql_side *s = &k->left;
+
+	if (!sarg_is_comparison(k) || s->kind != SIDE_WRAPPED || s->wrap != WRAP_CAST ||
+		(!str_is(s->by, "text") && !str_is(s->by, "varchar")) || is_outer(k) ||
+		!node_is(node_get(s->node, "arg"), "ColumnRef") || sarg_is_served(c, s) ||
+		!schema_resolve(c->schema, c->o, &s->col, NULL, &col) ||
+		!str_is(col->type, "bpchar"))
+		return;
+	struct finding *x =
+		sarg_report(c, k, sarg_sure(c, k), "a cast of char(n) is applied to", s->by);
+	finding_fix(c->findings, x, STR_NONE,
+		"compare the column without the cast; char(n) ignores trailing blanks");
+}
+
+void check_sg021(struct rule_check *c)
+{
+	sarg_each(c, look_sg021);
+}
+
+/* --- SG022: date_trunc, extract, AT TIME ZONE ---------------------------------------------------
+ */
+
+/* Is the literal's date where the unit begins, so that truncated = literal can be true? */
+static bool begins(struct str unit, struct str v)
+{
+	if (v.n != 10 || v.p[4] != '-' || v.p[7] != '-')
+		return false;
+	return str_is(unit, "day") || (str_is(unit, "month") && str_ends(v, "-01")) ||
+	       (str_is(unit, "year") && str_ends(v, "-01-01"));
+}
+
+/* The comparison of a truncated column with the start of a unit: [v, v + 1 unit). */
+static struct str unit_range(
+	struct rule_check *c, struct str col, enum sql_pred pred, struct str v, struct str unit)
+{
+	struct str from = arena_printf(c->arena, "timestamp '%.*s'", STR_ARGS(v));
+	struct str next =
+		arena_printf(c->arena, "%.*s + interval '1 %.*s'", STR_ARGS(from), STR_ARGS(unit));
+
+	switch ((int)pred) {
+	case PRED_EQ:
+		return arena_printf(c->arena, "%.*s >= %.*s AND %.*s < %.*s", STR_ARGS(col),
+			STR_ARGS(from), STR_ARGS(col), STR_ARGS(next));
+	case PRED_GE:
+		return arena_printf(c->arena, "%.*s >= %.*s", STR_ARGS(col), STR_ARGS(from));
+	case PRED_LT:
+		return arena_printf(c->arena, "%.*s < %.*s", STR_ARGS(col), STR_ARGS(from));
+	case PRED_GT:
+		return arena_printf(c->arena, "%.*s >= %.*s", STR_ARGS(col), STR_ARGS(next));
+	case PRED_LE:
+		return arena_printf(c->arena, "%.*s < %.*s", STR_ARGS(col), STR_ARGS(next));
+	}
+	return STR_NONE;
+}
+
+static struct str date_range(struct rule_check *c, const struct sql_cond *k)
+{
+	const struct sql_node *n = k->left.node;
+	const struct sql_node *arg = node_item(n, "args", 1);
+	struct str unit = str_of(node_str(node_get(node_item(n, "args", 0), "sval"), "sval"));
+	struct str col = sarg_column(c, &k->left);
+	int64_t year;
+
+	if (k->right.kind != SIDE_CONST || k->right.is_null || !node_is(arg, "ColumnRef") ||
+		node_len(n, "args") != 2)
+		return STR_NONE;
+	if (k->left.wrap == WRAP_TRUNC && k->right.is_string && begins(unit, k->right.value))
+		return unit_range(c, col, k->pred, k->right.value, unit);
+	if (k->left.wrap == WRAP_EXTRACT && str_is(unit, "year") && k->pred == PRED_EQ &&
+		str_to_i64(k->right.value, &year) && year > 0 && year < 9999)
+		return unit_range(c, col, PRED_EQ, arena_printf(c->arena, "%04d-01-01", (int)year),
+			STR("year"));
+	return STR_NONE;
+}
+
+static void look_sg022(struct rule_check *c, const struct sql_cond *k)
+{
+	enum sql_wrap w = k->left.wrap;
+
+	if (k->left.kind != SIDE_WRAPPED ||
+		(w != WRAP_TRUNC && w != WRAP_EXTRACT && w != WRAP_TIMEZONE) ||
+		!sarg_is_comparison(k) || !is_wrapped(c, k, w))
+		return;
+	struct finding *x =
+		sarg_report(c, k, sarg_sure(c, k), "a date function is applied to", k->left.by);
+	finding_fix(c->findings, x, date_range(c, k),
+		w == WRAP_TIMEZONE ? "convert the value to the column's zone instead of the column"
+				   : "compare the column itself with a half-open range: col >= "
+				     "start AND col < end");
+}
+
+void check_sg022(struct rule_check *c)
+{
+	sarg_each(c, look_sg022);
+}
+
+/* --- SG018: optional filters ------------------------------------------------------------------ */
+
+static bool is_null_test_of_param(const struct sql_cond *k)
+{
+	return k->pred == PRED_IS_NULL && k->left.kind == SIDE_PARAM;
+}
+
+static bool is_own_default(struct rule_check *c, const struct sql_cond *k)
+{
+	const struct sql_node *n = k->right.node;
+	size_t args = node_len(n, "args");
+	struct sql_side last;
+
+	if (k->pred != PRED_EQ || k->left.kind != SIDE_COLUMN || !node_is(n, "CoalesceExpr") ||
+		args < 2)
+		return false;
+	last = sql_side(c->arena, node_item(n, "args", args - 1));
+	return last.kind == SIDE_COLUMN && str_eq(last.col.name, k->left.col.name) &&
+	       str_eq(last.col.qual, k->left.col.qual) && k->right.cols == 1;
+}
+
+void check_sg018(struct rule_check *c)
+{
+	for (size_t i = 0; i < c->o->conds; i++) {
+		const struct sql_cond *k = &c->o->cond[i], *col = NULL;
+		bool test = false;
+		for (size_t j = 0; k->pred == PRED_OR && k->arms == 2 && j < 2; j++) {
+			test |= is_null_test_of_param(&k->arm[j]);
+			if (k->arm[j].left.kind == SIDE_COLUMN && sarg_is_comparison(&k->arm[j]))
+				col = &k->arm[j];
+		}
+		if (!(test && col) && !is_own_default(c, k))
+			continue;
+		if (!(test && col))
+			col = k;
+		if (k->clause == CLAUSE_HAVING || rule_is_small(c, c->o, col->left.col.rel))
+			continue;
+		struct str text = rule_text(c, k->node);
+		struct finding *x = rule_find(c, CONF_LIKELY,
+			"an optional filter on %.*s is decided row by row: %.*s",
+			STR_ARGS(col->left.col.name), STR_ARGS(text));
+		finding_str(x, "predicate", text);
+		x->key = arena_str(&c->findings->arena, text);
+		finding_fix(c->findings, x, STR_NONE,
+			"leave the condition out of the statement when it is not wanted%s",
+			test ? ""
+			     : "; as it stands, rows where the column is NULL are never found");
+	}
+}
+
+/* --- SG014: OR over tables ----------------------------------------------------------------------
+ */
+
+void check_sg014(struct rule_check *c)
+{
+	for (size_t i = 0; i < c->o->conds; i++) {
+		const struct sql_cond *k = &c->o->cond[i];
+		int first = -1, second = -1;
+		bool plain = k->pred == PRED_OR && k->clause == CLAUSE_WHERE;
+		for (size_t j = 0; plain && j < k->arms; j++) {
+			const struct sql_cond *arm = &k->arm[j];
+			int rel = arm->left.col.rel;
+			plain = arm->arms == 0 && arm->left.kind == SIDE_COLUMN && rel >= 0 &&
+				arm->right.cols == 0 && sarg_is_comparison(arm);
+			if (first < 0)
+				first = rel;
+			else if (rel != first)
+				second = rel;
+		}
+		if (!plain || second < 0 || c->o->rel[first].nullable || c->o->rel[second].nullable)
+			continue;
+		bool better = false;
+		for (size_t j = 0; j < c->o->conds; j++)
+			better |= j != i && c->o->cond[j].clause == CLAUSE_WHERE &&
+				  c->o->cond[j].left.kind == SIDE_COLUMN &&
+				  c->o->cond[j].right.cols == 0 &&
+				  sarg_is_comparison(&c->o->cond[j]);
+		if (rule_is_small(c, c->o, first) || rule_is_small(c, c->o, second))
+			continue;
+		struct str text = rule_text(c, k->node);
+		struct finding *x = rule_find(c, better ? CONF_POSSIBLE : CONF_LIKELY,
+			"OR joins conditions on %.*s and %.*s: neither can be looked up before the "
+			"join: %.*s",
+			STR_ARGS(c->o->rel[first].name), STR_ARGS(c->o->rel[second].name),
+			STR_ARGS(text));
+		finding_str(x, "predicate", text);
+		x->key = arena_str(&c->findings->arena, text);
+		finding_fix(c->findings, x, STR_NONE,
+			"write a UNION of two queries, each with one of the conditions");
+	}
+}
+
+/* --- SG023, SG024 -------------------------------------------------------------------------------
+ */
+
+static void look_sg023(struct rule_check *c, const struct sql_cond *k)
+{
+	size_t n = c->shape->longest_list > k->right.list ? c->shape->longest_list : k->right.list;
+
+	if ((k->pred != PRED_IN && k->pred != PRED_NOT_IN) || k->right.kind != SIDE_LIST ||
+		n <= 1000 || k->left.kind != SIDE_COLUMN)
+		return;
+	struct finding *x = rule_find(c, CONF_CERTAIN, "the list for %.*s has %zu elements",
+		STR_ARGS(k->left.col.name), n);
+	finding_int(x, "elements", (int64_t)n);
+	x->key = arena_str(&c->findings->arena, k->left.col.name);
+	finding_fix(c->findings, x,
+		k->pred == PRED_IN ? arena_printf(c->arena, "%.*s = ANY ($1)",
+					     STR_ARGS(sarg_column(c, &k->left)))
+				   : STR_NONE,
+		"pass one array parameter, or join with a temporary table");
+}
+
+void check_sg023(struct rule_check *c)
+{
+	sarg_each(c, look_sg023);
+}
+
+static bool same(struct rule_check *c, const struct sql_side *a, const struct sql_side *b)
+{
+	struct str x = sql_deparse(c->arena, a->node), y = sql_deparse(c->arena, b->node);
+
+	return x.n && str_eq(x, y);
+}
+
+/* a > x OR (a = x AND b > y) */
+void check_sg024(struct rule_check *c)
+{
+	for (size_t i = 0; i < c->o->conds; i++) {
+		const struct sql_cond *k = &c->o->cond[i];
+		if (k->pred != PRED_OR || k->arms != 2 || k->clause != CLAUSE_WHERE)
+			continue;
+		const struct sql_cond *one = &k->arm[0], *two = &k->arm[1];
+		if (one->pred == PRED_AND) {
+			one = &k->arm[1];
+			two = &k->arm[0];
+		}
+		if (two->pred != PRED_AND || two->arms != 2 ||
+			(one->pred != PRED_GT && one->pred != PRED_LT) ||
+			one->left.kind != SIDE_COLUMN || one->right.cols)
+			continue;
+		const struct sql_cond *eq = &two->arm[0], *tie = &two->arm[1];
+		bool up = tie->pred == one->pred ||
+			  tie->pred == (one->pred == PRED_GT ? PRED_GE : PRED_LE);
+		if (eq->pred != PRED_EQ || !up || tie->left.kind != SIDE_COLUMN ||
+			tie->right.cols || !same(c, &eq->left, &one->left) ||
+			!same(c, &eq->right, &one->right))
+			continue;
+		struct str text = rule_text(c, k->node);
+		struct finding *x = rule_find(c, CONF_LIKELY,
+			"paging by key is written with OR, which no index range serves: %.*s",
+			STR_ARGS(text));
+		x->key = arena_str(&c->findings->arena, text);
+		finding_fix(c->findings, x,
+			arena_printf(c->arena, "(%.*s, %.*s) %.*s (%.*s, %.*s)",
+				STR_ARGS(sarg_column(c, &one->left)),
+				STR_ARGS(sarg_column(c, &tie->left)), STR_ARGS(tie->op),
+				STR_ARGS(sql_deparse(c->arena, one->right.node)),
+				STR_ARGS(sql_deparse(c->arena, tie->right.node))),
+			"compare rows: an index on both columns serves it as one range");
+	}
+}

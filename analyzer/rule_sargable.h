@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * rule_sargable.h: what the files that judge predicates share; private to the rule family.
+ *
+ *   rule_sargable.c    SG001 … SG005, and the help declared here
+ *   rule_predicate.c   the other forms of predicate
+ *   rule_operator.c    operators and collations an index does not have
+ */
+#ifndef RULE_SARGABLE_H
+#define RULE_SARGABLE_H
+
+#include "rule_checks.h"
+
+/* Calls look() with every leaf of the conjuncts of WHERE and ON, the arms of OR included. */
+void sarg_each(struct rule_check *c, void (*look)(struct rule_check *c, const struct sql_cond *k));
+/* "WHAT column (BY): no index on the column serves PREDICATE", with the usual evidence. */
+struct finding *sarg_report(struct rule_check *c, const struct sql_cond *k, enum confidence sure,
+	const char *what, struct str by);
+/* An expression index serves it, the table is small, or a unique key finds the rows. */
+bool sarg_is_served(struct rule_check *c, const struct sql_side *s);
+/* Less sure where another conjunct can be looked up, or the other side is a column. */
+enum confidence sarg_sure(const struct rule_check *c, const struct sql_cond *k);
+bool sarg_is_comparison(const struct sql_cond *k);
+struct str sarg_table(const struct sql_outline *o, const struct sql_side *s);
+struct str sarg_column(struct rule_check *c, const struct sql_side *s); /* as SQL */
+/* CREATE INDEX on the side's expression; STR_NONE where it cannot be said. */
+struct str sarg_expression_index(struct rule_check *c, const struct sql_side *s);
+/* Is there a GIN or GiST trigram index on the column? */
+bool sarg_has_trigram(struct rule_check *c, const struct sql_side *s);
+/* CREATE INDEX … (column opclass) by that method. */
+struct str sarg_column_index(
+	struct rule_check *c, const struct sql_side *s, const char *method, const char *opclass);
+
+#endif
