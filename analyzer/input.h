@@ -3,6 +3,7 @@
  * input: bytes -> log entries.
  *
  *   input_source.c   files, directories, stdin, compression; following and remembering
+ *   input_state.c    what was read before
  *   input_run.c      chunks, worker threads, and the order they are handed on in
  *   input_detect.c   which format a file is in
  *   input_prefix.c   log_line_prefix: given, or inferred from the log itself
@@ -217,6 +218,7 @@ struct input_file {
 	const struct log_format *format; /* NULL: not recognised */
 	struct log_format own;		 /* `format` points here when it has a prefix */
 	int prefix_fit;
+	uint64_t skip;	/* bytes of the file that were read before (--state) */
 	uint64_t bytes; /* read and, where compressed, unpacked */
 	uint64_t lines;
 	bool compressed;

@@ -13,8 +13,10 @@
 #include "input_detect.h"
 #include "input_formats.h"
 #include "input_source.h"
+#include "input_state.h"
 
 #include <pthread.h>
+#include <time.h>
 
 #define CHUNK	  ((size_t)512 << 10)
 #define ENTRY_MAX ((size_t)32 << 20)
@@ -56,16 +58,46 @@ static void chunk_room(struct chunk *c, size_t want)
 	c->cap = want;
 }
 
+#define FOLLOW_NSEC 200000000L
+
+/* --follow, at the end of the last file: waits until there is more.  false: there will be none
+ * (the user interrupted; or the file was rotated, its successor is next). */
+static bool wait_for_more(struct run *r)
+{
+	struct input *in = r->in;
+
+	if (!in->opt.follow || r->file + 1 < in->file.n || r->source.archive)
+		return false;
+	if (in->opt.stop && *in->opt.stop)
+		return false;
+	if (source_was_rotated(&r->source)) {
+		struct err why;
+		char *name = mem_strdup(r->source.name);
+		input_add(in, name, &why);
+		free(name);
+		return false;
+	}
+	if (!source_was_truncated(&r->source)) {
+		struct timespec t = {0, FOLLOW_NSEC};
+		nanosleep(&t, NULL);
+	}
+	return true;
+}
+
 /* Fills the chunk up to `want` bytes; false: a read error. */
 static bool fill(struct run *r, struct chunk *c, size_t want)
 {
+	size_t had = c->n;
+
 	while (!r->at_end && c->n < want) {
 		ssize_t n = source_read(&r->source, c->buf + c->n, want - c->n, r->why);
 		if (n < 0) {
 			r->failed = r->at_end = true;
 			return false;
 		}
-		if (n == 0)
+		if (n == 0 && c->n > had && r->in->opt.follow)
+			break; /* what there is, now */
+		if (n == 0 && !wait_for_more(r))
 			r->at_end = true;
 		c->n += (size_t)n;
 	}
@@ -94,7 +126,8 @@ static bool next_file(struct run *r)
 	struct input *in = r->in;
 
 	while (r->file < in->file.n) {
-		if (source_open(&r->source, in->file.at[r->file]->name, r->why)) {
+		if (source_open(&r->source, in->file.at[r->file]->name, in->file.at[r->file]->skip,
+			    r->why)) {
 			r->open = true;
 			r->at_end = false;
 			r->offset = 0;
@@ -129,6 +162,10 @@ static void cut(struct run *r, struct chunk *c, const struct log_format *f)
 	size_t keep = c->n;
 
 	while (f && !r->at_end) {
+		if (r->in->opt.follow && c->n < chunk_size(r)) {
+			keep = last_start(f, c->p, c->n);
+			break;
+		}
 		keep = last_start(f, c->p, c->n);
 		if (keep > 0)
 			break;
@@ -142,6 +179,10 @@ static void cut(struct run *r, struct chunk *c, const struct log_format *f)
 		if (!fill(r, c, c->n * 2))
 			break;
 		keep = c->n;
+	}
+	if (r->at_end && r->in->opt.state && f) { /* an incomplete line is the next run's */
+		const char *nl = c->n ? memrchr(c->p, '\n', c->n) : NULL;
+		keep = c->n = nl ? (size_t)(nl - c->p) + 1 : 0;
 	}
 	r->carry_n = c->n - keep;
 	if (r->carry_n > r->carry_cap) {
@@ -307,6 +348,10 @@ bool input_run(struct input *in, const struct input_sink *sink, struct err *why)
 	pthread_t *thread = mem_zalloc(sizeof(*thread) * (size_t)jobs);
 	int started = 0;
 
+	if (in->opt.state && !state_apply(in, in->opt.state, why)) {
+		free(thread);
+		return false;
+	}
 	pthread_mutex_init(&r.read_lock, NULL);
 	pthread_mutex_init(&r.turn_lock, NULL);
 	pthread_cond_init(&r.turn_cond, NULL);
@@ -325,5 +370,7 @@ bool input_run(struct input *in, const struct input_sink *sink, struct err *why)
 	pthread_cond_destroy(&r.turn_cond);
 	pthread_mutex_destroy(&r.turn_lock);
 	pthread_mutex_destroy(&r.read_lock);
+	if (in->opt.state && !r.failed && !state_save(in, in->opt.state, why))
+		r.failed = true;
 	return !r.failed;
 }

@@ -82,7 +82,7 @@ static bool open_archive(struct source *s, struct err *why)
 	return true;
 }
 
-bool source_open(struct source *s, const char *name, struct err *why)
+bool source_open(struct source *s, const char *name, uint64_t skip, struct err *why)
 {
 	struct stat st;
 	ssize_t n;
@@ -110,11 +110,34 @@ bool source_open(struct source *s, const char *name, struct err *why)
 		s->head_n += (size_t)n;
 	}
 	s->taken = s->head_n;
-	if (is_packed(s->head, s->head_n) && !open_archive(s, why)) {
-		source_close(s);
-		return false;
+	if (is_packed(s->head, s->head_n)) {
+		bool ok = open_archive(s, why);
+		if (!ok)
+			source_close(s);
+		return ok;
+	}
+	if (skip > 0 && lseek(s->fd, (off_t)skip, SEEK_SET) == (off_t)skip) {
+		s->head_n = s->head_at = 0;
+		s->taken = skip;
 	}
 	return true;
+}
+
+bool source_was_rotated(const struct source *s)
+{
+	struct stat own, named;
+
+	return fstat(s->fd, &own) == 0 && stat(s->name, &named) == 0 &&
+	       (own.st_ino != named.st_ino || own.st_dev != named.st_dev);
+}
+
+bool source_was_truncated(struct source *s)
+{
+	struct stat st;
+
+	if (fstat(s->fd, &st) != 0 || st.st_size >= lseek(s->fd, 0, SEEK_CUR))
+		return false;
+	return lseek(s->fd, 0, SEEK_SET) == 0;
 }
 
 static ssize_t read_archive(struct source *s, char *buf, size_t n, struct err *why)

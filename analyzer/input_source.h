@@ -28,7 +28,11 @@ struct source {
 	bool member;	   /* inside a member of an archive */
 };
 
-bool source_open(struct source *s, const char *name, struct err *why);
+/* Begins `skip` bytes into the file, unless it is packed. */
+bool source_open(struct source *s, const char *name, uint64_t skip, struct err *why);
+/* A plain file: has its name come to mean another file, or was it cut shorter? */
+bool source_was_rotated(const struct source *s);
+bool source_was_truncated(struct source *s);
 /* Up to n bytes; 0 at the end; -1 on error. */
 ssize_t source_read(struct source *s, char *buf, size_t n, struct err *why);
 void source_close(struct source *s);

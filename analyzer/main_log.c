@@ -73,6 +73,8 @@ static bool set_input(struct options *o, struct input *in, struct facts *f)
 	in->opt.jobs = o->jobs > 0 ? (int)o->jobs : 1;
 	in->opt.chunk = o->chunk > 0 ? (size_t)o->chunk << 10 : 0;
 	in->opt.stop = &stopped;
+	in->opt.follow = o->follow;
+	in->opt.state = o->state;
 	f->only_db = str_of(o->db);
 	f->only_user = str_of(o->user);
 	f->only_app = str_of(o->app);

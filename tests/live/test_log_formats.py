@@ -320,3 +320,57 @@ def test_garbage_neither_crashes_nor_loses_count(tmp_path):
 def test_nothing_recognised_is_said(tmp_path):
     path = write(tmp_path, "what is this?\n" * 50)
     assert assay(path, status=(3,))["input"]["not_understood_bytes"] == os.path.getsize(path)
+
+
+def test_state_reads_everything_once(tmp_path, truth):
+    """In pieces, a line cut in the middle, across a rotation: together the whole, nothing twice."""
+    text, log, state = stderr(ROWS).encode(), tmp_path / "pg.log", tmp_path / "state"
+    whole = text.index(b"\n2024", 31000) + 1  # a server ends its line before it opens the next file
+    sums, cuts = {}, [0, 9000, 20000, whole, len(text)]
+
+    def collect():
+        got = assay(log, "--state", str(state), status=(0, 3))
+        for s in got["shapes"]:
+            sums[s["sql"]] = sums.get(s["sql"], 0) + s["calls"]
+
+    log.write_bytes(b"")
+    for k, (a, b) in enumerate(zip(cuts, cuts[1:])):
+        with open(log, "ab") as f:
+            f.write(text[a:b])
+        collect()
+        collect()  # nothing new
+        if k == 1:  # more is written, then it is rotated before anybody looked
+            with open(log, "ab") as f:
+                f.write(text[b:cuts[k + 2]])
+            log.rename(tmp_path / "pg.log.1")
+            log.write_bytes(b"")
+            collect()
+            cuts[k + 1] = cuts[k + 2]
+            rest = text[cuts[k + 2]:]
+            break
+    log.write_bytes(rest)
+    collect()
+    assert sum(sums.values()) == sum(c for c, *_ in truth[0].values())
+
+
+def test_follow_goes_on_across_a_rotation(tmp_path, truth):
+    import signal
+    import time
+    text, log, out = stderr(ROWS).encode(), tmp_path / "pg.log", tmp_path / "out.json"
+    at = text.index(b"\n2024", len(text) // 2) + 1
+    log.write_bytes(text[:at // 2])
+    p = subprocess.Popen([PGASSAY, "log", str(log), "-f", "json", "-o", str(out), "--follow"], stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(.5)
+        with open(log, "ab") as f:
+            f.write(text[at // 2:at])
+        time.sleep(.5)
+        log.rename(tmp_path / "pg.log.1")
+        log.write_bytes(text[at:])
+        time.sleep(1.2)
+        p.send_signal(signal.SIGINT)
+        assert p.wait(20) == 0
+    finally:
+        p.kill()
+    got = json.loads(out.read_text())
+    assert {s["sql"]: s["calls"] for s in got["shapes"]} == {q: c for q, (c, *_) in truth[0].items()}
