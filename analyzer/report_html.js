@@ -253,13 +253,13 @@ function show(id) {
 	const stats = [["calls", num(s.calls)], ["total", ms(s.total_ms)], ["mean", ms(s.mean_ms)], ["stddev", ms(s.stddev_ms)], ["min", ms(s.min_ms)],
 		["p50", ms(s.p50_ms)], ["p90", ms(s.p90_ms)], ["p95", ms(s.p95_ms)], ["p99", ms(s.p99_ms)], ["p99.9", ms(s.p999_ms)], ["max", ms(s.max_ms)],
 		["planning", ms(s.planning_ms)], ["rows", s.rows === undefined ? "" : num(s.rows)], ["waited", ms(s.wait_ms)], ["errors", s.errors ? num(s.errors) : ""]];
-	dialog.replaceChildren(el("button", {class: "close", on: {click: () => dialog.close()}}, "close"), el("h2", {}, s.verb + " " + s.id), el("pre", {}, s.sql),
+	dialog.replaceChildren(...[el("button", {class: "close", on: {click: () => dialog.close()}}, "close"), el("h2", {}, s.verb + " " + s.id), el("pre", {}, s.sql),
 		el("div", {class: "tiles"}, stats.filter((x) => x[1]).map(([k, v]) => el("div", {class: "tile"}, el("b", {}, v), el("span", {}, k)))),
 		s.hist.length ? el("div", {class: "chart"}, el("canvas", {role: "img", "aria-label": "latency of this statement"})) : null,
 		own.length ? el("h3", {}, "Findings") : null, own.map(finding), el("h3", {}, "Slowest calls"),
 		s.samples.map((x) => el("div", {}, el("p", {class: "dim"}, [ms(x.ms), x.time, [x.user, x.database].filter(Boolean).join("@"), x.application, x.locations.map(place).join(", ")].filter(Boolean).join(" \u00b7 ")),
 			el("pre", {}, x.sql), x.parameters ? el("pre", {}, x.parameters) : null)),
-		s.unparsed ? el("p", {class: "dim"}, "not parsed: " + s.unparsed) : null);
+		s.unparsed ? el("p", {class: "dim"}, "not parsed: " + s.unparsed) : null].flat().filter(Boolean));
 	if (!dialog.open) dialog.showModal();
 	dialog.scrollTop = 0;
 	history.replaceState(null, "", "#shape=" + id);

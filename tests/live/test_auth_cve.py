@@ -14,6 +14,7 @@ import pytest
 import cluster
 import wire
 from authkit import Target, by_psycopg, scram_secret, verdict
+from pooler import SANITIZED
 
 pytestmark = pytest.mark.ours
 
@@ -295,6 +296,8 @@ def test_secrets_are_nowhere_to_be_read(pooler, lookup):
 
 def test_secrets_are_not_in_a_core_dump(pooler):
     """The mappings that hold them carry VM_DONTDUMP (dd)."""
+    if SANITIZED:
+        pytest.skip("a sanitizer keeps freed memory, where libpq's and stdio's copies stay")
     p = pooler(start=False, auth_type="scram-sha-256")
     p.write("userlist.txt", '"app" "a-secret-of-some-length-0123456789"\n')
     p.start()

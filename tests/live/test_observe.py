@@ -238,10 +238,11 @@ def test_percentiles_are_those_of_the_client(pooler):
     taken.sort()
     for name, q in (("p50", 0.5), ("p95", 0.95)):
         mine = taken[int(q * 60) - 1]
-        # what the client sees has the way to it on top; the sketch is within 1 %
-        assert row[f"server_us_{name}"] < mine * 1.01
-        assert row[f"server_us_{name}"] > mine * 0.99 - 2000
-    assert abs(row["server_us_total"] - sum(taken)) < 0.2 * sum(taken)
+        slept = sorted(0.01 + 0.001 * (i % 10) for i in range(60))[int(q * 60) - 1] * 1e6
+        # between what the server slept and what the client saw, which has the way to it
+        # (and a busy machine's delays) on top; the sketch is within 1 %
+        assert slept * 0.99 < row[f"server_us_{name}"] < mine * 1.01
+    assert row["server_us_total"] < sum(taken) * 1.01
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="no chromium here")
