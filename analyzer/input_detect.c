@@ -117,6 +117,15 @@ bool detect_format(struct input_file *f, const struct input_options *opt, const 
 	const struct log_format *best = opt->format ? log_format_find(opt->format) : NULL;
 	int top = 0;
 
+	if (!opt->format && f->known_format && (best = log_format_find(f->known_format)) != NULL) {
+		f->own = *best;
+		f->format = &f->own;
+		f->prefix_fit = 100;
+		const char *prefix = opt->prefix ? opt->prefix : f->known_prefix;
+		f->own.prefix = prefix ? prefix_new(prefix, why) : NULL;
+		return !opt->prefix || f->own.prefix;
+	}
+
 	if (opt->format && !best)
 		return err_set(why, "there is no input format \"%s\"", opt->format);
 	for (const struct log_format *k = log_formats; k->name && !best && n > 0; k++) {

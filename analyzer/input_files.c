@@ -68,6 +68,8 @@ void input_release(struct input *in)
 		memcpy(&p, &f->own.prefix, sizeof(p));
 		prefix_free(&p);
 		free(f->name);
+		free(f->known_format);
+		free(f->known_prefix);
 		free(f);
 	}
 	VEC_RELEASE(&in->file);

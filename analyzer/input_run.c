@@ -180,7 +180,7 @@ static void cut(struct run *r, struct chunk *c, const struct log_format *f)
 			break;
 		keep = c->n;
 	}
-	if (r->at_end && r->in->opt.state && f) { /* an incomplete line is the next run's */
+	if (r->at_end && r->in->opt.state) { /* an incomplete line is the next run's */
 		const char *nl = c->n ? memrchr(c->p, '\n', c->n) : NULL;
 		keep = c->n = nl ? (size_t)(nl - c->p) + 1 : 0;
 	}

@@ -78,13 +78,22 @@ static char *find_moved(const char *name, int64_t device, int64_t inode)
 	return found;
 }
 
+static void know(struct input_file *f, const json_t *x)
+{
+	struct str format = js_get_str(x, "format"), prefix = js_get_str(x, "prefix");
+
+	f->skip = (uint64_t)js_get_int(x, "offset");
+	f->known_format = format.p ? str_dup(format) : NULL;
+	f->known_prefix = prefix.p ? str_dup(prefix) : NULL;
+}
+
 /* Puts the rotated file in front of position `at`. */
-static void insert(struct input *in, size_t at, char *name, uint64_t skip)
+static void insert(struct input *in, size_t at, char *name, const json_t *x)
 {
 	struct input_file *f = mem_zalloc(sizeof(*f));
 
 	f->name = name;
-	f->skip = skip;
+	know(f, x);
 	*VEC_PUSH(&in->file) = f;
 	for (size_t i = in->file.n - 1; i > at; i--)
 		in->file.at[i] = in->file.at[i - 1];
@@ -107,7 +116,7 @@ static size_t add_rotated(struct input *in, size_t at, json_t *list)
 		char *moved = find_moved(name, device, inode);
 		if (moved && stat(moved, &st) == 0 && !is_listed(in, &st) &&
 			st.st_size > js_get_int(x, "offset")) {
-			insert(in, at + added, moved, (uint64_t)js_get_int(x, "offset"));
+			insert(in, at + added, moved, x);
 			added++;
 			continue;
 		}
@@ -129,7 +138,7 @@ bool state_apply(struct input *in, const char *path, struct err *why)
 			continue;
 		x = find(list, &st);
 		if (x && js_get_int(x, "offset") <= (int64_t)st.st_size)
-			in->file.at[i]->skip = (uint64_t)js_get_int(x, "offset");
+			know(in->file.at[i], x);
 		if (!in->file.at[i]->skip || !x)
 			i += add_rotated(in, i, list);
 	}
@@ -151,6 +160,15 @@ bool state_save(const struct input *in, const char *path, struct err *why)
 		js_set(o, "name", js_str(str_of(f->name)));
 		js_set(o, "device", js_int((int64_t)st.st_dev));
 		js_set(o, "inode", js_int((int64_t)st.st_ino));
+		if (f->format) {
+			js_set(o, "format", js_str(str_of(f->format->name)));
+			if (f->format->prefix)
+				js_set(o, "prefix", js_str(str_of(prefix_text(f->format->prefix))));
+		} else if (f->known_format) {
+			js_set(o, "format", js_str(str_of(f->known_format)));
+			if (f->known_prefix)
+				js_set(o, "prefix", js_str(str_of(f->known_prefix)));
+		}
 		js_set(o, "offset",
 			js_int(f->compressed ? (int64_t)st.st_size
 					     : (int64_t)(f->skip + f->bytes)));
