@@ -181,7 +181,8 @@ static int act_copy_out(struct client *c)
 static int act_copy_in(struct client *c)
 {
 	struct step load = step_of(c, 0, -1), back = step_of(c, 0, 1 + below(c, 100));
-	bool extended = below(c, 2), give_up = below(c, 5) == 0;
+	/* A late cancel may refuse the COPY, and then both Syncs are answered. */
+	bool extended = below(c, 2) && !c->cancelled, give_up = below(c, 5) == 0;
 
 	if (command(c, "begin") != 0 ||
 		command(c, "create temp table mine (t text) on commit drop") != 0)
@@ -223,6 +224,8 @@ static int act_transaction(struct client *c)
 
 	if (command(c, "begin") != 0)
 		return -1;
+	if (c->status != 'T' && c->cancelled)
+		return -1; /* it was the BEGIN that a late cancel hit */
 	if (c->status != 'T')
 		violation(c, "status %c inside a transaction", c->status);
 	for (int i = 0; i < count; i++) {
@@ -238,6 +241,8 @@ static int act_transaction(struct client *c)
 	if (below(c, 10) == 0)
 		return -1;
 	if (command(c, below(c, 2) ? "commit" : "rollback") != 0)
+		return -1;
+	if (c->status != 'I' && c->cancelled)
 		return -1;
 	if (c->status != 'I')
 		violation(c, "status %c after a transaction", c->status);
