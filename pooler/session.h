@@ -411,6 +411,8 @@ struct server {
 
 /* A finished dial, on the relay's thread.  Takes the reference to `reported`. */
 void server_dialed(struct server *s, PGconn *pg, struct params *reported);
+/* The part of it that needs no PGconn: the stream is on this descriptor from now on. */
+void server_adopt(struct server *s, int fd, void *ssl, struct params *reported);
 void server_ready(struct server *s);
 
 void server_close(struct server *s, enum close_reason why, const char *detail);

@@ -833,23 +833,29 @@ void server_ready(struct server *s)
 	lane_tend(l);
 }
 
+void server_adopt(struct server *s, int fd, void *ssl, struct params *reported)
+{
+	struct relay *r = relay_of(s);
+
+	s->conn.fd = fd;
+	s->conn.ssl = ssl;
+	s->tls = ssl != NULL;
+	if (s->tls)
+		conn_adopt_tls(&s->conn);
+	s->connected = r->w.wall;
+	s->params = reported;
+	ev_io_init(&s->io, on_io, fd, EV_READ);
+	ev_io_start(r->w.loop, &s->io);
+}
+
 void server_dialed(struct server *s, PGconn *pg, struct params *reported)
 {
 	struct lane *l = s->lane;
-	struct relay *r = l->relay;
 	char who[128];
 
 	s->pg = pg;
-	s->conn.fd = PQsocket(pg);
-	s->conn.ssl = PQsslStruct(pg, "OpenSSL");
-	s->tls = s->conn.ssl != NULL;
-	if (s->tls)
-		conn_adopt_tls(&s->conn);
 	s->pid = (uint32_t)PQbackendPID(pg);
-	s->connected = r->w.wall;
-	s->params = reported;
-	ev_io_init(&s->io, on_io, s->conn.fd, EV_READ);
-	ev_io_start(r->w.loop, &s->io);
+	server_adopt(s, PQsocket(pg), PQsslStruct(pg, "OpenSSL"), reported);
 	stats_add(&l->stats.server_connects, 1);
 	if (l->set.log_connections)
 		log_line(LOG_PART_SESSION, LOG_LEVEL_INFO, "%s: new connection to server",

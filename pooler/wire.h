@@ -201,7 +201,7 @@ static inline bool ledger_pass(struct ledger *l, char type)
 {
 	const struct entry *e = ledger_head(l);
 
-	if (UNLIKELY(!e || e->flags))
+	if (UNLIKELY(!e || e->flags || !type))
 		return false;
 	if (ledger_is_part(e, type))
 		return true;
