@@ -346,6 +346,8 @@ static int judge_error(struct client *c, const struct msg *m, const struct step 
 			violation(c, "cancelled by somebody else");
 		return 1;
 	}
+	if (strcmp(code, "25P02") == 0 && c->cancelled)
+		return 1; /* the transaction that a late cancel aborted */
 	if (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0)
 		return 0;
 	violation(c, "error %s %s", code, text);
