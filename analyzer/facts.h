@@ -252,5 +252,8 @@ void facts_free(struct facts **f);
 struct shape *facts_statement(struct facts *f, struct str sql, struct place at);
 struct shape *facts_shape(struct facts *f, struct str sql, const struct sql_shape *lex);
 struct str facts_name(const struct facts *f, uint32_t name);
+/* The row of a name, of a minute; made when it is new. */
+struct group *facts_group(struct facts *f, enum group_kind kind, uint32_t name);
+struct minute *facts_minute(struct facts *f, int64_t ts);
 
 #endif

@@ -64,8 +64,4 @@ void unit_end(struct facts *f, struct unit *u);
 void server_note(struct facts *f, struct session *s, struct log_entry *e);
 void server_attribute(struct facts *f, const struct open *o, uint32_t shape);
 
-/* facts_log.c */
-struct group *facts_group(struct facts *f, enum group_kind kind, uint32_t name);
-struct minute *facts_minute(struct facts *f, int64_t ts);
-
 #endif

@@ -161,7 +161,10 @@ static void look_at(struct facts *f, const struct unit *u, uint32_t parent_at, u
 	}
 	s.distinct = count_distinct(values, s.count);
 	free(values);
-	if (s.count < RUN_MIN || s.distinct * 10 < s.count * 8)
+	/* Rows often name the same few others (twenty posts by three authors), so behind a parent
+	 * two values are enough; whether that is one query per row is the rule's to judge. */
+	if (s.count < RUN_MIN || s.distinct < 2 ||
+		(parent_at == UINT32_MAX && s.distinct * 10 < s.count * 8))
 		return;
 	uint32_t parent = NO_SHAPE;
 	if (parent_at != UINT32_MAX) {

@@ -38,13 +38,22 @@ const struct command commands[] = {
 		"  pgassay plan --schema schema.sql postgresql.log.gz\n"},
 	{"advise", "FILE…", "index advice for a whole workload, checked with HypoPG", CMD_ADVISE,
 		run_advise,
-		"Reads a workload (logs, SQL files ending in .sql, or without files the database's\n"
-		"pg_stat_statements) and finds the indexes it would be better with under a budget.\n"
+		"Reads a workload (logs, SQL files ending in .sql, or without files the "
+		"database's\n"
+		"pg_stat_statements) and finds the indexes it would be better with under a "
+		"budget.\n"
 		"The planner is asked about each (extension hypopg); nothing is created or "
 		"executed.\n"
 		"\n"
 		"  pgassay advise --dsn 'dbname=shop' --budget 500 postgresql.log\n"
 		"  pgassay advise --dsn 'dbname=shop' queries.sql\n"},
+	{"merge", "REPORT…", "JSON reports of many hosts or days -> one", CMD_MERGE, run_merge,
+		"Combines JSON reports into the report one run over all the logs would have made: "
+		"counts\n"
+		"and sums exactly, quantiles by merging the sketches the reports hold.\n"
+		"\n"
+		"  pgassay merge -f html -o fleet.html host-*.json\n"
+		"  ssh db1 pgassay log -f json LOG | pgassay merge - db2.json\n"},
 	{"rules", "[ID…]", "every rule, with a bad and a good example", CMD_RULES, run_rules,
 		"Lists the rules, or explains the ones named.\n"
 		"\n"

@@ -258,6 +258,7 @@ static json_t *json_groups(struct report *r)
 		js_set(x, "name", js_str(facts_name(r->facts, g->name)));
 		js_set(x, "calls", js_int((int64_t)g->calls));
 		set_quantiles(x, &g->time);
+		js_set(x, "sketch", json_sketch(&g->time));
 		set_if(x, "errors", g->errors);
 		set_if(x, "sessions", g->sessions);
 		js_add(json_object_get(o, kinds[g->kind]), x);

@@ -77,6 +77,9 @@ static bool is_bounded(struct rule_check *c, const struct sql_outline *o)
 	if (o->limit != BOUND_NONE || o->is_setop || o->is_values || o->rels == 0 ||
 		(o->has_aggregate && !o->has_group) || o->skip_locked)
 		return true;
+	if (o->rels == 1 && str_ends(o->rel[0].name, "_seq") && o->targets &&
+		str_is(o->target[0].name, "last_value"))
+		return true; /* a sequence */
 	if (!reads_table(o) || is_system(o) || all_small(c, o))
 		return true;
 	return rule_one_row(c, o, &habit) && !joins_multiply(c, o);

@@ -157,6 +157,8 @@ static int judge(const struct rule_check *c, enum tie tie)
 
 	if (rows && !match)
 		return -1; /* the parent did not return that many rows */
+	if (r->distinct * 10 < r->longest * 8 && tie != TIE_STRONG)
+		return -1; /* few values, and nothing says they are the parent's */
 	if (!c->parent)
 		return r->tx_runs > 0 ? CONF_POSSIBLE : -1;
 	if (match && tie == TIE_STRONG)

@@ -85,11 +85,27 @@ static struct str bare_expr(struct rule_check *c, const struct sql_side *s)
 }
 
 /* An expression index, or a small table, or rows found by a unique key already. */
+/* Nobody's to index: a function's rows, a system catalog. */
+static bool is_beyond(const struct sql_outline *o, const struct sql_side *s)
+{
+	int r = s->col.rel >= 0 ? s->col.rel : o->rels == 1 ? 0 : -1;
+
+	if (r < 0 || (size_t)r >= o->rels)
+		return o->rels > 0 && str_starts(o->rel[0].name, "pg_") &&
+		       !str_starts(o->rel[0].name, "pgbench_");
+	const struct sql_rel *rel = &o->rel[r];
+	return rel->kind == REL_FUNCTION || rel->kind == REL_VALUES ||
+	       str_is(rel->schema, "pg_catalog") || str_is(rel->schema, "information_schema") ||
+	       (str_starts(rel->name, "pg_") && !str_starts(rel->name, "pgbench_"));
+}
+
 bool sarg_is_served(struct rule_check *c, const struct sql_side *s)
 {
 	const struct schema_table *t = NULL;
 	bool habit;
 
+	if (is_beyond(c->o, s))
+		return true;
 	if (rule_is_small(c, c->o, s->col.rel >= 0 ? s->col.rel : 0))
 		return true;
 	if (c->o->rels == 1 && rule_one_row(c, c->o, &habit))

@@ -374,3 +374,26 @@ def test_follow_goes_on_across_a_rotation(tmp_path, truth):
         p.kill()
     got = json.loads(out.read_text())
     assert {s["sql"]: s["calls"] for s in got["shapes"]} == {q: c for q, (c, *_) in truth[0].items()}
+
+
+def test_merged_reports_are_the_report_of_all(tmp_path):
+    """Two halves, cut where no session has anything open, merged: the numbers of the whole."""
+    (tmp_path / "a.log").write_text(stderr(ROWS[:150]))
+    (tmp_path / "b.log").write_text(stderr(ROWS[150:]))
+    for n in "ab":
+        subprocess.run([PGASSAY, "log", str(tmp_path / f"{n}.log"), "-f", "json", "-o", str(tmp_path / f"{n}.json")], check=True)
+    got = json.loads(subprocess.run([PGASSAY, "merge", str(tmp_path / "a.json"), str(tmp_path / "b.json"), "-f", "json"],
+                                    capture_output=True, check=True).stdout)
+    want = assay_both(tmp_path)
+    assert numbers(got) == numbers(want)
+    for key in ("statements", "bytes", "by_class", "first", "last"):
+        assert got["input"][key] == want["input"][key], key
+    for kind in ("users", "databases"):
+        assert [{k: g[k] for k in ("name", "calls", "total_ms", "p99_ms")} for g in sorted(got["by"][kind], key=lambda g: g["name"])] == \
+            [{k: g[k] for k in ("name", "calls", "total_ms", "p99_ms")} for g in sorted(want["by"][kind], key=lambda g: g["name"])]
+    assert {(f["rule"], f["shape"]) for f in got["findings"]} == {(f["rule"], f["shape"]) for f in want["findings"]}
+
+
+def assay_both(tmp_path):
+    return json.loads(subprocess.run([PGASSAY, "log", str(tmp_path / "a.log"), str(tmp_path / "b.log"), "-f", "json"],
+                                     capture_output=True, check=True).stdout)

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * pgassay merge: the JSON reports of many hosts or days -> the report one run would have made.
+ *
+ * Counts, sums and sketches are those of the union, exactly: the sketches are in the reports.
+ * Findings of the same rule on the same shape become one; samples are the slowest of all.  What
+ * a report does not hold (other samples, the schema) cannot come back.
+ */
+#include "main.h"
+
+#include <jansson.h>
+#include <math.h>
+
+struct merger {
+	struct facts *facts;
+	struct findings *found;
+	struct input *in;
+	size_t unparsed;
+};
+
+/* --- one shape -------------------------------------------------------------------- */
+
+static uint64_t usec_of(const json_t *o, const char *key)
+{
+	return (uint64_t)llround(js_get_real(o, key) * 1000);
+}
+
+/* Rebuilds a sketch from its buckets and the exact figures beside it. */
+static void read_sketch(const json_t *o, struct sketch *out)
+{
+	const json_t *buckets = json_object_get(o, "sketch");
+	double mean, dev;
+
+	for (size_t i = 0; i + 1 < json_array_size(buckets); i += 2) {
+		int64_t b = json_integer_value(json_array_get(buckets, i));
+		int64_t n = json_integer_value(json_array_get(buckets, i + 1));
+		if (b < 0 || b > 8000 || n < 1)
+			continue;
+		sketch_add_n(out, sketch_bucket_low((uint32_t)b), (uint64_t)n);
+	}
+	if (out->total == 0)
+		return;
+	out->sum = usec_of(o, "total_ms");
+	out->min = usec_of(o, "min_ms");
+	out->max = usec_of(o, "max_ms");
+	mean = (double)out->sum / (double)out->total;
+	dev = js_get_real(o, "stddev_ms") * 1000;
+	out->sum2 = (double)out->total * (dev * dev + mean * mean);
+}
+
+static enum sql_verb verb_of(struct str name)
+{
+	for (int v = 0; v < SQL_VERBS; v++)
+		if (str_is(name, sql_verb_name((enum sql_verb)v)))
+			return (enum sql_verb)v;
+	return SQL_OTHER;
+}
+
+static uint32_t shape_of(struct merger *m, struct str id, const json_t *o)
+{
+	struct facts *f = m->facts;
+	char hex[17] = "";
+	uint32_t *at;
+
+	if (id.n != 16)
+		return NO_SHAPE;
+	memcpy(hex, id.p, 16);
+	uint64_t hash = strtoull(hex, NULL, 16);
+	at = map_put(&f->shape_of, hash);
+	if (*at == MAP_NONE) {
+		struct shape *s = ARENA_NEW(&f->arena, struct shape);
+		*at = (uint32_t)f->shape.n;
+		*VEC_PUSH(&f->shape) = s;
+		s->hash = hash;
+		memcpy(s->id, hex, sizeof(hex));
+		s->norm = s->example = STR("");
+		s->max_limit = s->max_offset = SQL_ABSENT;
+	}
+	struct shape *s = f->shape.at[*at];
+	if (o && !s->norm.n) {
+		s->norm = s->example = arena_str(&f->arena, js_get_str(o, "sql"));
+		s->verb = verb_of(js_get_str(o, "verb"));
+	}
+	return *at;
+}
+
+static int64_t time_of(const json_t *o, const char *key)
+{
+	struct str s = js_get_str(o, key);
+	int64_t t = 0;
+
+	return s.n && time_parse(s.p, s.n, &t) ? t : 0;
+}
+
+static void widen(int64_t *first, int64_t *last, const json_t *o)
+{
+	int64_t a = time_of(o, "first"), b = time_of(o, "last");
+
+	if (a && (!*first || a < *first))
+		*first = a;
+	if (b > *last)
+		*last = b;
+}
+
+/* Files of the reports get a place in the merged report's own list. */
+static uint32_t file_of(struct merger *m, struct str name)
+{
+	for (size_t i = 0; i < m->in->file.n; i++)
+		if (str_is(name, m->in->file.at[i]->name))
+			return (uint32_t)i;
+	struct input_file *f = mem_zalloc(sizeof(*f));
+	f->name = str_dup(name);
+	*VEC_PUSH(&m->in->file) = f;
+	return (uint32_t)m->in->file.n - 1;
+}
+
+static uint32_t read_places(struct merger *m, const json_t *list, struct place *out, uint32_t n)
+{
+	size_t i;
+	json_t *x;
+
+	json_array_foreach(list, i, x) if (n < PLACE_MAX) out[n++] =
+		(struct place){file_of(m, js_get_str(x, "file")), (uint64_t)js_get_int(x, "line")};
+	return n;
+}
+
+static struct place read_place(struct merger *m, const json_t *list)
+{
+	struct place one[PLACE_MAX] = {{0, 0}};
+
+	read_places(m, list, one, 0);
+	return one[0];
+}
+
+static void read_samples(struct merger *m, struct shape *s, const json_t *list)
+{
+	size_t i;
+	json_t *x;
+
+	json_array_foreach(list, i, x)
+	{
+		int64_t usec =
+			json_is_null(json_object_get(x, "ms")) ? -1 : (int64_t)usec_of(x, "ms");
+		struct str params = js_get_str(x, "parameters");
+		uint32_t at = s->samples;
+		while (at > 0 && s->slow[at - 1].usec < usec)
+			at--;
+		if (at >= SAMPLE_MAX)
+			continue;
+		if (s->samples == SAMPLE_MAX) {
+			free(s->slow[SAMPLE_MAX - 1].sql);
+			free(s->slow[SAMPLE_MAX - 1].params);
+		} else {
+			s->samples++;
+		}
+		memmove(&s->slow[at + 1], &s->slow[at], (s->samples - 1 - at) * sizeof(s->slow[0]));
+		s->slow[at] = (struct sample){.usec = usec,
+			.ts = time_of(x, "time"),
+			.user = names_id(&m->facts->names, js_get_str(x, "user")),
+			.db = names_id(&m->facts->names, js_get_str(x, "database")),
+			.app = names_id(&m->facts->names, js_get_str(x, "application")),
+			.sql = str_dup(js_get_str(x, "sql")),
+			.params = params.p ? str_dup(params) : NULL};
+		s->slow[at].at = read_place(m, json_object_get(x, "locations"));
+	}
+}
+
+static void read_shape(struct merger *m, const json_t *o)
+{
+	uint32_t at = shape_of(m, js_get_str(o, "id"), o);
+	struct sketch time = {0};
+	struct shape *s;
+
+	if (at == NO_SHAPE)
+		return;
+	s = m->facts->shape.at[at];
+	read_sketch(o, &time);
+	sketch_merge(&s->time, &time);
+	sketch_release(&time);
+	s->calls += (uint64_t)js_get_int(o, "calls");
+	s->plan_usec += usec_of(o, "planning_ms");
+	s->errors += (uint64_t)js_get_int(o, "errors");
+	s->cancels += (uint64_t)js_get_int(o, "cancels");
+	s->temp_files += (uint64_t)js_get_int(o, "temp_files");
+	s->temp_bytes += (uint64_t)js_get_int(o, "temp_bytes");
+	s->lock_waits += (uint64_t)js_get_int(o, "lock_waits");
+	s->lock_usec += usec_of(o, "lock_ms");
+	if (json_object_get(o, "rows")) {
+		uint64_t most = (uint64_t)js_get_int(o, "max_rows");
+		s->rows += (uint64_t)js_get_int(o, "rows");
+		s->rows_calls += (uint64_t)js_get_int(o, "calls");
+		s->max_rows = most > s->max_rows ? most : s->max_rows;
+		s->bytes_in += (uint64_t)js_get_int(o, "bytes_in");
+		s->bytes_out += (uint64_t)js_get_int(o, "bytes_out");
+		s->wait_usec += usec_of(o, "wait_ms");
+	}
+	widen(&s->first_ts, &s->last_ts, o);
+	if (js_get_str(o, "unparsed").p && !s->unparsed.p) {
+		s->unparsed = arena_str(&m->facts->arena, js_get_str(o, "unparsed"));
+		m->unparsed++;
+	}
+	s->places = read_places(m, json_object_get(o, "locations"), s->place, s->places);
+	read_samples(m, s, json_object_get(o, "samples"));
+}
+
+/* --- the rest ------------------------------------------------------------------------ */
+
+static void read_groups(struct merger *m, const json_t *by)
+{
+	static const char *const kinds[] = {"users", "databases", "applications", "hosts"};
+
+	for (int k = 0; k < GROUP_KINDS; k++) {
+		size_t i;
+		json_t *x;
+		json_array_foreach(json_object_get(by, kinds[k]), i, x)
+		{
+			struct sketch time = {0};
+			struct group *g = facts_group(m->facts, (enum group_kind)k,
+				names_id(&m->facts->names, js_get_str(x, "name")));
+			read_sketch(x, &time);
+			sketch_merge(&g->time, &time);
+			sketch_release(&time);
+			g->calls += (uint64_t)js_get_int(x, "calls");
+			g->errors += (uint64_t)js_get_int(x, "errors");
+			g->sessions += (uint64_t)js_get_int(x, "sessions");
+		}
+	}
+}
+
+static void read_faults(struct merger *m, const json_t *list)
+{
+	struct facts *f = m->facts;
+	size_t i;
+	json_t *x;
+
+	json_array_foreach(list, i, x)
+	{
+		struct str text = js_get_str(x, "message"), state = js_get_str(x, "sqlstate");
+		uint64_t key = sql_hash_bytes(text.p ? text.p : "", text.n, str_hash(state));
+		uint32_t *at = map_put(&f->fault_of, key);
+		if (*at == MAP_NONE) {
+			*at = (uint32_t)f->fault.n;
+			struct fault *y = VEC_PUSH(&f->fault);
+			memset(y, 0, sizeof(*y));
+			if (state.n == 5)
+				memcpy(y->state, state.p, 5);
+			y->text = arena_str(&f->arena, text);
+			for (int s = SEV_NONE; s <= SEV_PANIC; s++)
+				if (str_is(js_get_str(x, "severity"),
+					    log_severity_name((enum log_severity)s)))
+					y->severity = (enum log_severity)s;
+			y->shape = shape_of(m, js_get_str(x, "shape"), NULL);
+			struct place at_first = read_place(m, json_object_get(x, "locations"));
+			f->fault.at[*at].at = at_first;
+		}
+		f->fault.at[*at].count += (uint64_t)js_get_int(x, "count");
+	}
+}
+
+static void read_server(struct server_facts *s, const json_t *o)
+{
+	s->connections += (uint64_t)js_get_int(o, "connections");
+	s->disconnections += (uint64_t)js_get_int(o, "disconnections");
+	s->session_usec += (uint64_t)llround(js_get_real(o, "session_s") * 1e6);
+	s->checkpoints += (uint64_t)js_get_int(o, "checkpoints");
+	s->checkpoint_buffers += (uint64_t)js_get_int(o, "checkpoint_buffers");
+	s->checkpoint_usec += (uint64_t)llround(js_get_real(o, "checkpoint_s") * 1e6);
+	s->checkpoint_warnings += (uint64_t)js_get_int(o, "checkpoint_warnings");
+	s->vacuums += (uint64_t)js_get_int(o, "autovacuums");
+	s->analyzes += (uint64_t)js_get_int(o, "autoanalyzes");
+	s->temp_files += (uint64_t)js_get_int(o, "temp_files");
+	s->temp_bytes += (uint64_t)js_get_int(o, "temp_bytes");
+	s->lock_waits += (uint64_t)js_get_int(o, "lock_waits");
+	s->lock_usec += (uint64_t)llround(js_get_real(o, "lock_wait_s") * 1e6);
+	s->deadlocks += (uint64_t)js_get_int(o, "deadlocks");
+	s->cancels += (uint64_t)js_get_int(o, "cancels");
+}
+
+static void read_minutes(struct facts *f, const json_t *list)
+{
+	size_t i, k;
+	json_t *x, *n;
+
+	json_array_foreach(list, i, x)
+	{
+		struct minute *m = facts_minute(f, js_get_int(x, "minute") * 60000000);
+		m->calls += (uint64_t)js_get_int(x, "calls");
+		m->usec += usec_of(x, "ms");
+		m->errors += (uint64_t)js_get_int(x, "errors");
+		m->connections += (uint64_t)js_get_int(x, "connections");
+		m->reads += (uint64_t)js_get_int(x, "reads");
+		m->writes += (uint64_t)js_get_int(x, "writes");
+		json_array_foreach(json_object_get(x, "heat"), k, n) if (k < HEAT_ROWS)
+			m->heat[k] += (uint32_t)json_integer_value(n);
+	}
+}
+
+static struct finding *same_finding(
+	struct findings *f, const struct rule *r, uint32_t shape, struct str message)
+{
+	for (size_t i = 0; i < f->at.n; i++)
+		if (f->at.at[i].rule == r && f->at.at[i].shape == shape &&
+			(shape != NO_SHAPE || str_eq(f->at.at[i].message, message)))
+			return &f->at.at[i];
+	return NULL;
+}
+
+static void read_finding(struct merger *m, const json_t *o)
+{
+	struct str id = js_get_str(o, "rule"), fix = js_get_str(json_object_get(o, "fix"), "sql"),
+		   note = js_get_str(json_object_get(o, "fix"), "note");
+	const struct rule *rule = id.p ? rule_by_id(id.p) : NULL;
+	uint32_t shape = shape_of(m, js_get_str(o, "shape"), NULL);
+	struct finding *x;
+
+	if (!rule)
+		return;
+	x = same_finding(m->found, rule, shape, js_get_str(o, "message"));
+	if (x) {
+		x->count += (uint64_t)js_get_int(o, "count");
+		return;
+	}
+	struct rule_check c = {.rule = rule, .findings = m->found, .facts = m->facts};
+	severity_parse(js_get_str(o, "severity").p, &c.severity);
+	enum confidence sure = str_is(js_get_str(o, "confidence"), "certain")  ? CONF_CERTAIN
+			       : str_is(js_get_str(o, "confidence"), "likely") ? CONF_LIKELY
+									       : CONF_POSSIBLE;
+	x = rule_find(&c, sure, "%.*s", STR_ARGS(js_get_str(o, "message")));
+	x->shape = shape;
+	x->count = (uint64_t)js_get_int(o, "count");
+	x->weight = shape != NO_SHAPE ? (double)m->facts->shape.at[shape]->time.sum : 0;
+	json_decref(x->evidence);
+	x->evidence = json_deep_copy(json_object_get(o, "evidence"));
+	x->places = read_places(m, json_object_get(o, "locations"), x->place, 0);
+	finding_fix(m->found, x, fix, "%.*s", STR_ARGS(note));
+}
+
+static void read_report(struct merger *m, const json_t *o)
+{
+	const json_t *input = json_object_get(o, "input"), *classes;
+	size_t i;
+	json_t *x;
+
+	json_array_foreach(json_object_get(input, "files"), i, x) file_of(m, js_get_str(x, "name"));
+	json_array_foreach(json_object_get(o, "shapes"), i, x) read_shape(m, x);
+	json_array_foreach(json_object_get(o, "findings"), i, x) read_finding(m, x);
+	read_groups(m, json_object_get(o, "by"));
+	read_faults(m, json_object_get(o, "errors"));
+	read_server(&m->facts->server, json_object_get(o, "server"));
+	read_minutes(m->facts, json_object_get(o, "minutes"));
+	m->facts->statements += (uint64_t)js_get_int(input, "statements");
+	m->facts->no_duration += (uint64_t)js_get_int(input, "without_duration");
+	widen(&m->facts->first_ts, &m->facts->last_ts, input);
+	classes = json_object_get(input, "by_class");
+	for (int c = 0; c < LOG_CLASSES; c++)
+		m->in->bytes[c] += (uint64_t)js_get_int(classes, log_class_name((enum log_class)c));
+	m->in->entries[LOG_OTHER] += (uint64_t)js_get_int(input, "entries");
+	m->facts->has_session = true; /* what a report lacked it has said itself */
+}
+
+enum exit_status run_merge(struct options *o)
+{
+	struct input in = {0};
+	struct findings found = {0};
+	struct facts *f = facts_new(&in);
+	struct merger m = {.facts = f, .found = &found, .in = &in};
+	struct report r = {.facts = f, .findings = &found, .input = &in, .command = "merge"};
+	enum exit_status status = EXIT_CLEAN;
+
+	if (o->file.n == 0) {
+		fprintf(stderr, "pgassay: which reports?  `pgassay merge REPORT.json…`\n");
+		status = EXIT_USAGE;
+	}
+	for (size_t i = 0; i < o->file.n && status == EXIT_CLEAN; i++) {
+		bool is_stdin = strcmp(o->file.at[i], "-") == 0;
+		json_error_t e;
+		json_t *report =
+			is_stdin ? json_loadf(stdin, 0, &e) : json_load_file(o->file.at[i], 0, &e);
+		if (js_get_int(report, "version") != 1 || !json_object_get(report, "shapes")) {
+			fprintf(stderr, "pgassay: %s is not a JSON report of pgassay\n",
+				o->file.at[i]);
+			status = EXIT_INPUT;
+		} else {
+			read_report(&m, report);
+		}
+		json_decref(report);
+	}
+	if (status == EXIT_CLEAN) {
+		r.unparsed = m.unparsed;
+		status = options_report(o, &r);
+		report_release(&r);
+	}
+	findings_release(&found);
+	facts_free(&f);
+	input_release(&in);
+	return status;
+}
