@@ -459,10 +459,9 @@ static void bind_side(struct sql_outline *o, struct sql_side *s)
 		for (size_t i = 0; i < o->rels; i++)
 			if (str_eq(o->rel[i].alias, c->qual))
 				c->rel = (int)i;
-		for (struct sql_outline *up = o->up; up && c->rel == -1; up = up->up)
-			for (size_t i = 0; i < up->rels; i++)
-				if (str_eq(up->rel[i].alias, c->qual))
-					c->rel = -2;
+		/* The outer query's own FROM may not be read yet; but whose else could it be? */
+		if (c->rel == -1 && o->up)
+			c->rel = -2;
 	} else if (o->rels == 1) {
 		c->rel = 0;
 	}

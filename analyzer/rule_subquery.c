@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * rule_subquery: how the tables and subqueries of a statement hang together.
+ */
+#include "rule_checks.h"
+
+#define RELS_MAX 64
+
+/* --- JN001: tables that nothing connects -------------------------------------------------- */
+
+struct graph {
+	const struct sql_outline *o;
+	int root[RELS_MAX + 1]; /* the last one stands for constants and outer queries */
+	int seen[RELS_MAX + 1], n;
+	bool unknown;
+};
+
+static int find(struct graph *g, int i)
+{
+	while (g->root[i] != i)
+		i = g->root[i];
+	return i;
+}
+
+static void connect(struct graph *g, int a, int b)
+{
+	g->root[find(g, a)] = find(g, b);
+}
+
+static enum walk note_column(void *ctx, const struct sql_path *at)
+{
+	struct graph *g = ctx;
+	size_t n;
+
+	if (!node_is(at->node, "ColumnRef"))
+		return WALK_ON;
+	n = node_len(at->node, "fields");
+	struct str qual =
+		n > 1 ? str_of(node_str(node_item(at->node, "fields", n - 2), "sval")) : STR("");
+	g->unknown |= qual.n == 0;
+	for (size_t i = 0; qual.n && i < g->o->rels; i++)
+		if (str_eq(g->o->rel[i].alias, qual) && g->n < RELS_MAX)
+			g->seen[g->n++] = (int)i;
+	return WALK_ON;
+}
+
+/* false: a column could belong to any table, so nothing can be said. */
+static bool add_edges(struct graph *g, const struct sql_cond *k, int constants)
+{
+	g->n = 0;
+	g->unknown = false;
+	sql_walk(k->node, note_column, g);
+	for (int i = 1; i < g->n; i++)
+		connect(g, g->seen[0], g->seen[i]);
+	if (g->n && k->pred == PRED_EQ &&
+		(k->right.cols == 0 || k->right.col.rel == -2 || k->left.col.rel == -2))
+		connect(g, g->seen[0], constants);
+	return !g->unknown;
+}
+
+static bool is_one_row(const struct sql_rel *r)
+{
+	const struct sql_outline *s = r->sub;
+
+	return s && ((s->has_aggregate && !s->has_group) || s->value_rows == 1 || s->rels == 0 ||
+			    (s->limit == BOUND_CONST && s->limit_value <= 1));
+}
+
+void check_jn001(struct rule_check *c)
+{
+	const struct sql_outline *o = c->o;
+	int constants = (int)o->rels, apart = -1;
+	struct graph g = {.o = o};
+
+	if (o->rels < 2 || o->rels >= RELS_MAX || o->verb == SQL_MERGE)
+		return;
+	for (int i = 0; i <= constants; i++)
+		g.root[i] = i;
+	for (size_t i = 0; i < o->conds; i++)
+		if (!add_edges(&g, &o->cond[i], constants) ||
+			(o->cond[i].clause == CLAUSE_ON && o->cond[i].pred == PRED_CONST))
+			return;
+	for (size_t i = 0; i < o->rels; i++) {
+		const struct sql_rel *r = &o->rel[i];
+		if (r->is_natural || r->lateral || r->join == JOIN_CROSS || is_one_row(r) ||
+			(r->kind != REL_TABLE && r->kind != REL_CTE && r->kind != REL_SUBQUERY))
+			connect(&g, (int)i, i ? (int)i - 1 : 1);
+	}
+	for (int i = 1; i < constants && apart < 0; i++)
+		if (find(&g, i) != find(&g, 0))
+			apart = i;
+	if (apart < 0)
+		return;
+	for (size_t i = 0; i < o->rels; i++)
+		if (rule_is_small(c, o, (int)i) || str_starts(o->rel[i].name, "pg_"))
+			return;
+	struct finding *x = rule_find(c, CONF_LIKELY,
+		"nothing joins %.*s with %.*s: every row of one comes with every row of the other",
+		STR_ARGS(o->rel[apart].alias), STR_ARGS(o->rel[0].alias));
+	finding_fix(c->findings, x, STR_NONE,
+		"add the join condition; write CROSS JOIN where the product is meant");
+}
+
+/* --- JN003: an outer join that is none ----------------------------------------------------- */
+
+static bool is_strict(const struct sql_cond *k)
+{
+	return k->pred <= PRED_ILIKE || k->pred == PRED_IN || k->pred == PRED_BETWEEN ||
+	       k->pred == PRED_NOT_NULL;
+}
+
+void check_jn003(struct rule_check *c)
+{
+	for (size_t i = 0; i < c->o->conds; i++) {
+		const struct sql_cond *k = &c->o->cond[i];
+		int rel = k->left.kind == SIDE_COLUMN ? k->left.col.rel : -1;
+		if (k->clause != CLAUSE_WHERE || !is_strict(k) || rel < 0 || !k->left.col.qual.n ||
+			!c->o->rel[rel].nullable || c->o->rel[rel].join != JOIN_LEFT)
+			continue;
+		struct finding *x = rule_find(c, CONF_CERTAIN,
+			"the condition on %.*s.%.*s takes out what the LEFT JOIN would add",
+			STR_ARGS(k->left.col.qual), STR_ARGS(k->left.col.name));
+		x->key = arena_str(&c->findings->arena, k->left.col.qual);
+		finding_fix(c->findings, x, STR_NONE,
+			"write JOIN; or move the condition into ON when rows without a partner are "
+			"wanted");
+		return;
+	}
+}
+
+/* --- SQ001: NOT IN over what may be NULL ------------------------------------------------------ */
+
+static bool excludes_null(const struct sql_outline *s, struct str column)
+{
+	for (size_t i = 0; i < s->conds; i++) {
+		const struct sql_cond *k = &s->cond[i];
+		if (k->clause == CLAUSE_WHERE && k->left.kind == SIDE_COLUMN &&
+			str_eq(k->left.col.name, column) && is_strict(k))
+			return true;
+	}
+	return false;
+}
+
+void check_sq001(struct rule_check *c)
+{
+	for (size_t i = 0; i < c->o->conds; i++) {
+		const struct sql_cond *k = &c->o->cond[i];
+		const struct sql_outline *s = k->right.sub;
+		const struct schema_column *col = NULL;
+		if (k->pred != PRED_NOT_IN || !s || s->targets != 1 || s->is_setop ||
+			s->target[0].kind != TARGET_COLUMN)
+			continue;
+		struct str name = s->target[0].val.col.name;
+		bool known = schema_resolve(c->schema, s, &s->target[0].val.col, NULL, &col);
+		if ((known && col->not_null) || str_is(name, "id") || excludes_null(s, name))
+			continue;
+		struct finding *x = rule_find(c, known ? CONF_LIKELY : CONF_POSSIBLE,
+			"one NULL in %.*s makes NOT IN find nothing at all", STR_ARGS(name));
+		x->key = arena_str(&c->findings->arena, name);
+		finding_fix(c->findings, x, STR_NONE,
+			"write NOT EXISTS (SELECT … WHERE %.*s = outer column), which is planned "
+			"as "
+			"an anti join too",
+			STR_ARGS(name));
+	}
+}
+
+/* --- SQ002, SQ004, SQ006, SQ008 ------------------------------------------------------------------
+ */
+
+static bool is_correlated(const struct sql_outline *s)
+{
+	for (size_t i = 0; i < s->conds; i++)
+		if (s->cond[i].left.col.rel == -2 || s->cond[i].right.col.rel == -2)
+			return true;
+	return false;
+}
+
+void check_sq002(struct rule_check *c)
+{
+	const struct sql_outline *o = c->o;
+	bool habit;
+
+	if (o->role != ROLE_TOP || o->verb != SQL_SELECT || !o->rels || o->limit != BOUND_NONE ||
+		rule_one_row(c, o, &habit) || rule_is_small(c, o, 0) ||
+		(o->has_aggregate && !o->has_group))
+		return;
+	for (size_t i = 0; i < o->targets; i++) {
+		const struct sql_target *t = &o->target[i];
+		if (!t->val.sub || t->val.sub->role != ROLE_SCALAR || !is_correlated(t->val.sub))
+			continue;
+		struct str name = t->val.sub->rels ? t->val.sub->rel[0].name : STR("");
+		struct finding *x = rule_find(c, CONF_LIKELY,
+			"a subquery over %.*s runs once for every row of %.*s", STR_ARGS(name),
+			STR_ARGS(o->rel[0].name));
+		x->key = arena_str(&c->findings->arena, name);
+		finding_fix(c->findings, x, STR_NONE,
+			"join with the subquery grouped by its key; LEFT JOIN LATERAL where only "
+			"few "
+			"rows are read");
+	}
+}
+
+static bool is_count(const struct sql_outline *s)
+{
+	return s && s->targets == 1 && !s->has_group && s->rels &&
+	       node_is(s->target[0].val.node, "FuncCall") &&
+	       str_is(node_last_name(s->target[0].val.node, "funcname"), "count");
+}
+
+void check_sq004(struct rule_check *c)
+{
+	for (size_t i = 0; i < c->o->conds; i++) {
+		const struct sql_cond *k = &c->o->cond[i];
+		bool zero = str_is(k->right.value, "0") &&
+			    (k->pred == PRED_GT || k->pred == PRED_EQ || k->pred == PRED_NE);
+		bool one =
+			str_is(k->right.value, "1") && (k->pred == PRED_GE || k->pred == PRED_LT);
+		if (k->right.kind != SIDE_CONST || (!zero && !one) || !is_count(k->left.sub))
+			continue;
+		bool not = k->pred == PRED_EQ || k->pred == PRED_LT;
+		struct finding *x = rule_find(c, CONF_CERTAIN,
+			"rows of %.*s are counted only to see whether there is one",
+			STR_ARGS(k->left.sub->rel[0].name));
+		finding_fix(c->findings, x, STR_NONE, "%sEXISTS (SELECT 1 …) stops at the first",
+			not ? "NOT " : "");
+	}
+}
+
+void check_sq006(struct rule_check *c)
+{
+	const struct sql_outline *o = c->o;
+	bool distinct = o->is_distinct;
+
+	if ((o->role != ROLE_EXISTS && o->role != ROLE_IN) || o->limit != BOUND_NONE ||
+		o->offset != BOUND_NONE || o->is_setop || o->is_distinct_on ||
+		(!o->orders && !distinct))
+		return;
+	rule_find(c, CONF_CERTAIN, "%s in a subquery of %s changes nothing",
+		distinct ? "DISTINCT" : "ORDER BY", o->role == ROLE_EXISTS ? "EXISTS" : "IN");
+}
+
+struct named {
+	struct str name;
+	bool found;
+};
+
+static enum walk find_table(void *ctx, const struct sql_path *at)
+{
+	struct named *n = ctx;
+
+	if (node_is(at->node, "RangeVar") && str_is(n->name, node_str(at->node, "relname")))
+		n->found = true;
+	return n->found ? WALK_STOP : WALK_ON;
+}
+
+void check_sq008(struct rule_check *c)
+{
+	struct named n = {c->o->cte, false};
+
+	if (c->o->role != ROLE_CTE || c->o->uses || c->o->verb != SQL_SELECT || c->o->is_recursive)
+		return;
+	sql_walk(c->top->node, find_table, &n);
+	if (n.found)
+		return;
+	struct finding *x = rule_find(
+		c, CONF_CERTAIN, "nothing reads the query named %.*s", STR_ARGS(c->o->cte));
+	x->key = arena_str(&c->findings->arena, c->o->cte);
+}
