@@ -479,6 +479,7 @@ static void *client_main(void *arg)
 		what = choose(c);
 		c->doing = actions[what].name;
 		c->action++;
+		c->cut = false;
 		atomic_fetch_add(&taken, 1);
 		atomic_fetch_add(&counts[what], 1);
 		if (actions[what].act(c) != 0) {

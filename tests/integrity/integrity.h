@@ -50,6 +50,7 @@ struct client {
 	unsigned session, action;
 	int32_t pid, key;     /* as the pooler told them, network order */
 	bool cancelled;	      /* a cancel was sent in this session: 57014 may come */
+	bool cut;	      /* a statement of this action was cancelled */
 	char status;	      /* of the last ReadyForQuery */
 	char name[NAME_SIZE]; /* of the session: every tag begins with it */
 	struct buf in, out;
