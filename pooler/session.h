@@ -403,6 +403,7 @@ struct server {
 	bool auditing;	      /* the audit's rows are coming */
 	bool said_fatal;      /* it announced its end */
 	bool stale_names;     /* it may have statements that we believe gone */
+	bool feeding;	      /* its client's messages are noted and not yet sent */
 	bool half_sent;	      /* the client left in the middle of a message */
 	bool was_pinned, asked_cancel, asked_reset;
 	bool closed, tls, was_used;

@@ -17,6 +17,7 @@
 
 
 static void on_io(struct ev_loop *loop, ev_io *io, int revents);
+static void read_some(struct client *c);
 static void on_timer(struct timer *t);
 
 static struct relay *relay_of(const struct client *c)
@@ -179,6 +180,14 @@ static void process_kept(struct client *c)
 		lane_tend(l);
 }
 
+/* What waits inside the SSL makes no descriptor readable. */
+static void read_pending(struct client *c)
+{
+	if (UNLIKELY(c->conn.ssl != NULL) && c->state != CLIENT_CLOSED && !c->out &&
+		!(c->server && c->server->out) && conn_has_pending(&c->conn))
+		read_some(c);
+}
+
 void client_continue(struct client *c)
 {
 	if (c->state == CLIENT_CLOSED || c->out || (c->server && c->server->setup))
@@ -186,6 +195,7 @@ void client_continue(struct client *c)
 	process_kept(c);
 	if (c->state != CLIENT_CLOSED)
 		client_watch(c);
+	read_pending(c);
 }
 
 void client_resume(struct client *c)
@@ -193,6 +203,9 @@ void client_resume(struct client *c)
 	process_kept(c);
 	if (c->state == CLIENT_LINKED) {
 		client_watch(c);
+		read_pending(c);
+	}
+	if (c->state == CLIENT_LINKED) {
 		/* Nothing came of it (a request that was withdrawn): do not sit on the server. */
 		if (c->server)
 			server_settle(c->server);

@@ -640,6 +640,7 @@ static enum step on_message(struct message *m)
 			c->quitting = true;
 			return STEP_MORE;
 		}
+		m->s->feeding = false; /* there is nothing that was not sent */
 		client_close(c, CLOSE_CLIENT_QUIT, NULL);
 		return STEP_CLOSED;
 	}
@@ -684,6 +685,7 @@ static size_t feed_linked(struct client *c, const char *p, size_t n)
 	size_t at = 0, len;
 	enum step step = STEP_DONE;
 
+	s->feeding = true;
 	if (UNLIKELY(c->begin != NULL) && !send_begin(c, s, &g))
 		return n;
 	while (at < n) {
@@ -718,6 +720,7 @@ static size_t feed_linked(struct client *c, const char *p, size_t n)
 		w->scratch.len = 0;
 		return n;
 	}
+	s->feeding = false;
 	len = gather_end(&g, &out);
 	if (len)
 		server_send(s, out, len);

@@ -667,7 +667,10 @@ void server_unlink(struct server *s)
 		who_note(s, c); /* client_done() has done it otherwise */
 	s->client = NULL;
 	s->was_pinned = c->pinned;
-	s->half_sent = c->left > 0;
+	s->half_sent = c->left > 0 || s->feeding;
+	if (s->feeding)
+		relay_of(s)->w.scratch.len = 0; /* what was not sent must not go with another's */
+	s->feeding = false;
 	s->setup = false;
 	s->asked_cancel = s->asked_reset = false;
 	s->drain_until = relay_of(s)->w.now + s->lane->set.cancel_wait_timeout;
