@@ -262,7 +262,9 @@ static void look_sg001(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct sql_side *s = &k->left;
 
-	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_FUNC || !sarg_is_comparison(k) ||
+	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_FUNC ||
+		!(sarg_is_comparison(k) ||
+			(k->pred == PRED_BOOL && str_is(s->by, "starts_with"))) ||
 		s->is_volatile || s->col.rel == -2 || sarg_is_served(c, s))
 		return;
 	struct finding *x = sarg_report(c, k, sarg_sure(c, k), "a function is applied to", s->by);
@@ -462,7 +464,9 @@ static bool leads_with_wildcard(const struct sql_node *n)
 		return leads_with_wildcard(node_get(n, "arg"));
 	if (node_is(n, "A_Expr") && str_is(node_last_name(n, "name"), "||"))
 		return leads_with_wildcard(node_get(n, "lexpr"));
-	if (node_is(n, "FuncCall") && str_is(node_last_name(n, "funcname"), "concat"))
+	if (node_is(n, "FuncCall") &&
+		(str_is(node_last_name(n, "funcname"), "concat") ||
+			str_is(node_last_name(n, "funcname"), "similar_to_escape")))
 		return leads_with_wildcard(node_item(n, "args", 0));
 	const char *v = node_str(node_get(n, "sval"), "sval");
 	return v[0] == '%' || v[0] == '_';
