@@ -236,6 +236,7 @@ struct facts {
 	uint64_t live;	      /* sessions now */
 	int64_t first_ts, last_ts;
 	uint64_t min_usec; /* least duration seen: tells log_min_duration_statement */
+	bool has_totals;   /* some calls are known by their totals only: no quantiles */
 	bool has_params, has_session, has_vxid, has_rows, has_tx;
 	int64_t since, until;			 /* filters; 0: none */
 	struct str only_db, only_user, only_app; /* filters; n 0: none */
@@ -250,6 +251,8 @@ void facts_free(struct facts **f);
 
 /* Counts one statement that no log brought: from SQL files, from pg_stat_statements. */
 struct shape *facts_statement(struct facts *f, struct str sql, struct place at);
+/* Many calls of which only the totals are known (pg_stat_statements). */
+void facts_totals(struct facts *f, struct str sql, const struct log_totals *t, struct place at);
 struct shape *facts_shape(struct facts *f, struct str sql, const struct sql_shape *lex);
 struct str facts_name(const struct facts *f, uint32_t name);
 /* The row of a name, of a minute; made when it is new. */

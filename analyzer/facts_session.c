@@ -368,6 +368,10 @@ void session_feed(struct facts *f, struct log_entry *e)
 
 	if (e->class == LOG_NOT_UNDERSTOOD || filtered(f, e))
 		return;
+	if (e->totals) {
+		facts_totals(f, e->sql, e->totals, (struct place){e->file, e->line});
+		return;
+	}
 	s = session_find(f, e);
 	if (e->class == LOG_DETAIL) {
 		feed_part(f, s, e);

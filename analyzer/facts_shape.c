@@ -4,6 +4,8 @@
  */
 #include "facts_build.h"
 
+#include <math.h>
+
 uint32_t shape_index(struct facts *f, struct str sql, const struct sql_shape *lex, bool cut)
 {
 	uint32_t *at = map_put(&f->shape_of, lex->hash);
@@ -46,6 +48,32 @@ struct shape *facts_statement(struct facts *f, struct str sql, struct place at)
 	shape_place(s, at);
 	shape_limits(s, &lex, STR_NONE);
 	return s;
+}
+
+void facts_totals(struct facts *f, struct str sql, const struct log_totals *t, struct place at)
+{
+	struct shape *s = facts_statement(f, sql, at);
+	uint64_t calls = (uint64_t)t->calls, usec = (uint64_t)llround(t->total_ms * 1000);
+	struct sketch part = {0};
+
+	f->has_totals = true;
+	f->statements += calls - 1;
+	s->calls += calls - 1;
+	sketch_add_n(&part, usec / calls, calls);
+	part.sum = usec;
+	part.min = (uint64_t)llround(t->min_ms * 1000);
+	part.max = (uint64_t)llround(t->max_ms * 1000);
+	part.sum2 =
+		t->calls * 1e6 *
+		(t->stddev_ms * t->stddev_ms + t->total_ms / t->calls * (t->total_ms / t->calls));
+	sketch_merge(&s->time, &part);
+	sketch_release(&part);
+	s->plan_usec += (uint64_t)llround(t->plan_ms * 1000);
+	s->rows += (uint64_t)t->rows;
+	s->rows_calls += calls;
+	uint64_t mean = (uint64_t)(t->rows / t->calls);
+	if (mean > s->max_rows)
+		s->max_rows = mean;
 }
 
 void shape_tally(struct shape *s, enum group_kind kind, uint32_t name, int64_t usec)

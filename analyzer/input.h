@@ -93,6 +93,11 @@ struct log_pooler {
 	bool truncated;
 };
 
+/* A row of pg_stat_statements. */
+struct log_totals {
+	double calls, rows, total_ms, min_ms, max_ms, stddev_ms, plan_ms;
+};
+
 /* One entry.  Slices point into the chunk and die with commit(). */
 struct log_entry {
 	uint64_t line;	/* of the file, from 1 */
@@ -120,6 +125,7 @@ struct log_entry {
 	uint32_t piece;	     /* log_format.pieces: 1 begins a message, more continue it; 0: whole */
 	struct str raw;	     /* log_format.pieces: the piece's text */
 	const struct log_pooler *pooler; /* NULL: not pgsluice's log */
+	const struct log_totals *totals; /* many calls at once; NULL: one */
 	struct sql_shape *shape;	 /* filled by prepare(); NULL: no sql */
 };
 

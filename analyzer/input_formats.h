@@ -75,6 +75,10 @@ int bouncer_score(const char *p, size_t n);
 
 void cloud_parse(const struct log_format *f, struct chunk *c);
 
+bool totals_starts(const struct log_format *f, const char *line, size_t n);
+void totals_parse(const struct log_format *f, struct chunk *c);
+int totals_score(const char *p, size_t n);
+
 /* input_join.c: commits a chunk whose entries are pieces. */
 struct join;
 struct join *join_new(const struct input_sink *sink);

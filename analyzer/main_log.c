@@ -2,7 +2,9 @@
  *
  * pgassay log: logs -> facts -> findings -> report.
  */
+#include "db.h"
 #include "main.h"
+#include "sql_text.h"
 
 #include <jansson.h>
 #include <signal.h>
@@ -64,6 +66,33 @@ static bool time_option(const char *text, const char *name, int64_t *to)
 	return false;
 }
 
+static void live_row(void *ctx, const struct db_row *r)
+{
+	struct log_totals t = {.calls = db_real(r, 1),
+		.rows = db_real(r, 2),
+		.total_ms = db_real(r, 3),
+		.min_ms = db_real(r, 4),
+		.max_ms = db_real(r, 5),
+		.stddev_ms = db_real(r, 6),
+		.plan_ms = db_real(r, 7)};
+
+	facts_totals(ctx, db_get(r, 0), &t, (struct place){0, 0});
+}
+
+/* pg_stat_statements of a live database. */
+static bool read_live(const char *dsn, struct input *in, struct facts *f)
+{
+	struct err why = {""};
+	struct db *db = db_open(dsn, &why);
+	bool ok = db && db_each(db, sql_assay_statements, NULL, 0, live_row, f, &why);
+
+	(void)in;
+	if (!ok)
+		fprintf(stderr, "pgassay: %s\n", why.text);
+	db_close(&db);
+	return ok;
+}
+
 static bool set_input(struct options *o, struct input *in, struct facts *f)
 {
 	struct err why;
@@ -81,6 +110,8 @@ static bool set_input(struct options *o, struct input *in, struct facts *f)
 	if (!time_option(o->since, "since", &f->since) ||
 		!time_option(o->until, "until", &f->until))
 		return false;
+	if (o->file.n == 0 && o->dsn && o->input && strcmp(o->input, "pg_stat_statements") == 0)
+		return read_live(o->dsn, in, f);
 	if (o->file.n == 0) {
 		fprintf(stderr, "pgassay: which log?  `pgassay log FILE…`, or - for stdin\n");
 		return false;
@@ -128,7 +159,7 @@ static enum exit_status analyse(struct options *o, struct input *in, struct fact
 
 	if (!ok)
 		return EXIT_USAGE;
-	r.opt.title = o->file.at[0];
+	r.opt.title = o->file.n ? o->file.at[0] : "pg_stat_statements";
 	rules_run(f, schema, &ro, &found, &r.unparsed);
 	r.plans = plans_of_log(o, f, schema, &found);
 	options_advise(o, f, schema, &found, &r);

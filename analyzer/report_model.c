@@ -52,18 +52,24 @@ static void make_notes(struct report *r)
 
 	if (!in)
 		return;
+	if (f->has_totals)
+		note(r, SEVERITY_INFO,
+			"pg_stat_statements has totals only: of these statements quantiles are not "
+			"known "
+			"(the mean stands in their place), nor sequences such as N+1");
 	if (f->statements > 0 && f->no_duration == f->statements)
 		note(r, SEVERITY_WARNING,
 			"no statement has a duration: set log_min_duration_statement = 0 (or "
 			"log_duration "
 			"= on with log_statement = all) to get times");
-	if (f->statements > 100 && f->min_usec >= 1000 && f->min_usec != UINT64_MAX)
+	if (f->statements > 100 && !f->has_totals && f->min_usec >= 1000 &&
+		f->min_usec != UINT64_MAX)
 		note(r, SEVERITY_WARNING,
 			"no statement is faster than 1 ms: log_min_duration_statement seems to "
 			"hide the "
 			"others, so counts are lower bounds and loops of fast queries are not "
 			"seen");
-	if (f->statements > 0 && !f->has_session)
+	if (f->statements > 0 && !f->has_session && !f->has_totals)
 		note(r, SEVERITY_WARNING,
 			"the log does not say which session sent a statement (no %p, no %c in "
 			"log_line_prefix): sequences such as N+1 cannot be told");

@@ -397,3 +397,19 @@ def test_merged_reports_are_the_report_of_all(tmp_path):
 def assay_both(tmp_path):
     return json.loads(subprocess.run([PGASSAY, "log", str(tmp_path / "a.log"), str(tmp_path / "b.log"), "-f", "json"],
                                      capture_output=True, check=True).stdout)
+
+
+def test_pg_stat_statements_as_csv(tmp_path):
+    path = tmp_path / "pgss.csv"
+    with open(path, "w", newline="") as f:
+        w = csv.writer(f)
+        w.writerow(["userid", "queryid", "query", "calls", "total_exec_time", "min_exec_time", "max_exec_time", "rows"])
+        w.writerow([10, 1, 'SELECT "a",\n b FROM t WHERE c = $1', 40, 100.5, .25, 9, 80])
+        w.writerow([10, 2, "SELECT count(*) FROM t", 3, 33, 10, 12, 3])
+    got = assay(path)
+    accounted(got, path)
+    shapes = {s["sql"]: s for s in got["shapes"]}
+    one = shapes['select "a", b from t where c = ?']
+    assert (one["calls"], one["total_ms"], one["min_ms"], one["max_ms"], one["rows"]) == (40, 100.5, .25, 9, 80)
+    assert got["input"]["statements"] == 43
+    assert any("quantiles are not known" in n for n in got["notes"])
