@@ -276,6 +276,8 @@ struct relay {
 	int n_clients, n_servers;
 	struct qlog_ring *ring;
 	struct queries *queries; /* statistics by shape; hub.queries holds it too */
+	struct buf learned;  /* names of parameters that no module has, each with its NUL */
+	unsigned n_learned;
 	struct list reading; /* servers with bytes inside their SSL */
 	struct who_book who;
 	bool suspended;	     /* reads nothing */
@@ -443,6 +445,8 @@ bool server_ask(struct server *s, const char *sql, uint32_t tag);
 
 /* The audit: asks the server what state the session holds (sql/state_audit.sql). */
 void audit_start(struct server *s);
+/* A text that sets parameters was sent: remembers the dotted names in it. */
+void audit_learn(struct server *s, const char *sql, size_t len);
 void audit_row(struct server *s, const char *body, size_t len);
 void audit_done(struct server *s, bool failed);
 void audit_free(struct server *s);

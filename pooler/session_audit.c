@@ -8,6 +8,8 @@
 #include "session.h"
 #include "sql_text.h"
 
+#include <strings.h>
+
 struct audit {
 	struct params *params; /* what is set in the session */
 	unsigned state;	       /* TEXT_* */
@@ -28,13 +30,81 @@ void audit_free(struct server *s)
 	s->audit = NULL;
 }
 
+/* pg_settings does not show parameters of no module (my.tenant); so every dotted name in a
+ * text that sets something is remembered and asked for.  One too many does no harm. */
+#define LEARNED_MAX 100
+#define NAME_MAX_LEN 128
+
+static bool is_name_byte(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		c == '_' || c == '.';
+}
+
+/* False: there are too many. */
+static bool learn(struct relay *r, const char *name, size_t len)
+{
+	const char *p = r->learned.data, *end = p + r->learned.len;
+
+	if (name[0] == '.' || name[len - 1] == '.' || (name[0] >= '0' && name[0] <= '9') ||
+		(len == 21 && strncasecmp(name, "pg_catalog.set_config", len) == 0))
+		return true;
+	for (; p && p < end; p += strlen(p) + 1)
+		if (strlen(p) == len && strncasecmp(p, name, len) == 0)
+			return true;
+	if (r->n_learned >= LEARNED_MAX)
+		return false;
+	r->n_learned++;
+	buf_put(&r->learned, name, len);
+	buf_put_u8(&r->learned, 0);
+	return true;
+}
+
+void audit_learn(struct server *s, const char *sql, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len) {
+		size_t from = i;
+		bool dotted = false;
+
+		while (i < len && is_name_byte(sql[i]))
+			dotted = sql[i++] == '.' || dotted;
+		if (dotted && i - from >= 3 && i - from < NAME_MAX_LEN &&
+			!learn(relay_of(s), sql + from, i - from)) {
+			s->slot.doomed = true; /* what it will hold cannot be found out */
+			s->doomed_why = CLOSE_SERVER_STATE;
+		}
+		if (i == from)
+			i++;
+	}
+}
+
+/* The question, with the names that were learned. */
+static void put_question(struct buf *sql, const struct relay *r)
+{
+	const char *p = r->learned.data, *end = p + r->learned.len;
+
+	buf_put_str(sql, sql_state_audit);
+	if (!r->n_learned)
+		return;
+	buf_put_str(sql, " UNION ALL SELECT 's', n, pg_catalog.current_setting(n, true)"
+			 " FROM pg_catalog.unnest('{");
+	for (; p < end; p += strlen(p) + 1)
+		buf_printf(sql, "%s%s", p == r->learned.data ? "" : ",", p);
+	buf_put_str(sql, "}'::pg_catalog.text[]) AS n"
+			 " WHERE pg_catalog.current_setting(n, true) <> ''");
+}
+
 void audit_start(struct server *s)
 {
+	struct buf sql = {0};
 	struct relay *r = relay_of(s);
 
 	audit_free(s);
 	s->audit = mem_zalloc(sizeof *s->audit);
 	s->audit->effects = s->dirty_effects;
+	s->dirty_effects = 0; /* what the client does meanwhile takes another audit */
 	s->audit->params = params_empty(&r->params);
 	/* Reported parameters stay what the server says they are. */
 	for (size_t i = 0; i < s->params->count; i++)
@@ -42,8 +112,10 @@ void audit_start(struct server *s)
 			s->audit->params = params_with(&r->params, s->audit->params,
 				s->params->item[i].name, s->params->item[i].value, true);
 	s->auditing = true;
-	if (!server_ask(s, sql_state_audit, OUR_AUDIT))
+	put_question(&sql, r);
+	if (!server_ask(s, buf_cstr(&sql), OUR_AUDIT))
 		server_close(s, CLOSE_SERVER_STATE, NULL);
+	buf_free(&sql);
 }
 
 /* A column of a DataRow as a new string, or NULL; *p moves on. */
@@ -120,11 +192,9 @@ void audit_done(struct server *s, bool failed)
 	if (failed) {
 		s->slot.doomed = true;
 		s->doomed_why = CLOSE_SERVER_STATE;
-		s->dirty_effects = 0;
 		audit_free(s);
 		return;
 	}
-	s->dirty_effects = 0;
 	s->session_state = a->state;
 	if (a->effects & TEXT_LOAD)
 		s->session_state |= TEXT_LOAD;

@@ -90,8 +90,11 @@ static const char *feature_word(unsigned effects)
 					 : "LOAD";
 }
 
-static void note_effects(struct client *c, struct server *s, unsigned effects)
+static void note_effects(struct client *c, struct server *s, unsigned effects, const char *sql,
+	size_t len)
 {
+	if (effects & TEXT_SET)
+		audit_learn(s, sql, len);
 	if (effects & EFFECTS_LASTING)
 		s->dirty_effects |= effects & EFFECTS_LASTING;
 	if ((effects & EFFECTS_UNDOING) && s->session_state)
@@ -275,7 +278,7 @@ static enum step on_query(struct message *m)
 		if (UNLIKELY(is_refused(c->lane, effects)) && m->have == m->size)
 			put_refusal(&sql, effects);
 		else if (UNLIKELY(effects & ~(unsigned)TEXT_BEGIN))
-			note_effects(c, s, effects);
+			note_effects(c, s, effects, m->body, len);
 	}
 	if (UNLIKELY(s->unnamed != NULL))
 		prepared_drop(&c->lane->relay->prepared, &s->unnamed);
@@ -503,13 +506,14 @@ static enum step on_bind(struct message *m)
 				return STEP_CLOSED;
 			p = c->unnamed;
 			if (p && UNLIKELY(p->effects & ~(unsigned)TEXT_BEGIN) && !is_refused(c->lane, p->effects))
-				note_effects(c, m->s, p->effects & ~(unsigned)TEXT_DEALLOCATE);
+				note_effects(c, m->s, p->effects & ~(unsigned)TEXT_DEALLOCATE,
+					p->body, p->text_len);
 			p = NULL;
 		} else if ((p = client_statement_get(c, name))) {
 			if (!ensure_prepared(m, p))
 				return STEP_CLOSED;
 			if (UNLIKELY(p->effects & ~(unsigned)TEXT_BEGIN))
-				note_effects(c, m->s, p->effects);
+				note_effects(c, m->s, p->effects, p->body, p->text_len);
 		}
 	}
 	trace_bind(c, name, m->body, m->have - WIRE_HEADER);
