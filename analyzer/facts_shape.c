@@ -50,30 +50,37 @@ struct shape *facts_statement(struct facts *f, struct str sql, struct place at)
 	return s;
 }
 
+/* A number of a table, as a count: what makes no sense is none. */
+static uint64_t whole(double v)
+{
+	return v >= 0 && v < 1e15 ? (uint64_t)llround(v) : 0;
+}
+
 void facts_totals(struct facts *f, struct str sql, const struct log_totals *t, struct place at)
 {
-	struct shape *s = facts_statement(f, sql, at);
-	uint64_t calls = (uint64_t)t->calls, usec = (uint64_t)llround(t->total_ms * 1000);
+	uint64_t calls = whole(t->calls), usec = whole(t->total_ms * 1000);
+	double mean = calls ? (double)usec / (double)calls : 0, dev = t->stddev_ms * 1000;
 	struct sketch part = {0};
+	struct shape *s;
 
+	if (calls == 0)
+		return;
+	s = facts_statement(f, sql, at);
 	f->has_totals = true;
 	f->statements += calls - 1;
 	s->calls += calls - 1;
 	sketch_add_n(&part, usec / calls, calls);
 	part.sum = usec;
-	part.min = (uint64_t)llround(t->min_ms * 1000);
-	part.max = (uint64_t)llround(t->max_ms * 1000);
-	part.sum2 =
-		t->calls * 1e6 *
-		(t->stddev_ms * t->stddev_ms + t->total_ms / t->calls * (t->total_ms / t->calls));
+	part.min = whole(t->min_ms * 1000);
+	part.max = whole(t->max_ms * 1000);
+	part.sum2 = (double)calls * ((dev >= 0 && dev < 1e15 ? dev * dev : 0) + mean * mean);
 	sketch_merge(&s->time, &part);
 	sketch_release(&part);
-	s->plan_usec += (uint64_t)llround(t->plan_ms * 1000);
-	s->rows += (uint64_t)t->rows;
+	s->plan_usec += whole(t->plan_ms * 1000);
+	s->rows += whole(t->rows);
 	s->rows_calls += calls;
-	uint64_t mean = (uint64_t)(t->rows / t->calls);
-	if (mean > s->max_rows)
-		s->max_rows = mean;
+	if (whole(t->rows) / calls > s->max_rows)
+		s->max_rows = whole(t->rows) / calls;
 }
 
 void shape_tally(struct shape *s, enum group_kind kind, uint32_t name, int64_t usec)
