@@ -6,6 +6,7 @@ Unix sockets on both sides: a piece is only sent when the one before it was read
 import fcntl
 import os
 import random
+import shutil
 import socket
 import struct
 import termios
@@ -14,6 +15,7 @@ import time
 
 import pytest
 
+import cluster
 import wire
 from wire import Closed
 
@@ -81,11 +83,10 @@ class Splitter:
 
 
 @pytest.fixture
-def split(pooler, postgres, tmp_path_factory):
+def split(pooler, postgres, request):
     """(pooler, splitter): one server connection, reached through the splitter."""
-    directory = tmp_path_factory.mktemp("s")
-    for d in (directory, directory.parent, directory.parent.parent):
-        os.chmod(d, 0o755)
+    directory = cluster.scratch("pgsluice-split-")
+    request.addfinalizer(lambda: shutil.rmtree(directory, ignore_errors=True))
     s = Splitter(directory, postgres)
     p = pooler(databases={"shop": f"host={directory} port={s.port}"}, max_open=1)
     yield p, s
@@ -197,11 +198,10 @@ def test_garbage_of_a_client_harms_only_itself(split):
 
 
 @pytest.mark.ours
-def test_garbage_of_a_server_reaches_nobody(pooler, tmp_path_factory):
+def test_garbage_of_a_server_reaches_nobody(pooler, request):
     """A server that says what was not asked: both ends are closed, nothing is passed on."""
-    directory = tmp_path_factory.mktemp("g")
-    for d in (directory, directory.parent, directory.parent.parent):
-        os.chmod(d, 0o755)
+    directory = cluster.scratch("pgsluice-split-")
+    request.addfinalizer(lambda: shutil.rmtree(directory, ignore_errors=True))
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{directory}/.s.PGSQL.5998")
     os.chmod(f"{directory}/.s.PGSQL.5998", 0o777)
