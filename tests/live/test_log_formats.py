@@ -413,3 +413,34 @@ def test_pg_stat_statements_as_csv(tmp_path):
     assert (one["calls"], one["total_ms"], one["min_ms"], one["max_ms"], one["rows"]) == (40, 100.5, .25, 9, 80)
     assert got["input"]["statements"] == 43
     assert any("quantiles are not known" in n for n in got["notes"])
+
+
+def fits(schema, value, where="$"):
+    """The little of JSON Schema that docs/report.schema.json uses."""
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "null": type(None)}
+    if "const" in schema:
+        assert value == schema["const"], where
+    if "enum" in schema:
+        assert value in schema["enum"], where
+    if "type" in schema:
+        want = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        assert any(isinstance(value, kinds[t]) and not isinstance(value, bool) for t in want), (where, value)
+    for key in schema.get("required", []):
+        assert key in value, f"{where}.{key}"
+    if isinstance(value, dict):
+        for key, v in value.items():
+            # our own writer: a key that the schema does not have is one that was forgotten there
+            if "properties" in schema:
+                assert key in schema["properties"], f"{where}.{key}"
+                fits(schema["properties"][key], v, f"{where}.{key}")
+    for k, v in enumerate(value if isinstance(value, list) else []):
+        fits(schema.get("items", {}), v, f"{where}[{k}]")
+
+
+def test_the_report_is_what_its_schema_says(tmp_path):
+    with open(os.path.join(ROOT, "docs", "report.schema.json"), encoding="utf-8") as f:
+        schema = json.load(f)
+    fits(schema, assay(write(tmp_path, stderr(ROWS))))
+    fits(schema, assay(write(tmp_path, csvlog(ROWS))))
+    fits(schema, assay(os.path.join(ROOT, "build", "demo", "query.jsonl"))) if os.path.exists(
+        os.path.join(ROOT, "build", "demo", "query.jsonl")) else None
