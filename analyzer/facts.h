@@ -229,6 +229,7 @@ struct facts {
 	struct map minute_of;
 	struct server_facts server;
 	struct map session_of;
+	size_t sweep_at; /* sessions at which silent ones are looked for; 0: the default */
 	VEC(struct session *) session;
 	uint64_t statements;  /* calls */
 	uint64_t no_duration; /* of these, without a duration */

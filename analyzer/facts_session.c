@@ -362,6 +362,60 @@ static bool late_duration(struct facts *f, struct session *s, const struct log_e
 	return true;
 }
 
+void session_free(struct session *s)
+{
+	text_release(&s->sql);
+	text_release(&s->params);
+	text_release(&s->unit.text);
+	VEC_RELEASE(&s->unit.event);
+	free(s);
+}
+
+static void session_end(struct facts *f, struct session *s)
+{
+	session_close(f, s);
+	flush_waiting(f, s, NULL);
+	flush_plan(f, s, NULL);
+	unit_end(f, &s->unit);
+	session_free(s);
+	f->live--;
+}
+
+/* Sessions whose end was not logged: those silent for SILENT_USEC of the log's time go.  What is
+ * looked at depends on the entries alone, so every run sweeps at the same places. */
+#define SWEEP_AT    4096
+#define SILENT_USEC 600000000LL
+
+static void sweep(struct facts *f, int64_t now)
+{
+	size_t kept = 0;
+
+	map_release(&f->session_of);
+	for (size_t i = 0; i < f->session.n; i++) {
+		struct session *s = f->session.at[i];
+		if (!s)
+			continue;
+		if (now && s->last_ts + SILENT_USEC < now) {
+			session_end(f, s);
+			continue;
+		}
+		*map_put(&f->session_of, s->key) = (uint32_t)kept;
+		f->session.at[kept++] = s;
+	}
+	f->session.n = kept;
+	f->sweep_at = kept * 2 > SWEEP_AT ? kept * 2 : SWEEP_AT;
+}
+
+/* A session said good-bye. */
+static void forget(struct facts *f, struct session *s)
+{
+	uint32_t at = map_get(&f->session_of, s->key);
+
+	map_del(&f->session_of, s->key);
+	session_end(f, s);
+	f->session.at[at] = NULL;
+}
+
 void session_feed(struct facts *f, struct log_entry *e)
 {
 	struct session *s;
@@ -372,6 +426,8 @@ void session_feed(struct facts *f, struct log_entry *e)
 		facts_totals(f, e->sql, e->totals, (struct place){e->file, e->line});
 		return;
 	}
+	if (f->session.n >= (f->sweep_at ? f->sweep_at : SWEEP_AT))
+		sweep(f, e->ts);
 	s = session_find(f, e);
 	if (e->class == LOG_DETAIL) {
 		feed_part(f, s, e);
@@ -393,16 +449,9 @@ void session_feed(struct facts *f, struct log_entry *e)
 		if (e->shape)
 			s->open.shape = shape_index(f, e->sql, e->shape, false);
 		server_note(f, s, e);
+		if (e->class == LOG_CONNECTION && str_starts(e->message, "disconnection:"))
+			forget(f, s);
 	}
-}
-
-void session_free(struct session *s)
-{
-	text_release(&s->sql);
-	text_release(&s->params);
-	text_release(&s->unit.text);
-	VEC_RELEASE(&s->unit.event);
-	free(s);
 }
 
 void session_flush_all(struct facts *f)
@@ -411,11 +460,7 @@ void session_flush_all(struct facts *f)
 		struct session *s = f->session.at[i];
 		if (!s)
 			continue;
-		session_close(f, s);
-		flush_waiting(f, s, NULL);
-		flush_plan(f, s, NULL);
-		unit_end(f, &s->unit);
-		session_free(s);
+		session_end(f, s);
 		f->session.at[i] = NULL;
 	}
 }
