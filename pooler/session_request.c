@@ -229,6 +229,25 @@ static void pass(struct message *m)
 	m->c->left = (uint32_t)(m->size - take);
 }
 
+/* Has the server keep an empty statement under this name.  It cannot fail, not even in a
+ * failed transaction. */
+static bool put_empty(struct message *m, const char *name)
+{
+	struct buf *b = gather_insert(m->g);
+	size_t at;
+
+	if (!push(m->c, m->s, ENTRY_CLOSE, ENTRY_OURS, 0) ||
+		!push(m->c, m->s, ENTRY_PARSE, ENTRY_OURS | ENTRY_TAGGED, 0))
+		return false;
+	put_close(b, name);
+	at = wire_begin(b, 'P');
+	buf_put_cstr(b, name);
+	buf_put_cstr(b, "");
+	buf_put_u16(b, 0);
+	wire_end(b, at);
+	return true;
+}
+
 /* DEALLOCATE in a simple Query, of a statement that was prepared by the protocol. */
 static bool rewrite_deallocate(struct message *m, const char *sql, size_t len, struct buf *out)
 {
@@ -247,9 +266,11 @@ static bool rewrite_deallocate(struct message *m, const char *sql, size_t len, s
 	p = client_statement_get(m->c, name);
 	if (!p)
 		return true;
-	if (!ensure_prepared(m, p))
-		return false;
 	our_name(ours, p->number);
+	/* Its own text might fail by now (a table is gone), and a Query behind a failed Parse
+	 * is skipped. */
+	if (!server_statement_has(m->s, p) && !put_empty(m, ours))
+		return false;
 	buf_printf(out, "DEALLOCATE \"%s\"", ours);
 	server_statement_remove(m->s, p->number);
 	client_statement_remove(m->c, name);
@@ -302,20 +323,8 @@ static enum step on_query(struct message *m)
  * server has a statement of that very name. */
 static bool provoke_duplicate(struct message *m, const char *name)
 {
-	size_t at;
-	struct buf *b = gather_insert(m->g);
-
-	if (!push(m->c, m->s, ENTRY_CLOSE, ENTRY_OURS, 0) ||
-		!push(m->c, m->s, ENTRY_PARSE, ENTRY_OURS, 0))
-		return false;
-	put_close(b, name);
-	at = wire_begin(b, 'P');
-	buf_put_cstr(b, name);
-	buf_put_cstr(b, "");
-	buf_put_u16(b, 0);
-	wire_end(b, at);
 	m->s->litter = true;
-	return true;
+	return put_empty(m, name);
 }
 
 static enum step on_parse_unnamed(struct message *m, const char *rest, size_t rest_len)

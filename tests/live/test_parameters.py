@@ -55,3 +55,21 @@ def test_a_set_behind_a_set(pooler):
             for c in (b, a):
                 assert [c.one("show work_mem"), c.one("show search_path"),
                         c.one("show lock_timeout")] == [f"{100 + n}kB", f"s{n}", f"{n + 1}ms"]
+
+
+@pytest.mark.ours
+def test_deallocate_of_what_cannot_be_prepared_any_more(pooler):
+    """The table is gone, and the connection at hand never had the statement."""
+    p = pooler(max_open=2)
+    with p.wire() as c, p.wire() as other:
+        c.query("create table gone (a int)")
+        c.send(wire.parse("mine", "select * from gone") + wire.sync())
+        c.until()
+        other.begin()  # takes one connection, so that the next is another
+        other.query("select 1")
+        c.query("drop table gone")
+        c.query("deallocate mine")
+        other.query("commit")
+        c.query("select 1")
+        c.send(wire.parse("mine", "select 5") + wire.sync())
+        assert [k for k, _ in c.until()] == [b"1", b"Z"]
