@@ -364,8 +364,12 @@ static enum fate on_message(struct server *s, char type, const char *body, size_
 			return on_parameter(s, body, len, s->setup)
 				? FATE_FORWARD
 				: FATE_SWALLOW;
-		if (type == 'A') /* only who holds the connection can have asked for it */
-			return s->client && (client_owns_session(s->client) || s->dirty_effects || s->auditing) ? FATE_FORWARD : FATE_SWALLOW;
+		if (type == 'A') { /* only who holds the connection can have asked for it */
+			bool asked = s->client && (client_owns_session(s->client) ||
+							  s->dirty_effects || s->auditing);
+
+			return asked ? FATE_FORWARD : FATE_SWALLOW;
+		}
 		return s->setup || (head && head->flags & ENTRY_OURS) ? FATE_SWALLOW : FATE_FORWARD;
 	case LEDGER_FORWARD:
 	case LEDGER_SWALLOW:
