@@ -53,8 +53,7 @@ static void explain(const struct rule *r)
 	printf("needs:    ");
 	print_needs(r);
 	printf("bad:      %s\ngood:     %s\n", r->bad, r->good);
-	printf("suppress: --rule %s=off, or the SQL comment -- pgassay:ignore %s REASON\n", r->id,
-		r->id);
+	printf("suppress: --rule %s=off\n", r->id);
 }
 
 /* docs/rules.md */
@@ -65,8 +64,7 @@ static void print_markdown(void)
 	       "A finding is *certain* (true from the text alone, or proved by schema, statistics "
 	       "or the log), *likely* (true unless something unusual was not seen) or *possible* "
 	       "(worth a look).  `--fail-on` counts certain and likely ones.  A rule is silent "
-	       "where the evidence it needs is missing.  Suppress one with `--rule ID=off`, or in "
-	       "the statement itself with `-- pgassay:ignore ID REASON`.\n\n"
+	       "where the evidence it needs is missing.  Suppress one with `--rule ID=off`.\n\n"
 	       "| rule | severity | finds |\n|---|---|---|\n");
 	for (const struct rule *r = rules; r->id; r++)
 		printf("| %s %s | %s | %s |\n", r->id, r->name, severity_name(r->severity),

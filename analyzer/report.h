@@ -6,7 +6,7 @@
  *   report_text.c    for a terminal
  *   report_json.c    the contract scripts rely on (docs/report.schema.json)
  *   report_html.c    one file, no external address
- *   report_csv.c, report_markdown.c, report_sarif.c, …
+ *   report_csv.c, report_markdown.c, report_html.c
  *
  * Writers print what the model holds and compute nothing: two formats never disagree.
  */

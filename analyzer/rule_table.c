@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * rule_table: the catalogue.  One row per rule; docs/rules.md and `pgassay rules` are made from
- * it, and so is the list of rules in SARIF.
+ * rule_table: the catalogue.  One row per rule; docs/rules.md and `pgassay rules` are made
+ * from it.
  */
 #include "rule_checks.h"
 
