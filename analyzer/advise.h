@@ -60,14 +60,14 @@ struct wants {
 /* Adds what the condition (as EXPLAIN prints it) asks of the relation known by alias or name.
  * Needs the deep stack of sql_run_deep(). */
 void wants_add(struct arena *a, struct wants *w, struct str condition, struct str alias,
-	       struct str relation);
+	struct str relation);
 /* One ORDER BY or GROUP BY item ("t.a DESC NULLS LAST") of that relation; false: it is not. */
 struct index_key;
 bool wants_key(struct arena *a, struct str item, struct str alias, struct str relation,
-	       struct index_key *key);
+	struct index_key *key);
 
 struct index_key {
-	struct str expr; /* quoted where needed */
+	struct str expr;			     /* quoted where needed */
 	bool is_expr, desc, nulls_first, nulls_last; /* the last two only when not the default */
 	const char *opclass;
 };
@@ -81,13 +81,13 @@ struct candidate {
 	size_t keys;
 	struct str include[INDEX_KEYS_MAX];
 	size_t includes;
-	struct str where;    /* "" */
+	struct str where;     /* "" */
 	struct str name, ddl; /* candidate_finish() */
 	struct str why;
-	struct str replaces; /* an index that this one makes redundant; "" */
-	double weight;	     /* ms, or cost, of the nodes it would help */
-	size_t node;	     /* of the plan: number; 0: none */
-	bool is_partition;   /* the relation is one of several partitions */
+	struct str replaces;   /* an index that this one makes redundant; "" */
+	double weight;	       /* ms, or cost, of the nodes it would help */
+	size_t node;	       /* of the plan: number; 0: none */
+	bool is_partition;     /* the relation is one of several partitions */
 	bool statistics_first; /* the estimate at the node is far off: ANALYZE before */
 };
 
@@ -107,7 +107,7 @@ struct str candidate_existing(const struct schema *s, struct candidate *c);
 
 /* What indexes would help the plan, most weight first, finished.  schema may be NULL. */
 void advise_plan(struct arena *a, const struct plan *p, const struct schema *schema,
-		 struct candidates *out);
+	struct candidates *out);
 
 /* Every index that could matter to the query behind the plan, generously: single columns,
  * equalities with each range and order, join columns, covering variants.  For those who ask
@@ -119,7 +119,7 @@ struct needed_columns {
 	bool is_all; /* a star, or too many */
 };
 void advise_generously(struct arena *a, const struct plan *p, const struct schema *schema,
-		       const struct needed_columns *needed, size_t n, struct candidates *out);
+	const struct needed_columns *needed, size_t n, struct candidates *out);
 
 /* --- a workload -------------------------------------------------------------------------
  *
@@ -146,9 +146,8 @@ struct workload_result {
 /* Adds to found->index what the workload (shape[0..n), dearest first) would be better with.
  * Read-only: needs HypoPG in the database, else nothing is done and the note says so. */
 struct workload_result advise_workload(struct db *db, struct facts *f, const uint32_t *shape,
-				       size_t n, const struct schema *schema,
-				       const struct workload_limits *limits,
-				       struct findings *found);
+	size_t n, const struct schema *schema, const struct workload_limits *limits,
+	struct findings *found);
 
 /* --- selection -------------------------------------------------------------------------- */
 

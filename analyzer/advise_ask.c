@@ -122,11 +122,11 @@ static void gather(struct asker *k)
 	for (size_t i = 0; i < k->n->children; i++) /* the bitmap index scans below */
 		if (k->n->child[i]->kind == PLAN_BITMAP_INDEX_SCAN)
 			wants_add(k->a, &k->w, plan_get(k->a, k->n->child[i], "Index Cond"),
-				  k->n->alias, k->n->relation);
+				k->n->alias, k->n->relation);
 	for (size_t j = 0; j < k->p->nodes; j++)
 		for (size_t i = 0; i < ARRAY_LEN(joins); i++)
-			wants_add(k->a, &k->w, plan_get(k->a, k->p->node[j], joins[i]),
-				  k->n->alias, k->n->relation);
+			wants_add(k->a, &k->w, plan_get(k->a, k->p->node[j], joins[i]), k->n->alias,
+				k->n->relation);
 	/* A nested loop's inner index names our column on its right side. */
 	for (size_t j = 0; j < k->p->nodes; j++)
 		if (k->p->node[j] != k->n && k->n->alias.n) {
@@ -142,7 +142,7 @@ static void add_equalities(const struct wants *w, struct candidate *c, int joins
 {
 	for (size_t i = 0; i < w->n; i++)
 		if (w->at[i].kind == WANT_EQ && w->at[i].arm == 0 &&
-		    (joins < 0 || w->at[i].is_join == (joins > 0)))
+			(joins < 0 || w->at[i].is_join == (joins > 0)))
 			add_want(c, &w->at[i]);
 }
 
@@ -178,11 +178,11 @@ static void put_extremes(struct asker *k, const struct candidate *of)
 			struct index_key key;
 
 			if (c.keys == INDEX_KEYS_MAX || !str_ends(s, ")") ||
-			    (!str_starts(s, "max(") && !str_starts(s, "min(")))
+				(!str_starts(s, "max(") && !str_starts(s, "min(")))
 				continue;
 			s = (struct str){s.p + 4, s.n - 5};
 			if (!wants_key(k->a, s, k->n->alias, k->n->relation, &key) ||
-			    has_key(&c, key.expr))
+				has_key(&c, key.expr))
 				continue;
 			c.key[c.keys++] = key;
 			put(k, &c);
@@ -257,15 +257,15 @@ static void ask_table(struct asker *k)
 }
 
 void advise_generously(struct arena *a, const struct plan *p, const struct schema *schema,
-		       const struct needed_columns *needed, size_t n, struct candidates *out)
+	const struct needed_columns *needed, size_t n, struct candidates *out)
 {
-	struct asker k = {.a = a, .p = p, .schema = schema, .needed = needed, .n_needed = n,
-			  .out = out};
+	struct asker k = {
+		.a = a, .p = p, .schema = schema, .needed = needed, .n_needed = n, .out = out};
 
 	for (size_t i = 0; i < p->nodes; i++) {
 		k.n = p->node[i];
 		if (k.n->relation.n && plan_is_scan(k.n) && k.n->kind != PLAN_FOREIGN_SCAN &&
-		    !str_starts(k.n->relation, "pg_"))
+			!str_starts(k.n->relation, "pg_"))
 			ask_table(&k);
 	}
 }

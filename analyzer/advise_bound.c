@@ -157,7 +157,7 @@ static void step(struct climb *c, double length)
 }
 
 uint64_t bound_climb(const struct matrix *m, struct bound *b, uint64_t bytes, double known,
-		     size_t rounds)
+	size_t rounds)
 {
 	struct climb c = {.m = m, .room = bytes};
 	struct ranked *ranked = zeroed(m->indexes, sizeof(*ranked));

@@ -105,7 +105,7 @@ void candidate_finish(struct arena *a, struct candidate *c, bool concurrently)
 
 	c->name = make_name(a, c);
 	text_printf(&t, "CREATE INDEX %s%.*s ON ", concurrently ? "CONCURRENTLY " : "",
-		    STR_ARGS(sql_quote_ident(a, c->name)));
+		STR_ARGS(sql_quote_ident(a, c->name)));
 	if (c->schema.n)
 		text_printf(&t, "%.*s.", STR_ARGS(sql_quote_ident(a, c->schema)));
 	text_printf(&t, "%.*s ", STR_ARGS(sql_quote_ident(a, c->table)));
@@ -136,7 +136,7 @@ static bool same_key(const struct index_key *a, const struct index_key *b, bool 
 	if (!str_eq(a->expr, b->expr) || (a->desc != b->desc) != reversed)
 		return false;
 	if ((a->opclass == NULL) != (b->opclass == NULL) ||
-	    (a->opclass && strcmp(a->opclass, b->opclass) != 0))
+		(a->opclass && strcmp(a->opclass, b->opclass) != 0))
 		return false;
 	if (reversed)
 		return !a->nulls_first && !a->nulls_last && !b->nulls_first && !b->nulls_last;
@@ -173,8 +173,8 @@ static bool has_column(const struct candidate *c, struct str column)
 /* Does b serve whatever a serves? */
 static bool covers(const struct candidate *b, const struct candidate *a)
 {
-	if (!str_eq(a->table, b->table) || !(a->schema.n == 0 || b->schema.n == 0 ||
-					     str_eq(a->schema, b->schema)))
+	if (!str_eq(a->table, b->table) ||
+		!(a->schema.n == 0 || b->schema.n == 0 || str_eq(a->schema, b->schema)))
 		return false;
 	if (strcmp(a->method, b->method) != 0 || !str_eq(a->where, b->where) || !is_prefix(a, b))
 		return false;
@@ -212,7 +212,8 @@ void candidates_release(struct candidates *list)
 	VEC_RELEASE(&list->at);
 }
 
-/* --- against what is there ---------------------------------------------------------------------- */
+/* --- against what is there ----------------------------------------------------------------------
+ */
 
 static const struct schema_table *find_table(const struct schema *s, const struct candidate *c)
 {
@@ -220,7 +221,7 @@ static const struct schema_table *find_table(const struct schema *s, const struc
 		const struct schema_table *t = s->table.at[i];
 
 		if (str_eq(t->name, c->table) &&
-		    (c->schema.n == 0 || t->schema.n == 0 || str_eq(t->schema, c->schema)))
+			(c->schema.n == 0 || t->schema.n == 0 || str_eq(t->schema, c->schema)))
 			return t;
 	}
 	return NULL;
@@ -228,13 +229,14 @@ static const struct schema_table *find_table(const struct schema *s, const struc
 
 /* The index of the schema in a candidate's terms; false: it has too many keys. */
 static bool as_candidate(const struct schema_table *t, const struct schema_index *x,
-			 struct candidate *out)
+	struct candidate *out)
 {
 	*out = (struct candidate){.schema = t->schema, .table = t->name, .where = x->where};
-	out->method = str_is(x->method, "gin") ? "gin" : str_is(x->method, "gist") ? "gist"
-			      : str_is(x->method, "brin")			   ? "brin"
-			      : str_is(x->method, "hash")			   ? "hash"
-										   : "btree";
+	out->method = str_is(x->method, "gin")	  ? "gin"
+		      : str_is(x->method, "gist") ? "gist"
+		      : str_is(x->method, "brin") ? "brin"
+		      : str_is(x->method, "hash") ? "hash"
+						  : "btree";
 	if (x->keys > INDEX_KEYS_MAX)
 		return false;
 	for (size_t i = 0; i < x->keys; i++) {

@@ -114,8 +114,8 @@ void matrix_entry(struct matrix *m, size_t query, const uint32_t *member, size_t
 	m->members += kept;
 	if (m->combos == m->combos_room) {
 		m->combos_room *= 2;
-		m->member_at = must(realloc(m->member_at,
-					    (m->combos_room + 1) * sizeof(*m->member_at)));
+		m->member_at =
+			must(realloc(m->member_at, (m->combos_room + 1) * sizeof(*m->member_at)));
 	}
 	m->entry = grown(m->entry, &m->entries_room, m->entries + 1, sizeof(*m->entry));
 	m->entry[m->entries++] = (struct matrix_entry){query, m->combos, cost};
@@ -260,7 +260,7 @@ static void index_groups(struct matrix *m)
 					struct matrix_group *g = m->group + slot[own[i]];
 
 					if (g < m->group + first || g >= m->group + m->groups ||
-					    g->index != own[i]) {
+						g->index != own[i]) {
 						g = m->group + m->groups;
 						slot[own[i]] = m->groups++;
 						g->query = q;
@@ -268,8 +268,7 @@ static void index_groups(struct matrix *m)
 					}
 					if (fill) {
 						m->group_entry[g->first + g->count] = e;
-						m->member_group[own - m->member + i] =
-							g - m->group;
+						m->member_group[own - m->member + i] = g - m->group;
 					}
 					g->count++;
 				}
@@ -343,7 +342,7 @@ static bool is_beaten(const struct matrix *m, uint32_t index, uint32_t by)
 	uint32_t first = m->index_group[index], end = m->index_group[index + 1];
 
 	if (by == index || !m->useful[by] || m->size[by] > m->size[index] ||
-	    m->upkeep[by] > m->upkeep[index])
+		m->upkeep[by] > m->upkeep[index])
 		return false;
 	for (uint32_t k = first; k < end; k++) {
 		const struct matrix_group *g = m->group + m->group_of[k];
@@ -570,7 +569,8 @@ void tray_drop(struct tray *t, uint32_t index)
 
 		if (best != UINT32_MAX && t->missing[m->entry[best].combo] > 0)
 			fall_back(t, g->query, best);
-		else if (!m->has_multi && m->entry[m->group_entry[g->first]].cost >= t->cost[g->query])
+		else if (!m->has_multi &&
+			 m->entry[m->group_entry[g->first]].cost >= t->cost[g->query])
 			continue;
 		reshare(t, g->query);
 	}

@@ -39,11 +39,11 @@ struct matrix_group {
 
 struct matrix {
 	size_t indexes, queries;
-	uint64_t *size;	 /* bytes of each index */
-	double *upkeep;	 /* what keeping it costs the workload's writes, in the costs' unit */
-	double *base;	 /* of each query: cost with none of our indexes */
-	double *weight;	 /* of each query; entries and base are multiplied by it on sealing */
-	bool *useful;	 /* of each index, sealed: some entry needs it and no other beats it */
+	uint64_t *size; /* bytes of each index */
+	double *upkeep; /* what keeping it costs the workload's writes, in the costs' unit */
+	double *base;	/* of each query: cost with none of our indexes */
+	double *weight; /* of each query; entries and base are multiplied by it on sealing */
+	bool *useful;	/* of each index, sealed: some entry needs it and no other beats it */
 
 	size_t combos, combos_room;
 	uint32_t *member_at; /* combo -> first of its members in member[]; combos + 1 of them */
@@ -57,13 +57,13 @@ struct matrix {
 	bool keeps_all; /* set before sealing: beaten indexes stay, sizes may change later */
 
 	/* Sealed only. */
-	bool has_multi; /* some combination needs more than one index */
+	bool has_multi;		    /* some combination needs more than one index */
 	struct matrix_group *group; /* by query */
 	size_t groups;
 	uint32_t *group_entry;
 	uint32_t *member_group; /* parallel to member[]: the (query, index) pair it belongs to */
-	uint32_t *query_group; /* query -> first group; queries + 1 */
-	uint32_t *index_group; /* index -> first of its groups in group_of[]; indexes + 1 */
+	uint32_t *query_group;	/* query -> first group; queries + 1 */
+	uint32_t *index_group;	/* index -> first of its groups in group_of[]; indexes + 1 */
 	uint32_t *group_of;
 	uint32_t *index_combo; /* index -> first of its combinations in combo_of[]; indexes + 1 */
 	uint32_t *combo_of;
@@ -118,6 +118,6 @@ struct bound {
 struct bound *bound_new(const struct matrix *m);
 void bound_free(struct bound **b);
 uint64_t bound_climb(const struct matrix *m, struct bound *b, uint64_t bytes, double known,
-		     size_t rounds);
+	size_t rounds);
 
 #endif

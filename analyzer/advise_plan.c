@@ -40,9 +40,9 @@ struct scan { /* one table scan and what stands around it */
 
 static bool is_table_scan(const struct plan_node *n)
 {
-	return n->relation.n && (n->kind == PLAN_SEQ_SCAN || n->kind == PLAN_INDEX_SCAN ||
-				 n->kind == PLAN_INDEX_ONLY_SCAN ||
-				 n->kind == PLAN_BITMAP_HEAP_SCAN);
+	return n->relation.n &&
+	       (n->kind == PLAN_SEQ_SCAN || n->kind == PLAN_INDEX_SCAN ||
+		       n->kind == PLAN_INDEX_ONLY_SCAN || n->kind == PLAN_BITMAP_HEAP_SCAN);
 }
 
 /* --- what stands around a scan -------------------------------------------------------------- */
@@ -80,7 +80,7 @@ static void look_up(const struct plan *p, struct scan *s)
 		case PLAN_NESTED_LOOP:
 		case PLAN_HASH_JOIN: /* the outer side's order can be kept by a nested loop */
 			if (s->sort || s->group || plan_outer(up) == NULL ||
-			    str_is(up->join, "Full") || str_is(up->join, "Right"))
+				str_is(up->join, "Full") || str_is(up->join, "Right"))
 				return;
 			break;
 		case PLAN_WINDOW_AGG:
@@ -143,8 +143,10 @@ static void add_key(struct candidate *c, const struct want *w)
 
 static struct candidate begin(const struct scan *s)
 {
-	return (struct candidate){.schema = s->n->schema, .table = s->n->relation,
-				  .method = "btree", .node = s->n->number};
+	return (struct candidate){.schema = s->n->schema,
+		.table = s->n->relation,
+		.method = "btree",
+		.node = s->n->number};
 }
 
 /* Temporary tables are gone before the index helps anyone; catalogs are not ours. */
@@ -158,11 +160,12 @@ static bool is_off(const struct plan_node *n)
 {
 	double est = fmax(plan_num(n->plan_rows), 1), rows = fmax(plan_num(n->rows), 1);
 
-	return fmax(est, rows) >= 100 && (rows / est >= 10 || (est / rows >= 10 && !is_cut_short(n)));
+	return fmax(est, rows) >= 100 &&
+	       (rows / est >= 10 || (est / rows >= 10 && !is_cut_short(n)));
 }
 
 static void add(struct advisor *v, const struct scan *s, struct candidate *c, double weight,
-		const char *why)
+	const char *why)
 {
 	const struct plan_node *n = s->n;
 
@@ -174,26 +177,26 @@ static void add(struct advisor *v, const struct scan *s, struct candidate *c, do
 	if (c->replaces.n == 0 && candidate_existing(v->schema, c).n)
 		return;
 	c->why = arena_printf(v->a, "%s%s%s", why,
-			      c->statistics_first ? "; the estimate is far off: ANALYZE first and "
-						    "see whether the plan is still bad"
-						  : "",
-			      c->is_partition ? "; the table is a partition: create the index on "
-						"the partitioned table (without CONCURRENTLY)"
-					      : "");
+		c->statistics_first ? "; the estimate is far off: ANALYZE first and "
+				      "see whether the plan is still bad"
+				    : "",
+		c->is_partition ? "; the table is a partition: create the index on "
+				  "the partitioned table (without CONCURRENTLY)"
+				: "");
 	candidate_finish(v->a, c, !c->is_partition);
 	candidates_add(v->out, c);
 }
 
 /* The sort's keys, when all are this relation's: how many were added. */
 static size_t add_order(struct advisor *v, const struct scan *s, struct candidate *c,
-			const struct plan_prop *list)
+	const struct plan_prop *list)
 {
 	struct index_key key[INDEX_KEYS_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; list && i < list->values; i++) {
 		if (n == INDEX_KEYS_MAX ||
-		    !wants_key(v->a, list->value[i], s->n->alias, s->n->relation, &key[n]))
+			!wants_key(v->a, list->value[i], s->n->alias, s->n->relation, &key[n]))
 			return 0;
 		n++;
 	}
@@ -213,13 +216,13 @@ static void add_include(struct advisor *v, const struct scan *s, struct candidat
 	size_t n = 0;
 
 	if (output == NULL || plan_num(s->n->plan_width) > INCLUDE_WIDTH || output->values > 6 ||
-	    s->kept < 1000)
+		s->kept < 1000)
 		return;
 	for (size_t i = 0; i < output->values; i++) {
 		struct index_key key;
 
 		if (!wants_key(v->a, output->value[i], s->n->alias, s->n->relation, &key) ||
-		    key.is_expr)
+			key.is_expr)
 			return;
 		if (!has_key(c, key.expr) && n < 4)
 			extra[n++] = key.expr;
@@ -234,15 +237,17 @@ static void add_include(struct advisor *v, const struct scan *s, struct candidat
 	c->includes = n;
 }
 
-/* --- the three questions ------------------------------------------------------------------------ */
+/* --- the three questions ------------------------------------------------------------------------
+ */
 
 static const struct want *first_range(const struct wants *w)
 {
 	const struct want *found = NULL;
 
 	for (size_t i = 0; i < w->n; i++)
-		if (w->at[i].arm == 0 && (w->at[i].kind == WANT_RANGE || w->at[i].kind == WANT_PREFIX) &&
-		    (found == NULL || (found->is_expr && !w->at[i].is_expr)))
+		if (w->at[i].arm == 0 &&
+			(w->at[i].kind == WANT_RANGE || w->at[i].kind == WANT_PREFIX) &&
+			(found == NULL || (found->is_expr && !w->at[i].is_expr)))
 			found = &w->at[i];
 	return found;
 }
@@ -286,12 +291,14 @@ static void ask_others(struct advisor *v, const struct scan *s, double weight)
 		if (w->method)
 			c.method = w->method;
 		add(v, s, &c, weight,
-		    w->arm ? "one arm of an OR; with an index for each arm the bitmaps are combined"
-		    : strcmp(c.method, "gin") == 0
-			    ? (w->opclass && strcmp(w->opclass, "gin_trgm_ops") == 0
-				       ? "a pattern that no B-tree serves (needs the extension pg_trgm)"
-				       : "an operator that a GIN index serves")
-			    : "an operator that a GiST index serves");
+			w->arm ? "one arm of an OR; with an index for each arm the bitmaps are "
+				 "combined"
+			: strcmp(c.method, "gin") == 0
+				? (w->opclass && strcmp(w->opclass, "gin_trgm_ops") == 0
+						  ? "a pattern that no B-tree serves (needs the "
+						    "extension pg_trgm)"
+						  : "an operator that a GIN index serves")
+				: "an operator that a GiST index serves");
 	}
 }
 
@@ -324,8 +331,8 @@ static void ask_filter(struct advisor *v, const struct scan *s)
 		add_key(&c, range);
 		/* ROW(a, b) > …: the further columns stand right behind the first. */
 		for (size_t i = 0; is_row && i + 1 < s->w.n; i++)
-			if (&s->w.at[i] == range && s->w.at[i + 1].kind == WANT_RANGE &&
-			    s->limit && !is_selective)
+			if (&s->w.at[i] == range && s->w.at[i + 1].kind == WANT_RANGE && s->limit &&
+				!is_selective)
 				add_key(&c, &s->w.at[i + 1]);
 	}
 	if (is_selective)
@@ -337,8 +344,8 @@ static void ask_filter(struct advisor *v, const struct scan *s)
 		return;
 	add_include(v, s, &c);
 	add(v, s, &c, weight,
-	    ordered ? "serves the filter and gives the order, so that LIMIT can stop early"
-		    : "finds the filter's rows without reading the others");
+		ordered ? "serves the filter and gives the order, so that LIMIT can stop early"
+			: "finds the filter's rows without reading the others");
 }
 
 static void ask_order(struct advisor *v, const struct scan *s)
@@ -349,8 +356,8 @@ static void ask_order(struct advisor *v, const struct scan *s)
 	if (s->w.n == 0 && s->sort && (s->limit || spilled)) {
 		if (add_order(v, s, &c, plan_prop(s->sort, "Sort Key")))
 			add(v, s, &c, weight_of(v, s->n) + weight_of(v, s->sort),
-			    s->limit ? "gives the order, so that LIMIT can stop early"
-				     : "gives the order without a sort on disk");
+				s->limit ? "gives the order, so that LIMIT can stop early"
+					 : "gives the order without a sort on disk");
 		return;
 	}
 	/* Grouped by the only columns read: the index alone is enough. */
@@ -366,7 +373,7 @@ static void ask_order(struct advisor *v, const struct scan *s)
 		n = add_order(v, s, &c, key);
 		if (n)
 			add(v, s, &c, weight_of(v, s->n) + weight_of(v, s->group),
-			    "holds all that the grouping reads, in its order");
+				"holds all that the grouping reads, in its order");
 	}
 }
 
@@ -375,8 +382,8 @@ static const struct plan_node *scan_below(const struct plan_node *n)
 {
 	while (n && !is_table_scan(n)) {
 		if (n->kind != PLAN_HASH && n->kind != PLAN_SORT && n->kind != PLAN_MATERIALIZE &&
-		    n->kind != PLAN_MEMOIZE && n->kind != PLAN_GATHER &&
-		    n->kind != PLAN_GATHER_MERGE)
+			n->kind != PLAN_MEMOIZE && n->kind != PLAN_GATHER &&
+			n->kind != PLAN_GATHER_MERGE)
 			return NULL;
 		n = plan_outer(n);
 	}
@@ -392,7 +399,7 @@ static double rows_of(const struct advisor *v, const struct plan_node *n)
 }
 
 static void ask_join(struct advisor *v, const struct plan_node *join, const struct plan_node *from,
-		     const struct plan_node *other)
+	const struct plan_node *other)
 {
 	static const char *const conds[] = {"Hash Cond", "Merge Cond", "Join Filter"};
 	const struct plan_node *n = from ? scan_below(from) : NULL;
@@ -411,7 +418,7 @@ static void ask_join(struct advisor *v, const struct plan_node *join, const stru
 		return;
 	asked = rows_of(v, other);
 	if (join->kind != PLAN_NESTED_LOOP &&
-	    (asked * 10 > s.read || rows_of(v, join) * 8 > s.read))
+		(asked * 10 > s.read || rows_of(v, join) * 8 > s.read))
 		return; /* so many look-ups cost more than reading it once */
 	c = begin(&s);
 	add_equalities(&s.w, &c, true);
@@ -450,9 +457,10 @@ static void ask_triggers(struct advisor *v)
 		c.table = table;
 		c.key[c.keys++].expr = sql_quote_ident(v->a, column);
 		c.weight = t->ms;
-		c.why = arena_printf(v->a, "the foreign key %.*s is checked row by row (table and "
-					   "column are taken from its name)",
-				     STR_ARGS(t->constraint));
+		c.why = arena_printf(v->a,
+			"the foreign key %.*s is checked row by row (table and "
+			"column are taken from its name)",
+			STR_ARGS(t->constraint));
 		if (candidate_existing(v->schema, &c).n)
 			continue;
 		candidate_finish(v->a, &c, true);
@@ -460,7 +468,8 @@ static void ask_triggers(struct advisor *v)
 	}
 }
 
-/* --- all of it ------------------------------------------------------------------------------------ */
+/* --- all of it
+ * ------------------------------------------------------------------------------------ */
 
 static void ask_scan(struct advisor *v, const struct plan_node *n)
 {
@@ -474,8 +483,8 @@ static void ask_scan(struct advisor *v, const struct plan_node *n)
 		return;
 	if (is_index) {
 		/* An index is in use: only when it finds far more than is kept. */
-		if (!plan_prop(n, "Filter") || (v->p->is_analyzed && s.kept * 4 > s.read &&
-						!is_cut_short(n)))
+		if (!plan_prop(n, "Filter") ||
+			(v->p->is_analyzed && s.kept * 4 > s.read && !is_cut_short(n)))
 			return;
 		if (!v->p->is_analyzed)
 			return;
@@ -502,7 +511,7 @@ static int by_weight(const void *a, const void *b)
 }
 
 void advise_plan(struct arena *a, const struct plan *p, const struct schema *schema,
-		 struct candidates *out)
+	struct candidates *out)
 {
 	struct advisor v = {.a = a, .p = p, .schema = schema, .out = out};
 

@@ -112,7 +112,7 @@ static uint32_t best_single(struct search *s, size_t slope, double *score)
 		double saving = s->t->gain[i] - s->m->upkeep[i];
 
 		if (saving * s->price[slope][i] <= *score || s->t->in[i] || s->t->barred[i] ||
-		    !room_for(s, s->m->size[i], 1) || saving <= 1e-9 * s->t->total)
+			!room_for(s, s->m->size[i], 1) || saving <= 1e-9 * s->t->total)
 			continue;
 		best = i;
 		*score = saving * s->price[slope][i];
@@ -386,7 +386,8 @@ static void narrow_units(struct search *s)
 		bool has_all = true;
 
 		for (uint32_t i = s->m->member_at[c]; i < s->m->member_at[c + 1] && has_all; i++)
-			has_all = s->best[s->m->member[i]] || s->bound->held[s->m->member[i]] > 0.01;
+			has_all =
+				s->best[s->m->member[i]] || s->bound->held[s->m->member[i]] > 0.01;
 		if (has_all)
 			s->unit[kept++] = s->unit[k];
 	}
@@ -438,7 +439,7 @@ static void start_from_bound(struct search *s)
 		tray_empty(s->t);
 		for (size_t k = 0; k < s->n_useful; k++)
 			if (s->bound->held[order[k]] > 0.25 * share &&
-			    room_for(s, s->m->size[order[k]], 1))
+				room_for(s, s->m->size[order[k]], 1))
 				tray_add(s->t, order[k]);
 		prune(s);
 		fill(s, 4);
@@ -462,7 +463,8 @@ static void wander(struct search *s)
 		improve(s);
 		idle = is_better(s->t->total, camp_total) ? 0 : idle + 1;
 		/* A little worse is let through now and then, so that a ridge can be crossed. */
-		if (!is_over(s) && !is_better(camp_total * (1 + (idle % 8 == 7) * 0.002), s->t->total)) {
+		if (!is_over(s) &&
+			!is_better(camp_total * (1 + (idle % 8 == 7) * 0.002), s->t->total)) {
 			memcpy(camp, s->t->in, s->m->indexes * sizeof(*camp));
 			camp_total = s->t->total;
 		}
@@ -492,7 +494,7 @@ static void find_useful(struct search *s)
 	s->useful = zeroed(s->m->indexes, sizeof(*s->useful));
 	for (size_t i = 0; i < s->m->indexes; i++)
 		if (s->m->index_group[i] < s->m->index_group[i + 1] &&
-		    s->m->size[i] <= s->limits.bytes)
+			s->m->size[i] <= s->limits.bytes)
 			s->useful[s->n_useful++] = i;
 	s->unit = zeroed(s->m->entries, sizeof(*s->unit));
 	for (size_t e = 0; e < s->m->entries; e++) {
@@ -531,7 +533,7 @@ static struct choice answer(struct search *s)
 }
 
 static void search_open(struct search *s, const struct matrix *m, const struct select_limits *l,
-			uint64_t effort)
+	uint64_t effort)
 {
 	*s = (struct search){.m = m, .limits = *l, .seed = 0x9e3779b97f4a7c15u};
 	s->limits.effort = effort;
@@ -563,7 +565,7 @@ static size_t find_kernel(struct search *s, uint32_t *kernel)
 	memcpy(kernel, s->useful, s->n_useful * sizeof(*kernel));
 	qsort_r(kernel, s->n_useful, sizeof(*kernel), by_held, s->bound->held);
 	while (n < s->n_useful && n < KERNEL_MAX &&
-	       (n < KERNEL_MIN || s->bound->held[kernel[n]] > 0.001))
+		(n < KERNEL_MIN || s->bound->held[kernel[n]] > 0.001))
 		n++;
 	for (size_t k = n, end = s->n_useful; k < end; k++)
 		if (s->best[kernel[k]])
@@ -573,7 +575,7 @@ static size_t find_kernel(struct search *s, uint32_t *kernel)
 
 /* The matrix of these indexes alone; number[] says which of them an index became. */
 static struct matrix *build_kernel(const struct matrix *m, const uint32_t *kernel, size_t n,
-				   uint32_t *number)
+	uint32_t *number)
 {
 	struct matrix *k = matrix_new(n, m->queries);
 	uint32_t member[64];

@@ -36,8 +36,8 @@ static size_t skip_digits(struct str s, size_t at)
 /* How long the name of a subplan is at s: "hashed SubPlan 1", "InitPlan 2", or 0. */
 static size_t subplan_length(struct str s)
 {
-	static const char *const words[] = {"hashed SubPlan ", "SubPlan ", "InitPlan ",
-					    "alternatives: SubPlan "};
+	static const char *const words[] = {
+		"hashed SubPlan ", "SubPlan ", "InitPlan ", "alternatives: SubPlan "};
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
 		size_t at = strlen(words[i]);
@@ -81,12 +81,47 @@ static struct str as_sql(struct arena *a, struct str s)
 /* --- sides -------------------------------------------------------------------------------- */
 
 static const char *const immutable[] = {
-	"lower", "upper", "abs", "length", "char_length", "octet_length", "md5", "substring",
-	"substr", "left", "right", "btrim", "ltrim", "rtrim", "reverse", "replace", "split_part",
-	"floor", "ceil", "round", "mod", "sign", "jsonb_extract_path", "jsonb_extract_path_text",
-	"array_length", "cardinality", "to_tsvector", "hashtext", "starts_with", "concat_op",
-	"strpos", "position", "translate", "initcap", "repeat", "int4range", "tsrange", "tstzrange",
-	"daterange", "numrange", "int8range",
+	"lower",
+	"upper",
+	"abs",
+	"length",
+	"char_length",
+	"octet_length",
+	"md5",
+	"substring",
+	"substr",
+	"left",
+	"right",
+	"btrim",
+	"ltrim",
+	"rtrim",
+	"reverse",
+	"replace",
+	"split_part",
+	"floor",
+	"ceil",
+	"round",
+	"mod",
+	"sign",
+	"jsonb_extract_path",
+	"jsonb_extract_path_text",
+	"array_length",
+	"cardinality",
+	"to_tsvector",
+	"hashtext",
+	"starts_with",
+	"concat_op",
+	"strpos",
+	"position",
+	"translate",
+	"initcap",
+	"repeat",
+	"int4range",
+	"tsrange",
+	"tstzrange",
+	"daterange",
+	"numrange",
+	"int8range",
 };
 
 static bool is_immutable(struct str name)
@@ -100,8 +135,8 @@ static bool is_immutable(struct str name)
 /* A cast whose result depends on settings (time zone, date style). */
 static bool is_fickle_cast(struct arena *a, const struct sql_node *cast)
 {
-	static const char *const types[] = {"date", "timestamp", "timestamptz", "time", "timetz",
-					    "regclass", "interval"};
+	static const char *const types[] = {
+		"date", "timestamp", "timestamptz", "time", "timetz", "regclass", "interval"};
 	struct str type = node_last_name(node_get(cast, "type_name"), "names");
 
 	(void)a;
@@ -120,9 +155,9 @@ static enum walk look_at(void *ctx, const struct sql_path *at)
 
 	if (node_is(n, "ColumnRef")) {
 		size_t parts = node_len(n, "fields");
-		struct str qual = parts > 1 ? str_of(node_str(node_item(n, "fields", parts - 2),
-							      "sval"))
-					    : STR_NONE;
+		struct str qual =
+			parts > 1 ? str_of(node_str(node_item(n, "fields", parts - 2), "sval"))
+				  : STR_NONE;
 
 		if (parts == 1 || str_eq(qual, o->alias) || str_eq(qual, o->relation))
 			o->own++;
@@ -133,7 +168,7 @@ static enum walk look_at(void *ctx, const struct sql_path *at)
 	if (node_is(n, "FuncCall") && !is_immutable(node_last_name(n, "funcname")))
 		o->is_unfit = true;
 	if (node_is(n, "FuncCall") && str_is(node_last_name(n, "funcname"), "to_tsvector") &&
-	    node_len(n, "args") < 2)
+		node_len(n, "args") < 2)
 		o->is_unfit = true; /* depends on default_text_search_config */
 	if (node_is(n, "TypeCast") && is_fickle_cast(NULL, n))
 		o->is_unfit = true;
@@ -144,7 +179,7 @@ static enum walk look_at(void *ctx, const struct sql_path *at)
 
 /* The expression's SQL with "alias." taken off. */
 static struct str unqualified(struct arena *a, struct str sql, struct str alias,
-			      struct str relation)
+	struct str relation)
 {
 	struct str names[] = {alias, relation};
 	struct text t = {0};
@@ -153,14 +188,14 @@ static struct str unqualified(struct arena *a, struct str sql, struct str alias,
 
 	for (size_t i = 0; i < sql.n;) {
 		bool is_start = i == 0 || !(isalnum((unsigned char)sql.p[i - 1]) ||
-					    strchr("_.\"", sql.p[i - 1]));
+						  strchr("_.\"", sql.p[i - 1]));
 		size_t skip = 0;
 
 		for (size_t k = 0; k < 2 && !quote && is_start && skip == 0; k++) {
 			struct str q = names[k].n ? sql_quote_ident(a, names[k]) : STR_NONE;
 
 			if (q.n && sql.n - i > q.n && memcmp(sql.p + i, q.p, q.n) == 0 &&
-			    sql.p[i + q.n] == '.')
+				sql.p[i + q.n] == '.')
 				skip = q.n + 1;
 		}
 		if (skip) {
@@ -190,8 +225,8 @@ static bool belongs(struct str qual, struct str alias, struct str relation)
 }
 
 /* Is the side something of this relation that an index can hold? */
-static bool is_own(struct arena *a, const struct sql_side *s, struct str alias,
-		   struct str relation, struct side *out)
+static bool is_own(struct arena *a, const struct sql_side *s, struct str alias, struct str relation,
+	struct side *out)
 {
 	struct owner o = {.alias = alias, .relation = relation};
 
@@ -261,7 +296,7 @@ static size_t literal_run(struct str pattern, bool is_regex, bool *is_prefix, bo
 		if (++run > best)
 			best = run;
 		if ((i == from || (i == from + 1 && pattern.p[from] == '\\')) &&
-		    (!is_regex || from == 1))
+			(!is_regex || from == 1))
 			*is_prefix = true;
 	}
 	/* In a regex a following ? or * makes the first character optional. */
@@ -306,7 +341,7 @@ static void add_operator(struct wants *w, const struct sql_cond *c, const struct
 	struct want *x;
 
 	if (str_is(op, "@?") || (str_is(op, "@@") && str_is(cast, "jsonpath")) ||
-	    (str_is(op, "@>") && str_is(cast, "jsonb"))) {
+		(str_is(op, "@>") && str_is(cast, "jsonb"))) {
 		method = "gin";
 		opclass = "jsonb_path_ops";
 	} else if (str_is(op, "?") || str_is(op, "?|") || str_is(op, "?&") || str_is(op, "@@")) {
@@ -332,7 +367,7 @@ static void add_operator(struct wants *w, const struct sql_cond *c, const struct
 }
 
 static void add_flag(struct arena *a, struct wants *w, const struct sql_cond *c, bool is_not,
-		     struct str alias, struct str relation)
+	struct str alias, struct str relation)
 {
 	struct side s;
 	struct want *x;
@@ -346,7 +381,7 @@ static void add_flag(struct arena *a, struct wants *w, const struct sql_cond *c,
 
 /* ROW(a, b) > ROW(1, 2): a range on the columns in their order. */
 static bool add_row(struct arena *a, struct wants *w, const struct sql_cond *c, struct str alias,
-		    struct str relation)
+	struct str relation)
 {
 	const struct sql_node *row = c->left.node;
 
@@ -364,7 +399,7 @@ static bool add_row(struct arena *a, struct wants *w, const struct sql_cond *c, 
 }
 
 static void add_cond(struct arena *a, struct wants *w, const struct sql_cond *c, struct str alias,
-		     struct str relation, int arm)
+	struct str relation, int arm)
 {
 	struct side s;
 	bool is_join = false;
@@ -424,7 +459,7 @@ static void add_cond(struct arena *a, struct wants *w, const struct sql_cond *c,
 
 /* Every arm must have something an index serves, else the OR reads the table anyway. */
 static void add_or(struct arena *a, struct wants *w, const struct sql_cond *c, struct str alias,
-		   struct str relation)
+	struct str relation)
 {
 	struct wants trial = *w;
 	int arm = ++trial.ors;
@@ -462,7 +497,7 @@ static void add_or(struct arena *a, struct wants *w, const struct sql_cond *c, s
 }
 
 void wants_add(struct arena *a, struct wants *w, struct str condition, struct str alias,
-	       struct str relation)
+	struct str relation)
 {
 	struct err why;
 	const struct sql_node *expr;
@@ -483,7 +518,7 @@ void wants_add(struct arena *a, struct wants *w, struct str condition, struct st
 }
 
 bool wants_key(struct arena *a, struct str item, struct str alias, struct str relation,
-	       struct index_key *key)
+	struct index_key *key)
 {
 	struct sql_side side;
 	struct side s;

@@ -21,12 +21,12 @@
 #include "schema.h"
 #include "sql.h"
 
-#define QUERIES_MAX    300
-#define CONCERNED_MAX  64   /* candidates asked about for one query */
-#define MIN_GAIN       0.98 /* of the cost: a smaller gain is noise */
-#define MIN_PART       0.001 /* of the workload: an index must save at least this */
-#define WRITE_COST     0.6  /* in the planner's unit, for one index entry written */
-#define TRAP_ROUNDS    3
+#define QUERIES_MAX   300
+#define CONCERNED_MAX 64    /* candidates asked about for one query */
+#define MIN_GAIN      0.98  /* of the cost: a smaller gain is noise */
+#define MIN_PART      0.001 /* of the workload: an index must save at least this */
+#define WRITE_COST    0.6   /* in the planner's unit, for one index entry written */
+#define TRAP_ROUNDS   3
 
 struct query {
 	uint32_t shape;
@@ -56,7 +56,8 @@ struct workload {
 	struct matrix *matrix;
 };
 
-/* --- 1: queries and candidates ----------------------------------------------------------------- */
+/* --- 1: queries and candidates -----------------------------------------------------------------
+ */
 
 static bool is_worth_asking(const struct shape *s)
 {
@@ -152,8 +153,11 @@ static void collect(struct workload *w, const uint32_t *shape, size_t n, size_t 
 			continue;
 		add_candidates(w, p, s->example);
 		q = VEC_PUSH(&w->query);
-		*q = (struct query){.shape = shape[i], .sql = s->example, .params = s->lex.params,
-				    .before = p->root->total_cost, .after = p->root->total_cost};
+		*q = (struct query){.shape = shape[i],
+			.sql = s->example,
+			.params = s->lex.params,
+			.before = p->root->total_cost,
+			.after = p->root->total_cost};
 	}
 	w->whatif.candidate = w->pool.at.at;
 }
@@ -180,7 +184,8 @@ static void weigh(struct workload *w)
 	w->unit = cost > 0 ? weight / cost : 1;
 }
 
-/* --- sizes and writes ---------------------------------------------------------------------------- */
+/* --- sizes and writes ----------------------------------------------------------------------------
+ */
 
 static const struct schema_column *column_of(const struct schema_table *t, struct str name)
 {
@@ -235,7 +240,7 @@ static double write_cost(struct workload *w, const struct candidate *c, const st
 		return 0;
 	o = sql_outline(&w->plans, sql_statement(tree, 0));
 	if (o->rels == 0 || !str_eq(o->rel[0].name, c->table) ||
-	    (o->rel[0].schema.n && c->schema.n && !str_eq(o->rel[0].schema, c->schema)))
+		(o->rel[0].schema.n && c->schema.n && !str_eq(o->rel[0].schema, c->schema)))
 		return 0;
 	if (o->verb == SQL_INSERT)
 		return WRITE_COST * (double)(o->value_rows ? o->value_rows : 1);
@@ -261,8 +266,8 @@ static void cost_candidates(struct workload *w)
 		const struct candidate *c = &w->pool.at.at[i];
 
 		/* HypoPG refuses GIN and GiST: those are told, but not chosen among. */
-		w->size[i] = strcmp(c->method, "btree") == 0 ? whatif_size(&w->whatif, (uint32_t)i)
-							       : -1;
+		w->size[i] =
+			strcmp(c->method, "btree") == 0 ? whatif_size(&w->whatif, (uint32_t)i) : -1;
 		if (w->size[i] >= 0)
 			w->size[i] = true_size(w, c, w->size[i]);
 		for (size_t k = 0; k < w->facts->shape.n && w->size[i] >= 0; k++) {
@@ -275,13 +280,14 @@ static void cost_candidates(struct workload *w)
 	}
 }
 
-/* --- 2: the planner's answers ----------------------------------------------------------------------- */
+/* --- 2: the planner's answers
+ * ----------------------------------------------------------------------- */
 
 /* An order walked below a LIMIT, past a filter, by an index that finds nothing itself. */
 static bool is_trap(const struct plan_node *n)
 {
 	if ((n->kind != PLAN_INDEX_SCAN && n->kind != PLAN_INDEX_ONLY_SCAN) ||
-	    plan_prop(n, "Index Cond") || !plan_prop(n, "Filter"))
+		plan_prop(n, "Index Cond") || !plan_prop(n, "Filter"))
 		return false;
 	for (const struct plan_node *up = n->up; up; up = up->up)
 		if (up->kind == PLAN_LIMIT)
@@ -301,7 +307,7 @@ static bool has_trap(const struct whatif *w, const struct plan *p)
 
 /* Plans with these indexes; notes the cost under those it used. The used set goes to *used. */
 static double ask(struct workload *w, size_t at, const uint32_t *id, size_t n, uint32_t *used,
-		  size_t *n_used)
+	size_t *n_used)
 {
 	struct query *q = &w->query.at[at];
 	struct plan *p;
@@ -344,7 +350,7 @@ static void find_concerned(struct workload *w, struct query *q)
 
 /* The cheapest two singles of each table, for the pairs. */
 static size_t find_pairs(const struct workload *w, const struct query *q, const double *alone,
-			 uint32_t pair[][2], size_t most)
+	uint32_t pair[][2], size_t most)
 {
 	size_t n = 0, best[8] = {0}, bests = 0;
 
@@ -353,7 +359,7 @@ static size_t find_pairs(const struct workload *w, const struct query *q, const 
 
 		for (size_t k = 0; k < q->n_concerned; k++)
 			better += str_eq(w->pool.at.at[q->concerned[k]].table,
-					 w->pool.at.at[q->concerned[i]].table) &&
+					  w->pool.at.at[q->concerned[i]].table) &&
 				  (alone[k] < alone[i] || (alone[k] == alone[i] && k < i));
 		if (better < 2)
 			best[bests++] = i;
@@ -394,7 +400,8 @@ static void ask_query(struct workload *w, size_t at)
 		ask(w, at, pair[i], 2, other, &n_other);
 }
 
-/* --- 3: selection -------------------------------------------------------------------------------------- */
+/* --- 3: selection
+ * -------------------------------------------------------------------------------------- */
 
 /* Drop what saves next to nothing. */
 static void thin_out(struct workload *w, struct choice *c)
@@ -426,15 +433,15 @@ static struct choice choose(struct workload *w, const struct workload_limits *l)
 			limits.bytes += w->size[i] > 0 ? (uint64_t)w->size[i] : 0;
 	for (size_t i = 0; i < w->pool.at.n; i++)
 		matrix_index(w->matrix, i,
-			     w->barred[i] || w->size[i] < 0 ? UINT64_MAX / 4
-							    : (uint64_t)w->size[i],
-			     w->upkeep[i]);
+			w->barred[i] || w->size[i] < 0 ? UINT64_MAX / 4 : (uint64_t)w->size[i],
+			w->upkeep[i]);
 	c = select_indexes(w->matrix, &limits);
 	thin_out(w, &c);
 	return c;
 }
 
-/* --- 4: proof ------------------------------------------------------------------------------------------ */
+/* --- 4: proof
+ * ------------------------------------------------------------------------------------------ */
 
 /* Plans every query with all chosen; true: some were taken back and the choice must be redone. */
 static bool prove(struct workload *w, const struct choice *c)
@@ -452,7 +459,7 @@ static bool prove(struct workload *w, const struct choice *c)
 		for (size_t k = 0; p && k < p->nodes; k++)
 			for (size_t j = 0; j < w->whatif.id.n; j++)
 				if (str_eq(p->node[k]->index, w->whatif.name.at[j]) &&
-				    is_trap(p->node[k])) {
+					is_trap(p->node[k])) {
 					w->barred[w->whatif.id.at[j]] = true;
 					any = true;
 				}
@@ -461,7 +468,8 @@ static bool prove(struct workload *w, const struct choice *c)
 	return any;
 }
 
-/* --- report ---------------------------------------------------------------------------------------------- */
+/* --- report
+ * ---------------------------------------------------------------------------------------------- */
 
 static struct str say_why(struct workload *w, const struct choice *c, size_t at, size_t queries)
 {
@@ -477,21 +485,21 @@ static struct str say_why(struct workload *w, const struct choice *c, size_t at,
 	tray_drop(t, id);
 	for (size_t i = 0; i < w->pool.at.n; i++)
 		if (i != id && !t->in[i] && t->gain[i] > 0 &&
-		    str_eq(w->pool.at.at[i].table, w->pool.at.at[id].table) &&
-		    (next == UINT32_MAX || t->gain[i] > t->gain[next]))
+			str_eq(w->pool.at.at[i].table, w->pool.at.at[id].table) &&
+			(next == UINT32_MAX || t->gain[i] > t->gain[next]))
 			next = (uint32_t)i;
 	text_printf(&why, "%zu %s cheaper", queries, queries == 1 ? "query is" : "queries are");
 	if (w->upkeep[id] > 0 && saves > 0)
 		text_printf(&why, "; its writes take back %.1f %% of what it saves",
-			    100 * w->upkeep[id] / saves);
+			100 * w->upkeep[id] / saves);
 	if (next != UINT32_MAX && saves > 0) {
 		struct candidate alt = w->pool.at.at[next];
 		size_t open = str_find(alt.ddl, "(");
 
 		text_printf(&why, "; the next best, %.*s, would save %.0f %% of that",
-			    STR_ARGS(str_before(str_skip(alt.ddl, open),
-						alt.ddl.n - open - str_ends(alt.ddl, ";"))),
-			    fmin(100, 100 * t->gain[next] / saves));
+			STR_ARGS(str_before(str_skip(alt.ddl, open),
+				alt.ddl.n - open - str_ends(alt.ddl, ";"))),
+			fmin(100, 100 * t->gain[next] / saves));
 	}
 	s = arena_str(&w->found->arena, text_slice(&why));
 	text_release(&why);
@@ -576,7 +584,7 @@ static void report_untried(struct workload *w)
 			const struct query *q = &w->query.at[k];
 			struct candidates own = {0};
 			struct plan *p = q->after > 100 ? whatif_plan(&w->whatif, &w->plans, q->sql,
-								      q->params)
+								  q->params)
 							: NULL;
 
 			if (p)
@@ -596,8 +604,8 @@ static void report_untried(struct workload *w)
 }
 
 struct workload_result advise_workload(struct db *db, struct facts *f, const uint32_t *shape,
-				       size_t n, const struct schema *schema,
-				       const struct workload_limits *limits, struct findings *found)
+	size_t n, const struct schema *schema, const struct workload_limits *limits,
+	struct findings *found)
 {
 	struct workload w = {.facts = f, .schema = schema, .found = found, .whatif = {.db = db}};
 	struct workload_result r = {.note = STR("")};
@@ -614,7 +622,8 @@ struct workload_result advise_workload(struct db *db, struct facts *f, const uin
 	w.matrix = matrix_new(w.pool.at.n, w.query.n);
 	for (size_t i = 0; i < w.query.n; i++)
 		ask_query(&w, i);
-	w.matrix->keeps_all = true; /* what another index beats may be needed when that one is barred */
+	w.matrix->keeps_all =
+		true; /* what another index beats may be needed when that one is barred */
 	matrix_seal(w.matrix);
 	for (int round = 0; round <= TRAP_ROUNDS; round++) {
 		choice_release(&choice);

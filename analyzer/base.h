@@ -153,8 +153,8 @@ struct str utf8_clean(struct arena *a, struct str s);
 void *vec_grow(void *at, size_t *cap, size_t want, size_t size) MUSTCHECK;
 #define VEC_ROOM(v, want)                                                                          \
 	((v)->cap >= (want) ? (void)0                                                              \
-			    : (void)((v)->at = vec_grow(                                           \
-					     (v)->at, &(v)->cap, (want), sizeof(*(v)->at))))
+			    : (void)((v)->at = vec_grow((v)->at, &(v)->cap, (want),                \
+					     sizeof(*(v)->at))))
 /* A new element at the end, uninitialised: its address. */
 #define VEC_PUSH(v)    (VEC_ROOM(v, (v)->n + 1), &(v)->at[(v)->n++])
 #define VEC_RELEASE(v) (free((v)->at), (v)->at = NULL, (v)->n = (v)->cap = 0)

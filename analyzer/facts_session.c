@@ -47,8 +47,8 @@ static struct session *session_find(struct facts *f, const struct log_entry *e)
 	return s;
 }
 
-static bool set_who(
-	struct facts *f, struct session *s, enum group_kind kind, uint32_t *who, struct str name)
+static bool set_who(struct facts *f, struct session *s, enum group_kind kind, uint32_t *who,
+	struct str name)
 {
 	if (name.n == 0 || str_eq(facts_name(f, *who), name))
 		return false;
@@ -70,8 +70,8 @@ static void session_who(struct facts *f, struct session *s, const struct log_ent
 
 /* --- closing a call ---------------------------------------------------------------- */
 
-static void count_group(
-	struct facts *f, struct session *s, enum group_kind kind, uint32_t name, int64_t usec)
+static void count_group(struct facts *f, struct session *s, enum group_kind kind, uint32_t name,
+	int64_t usec)
 {
 	struct group *g;
 
@@ -232,8 +232,8 @@ static void open_params(struct facts *f, struct session *s, struct str params)
 		f->shape.at[s->open.shape]->params_seen++;
 }
 
-static void open_sql(
-	struct facts *f, struct session *s, struct str sql, const struct sql_shape *lex, bool cut)
+static void open_sql(struct facts *f, struct session *s, struct str sql,
+	const struct sql_shape *lex, bool cut)
 {
 	struct open *o = &s->open;
 

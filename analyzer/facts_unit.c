@@ -42,8 +42,8 @@ static bool is_write(const struct facts *f, const struct event *e)
 }
 
 /* Does a shape occur more than `most` times in events [from, to)? */
-static bool occurs_more(
-	const struct unit *u, uint32_t shape, uint32_t from, uint32_t to, uint32_t most)
+static bool occurs_more(const struct unit *u, uint32_t shape, uint32_t from, uint32_t to,
+	uint32_t most)
 {
 	uint32_t n = 0;
 
@@ -56,8 +56,8 @@ static bool occurs_more(
 }
 
 /* The index of the parent's first call, UINT32_MAX when there is none. */
-static uint32_t find_parent(
-	const struct facts *f, const struct unit *u, uint32_t first, uint32_t last, uint32_t calls)
+static uint32_t find_parent(const struct facts *f, const struct unit *u, uint32_t first,
+	uint32_t last, uint32_t calls)
 {
 	uint32_t looked = 0;
 

@@ -225,8 +225,8 @@ struct input_file {
 	struct log_format own;		 /* `format` points here when it has a prefix */
 	int prefix_fit;
 	char *known_format, *known_prefix; /* owned; --state: as it was last time; NULL */
-	uint64_t skip;	/* bytes of the file that were read before (--state) */
-	uint64_t bytes; /* read and, where compressed, unpacked */
+	uint64_t skip;			   /* bytes of the file that were read before (--state) */
+	uint64_t bytes;			   /* read and, where compressed, unpacked */
 	uint64_t lines;
 	bool compressed;
 };

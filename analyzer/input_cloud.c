@@ -81,8 +81,8 @@ static bool unwrap(struct arena *a, const json_t *o, struct log_entry *e, struct
 	return false;
 }
 
-bool cloud_unwrap(
-	struct arena *a, const char *line, size_t n, struct log_entry *e, struct str *inner)
+bool cloud_unwrap(struct arena *a, const char *line, size_t n, struct log_entry *e,
+	struct str *inner)
 {
 	json_t *o = n > 1 && line[0] == '{' ? json_loadb(line, n, 0, NULL) : NULL;
 	bool ok = o && unwrap(a, o, e, inner);
@@ -92,8 +92,8 @@ bool cloud_unwrap(
 }
 
 /* One line, whichever service wrote it. */
-static bool cloud_line(
-	const struct log_format *f, struct chunk *c, const json_t *o, struct log_entry *e)
+static bool cloud_line(const struct log_format *f, struct chunk *c, const json_t *o,
+	struct log_entry *e)
 {
 	const json_t *r = json_object_get(o, "record");
 	struct str inner;

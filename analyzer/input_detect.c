@@ -85,8 +85,8 @@ static bool set_prefix(struct input_file *f, const struct input_options *opt, co
 }
 
 /* The prefix of the lines inside another log's lines: inferred from the unwrapped ones. */
-static void set_inner_prefix(
-	struct input_file *f, const struct input_options *opt, const char *p, size_t n)
+static void set_inner_prefix(struct input_file *f, const struct input_options *opt, const char *p,
+	size_t n)
 {
 	const char *end = p + n, *nl;
 	struct arena scratch = {0};

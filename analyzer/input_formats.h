@@ -56,14 +56,14 @@ void wrap_text(const struct log_format *f, struct log_entry *e, struct str text)
 bool severity_at(const char *line, size_t n, size_t *at);
 
 int syslog_score(const char *p, size_t n);
-bool syslog_unwrap(
-	struct arena *a, const char *line, size_t n, struct log_entry *e, struct str *inner);
+bool syslog_unwrap(struct arena *a, const char *line, size_t n, struct log_entry *e,
+	struct str *inner);
 int logplex_score(const char *p, size_t n);
-bool logplex_unwrap(
-	struct arena *a, const char *line, size_t n, struct log_entry *e, struct str *inner);
+bool logplex_unwrap(struct arena *a, const char *line, size_t n, struct log_entry *e,
+	struct str *inner);
 int cloud_score(const char *p, size_t n);
-bool cloud_unwrap(
-	struct arena *a, const char *line, size_t n, struct log_entry *e, struct str *inner);
+bool cloud_unwrap(struct arena *a, const char *line, size_t n, struct log_entry *e,
+	struct str *inner);
 
 bool journal_starts(const struct log_format *f, const char *line, size_t n);
 void journal_parse(const struct log_format *f, struct chunk *c);

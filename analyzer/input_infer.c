@@ -250,8 +250,8 @@ static char *make_prefix(const char *p, size_t n)
 	return m.made.p;
 }
 
-static void keep_better(
-	struct log_prefix **best, int *best_fit, const char *text, const struct samples *s)
+static void keep_better(struct log_prefix **best, int *best_fit, const char *text,
+	const struct samples *s)
 {
 	struct log_prefix *try = prefix_new(text, NULL);
 	int f = try ? fit(try, s) : 0;

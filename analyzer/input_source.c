@@ -77,8 +77,8 @@ static bool open_archive(struct source *s, struct err *why)
 	archive_read_support_format_zip(s->archive);
 	archive_read_support_format_raw(s->archive);
 	if (archive_read_open(s->archive, s, NULL, feed, NULL) != ARCHIVE_OK)
-		return err_set(
-			why, "%s: cannot unpack: %s", s->name, archive_error_string(s->archive));
+		return err_set(why, "%s: cannot unpack: %s", s->name,
+			archive_error_string(s->archive));
 	return true;
 }
 

@@ -54,8 +54,8 @@ static bool tag(const char *t, size_t n, struct log_entry *e)
 	return e->pid > 0;
 }
 
-bool syslog_unwrap(
-	struct arena *a, const char *line, size_t n, struct log_entry *e, struct str *inner)
+bool syslog_unwrap(struct arena *a, const char *line, size_t n, struct log_entry *e,
+	struct str *inner)
 {
 	const char *p = line + skip_priority(line, n), *end = line + n, *t;
 	bool version = false;
@@ -115,8 +115,8 @@ int syslog_score(const char *p, size_t n)
 /* --- Heroku ------------------------------------------------------------------------- */
 
 /* 2024-01-05T10:11:12.345678+00:00 app[postgres.1234]: [DATABASE] [5-1] … LOG:  … */
-bool logplex_unwrap(
-	struct arena *a, const char *line, size_t n, struct log_entry *e, struct str *inner)
+bool logplex_unwrap(struct arena *a, const char *line, size_t n, struct log_entry *e,
+	struct str *inner)
 {
 	const char *p = line, *end = line + n;
 	size_t len = time_parse(p, n, &e->ts), i;

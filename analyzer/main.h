@@ -67,8 +67,8 @@ enum exit_status doctor(const struct input *in, const struct facts *f);
 
 /* The slowest plan auto_explain logged of each statement: findings and indexes; the "plans" of
  * the report, owned by the caller. */
-struct json_t *plans_of_log(
-	struct options *o, struct facts *f, const struct schema *schema, struct findings *found);
+struct json_t *plans_of_log(struct options *o, struct facts *f, const struct schema *schema,
+	struct findings *found);
 
 struct command {
 	const char *name, *args, *what;

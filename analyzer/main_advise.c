@@ -84,33 +84,32 @@ static void note_superfluous(const struct schema *s, struct report *r)
 				const struct schema_index *y = t->index.at[k];
 				size_t same = 0;
 
-				if (k == j || y->where.p || !y->valid || !str_eq(x->method, y->method) ||
-				    y->keys < x->keys || (y->keys == x->keys && k > j && !y->unique))
+				if (k == j || y->where.p || !y->valid ||
+					!str_eq(x->method, y->method) || y->keys < x->keys ||
+					(y->keys == x->keys && k > j && !y->unique))
 					continue;
 				while (same < x->keys && x->key[same].column >= 0 &&
-				       x->key[same].column == y->key[same].column &&
-				       x->key[same].desc == y->key[same].desc &&
-				       str_eq(x->key[same].opclass, y->key[same].opclass))
+					x->key[same].column == y->key[same].column &&
+					x->key[same].desc == y->key[same].desc &&
+					str_eq(x->key[same].opclass, y->key[same].opclass))
 					same++;
 				if (same == x->keys && x->includes == 0)
 					by = y;
 			}
 			if (by)
-				*VEC_PUSH(&r->note) = (struct report_note){
-					SEVERITY_WARNING,
+				*VEC_PUSH(&r->note) = (struct report_note){SEVERITY_WARNING,
 					arena_printf(&r->arena,
-						     "index %.*s on %.*s is covered by %.*s: DROP INDEX "
-						     "CONCURRENTLY %.*s",
-						     STR_ARGS(x->name), STR_ARGS(t->name),
-						     STR_ARGS(by->name), STR_ARGS(x->name))};
+						"index %.*s on %.*s is covered by %.*s: DROP INDEX "
+						"CONCURRENTLY %.*s",
+						STR_ARGS(x->name), STR_ARGS(t->name),
+						STR_ARGS(by->name), STR_ARGS(x->name))};
 			else if (x->scans == 0 && x->bytes > 1 << 20)
-				*VEC_PUSH(&r->note) = (struct report_note){
-					SEVERITY_INFO,
+				*VEC_PUSH(&r->note) = (struct report_note){SEVERITY_INFO,
 					arena_printf(&r->arena,
-						     "index %.*s on %.*s was not used since the "
-						     "statistics began (%.1f MB)",
-						     STR_ARGS(x->name), STR_ARGS(t->name),
-						     (double)x->bytes / 1e6)};
+						"index %.*s on %.*s was not used since the "
+						"statistics began (%.1f MB)",
+						STR_ARGS(x->name), STR_ARGS(t->name),
+						(double)x->bytes / 1e6)};
 		}
 	}
 }
@@ -127,7 +126,8 @@ enum exit_status run_advise(struct options *o)
 	bool ok = o->dsn != NULL;
 
 	if (!ok)
-		fprintf(stderr, "pgassay: which database?  `pgassay advise --dsn 'dbname=…' FILE…`\n");
+		fprintf(stderr,
+			"pgassay: which database?  `pgassay advise --dsn 'dbname=…' FILE…`\n");
 	ok = ok && (o->file.n ? read_logs(o, &in, f) : read_statements(o, f));
 	if (ok)
 		schema = options_schema(o, &ok);

@@ -33,7 +33,8 @@ static void say_files(const struct doctor *d)
 			printf("  log_line_prefix = '%s' fits %d %% of the lines with a severity\n",
 				prefix_text(x->format->prefix), x->prefix_fit);
 		if (!x->format)
-			printf("  -> give --prefix (SHOW log_line_prefix on the server) or --input\n");
+			printf("  -> give --prefix (SHOW log_line_prefix on the server) or "
+			       "--input\n");
 	}
 }
 
@@ -66,7 +67,8 @@ static void say_settings(struct doctor *d)
 	else if (f->statements > 100 && f->min_usec >= 1000)
 		bad(d, "fast statements: none took less than a millisecond",
 			"log_min_duration_statement = 0; with a threshold or sampling "
-			"(log_statement_sample_rate) counts are lower bounds and N+1 loops are not seen");
+			"(log_statement_sample_rate) counts are lower bounds and N+1 loops are not "
+			"seen");
 	else
 		good("statements with their durations, fast ones too");
 	if (f->has_session)
@@ -82,14 +84,16 @@ static void say_settings(struct doctor *d)
 	if (f->has_params)
 		good("parameters of prepared statements");
 	else
-		printf("  note  no parameters of prepared statements (log_parameter_max_length = 0, or "
+		printf("  note  no parameters of prepared statements (log_parameter_max_length = "
+		       "0, or "
 		       "the clients inline their values)\n");
 	if (f->group.n == 0)
 		bad(d, "users, databases, applications", "%u, %d and %a in log_line_prefix");
 	if (f->has_rows)
 		good("rows returned (pgsluice's query log)");
 	else
-		printf("  note  rows returned are not in PostgreSQL's logs: missing LIMITs are told from "
+		printf("  note  rows returned are not in PostgreSQL's logs: missing LIMITs are "
+		       "told from "
 		       "the text; pgsluice's query log has them\n");
 }
 

@@ -55,8 +55,8 @@ static void lint_text(struct facts *f, struct str text, uint32_t file)
 			sql = str_trim(str_before(sql, sql.n - 1));
 		sql_lex(sql.p, sql.n, &lex, NULL, 0);
 		if (lex.verb != SQL_EMPTY)
-			facts_statement(
-				f, sql, (struct place){file, first_line(text.p + at, n, line)});
+			facts_statement(f, sql,
+				(struct place){file, first_line(text.p + at, n, line)});
 		for (size_t i = 0; i < n; i++)
 			line += text.p[at + i] == '\n';
 		at += n;

@@ -295,8 +295,8 @@ static void read_minutes(struct facts *f, const json_t *list)
 	}
 }
 
-static struct finding *same_finding(
-	struct findings *f, const struct rule *r, uint32_t shape, struct str message)
+static struct finding *same_finding(struct findings *f, const struct rule *r, uint32_t shape,
+	struct str message)
 {
 	for (size_t i = 0; i < f->at.n; i++)
 		if (f->at.at[i].rule == r && f->at.at[i].shape == shape &&

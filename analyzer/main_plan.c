@@ -81,9 +81,9 @@ static json_t *json_plan(const struct reader *r, struct arena *a, const struct p
 	json_t *o = json_object(), *nodes = json_array();
 	struct text tree = {0};
 
-	js_set(o, "file", js_str(str_of(r->file < r->facts->in->file.n
-						? r->facts->in->file.at[r->file]->name
-						: "-")));
+	js_set(o, "file",
+		js_str(str_of(r->file < r->facts->in->file.n ? r->facts->in->file.at[r->file]->name
+							     : "-")));
 	js_set(o, "line", js_int(p->line));
 	js_set(o, "format", js_str(str_of(formats[p->format])));
 	js_set(o, "analyzed", json_boolean(p->is_analyzed));
@@ -101,7 +101,7 @@ static json_t *json_plan(const struct reader *r, struct arena *a, const struct p
 /* --- findings ---------------------------------------------------------------------------- */
 
 static void add_finding(struct reader *r, const struct seen *s, const struct plan *p,
-			const struct plan_finding *f)
+	const struct plan_finding *f)
 {
 	static const enum severity of_grade[] = {SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_ERROR};
 	const struct rule *rule = rule_by_id(f->rule->id);
@@ -115,18 +115,17 @@ static void add_finding(struct reader *r, const struct seen *s, const struct pla
 		severity = of_grade[f->grade];
 	c.severity = severity;
 	x = f->node ? rule_find(&c, f->is_possible ? CONF_POSSIBLE : CONF_LIKELY,
-				"node %zu, %.*s: %.*s", f->node->number,
-				STR_ARGS(plan_title(&r->found->arena, f->node)),
-				STR_ARGS(f->message))
+			      "node %zu, %.*s: %.*s", f->node->number,
+			      STR_ARGS(plan_title(&r->found->arena, f->node)), STR_ARGS(f->message))
 		    : rule_find(&c, f->is_possible ? CONF_POSSIBLE : CONF_LIKELY, "%.*s",
-				STR_ARGS(f->message));
+			      STR_ARGS(f->message));
 	x->shape = s->shape;
 	x->count = s->times;
 	x->weight = isnan(f->ms) ? f->share : f->ms * 1000;
 	x->place[0] = s->at;
 	x->places = 1;
 	x->key = arena_printf(&r->found->arena, "%s:%zu", f->rule->id,
-			      f->node ? f->node->number : 0);
+		f->node ? f->node->number : 0);
 	if (f->node)
 		finding_int(x, "node", (int64_t)f->node->number);
 	finding_real(x, "share", f->share);
@@ -137,7 +136,7 @@ static void add_finding(struct reader *r, const struct seen *s, const struct pla
 		finding_real(x, "expected_rows", plan_num(f->node->plan_rows));
 	}
 	finding_fix(r->found, x, f->fix_sql, "%.*s",
-		    STR_ARGS(f->advice.n ? f->advice : str_of(rule->fix)));
+		STR_ARGS(f->advice.n ? f->advice : str_of(rule->fix)));
 }
 
 static struct index_advice *find_index(struct findings *f, struct str ddl)
@@ -178,21 +177,20 @@ static void add_index(struct reader *r, const struct seen *s, const struct candi
 		if (c->replaces.n)
 			*VEC_PUSH(&x->replaces) = arena_str(a, c->replaces);
 	}
-	if (s->shape != NO_SHAPE &&
-	    (x->query.n == 0 || x->query.at[x->query.n - 1] != s->shape))
+	if (s->shape != NO_SHAPE && (x->query.n == 0 || x->query.at[x->query.n - 1] != s->shape))
 		*VEC_PUSH(&x->query) = s->shape;
 }
 
 static void link_findings(struct reader *r, const struct seen *s, size_t first_index)
 {
 	/* The plan's own findings about reading too much point to the index that helps most. */
-	static const char *const about_reading[] = {"PL001", "PL002", "PL003", "PL011", "PL013",
-						    "PL014", "PL027", "PL036"};
+	static const char *const about_reading[] = {
+		"PL001", "PL002", "PL003", "PL011", "PL013", "PL014", "PL027", "PL036"};
 
 	for (size_t i = s->first_finding; i < s->first_finding + s->findings; i++)
 		for (size_t k = 0; k < ARRAY_LEN(about_reading); k++)
 			if (first_index < r->found->index.n &&
-			    strcmp(r->found->at.at[i].rule->id, about_reading[k]) == 0)
+				strcmp(r->found->at.at[i].rule->id, about_reading[k]) == 0)
 				r->found->at.at[i].index = (int)first_index;
 }
 
@@ -285,11 +283,11 @@ static void find_flips(struct reader *r)
 			struct finding *x;
 
 			if (i == k || slow->shape == NO_SHAPE || slow->shape != fast->shape ||
-			    a < FLIP_MS || a < FLIP_RATIO * b)
+				a < FLIP_MS || a < FLIP_RATIO * b)
 				continue;
 			x = rule_find(&c, CONF_LIKELY,
-				      "%zu times by a plan of %.1f ms, %zu times by one of %.1f",
-				      slow->times, a, fast->times, b);
+				"%zu times by a plan of %.1f ms, %zu times by one of %.1f",
+				slow->times, a, fast->times, b);
 			x->shape = slow->shape;
 			x->count = slow->times;
 			x->weight = slow->total_ms * 1000;
@@ -323,15 +321,14 @@ static json_t *json_plans(struct reader *r)
 
 		js_set(s->plan, "times", js_int((int64_t)s->times));
 		js_set(s->plan, "shape",
-		       s->shape != NO_SHAPE ? js_str(str_of(r->facts->shape.at[s->shape]->id))
-					    : json_null());
+			s->shape != NO_SHAPE ? js_str(str_of(r->facts->shape.at[s->shape]->id))
+					     : json_null());
 		js_add(list, json_incref(s->plan));
 	}
 	return list;
 }
 
-static bool read_file(struct reader *r, struct input *in, const char *name,
-		      struct plan_counts *sum)
+static bool read_file(struct reader *r, struct input *in, const char *name, struct plan_counts *sum)
 {
 	struct source source;
 	struct text text = {0};
@@ -370,7 +367,7 @@ static void release(struct reader *r)
 }
 
 json_t *plans_of_log(struct options *o, struct facts *f, const struct schema *schema,
-		     struct findings *found)
+	struct findings *found)
 {
 	struct reader r = {.o = o, .facts = f, .found = found, .schema = schema};
 	struct plan_counts counts = {0};
@@ -392,7 +389,8 @@ enum exit_status run_plan(struct options *o)
 	struct input in = {0};
 	struct findings found = {0};
 	struct reader r = {.o = o, .facts = facts_new(&in), .found = &found};
-	struct report report = {.facts = r.facts, .findings = &found, .input = &in, .command = "plan"};
+	struct report report = {
+		.facts = r.facts, .findings = &found, .input = &in, .command = "plan"};
 	struct plan_counts sum = {0};
 	enum exit_status status = EXIT_USAGE;
 	bool ok = true;
@@ -412,8 +410,9 @@ enum exit_status run_plan(struct options *o)
 			fprintf(stderr, "pgassay: %s%s\n", sum.why.text,
 				sum.broken > 1 ? " (and others)" : "");
 		if (sum.plans == 0) {
-			fprintf(stderr, "pgassay: no plan was recognised: EXPLAIN's output in text, "
-					"JSON, YAML or XML is expected\n");
+			fprintf(stderr,
+				"pgassay: no plan was recognised: EXPLAIN's output in text, "
+				"JSON, YAML or XML is expected\n");
 			status = EXIT_INPUT;
 		} else if (sum.broken > sum.plans && status == EXIT_CLEAN) {
 			status = EXIT_INPUT;

@@ -188,7 +188,7 @@ struct plan_node {
 	double wall_ms;	     /* inclusive, as part of the query's elapsed time */
 	double self_ms;	     /* without children, subplans and CTEs; NAN: no times */
 	double self_cost;
-	double share;	   /* of the elapsed time, or (plain EXPLAIN) of the cost: 0..1 */
+	double share; /* of the elapsed time, or (plain EXPLAIN) of the cost: 0..1 */
 	double self_blocks, self_read, self_temp; /* shared blocks, read ones, temp blocks */
 };
 
@@ -216,11 +216,11 @@ struct plan {
 	double jit_functions, jit_ms;
 	VEC(struct plan_trigger) trigger;
 	VEC(struct plan_setting) setting;
-	int line;	     /* where it begins in the input, from 1 */
-	bool is_analyzed;    /* rows and loops were measured */
-	bool is_timed;	     /* times too */
+	int line;	  /* where it begins in the input, from 1 */
+	bool is_analyzed; /* rows and loops were measured */
+	bool is_timed;	  /* times too */
 	bool has_cost, has_buffers;
-	double elapsed_ms;   /* Execution Time, else the root's total, else the duration */
+	double elapsed_ms; /* Execution Time, else the root's total, else the duration */
 };
 
 /* --- reading ------------------------------------------------------------------- */
@@ -243,7 +243,7 @@ struct plan_counts {
 	struct err why; /* of the first broken one */
 };
 void plan_each(struct str text, void (*on_plan)(void *ctx, struct arena *a, struct plan *p),
-	       void *ctx, struct plan_counts *counts);
+	void *ctx, struct plan_counts *counts);
 
 /* --- a node -------------------------------------------------------------------- */
 

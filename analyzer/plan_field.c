@@ -158,9 +158,9 @@ static void set_sort_groups(struct reader *r, struct plan_node *n, struct str ke
 	struct text name = {0};
 
 	plan_node_set(r->a, n, arena_printf(r->a, "%.*s.Group Count", STR_ARGS(stem)),
-		      str_before(s, str_find(s, " ")));
+		str_before(s, str_find(s, " ")));
 	add_list(r->a, n, arena_printf(r->a, "%.*s.Sort Methods Used", STR_ARGS(stem)),
-		 arena_str(r->a, str_before(m, str_find(m, "  "))));
+		arena_str(r->a, str_before(m, str_find(m, "  "))));
 	for (size_t i = 0; i < ARRAY_LEN(where); i++)
 		for (int peak = 0; peak < 2; peak++) {
 			double kb;
@@ -170,18 +170,18 @@ static void set_sort_groups(struct reader *r, struct plan_node *n, struct str ke
 			kb = text_number(s, name.p);
 			if (!isnan(kb))
 				plan_node_set(r->a, n,
-					      arena_printf(r->a, "%.*s.Sort Space %s.%s Sort Space Used",
-							   STR_ARGS(stem), where[i],
-							   peak ? "Peak" : "Average"),
-					      arena_printf(r->a, "%.0f", kb));
+					arena_printf(r->a, "%.*s.Sort Space %s.%s Sort Space Used",
+						STR_ARGS(stem), where[i],
+						peak ? "Peak" : "Average"),
+					arena_printf(r->a, "%.0f", kb));
 		}
 	text_release(&name);
 }
 
 void field_set(struct reader *r, struct plan_node *n, struct str s)
 {
-	static const char *const lists[] = {"Sort Key", "Presorted Key", "Group Key", "Output",
-					    "Conflict Arbiter Indexes"};
+	static const char *const lists[] = {
+		"Sort Key", "Presorted Key", "Group Key", "Output", "Conflict Arbiter Indexes"};
 	struct str key = str_before(s, text_key_length(s)), v = str_trim(str_skip(s, key.n + 1));
 
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
@@ -218,10 +218,11 @@ void field_set(struct reader *r, struct plan_node *n, struct str s)
 	} else if (str_is(key, "Sampling")) {
 		size_t open = str_find(v, " (");
 
-		plan_node_set(r->a, n, STR("Sampling Method"), arena_str(r->a, str_before(v, open)));
+		plan_node_set(r->a, n, STR("Sampling Method"),
+			arena_str(r->a, str_before(v, open)));
 		v = str_skip(v, open + 2);
 		add_list(r->a, n, STR("Sampling Parameters"),
-			 arena_str(r->a, str_before(v, v.n ? v.n - 1 : 0)));
+			arena_str(r->a, str_before(v, v.n ? v.n - 1 : 0)));
 	} else if (str_is(key, "Full-sort Groups") || str_is(key, "Pre-sorted Groups")) {
 		set_sort_groups(r, n, key, v);
 	} else {
@@ -242,7 +243,8 @@ static void add_trigger(struct reader *r, struct str s)
 		memcpy(list, p->trigger.at, p->trigger.n * sizeof(*list));
 	p->trigger.at = list;
 	t = &list[p->trigger.n++];
-	*t = (struct plan_trigger){.ms = text_number(s, "time="), .calls = text_number(s, "calls=")};
+	*t = (struct plan_trigger){
+		.ms = text_number(s, "time="), .calls = text_number(s, "calls=")};
 	head = str_skip(head, 8);
 	on = str_find(head, " on ");
 	if (on < head.n) {

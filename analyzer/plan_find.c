@@ -312,8 +312,8 @@ static void keep(void *ctx, struct arena *a, struct plan *p)
 void plan_find(struct arena *a, struct str text, struct plan_list *out)
 {
 	struct plan_counts counts = {0};
-	struct finder f = {.a = a, .on_plan = keep, .ctx = out, .counts = &counts,
-			   .duration_ms = NAN};
+	struct finder f = {
+		.a = a, .on_plan = keep, .ctx = out, .counts = &counts, .duration_ms = NAN};
 
 	find(&f, text, 0);
 	release(&f);
@@ -341,11 +341,15 @@ static size_t window(struct str text)
 }
 
 void plan_each(struct str text, void (*on_plan)(void *ctx, struct arena *a, struct plan *p),
-	       void *ctx, struct plan_counts *counts)
+	void *ctx, struct plan_counts *counts)
 {
 	struct arena arena = {0};
-	struct finder f = {.a = &arena, .on_plan = on_plan, .ctx = ctx, .counts = counts,
-			   .is_stream = true, .duration_ms = NAN};
+	struct finder f = {.a = &arena,
+		.on_plan = on_plan,
+		.ctx = ctx,
+		.counts = counts,
+		.is_stream = true,
+		.duration_ms = NAN};
 	int line = 0;
 
 	*counts = (struct plan_counts){0};

@@ -44,7 +44,7 @@ static size_t bar_at(struct str s)
 	if (str_starts(s, "|"))
 		return 1;
 	if (str_starts(s, "\xe2\x94\x82") || str_starts(s, "\xe2\x95\x91") ||
-	    str_starts(s, "\xe2\x94\x83"))
+		str_starts(s, "\xe2\x94\x83"))
 		return 3;
 	return 0;
 }
@@ -58,7 +58,7 @@ static size_t bar_behind(struct str s)
 	if (str_ends(s, "|"))
 		return 1;
 	if (str_ends(s, "\xe2\x94\x82") || str_ends(s, "\xe2\x95\x91") ||
-	    str_ends(s, "\xe2\x94\x83"))
+		str_ends(s, "\xe2\x94\x83"))
 		return 3;
 	return 0;
 }
@@ -72,7 +72,7 @@ static bool is_rule(struct str s)
 		unsigned char c = (unsigned char)s.p[i];
 
 		if (c == 0xe2 && i + 2 < s.n &&
-		    ((unsigned char)s.p[i + 1] == 0x94 || (unsigned char)s.p[i + 1] == 0x95)) {
+			((unsigned char)s.p[i + 1] == 0x94 || (unsigned char)s.p[i + 1] == 0x95)) {
 			i += 3;
 			drawn++;
 			continue;
@@ -130,7 +130,7 @@ static struct str plain_spaces(struct arena *a, struct str s)
 	size_t n = 0;
 
 	if (memchr(s.p, 0xc2, s.n) == NULL && memchr(s.p, 0xef, s.n) == NULL &&
-	    memchr(s.p, 0xe2, s.n) == NULL)
+		memchr(s.p, 0xe2, s.n) == NULL)
 		return s;
 	out = arena_alloc(a, s.n + 1);
 	for (size_t i = 0; i < s.n; i++) {
@@ -287,7 +287,7 @@ static void unwrap(struct arena *a, struct plan_lines *l)
 
 		if (mark)
 			last->text = arena_printf(a, "%.*s%.*s", (int)(last->text.n - mark),
-						  last->text.p, (int)(s.n - mark), s.p + mark);
+				last->text.p, (int)(s.n - mark), s.p + mark);
 		else
 			l->line.at[kept++] = l->line.at[i];
 	}

@@ -11,13 +11,15 @@
 static const struct {
 	const char *key;
 	size_t offset;
-} numbers[] = {
+} numbers[] =
+	{
 #define X(field, key) {key, offsetof(struct plan_node, field)},
-	PLAN_NUMBERS(X)
+		PLAN_NUMBERS(X)
 #undef X
-}, strings[] = {
+},
+  strings[] = {
 #define X(field, key) {key, offsetof(struct plan_node, field)},
-	PLAN_STRINGS(X)
+	  PLAN_STRINGS(X)
 #undef X
 };
 
@@ -29,12 +31,37 @@ static const char *const kind_name[] = {
 
 /* Keys of properties whose spelling XML changes. */
 static const char *const spelled[] = {
-	"Full-sort Groups", "Pre-sorted Groups", "One-Time Filter", "Index Cond", "Recheck Cond",
-	"Filter", "Join Filter", "Hash Cond", "Merge Cond", "TID Cond", "Order By", "Sort Key",
-	"Presorted Key", "Group Key", "Grouping Sets", "Output", "Cache Key", "Cache Mode",
-	"Function Call", "Table Function Call", "Remote SQL", "Run Condition", "Conflict Resolution",
-	"Conflict Arbiter Indexes", "Conflict Filter", "Inner Unique", "Single Copy",
-	"Async Capable", "Repeatable Seed", "Sampling Method", "Sampling Parameters",
+	"Full-sort Groups",
+	"Pre-sorted Groups",
+	"One-Time Filter",
+	"Index Cond",
+	"Recheck Cond",
+	"Filter",
+	"Join Filter",
+	"Hash Cond",
+	"Merge Cond",
+	"TID Cond",
+	"Order By",
+	"Sort Key",
+	"Presorted Key",
+	"Group Key",
+	"Grouping Sets",
+	"Output",
+	"Cache Key",
+	"Cache Mode",
+	"Function Call",
+	"Table Function Call",
+	"Remote SQL",
+	"Run Condition",
+	"Conflict Resolution",
+	"Conflict Arbiter Indexes",
+	"Conflict Filter",
+	"Inner Unique",
+	"Single Copy",
+	"Async Capable",
+	"Repeatable Seed",
+	"Sampling Method",
+	"Sampling Parameters",
 };
 
 static bool same_key(struct str a, const char *b)
@@ -94,7 +121,7 @@ static size_t find_word(struct str key)
 	}
 	for (unsigned h = key_hash(key); slot[h % SLOTS]; h++)
 		if (str_is(key, word(slot[h % SLOTS] - 1u)) ||
-		    same_key(key, word(slot[h % SLOTS] - 1u)))
+			same_key(key, word(slot[h % SLOTS] - 1u)))
 			return slot[h % SLOTS] - 1u;
 	return WORDS;
 }
@@ -354,8 +381,9 @@ static void put_type(struct text *t, const struct plan_node *n)
 			     : str_is(n->strategy, "Hashed") ? "HashAggregate"
 			     : str_is(n->strategy, "Mixed")  ? "MixedAggregate"
 							     : "Aggregate");
-	} else if (n->kind == PLAN_MODIFY_TABLE || (n->operation.n && n->kind == PLAN_FOREIGN_SCAN &&
-						    !str_is(n->operation, "Select"))) {
+	} else if (n->kind == PLAN_MODIFY_TABLE ||
+		   (n->operation.n && n->kind == PLAN_FOREIGN_SCAN &&
+			   !str_is(n->operation, "Select"))) {
 		if (n->kind == PLAN_FOREIGN_SCAN)
 			text_puts(t, "Foreign ");
 		text_str(t, n->operation.n ? n->operation : n->type);
@@ -367,7 +395,7 @@ static void put_type(struct text *t, const struct plan_node *n)
 		text_printf(t, "%.*s %.*s Join", STR_ARGS(stem), STR_ARGS(n->join));
 	} else if (n->kind == PLAN_SET_OP) {
 		text_printf(t, "%s %.*s", str_is(n->strategy, "Hashed") ? "HashSetOp" : "SetOp",
-			    STR_ARGS(n->command));
+			STR_ARGS(n->command));
 	} else if (n->kind == PLAN_CUSTOM_SCAN && n->provider.n) {
 		text_printf(t, "Custom Scan (%.*s)", STR_ARGS(n->provider));
 	} else {

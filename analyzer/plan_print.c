@@ -97,10 +97,10 @@ static void put_left(struct text *t, const struct plan *p, const struct plan_nod
 }
 
 static void put_property(struct text *t, const struct plan *p, const char *indent, struct arena *a,
-			 const struct plan_node *n, const struct plan_prop *prop, bool mask)
+	const struct plan_node *n, const struct plan_prop *prop, bool mask)
 {
 	static const char *const dull[] = {"Parallel Aware", "Async Capable", "Inner Unique",
-					   "Single Copy", "Output", "Cache Mode"};
+		"Single Copy", "Output", "Cache Mode"};
 	struct str s = plan_get(a, n, prop->key.p ? arena_cstr(a, prop->key) : "");
 
 	for (size_t i = 0; i < ARRAY_LEN(dull); i++)
@@ -115,7 +115,7 @@ static void put_property(struct text *t, const struct plan *p, const char *inden
 }
 
 static void put_extras(struct text *t, const struct plan *p, const char *indent,
-		       const struct plan_node *n)
+	const struct plan_node *n)
 {
 	struct text line = {0};
 
@@ -123,20 +123,20 @@ static void put_extras(struct text *t, const struct plan *p, const char *indent,
 		text_printf(&line, "%.*s", STR_ARGS(n->sort_method));
 		if (n->sort_type.n)
 			text_printf(&line, ", %.0f kB %s", plan_num(n->sort_kb),
-				    str_is(n->sort_type, "Disk") ? "on disk" : "in memory");
+				str_is(n->sort_type, "Disk") ? "on disk" : "in memory");
 	} else if (plan_num(n->batches) > 1) {
 		text_printf(&line, "%.0f batches (planned %.0f), %.0f kB", n->batches,
-			    plan_num(n->batches_planned), plan_num(n->peak_kb));
+			plan_num(n->batches_planned), plan_num(n->peak_kb));
 	} else if (plan_num(n->disk_kb) > 0) {
 		text_printf(&line, "%.0f batches, %.0f kB on disk", plan_num(n->agg_batches),
-			    n->disk_kb);
+			n->disk_kb);
 	} else if (!isnan(n->cache_hits)) {
 		text_printf(&line, "%.0f hits, %.0f misses", n->cache_hits,
-			    plan_num(n->cache_misses));
+			plan_num(n->cache_misses));
 	}
 	if (n->self_blocks >= 1)
 		text_printf(&line, "%s%.0f blocks, %.0f of them read", line.n ? "; " : "",
-			    n->self_blocks, n->self_read);
+			n->self_blocks, n->self_read);
 	if (line.n) {
 		put_left(t, p, NULL);
 		text_printf(t, "%s(%s)\n", indent, line.p);
@@ -145,7 +145,7 @@ static void put_extras(struct text *t, const struct plan *p, const char *indent,
 }
 
 static void put_node(struct text *t, struct arena *a, const struct plan *p,
-		     const struct plan_node *n, struct str indent, bool is_last, bool mask)
+	const struct plan_node *n, struct str indent, bool is_last, bool mask)
 {
 	struct str below = n->up == NULL ? STR("")
 			   : is_last	 ? arena_printf(a, "%.*s   ", STR_ARGS(indent))
@@ -155,12 +155,12 @@ static void put_node(struct text *t, struct arena *a, const struct plan *p,
 	if (n->subplan.n && n->up) {
 		put_left(t, p, NULL);
 		text_printf(t, "%.*s\xe2\x94\x82 %.*s\n", STR_ARGS(indent),
-			    STR_ARGS(utf8_clean(a, n->subplan)));
+			STR_ARGS(utf8_clean(a, n->subplan)));
 	}
 	put_left(t, p, n);
 	if (n->up)
 		text_printf(t, "%.*s%s", STR_ARGS(indent),
-			    is_last ? "\xe2\x94\x94\xe2\x94\x80 " : "\xe2\x94\x9c\xe2\x94\x80 ");
+			is_last ? "\xe2\x94\x94\xe2\x94\x80 " : "\xe2\x94\x9c\xe2\x94\x80 ");
 	text_str(t, utf8_clean(a, plan_title(a, n)));
 	put_rows(t, p, n);
 	if (n->share >= HOT)
@@ -185,16 +185,16 @@ void plan_print(struct text *out, const struct plan *p, bool mask)
 		text_printf(out, "planning %.3f ms", p->planning_ms);
 	if (!isnan(p->execution_ms))
 		text_printf(out, "%sexecution %.3f ms", isnan(p->planning_ms) ? "" : ", ",
-			    p->execution_ms);
+			p->execution_ms);
 	if (!isnan(p->jit_ms))
 		text_printf(out, ", JIT %.3f ms", p->jit_ms);
 	if (!isnan(p->planning_ms) || !isnan(p->execution_ms))
 		text_char(out, '\n');
 	for (size_t i = 0; i < p->trigger.n; i++)
 		text_printf(out, "trigger %.*s: %.3f ms, %.0f calls\n",
-			    STR_ARGS(p->trigger.at[i].constraint.n ? p->trigger.at[i].constraint
-								   : p->trigger.at[i].name),
-			    plan_num(p->trigger.at[i].ms), plan_num(p->trigger.at[i].calls));
+			STR_ARGS(p->trigger.at[i].constraint.n ? p->trigger.at[i].constraint
+							       : p->trigger.at[i].name),
+			plan_num(p->trigger.at[i].ms), plan_num(p->trigger.at[i].calls));
 	arena_release(&a);
 }
 

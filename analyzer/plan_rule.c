@@ -54,7 +54,7 @@ bool gate_whole(const struct plan_check *c, const struct plan_node *n)
 }
 
 struct plan_finding *plan_report(struct plan_check *c, const struct plan_node *n, const char *fmt,
-				 ...)
+	...)
 {
 	struct plan_finding *f = VEC_PUSH(&c->out->at);
 	struct text t = {0};
@@ -140,7 +140,7 @@ bool is_cut_short(const struct plan_node *n)
 		case PLAN_NESTED_LOOP:
 		case PLAN_HASH_JOIN:
 			if (from != plan_outer(up) &&
-			    (str_is(up->join, "Semi") || str_is(up->join, "Anti")))
+				(str_is(up->join, "Semi") || str_is(up->join, "Anti")))
 				return true;
 			if (up->kind == PLAN_HASH_JOIN && from != plan_outer(up))
 				return false;

@@ -66,7 +66,7 @@ bool gate_self(const struct plan_check *c, const struct plan_node *n);
 bool gate_whole(const struct plan_check *c, const struct plan_node *n);
 /* Adds the finding; the caller may fill in advice, fix_sql, grade. */
 struct plan_finding *plan_report(struct plan_check *c, const struct plan_node *n, const char *fmt,
-				 ...) PRINTF(3, 4);
+	...) PRINTF(3, 4);
 struct str plan_say(struct plan_check *c, const char *fmt, ...) PRINTF(2, 3);
 
 /* Numbers for messages: 1,234,567; 1.2 ms; 3.4 MB (of kB). */
@@ -74,7 +74,7 @@ const char *say_count(const struct plan_check *c, double x);
 const char *say_kb(const struct plan_check *c, double kb);
 
 double node_loops(const struct plan_node *n);
-double node_removed(const struct plan_node *n);	   /* by Filter, all loops */
+double node_removed(const struct plan_node *n); /* by Filter, all loops */
 double node_removed_join(const struct plan_node *n);
 /* Somebody above stopped reading before the node was through: LIMIT, EXISTS, a merge. */
 bool is_cut_short(const struct plan_node *n);

@@ -32,13 +32,12 @@ CHECK(inner_seq_scan)
 	if (loops < 2 || loops * each < 10 * MANY)
 		return;
 	/* Rows that all pass are the join's result, not waste. */
-	if (c->p->is_analyzed &&
-	    node_removed(inner) + node_removed_join(n) < 0.5 * loops * each)
+	if (c->p->is_analyzed && node_removed(inner) + node_removed_join(n) < 0.5 * loops * each)
 		return;
-	plan_report(c, scan, "the inner side of a nested loop: %.*s is gone through %s times, %s "
-			     "rows in all",
-		    STR_ARGS(plan_source(scan)), say_count(c, loops),
-		    say_count(c, loops * each));
+	plan_report(c, scan,
+		"the inner side of a nested loop: %.*s is gone through %s times, %s "
+		"rows in all",
+		STR_ARGS(plan_source(scan)), say_count(c, loops), say_count(c, loops * each));
 }
 
 CHECK(nested_loop_explosion)
@@ -50,12 +49,12 @@ CHECK(nested_loop_explosion)
 	outer = plan_outer(n);
 	inner = plan_inner(n);
 	if (!outer || !inner || node_loops(inner) < MANY || isnan(outer->plan_rows) ||
-	    fmax(outer->plan_rows, 1) * 10 > plan_num(outer->rows) || !gate_whole(c, n))
+		fmax(outer->plan_rows, 1) * 10 > plan_num(outer->rows) || !gate_whole(c, n))
 		return;
 	if (c->p->is_timed && plan_num(n->wall_ms) < 10)
 		return;
-	plan_report(c, n, "chosen for about %s outer rows, run for %s", say_count(c,
-		    outer->plan_rows), say_count(c, plan_num(outer->rows)));
+	plan_report(c, n, "chosen for about %s outer rows, run for %s",
+		say_count(c, outer->plan_rows), say_count(c, plan_num(outer->rows)));
 }
 
 /* How far the estimate is off, 1 when it is right or cannot be judged. */
@@ -78,7 +77,7 @@ static double off_by(const struct plan_node *n)
 static bool is_estimated(const struct plan_node *n)
 {
 	if (n->kind == PLAN_FUNCTION_SCAN || n->kind == PLAN_CTE_SCAN ||
-	    n->kind == PLAN_WORKTABLE_SCAN || n->kind == PLAN_VALUES_SCAN)
+		n->kind == PLAN_WORKTABLE_SCAN || n->kind == PLAN_VALUES_SCAN)
 		return false;
 	return plan_is_scan(n) || plan_is_join(n) || n->kind == PLAN_AGGREGATE;
 }
@@ -87,7 +86,7 @@ static bool input_is_off(const struct plan_node *n)
 {
 	for (size_t i = 0; i < n->children; i++)
 		if ((is_estimated(n->child[i]) && off_by(n->child[i]) >= 10) ||
-		    input_is_off(n->child[i]))
+			input_is_off(n->child[i]))
 			return true;
 	return false;
 }
@@ -109,7 +108,7 @@ static size_t conjuncts(struct str s)
 
 /* Columns of a condition, simple ones only: the names before an operator. */
 static size_t columns_of(struct plan_check *c, const struct plan_node *n, struct str *name,
-			 size_t max)
+	size_t max)
 {
 	static const char *const keys[] = {"Filter", "Index Cond", "Recheck Cond"};
 	size_t found = 0;
@@ -126,8 +125,8 @@ static size_t columns_of(struct plan_check *c, const struct plan_node *n, struct
 				at++;
 			s = str_skip(s, at);
 			while (len < s.n && (s.p[len] == '_' || s.p[len] == '.' ||
-					     (s.p[len] >= 'a' && s.p[len] <= 'z') ||
-					     (len && s.p[len] >= '0' && s.p[len] <= '9')))
+						    (s.p[len] >= 'a' && s.p[len] <= 'z') ||
+						    (len && s.p[len] >= '0' && s.p[len] <= '9')))
 				len++;
 			word = str_before(s, len);
 			if (str_find(word, ".") < word.n)
@@ -144,11 +143,11 @@ static size_t columns_of(struct plan_check *c, const struct plan_node *n, struct
 }
 
 static void advise_statistics(struct plan_check *c, const struct plan_node *n,
-			      struct plan_finding *f)
+	struct plan_finding *f)
 {
 	struct str name[8];
-	size_t conds = conjuncts(node_text(c, n, "Filter")) +
-		       conjuncts(node_text(c, n, "Index Cond"));
+	size_t conds =
+		conjuncts(node_text(c, n, "Filter")) + conjuncts(node_text(c, n, "Index Cond"));
 	size_t cols = columns_of(c, n, name, ARRAY_LEN(name));
 
 	if (n->relation.n == 0)
@@ -160,17 +159,18 @@ static void advise_statistics(struct plan_check *c, const struct plan_node *n,
 		for (size_t i = 0; i < cols; i++)
 			text_printf(&t, "%s%.*s", i ? ", " : "", STR_ARGS(name[i]));
 		text_printf(&t, " FROM %.*s; ANALYZE %.*s;", STR_ARGS(n->relation),
-			    STR_ARGS(n->relation));
+			STR_ARGS(n->relation));
 		f->fix_sql = arena_str(c->a, text_slice(&t));
 		text_release(&t);
 		f->advice = STR("the conditions' columns seem to depend on each other: collect "
 				"extended statistics before thinking of an index");
 	} else {
 		f->fix_sql = plan_say(c, "ANALYZE %.*s;", STR_ARGS(n->relation));
-		f->advice = cols == 1 ? plan_say(c, "collect fresh statistics; if that does not "
-						    "help, ALTER TABLE %.*s ALTER COLUMN %.*s SET "
-						    "STATISTICS 1000",
-						 STR_ARGS(n->relation), STR_ARGS(name[0]))
+		f->advice = cols == 1 ? plan_say(c,
+						"collect fresh statistics; if that does not "
+						"help, ALTER TABLE %.*s ALTER COLUMN %.*s SET "
+						"STATISTICS 1000",
+						STR_ARGS(n->relation), STR_ARGS(name[0]))
 				      : STR("collect fresh statistics before thinking of an index");
 	}
 }
@@ -197,8 +197,8 @@ CHECK(row_misestimate)
 	if (!gate_whole(c, n) && !(n->up && gate_whole(c, n->up)))
 		return;
 	f = plan_report(c, n, "expected %s rows%s, got %s%s: off by %.0f times",
-			say_count(c, n->plan_rows), node_loops(n) > 1 ? " each time" : "",
-			n->all_rows_err > 0 ? "about " : "", say_count(c, rows), off);
+		say_count(c, n->plan_rows), node_loops(n) > 1 ? " each time" : "",
+		n->all_rows_err > 0 ? "about " : "", say_count(c, rows), off);
 	if (off >= 100 && feeds_a_choice(n))
 		f->grade = GRADE_ERROR;
 	advise_statistics(c, n, f);
@@ -209,12 +209,12 @@ CHECK(or_join_filter)
 	struct str filter = node_text(c, n, "Join Filter");
 
 	if (!plan_is_join(n) || str_find(filter, " OR ") == filter.n ||
-	    node_removed_join(n) < 10 * MANY || !gate_self(c, n))
+		node_removed_join(n) < 10 * MANY || !gate_self(c, n))
 		return;
 	if (n->join.n && !str_is(n->join, "Inner"))
 		return; /* a UNION of outer joins is another query */
 	plan_report(c, n, "an OR over two relations is tried on %s pairs of rows",
-		    say_count(c, node_removed_join(n) + plan_num(n->all_rows)));
+		say_count(c, node_removed_join(n) + plan_num(n->all_rows)));
 }
 
 CHECK(join_filter_waste)
@@ -223,21 +223,20 @@ CHECK(join_filter_waste)
 	struct str filter = node_text(c, n, "Join Filter");
 
 	if (!plan_is_join(n) || removed < 10 * fmax(rows, 1) || removed < 10 * MANY ||
-	    !gate_self(c, n))
+		!gate_self(c, n))
 		return;
 	if (str_find(filter, " OR ") < filter.n)
 		return; /* late-or-join-filter says it */
 	plan_report(c, n, "joins %s pairs of rows and throws %s away", say_count(c, removed + rows),
-		    say_count(c, removed));
+		say_count(c, removed));
 }
 
 /* Does a condition below n use a column of what stands outside? Then the loop is a join. */
 static bool has_parameter(const struct plan_check *c, const struct plan_node *n,
-			  const struct plan_node *outer)
+	const struct plan_node *outer)
 {
 	static const char *const keys[] = {"Index Cond", "Filter", "Join Filter", "Hash Cond",
-					   "Merge Cond", "Cache Key", "TID Cond", "Function Call",
-					   "Recheck Cond"};
+		"Merge Cond", "Cache Key", "TID Cond", "Function Call", "Recheck Cond"};
 
 	for (const struct plan_node *o = outer; o; o = NULL)
 		for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
@@ -279,8 +278,9 @@ CHECK(cartesian)
 	right = c->p->is_analyzed ? plan_num(inner->rows) : plan_num(inner->plan_rows);
 	if (left < 2 || right < 2 || left * right < 100 * MANY || has_parameter(c, inner, outer))
 		return;
-	plan_report(c, n, "pairs every one of %s rows with every one of %s: no condition joins them",
-		    say_count(c, left), say_count(c, right));
+	plan_report(c, n,
+		"pairs every one of %s rows with every one of %s: no condition joins them",
+		say_count(c, left), say_count(c, right));
 }
 
 static bool is_hashed(const struct plan_check *c, const struct plan_node *sub)
@@ -299,10 +299,10 @@ static bool is_hashed(const struct plan_check *c, const struct plan_node *sub)
 CHECK(subplan_per_row)
 {
 	if (!str_is(n->relationship, "SubPlan") || !str_starts(n->subplan, "SubPlan") ||
-	    node_loops(n) < 100 || !c->p->is_analyzed || is_hashed(c, n) || !gate_whole(c, n))
+		node_loops(n) < 100 || !c->p->is_analyzed || is_hashed(c, n) || !gate_whole(c, n))
 		return;
 	plan_report(c, n, "a subquery that ran %s times, once for each row",
-		    say_count(c, node_loops(n)));
+		say_count(c, node_loops(n)));
 }
 
 CHECK(not_in_unhashed)
@@ -311,13 +311,13 @@ CHECK(not_in_unhashed)
 	const struct plan_node *sub = NULL;
 
 	if (str_find(filter, "(NOT (SubPlan") == filter.n &&
-	    str_find(filter, "NOT (SubPlan") == filter.n)
+		str_find(filter, "NOT (SubPlan") == filter.n)
 		return;
 	for (size_t i = 0; i < n->children; i++)
 		if (str_is(n->child[i]->relationship, "SubPlan"))
 			sub = n->child[i];
 	if (sub == NULL || (c->p->is_analyzed && node_loops(sub) < 100) || is_hashed(c, sub) ||
-	    !gate_whole(c, n))
+		!gate_whole(c, n))
 		return;
 	plan_report(c, n, "NOT IN is answered by going through its list again for every row");
 }
@@ -331,6 +331,6 @@ CHECK(memoize_miss)
 	if (plan_num(n->cache_hits) >= 0.1 * all && plan_num(n->cache_evictions) == 0)
 		return;
 	plan_report(c, n, "a cache for the inner side with %s hits, %s misses and %s evictions",
-		    say_count(c, plan_num(n->cache_hits)), say_count(c, plan_num(n->cache_misses)),
-		    say_count(c, plan_num(n->cache_evictions)));
+		say_count(c, plan_num(n->cache_hits)), say_count(c, plan_num(n->cache_misses)),
+		say_count(c, plan_num(n->cache_evictions)));
 }

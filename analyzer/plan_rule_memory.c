@@ -30,9 +30,10 @@ CHECK(sort_spill)
 	if (kb < MB)
 		return;
 	f = plan_report(c, n, "sorts by way of %s on disk", say_kb(c, kb));
-	f->advice = plan_say(c, "an index in this order, or work_mem of at least %.0f MB for this "
-				"query (in memory a sort takes two to three times the disk space)",
-			     ceil(kb * 2.5 / MB));
+	f->advice = plan_say(c,
+		"an index in this order, or work_mem of at least %.0f MB for this "
+		"query (in memory a sort takes two to three times the disk space)",
+		ceil(kb * 2.5 / MB));
 }
 
 CHECK(hash_batches)
@@ -45,10 +46,11 @@ CHECK(hash_batches)
 	if (n->is_parallel && batches <= planned)
 		return;
 	f = plan_report(c, n, "the hash table was split into %.0f batches%s", batches,
-			batches > planned ? ", more than planned" : "");
-	f->advice = plan_say(c, "work_mem of about %.0f MB would hold it; hash_mem_multiplier "
-				"helps hashes alone; look first whether the estimate below is off",
-			     ceil(fmax(plan_num(n->peak_kb), 64) * batches / MB));
+		batches > planned ? ", more than planned" : "");
+	f->advice = plan_say(c,
+		"work_mem of about %.0f MB would hold it; hash_mem_multiplier "
+		"helps hashes alone; look first whether the estimate below is off",
+		ceil(fmax(plan_num(n->peak_kb), 64) * batches / MB));
 }
 
 CHECK(hashagg_spill)
@@ -56,10 +58,10 @@ CHECK(hashagg_spill)
 	struct plan_finding *f;
 
 	if (n->kind != PLAN_AGGREGATE ||
-	    (plan_num(n->disk_kb) <= 0 && plan_num(n->agg_batches) <= 1))
+		(plan_num(n->disk_kb) <= 0 && plan_num(n->agg_batches) <= 1))
 		return;
 	f = plan_report(c, n, "grouping went to disk: %s in %.0f batches",
-			say_kb(c, plan_num(n->disk_kb)), plan_num(n->agg_batches));
+		say_kb(c, plan_num(n->disk_kb)), plan_num(n->agg_batches));
 	f->advice = STR("more work_mem or hash_mem_multiplier; or an index on the grouping "
 			"columns, which are then read in order");
 }
@@ -69,7 +71,7 @@ static const struct plan_node *one_scan(const struct plan_node *n)
 {
 	while (n && !plan_is_scan(n)) {
 		if (n->kind == PLAN_AGGREGATE || plan_is_join(n) || plan_inner(n) ||
-		    n->kind == PLAN_WINDOW_AGG || n->kind == PLAN_UNIQUE)
+			n->kind == PLAN_WINDOW_AGG || n->kind == PLAN_UNIQUE)
 			return NULL;
 		n = plan_outer(n);
 	}
@@ -99,8 +101,8 @@ CHECK(top_n_sort)
 		if (!is_plain_key(key->value[i]))
 			return;
 	plan_report(c, n, "sorts %s rows of %.*s to give the first %s", say_count(c, rows),
-		    STR_ARGS(scan->relation),
-		    say_count(c, plan_num(c->p->is_analyzed ? limit->all_rows : limit->plan_rows)));
+		STR_ARGS(scan->relation),
+		say_count(c, plan_num(c->p->is_analyzed ? limit->all_rows : limit->plan_rows)));
 }
 
 CHECK(incremental_sort)
@@ -110,19 +112,19 @@ CHECK(incremental_sort)
 	struct str cond, first;
 
 	if (n->kind != PLAN_SORT || !input || !key || key->values < 2 ||
-	    (input->kind != PLAN_INDEX_SCAN && input->kind != PLAN_INDEX_ONLY_SCAN) ||
-	    !gate_self(c, n))
+		(input->kind != PLAN_INDEX_SCAN && input->kind != PLAN_INDEX_ONLY_SCAN) ||
+		!gate_self(c, n))
 		return;
 	first = str_before(key->value[0], str_find(key->value[0], " "));
 	if (str_find(first, ".") < first.n)
 		first = str_skip(first, str_find(first, ".") + 1);
 	cond = node_text(c, input, "Index Cond");
 	if (first.n == 0 || !is_plain_key(first) ||
-	    (str_find(cond, arena_printf(c->a, "%.*s >", STR_ARGS(first)).p) == cond.n &&
-	     str_find(cond, arena_printf(c->a, "%.*s <", STR_ARGS(first)).p) == cond.n))
+		(str_find(cond, arena_printf(c->a, "%.*s >", STR_ARGS(first)).p) == cond.n &&
+			str_find(cond, arena_printf(c->a, "%.*s <", STR_ARGS(first)).p) == cond.n))
 		return;
 	plan_report(c, n, "%.*s already gives the rows by %.*s; only the rest of the order is new",
-		    STR_ARGS(input->index), STR_ARGS(first));
+		STR_ARGS(input->index), STR_ARGS(first));
 }
 
 CHECK(large_offset)
@@ -137,7 +139,7 @@ CHECK(large_offset)
 	if (in < 1000 || in < 10 * fmax(out, 1) || !gate_whole(c, n))
 		return;
 	plan_report(c, n, "produces %s rows and skips all but the last %s: a large OFFSET",
-		    say_count(c, in), say_count(c, out));
+		say_count(c, in), say_count(c, out));
 }
 
 CHECK(temp_io)
@@ -145,7 +147,7 @@ CHECK(temp_io)
 	double kb = n->self_temp * 8;
 
 	if (kb < MB || sort_disk_kb(n) > 0 || plan_num(n->batches) > 1 ||
-	    plan_num(n->disk_kb) > 0 || plan_num(n->agg_batches) > 1)
+		plan_num(n->disk_kb) > 0 || plan_num(n->agg_batches) > 1)
 		return; /* its own rule says more */
 	/* A hash join's batches are written by the join and its hash. */
 	if (n->kind == PLAN_HASH_JOIN && plan_inner(n) && plan_num(plan_inner(n)->batches) > 1)
@@ -159,11 +161,10 @@ CHECK(redundant_unique)
 
 	if (n->kind != PLAN_UNIQUE || !c->p->is_analyzed || !input || is_cut_short(n))
 		return;
-	if (plan_num(input->all_rows) < 1000 || input->all_rows != n->all_rows ||
-	    !gate_whole(c, n))
+	if (plan_num(input->all_rows) < 1000 || input->all_rows != n->all_rows || !gate_whole(c, n))
 		return;
 	plan_report(c, n, "looks for duplicates among %s rows and finds none",
-		    say_count(c, n->all_rows));
+		say_count(c, n->all_rows));
 }
 
 CHECK(wide_rows)
@@ -172,7 +173,7 @@ CHECK(wide_rows)
 	double kb = plan_num(n->plan_width) * rows / 1024;
 
 	if ((n->kind != PLAN_SORT && n->kind != PLAN_HASH && n->kind != PLAN_MATERIALIZE) ||
-	    plan_num(n->plan_width) < 1000 || kb < 64 * MB)
+		plan_num(n->plan_width) < 1000 || kb < 64 * MB)
 		return;
 	plan_report(c, n, "holds rows of %.0f bytes, %s in all", n->plan_width, say_kb(c, kb));
 }

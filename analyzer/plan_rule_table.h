@@ -49,8 +49,7 @@ PLAN_RULE(PL002, "index-filter-waste", WARNING, index_filter_waste,
 
 PLAN_RULE(PL003, "nested-loop-inner-seq-scan", WARNING, inner_seq_scan,
 	"The inner side of a nested loop reads its table again and again",
-	"The work is the product of both sides.",
-	"An index on the inner side's join column.",
+	"The work is the product of both sides.", "An index on the inner side's join column.",
 	"Nested Loop"
 	"  (cost=0.00..9000.00 rows=100 width=16)"
 	" (actual time=0.010..90.000 rows=500 loops=1)\n"
@@ -126,8 +125,7 @@ PLAN_RULE(PL005, "row-misestimate", WARNING, row_misestimate,
 	"        Filter: (city = 'SF'::text)\n"
 	"Execution Time: 81.000 ms\n")
 
-PLAN_RULE(PL006, "sort-spill", WARNING, sort_spill,
-	"A sort did not fit into memory",
+PLAN_RULE(PL006, "sort-spill", WARNING, sort_spill, "A sort did not fit into memory",
 	"Rows are written to temporary files and merged again.",
 	"An index that gives the order, or more work_mem for this query.",
 	"Sort"
@@ -147,8 +145,7 @@ PLAN_RULE(PL006, "sort-spill", WARNING, sort_spill,
 	"  (cost=0.00..10.00 rows=100 width=80)"
 	" (actual time=0.010..9.000 rows=100 loops=1)\n")
 
-PLAN_RULE(PL007, "hash-batches", WARNING, hash_batches,
-	"A hash table did not fit into memory",
+PLAN_RULE(PL007, "hash-batches", WARNING, hash_batches, "A hash table did not fit into memory",
 	"Both sides of the join are written to temporary files, batch by batch.",
 	"work_mem times hash_mem_multiplier must hold the smaller side; make that side "
 	"smaller first.",
@@ -183,8 +180,7 @@ PLAN_RULE(PL007, "hash-batches", WARNING, hash_batches,
 	"  (cost=0.00..10.00 rows=100 width=80)"
 	" (actual time=0.010..8.000 rows=100 loops=1)\n")
 
-PLAN_RULE(PL008, "hash-aggregate-spill", WARNING, hashagg_spill,
-	"Grouping did not fit into memory",
+PLAN_RULE(PL008, "hash-aggregate-spill", WARNING, hashagg_spill, "Grouping did not fit into memory",
 	"Groups that do not fit are written to disk and aggregated again.",
 	"work_mem or hash_mem_multiplier; better ndistinct statistics; an index in the "
 	"grouping order.",
@@ -207,8 +203,7 @@ PLAN_RULE(PL008, "hash-aggregate-spill", WARNING, hashagg_spill,
 
 PLAN_RULE(PL009, "lossy-bitmap", WARNING, lossy_bitmap,
 	"A bitmap was too large and remembers only pages",
-	"Every row of a lossy page is tested again.",
-	"More work_mem, or a more selective index.",
+	"Every row of a lossy page is tested again.", "More work_mem, or a more selective index.",
 	"Bitmap Heap Scan on orders"
 	"  (cost=0.00..9000.00 rows=5000 width=80)"
 	" (actual time=7.000..80.000 rows=5000 loops=1)\n"
@@ -229,8 +224,7 @@ PLAN_RULE(PL009, "lossy-bitmap", WARNING, lossy_bitmap,
 	" (actual time=5.000..5.000 rows=5000 loops=1)\n"
 	"        Index Cond: (customer_id > 5)\n")
 
-PLAN_RULE(PL010, "heap-fetches", WARNING, heap_fetches,
-	"An index-only scan has to visit the table",
+PLAN_RULE(PL010, "heap-fetches", WARNING, heap_fetches, "An index-only scan has to visit the table",
 	"The visibility map does not know the pages to be visible to all, so each row "
 	"is looked up.",
 	"VACUUM; for tables that are only inserted into, a lower "
@@ -248,8 +242,7 @@ PLAN_RULE(PL010, "heap-fetches", WARNING, heap_fetches,
 	"  Heap Fetches: 500\n"
 	"Execution Time: 61.000 ms\n")
 
-PLAN_RULE(PL011, "bitmap-and", WARNING, bitmap_and,
-	"Two large indexes are combined for a few rows",
+PLAN_RULE(PL011, "bitmap-and", WARNING, bitmap_and, "Two large indexes are combined for a few rows",
 	"Each index is read for its own condition and most of what it finds is dropped.",
 	"One index on both columns.",
 	"Bitmap Heap Scan on orders"
@@ -284,8 +277,7 @@ PLAN_RULE(PL011, "bitmap-and", WARNING, bitmap_and,
 	"              Index Cond: (b = 2)\n")
 
 PLAN_RULE(PL012, "bitmap-or-of-one-column", INFO, bitmap_or,
-	"Many ORs of one column are many scans of one index",
-	"Each arm starts a scan of its own.",
+	"Many ORs of one column are many scans of one index", "Each arm starts a scan of its own.",
 	"Write it as col = ANY (array).",
 	"Bitmap Heap Scan on orders"
 	"  (cost=0.00..9000.00 rows=50 width=80)"
@@ -362,8 +354,7 @@ PLAN_RULE(PL013, "wrong-index-for-order", WARNING, wrong_index_for_order,
 	"        Rows Removed by Filter: 300\n"
 	"Execution Time: 61.000 ms\n")
 
-PLAN_RULE(PL014, "top-n-sort-of-many", WARNING, top_n_sort,
-	"All rows are sorted for the first few",
+PLAN_RULE(PL014, "top-n-sort-of-many", WARNING, top_n_sort, "All rows are sorted for the first few",
 	"Finding the first ten needs every row when nothing has them in order.",
 	"An index on the equality columns, then the ORDER BY columns in their "
 	"directions.",
@@ -535,8 +526,7 @@ PLAN_RULE(PL019, "cartesian-product", WARNING, cartesian,
 	"        Index Cond: (a_id = a.id)\n"
 	"Execution Time: 90.000 ms\n")
 
-PLAN_RULE(PL020, "subplan-per-row", WARNING, subplan_per_row,
-	"A subquery runs once for each row",
+PLAN_RULE(PL020, "subplan-per-row", WARNING, subplan_per_row, "A subquery runs once for each row",
 	"The planner could not turn it into a join.",
 	"LEFT JOIN on the grouped subquery, or LATERAL; at least an index on the column "
 	"it is looked up by.",
@@ -632,8 +622,7 @@ PLAN_RULE(PL023, "function-estimate", INFO, function_scan_estimate,
 	"        Index Cond: (id = g.g)\n"
 	"Execution Time: 91.000 ms\n")
 
-PLAN_RULE(PL024, "memoize-miss", INFO, memoize_miss,
-	"A cache that is hardly hit, or too small",
+PLAN_RULE(PL024, "memoize-miss", INFO, memoize_miss, "A cache that is hardly hit, or too small",
 	"Keeping rows for later costs time and pays only when they are asked for again.",
 	"Better ndistinct statistics of the key; more work_mem; enable_memoize off for "
 	"this query.",
@@ -672,8 +661,7 @@ PLAN_RULE(PL024, "memoize-miss", INFO, memoize_miss,
 	"              Index Cond: (id = a.b_id)\n"
 	"Execution Time: 91.000 ms\n")
 
-PLAN_RULE(PL025, "jit-overhead", INFO, jit_overhead,
-	"Compiling the query costs more than it saves",
+PLAN_RULE(PL025, "jit-overhead", INFO, jit_overhead, "Compiling the query costs more than it saves",
 	"JIT pays for minutes of computing, not for milliseconds.",
 	"A higher jit_above_cost, or jit = off for this role.",
 	"Aggregate"
@@ -719,8 +707,7 @@ PLAN_RULE(PL026, "planning-dominates", INFO, planning_dominates,
 	"Planning Time: 0.900 ms\n"
 	"Execution Time: 1.100 ms\n")
 
-PLAN_RULE(PL027, "trigger-time", WARNING, trigger_time,
-	"Triggers take much of the time",
+PLAN_RULE(PL027, "trigger-time", WARNING, trigger_time, "Triggers take much of the time",
 	"A foreign key's trigger runs a query on the other table for each row; without "
 	"an index it reads it whole.",
 	"An index on the referencing columns; a statement trigger instead of a row "
@@ -745,8 +732,7 @@ PLAN_RULE(PL027, "trigger-time", WARNING, trigger_time,
 	"Execution Time: 950.000 ms\n")
 
 PLAN_RULE(PL028, "workers-not-launched", INFO, workers_not_launched,
-	"Planned workers were not there",
-	"The plan was chosen for more processes than it got.",
+	"Planned workers were not there", "The plan was chosen for more processes than it got.",
 	"max_parallel_workers and max_worker_processes; fewer queries that ask for "
 	"workers at once.",
 	"Gather"
@@ -768,8 +754,7 @@ PLAN_RULE(PL028, "workers-not-launched", INFO, workers_not_launched,
 	" (actual time=0.010..60.000 rows=33 loops=3)\n"
 	"Execution Time: 60.000 ms\n")
 
-PLAN_RULE(PL029, "parallel-skew", INFO, parallel_skew,
-	"Workers that cost more than they help",
+PLAN_RULE(PL029, "parallel-skew", INFO, parallel_skew, "Workers that cost more than they help",
 	"Starting processes takes milliseconds; one worker with all the rows is no "
 	"parallelism.",
 	"parallel_setup_cost, min_parallel_table_scan_size.",
@@ -792,8 +777,7 @@ PLAN_RULE(PL029, "parallel-skew", INFO, parallel_skew,
 	" (actual time=0.010..60.000 rows=33 loops=3)\n"
 	"Execution Time: 60.000 ms\n")
 
-PLAN_RULE(PL030, "no-parallel-scan", INFO, no_parallel,
-	"One process reads more than a gigabyte",
+PLAN_RULE(PL030, "no-parallel-scan", INFO, no_parallel, "One process reads more than a gigabyte",
 	"A function marked parallel unsafe, a data-modifying CTE or a setting of 0 "
 	"keeps workers away.",
 	"Mark functions PARALLEL SAFE; max_parallel_workers_per_gather.",
@@ -808,8 +792,7 @@ PLAN_RULE(PL030, "no-parallel-scan", INFO, no_parallel,
 	"  Buffers: shared hit=9000\n"
 	"Execution Time: 91000.000 ms\n")
 
-PLAN_RULE(PL031, "cold-cache", INFO, cold_cache,
-	"Most blocks were not in the cache",
+PLAN_RULE(PL031, "cold-cache", INFO, cold_cache, "Most blocks were not in the cache",
 	"The time is that of the disk; the same query run again may be ten times "
 	"faster.",
 	"Run EXPLAIN twice before judging; fewer blocks by a covering index or CLUSTER.",
@@ -843,8 +826,7 @@ PLAN_RULE(PL032, "many-blocks-per-row", INFO, buffers_per_row,
 	"  Buffers: shared hit=9000\n"
 	"Execution Time: 101.100 ms\n")
 
-PLAN_RULE(PL033, "select-dirties", INFO, select_dirties,
-	"A query that only reads writes blocks",
+PLAN_RULE(PL033, "select-dirties", INFO, select_dirties, "A query that only reads writes blocks",
 	"It sets hint bits after a bulk load, or has to make room in the cache.",
 	"VACUUM after loading; a look at the background writer.",
 	"Seq Scan on a"
@@ -858,8 +840,7 @@ PLAN_RULE(PL033, "select-dirties", INFO, select_dirties,
 	"  Buffers: shared hit=9000 dirtied=5\n"
 	"Execution Time: 101.100 ms\n")
 
-PLAN_RULE(PL034, "temporary-files", WARNING, temp_io,
-	"Temporary files are written and read",
+PLAN_RULE(PL034, "temporary-files", WARNING, temp_io, "Temporary files are written and read",
 	"What does not fit into work_mem goes to disk.",
 	"More work_mem; fewer rows or columns at this point.",
 	"Materialize"
@@ -994,8 +975,7 @@ PLAN_RULE(PL036, "index-read-whole", WARNING, trailing_column,
 	"  Buffers: shared hit=9\n"
 	"Execution Time: 101.100 ms\n")
 
-PLAN_RULE(PL037, "redundant-unique", INFO, redundant_unique,
-	"DISTINCT finds nothing to remove",
+PLAN_RULE(PL037, "redundant-unique", INFO, redundant_unique, "DISTINCT finds nothing to remove",
 	"All rows were sorted and compared for nothing, this time.",
 	"Drop DISTINCT when a key makes the rows unique anyway.",
 	"Unique"
@@ -1113,14 +1093,12 @@ PLAN_RULE(PL041, "cost-time-inversion", INFO, cost_time_inversion,
 	" (actual time=0.010..30.000 rows=1000 loops=1)\n"
 	"Execution Time: 601.000 ms\n")
 
-PLAN_RULE(PL042, "plan-flip", WARNING, NULL,
-	"One query, two plans, one of them much slower",
+PLAN_RULE(PL042, "plan-flip", WARNING, NULL, "One query, two plans, one of them much slower",
 	"Parameters, statistics or cache decide which plan is taken, and the choice is "
 	"close.",
 	"An index or statistics that make the better plan the obvious one; "
 	"plan_cache_mode.",
-	"",
-	"")
+	"", "")
 
 PLAN_RULE(PL043, "wide-rows", WARNING, wide_rows,
 	"Very wide rows are carried through a sort or hash",
@@ -1143,8 +1121,7 @@ PLAN_RULE(PL043, "wide-rows", WARNING, wide_rows,
 	"  (cost=0.00..10.00 rows=100000 width=80)"
 	" (actual time=0.010..9.000 rows=100000 loops=1)\n")
 
-PLAN_RULE(PL044, "settings-smell", INFO, settings_smell,
-	"A planner method is switched off",
+PLAN_RULE(PL044, "settings-smell", INFO, settings_smell, "A planner method is switched off",
 	"A switch that helped one query forbids the method to all others.",
 	"Reset it; give the planner better statistics or an index instead.",
 	"Seq Scan on a"

@@ -18,7 +18,7 @@ CHECK(jit_overhead)
 	struct plan_finding *f;
 
 	if (!is_root(n) || isnan(p->jit_ms) || !p->is_timed || p->elapsed_ms >= 1000 ||
-	    p->jit_ms < 5 || p->jit_ms < 0.2 * p->elapsed_ms)
+		p->jit_ms < 5 || p->jit_ms < 0.2 * p->elapsed_ms)
 		return;
 	f = plan_report(c, NULL, "compiling took %.1f of %.1f ms", p->jit_ms, p->elapsed_ms);
 	f->share = p->jit_ms / p->elapsed_ms;
@@ -31,10 +31,10 @@ CHECK(planning_dominates)
 	struct plan_finding *f;
 
 	if (!is_root(n) || isnan(p->planning_ms) || isnan(p->execution_ms) || p->planning_ms < 5 ||
-	    p->planning_ms < p->execution_ms || plan_num(p->planning_read) > 0)
+		p->planning_ms < p->execution_ms || plan_num(p->planning_read) > 0)
 		return;
 	f = plan_report(c, NULL, "planned for %.1f ms, ran for %.1f", p->planning_ms,
-			p->execution_ms);
+		p->execution_ms);
 	f->share = p->planning_ms / (p->planning_ms + p->execution_ms);
 	f->ms = p->planning_ms;
 }
@@ -50,24 +50,25 @@ CHECK(trigger_time)
 		if (isnan(t->ms) || t->ms < 5 || t->ms < 0.1 * plan_num(p->elapsed_ms))
 			continue;
 		f = plan_report(c, NULL, "the trigger %.*s took %.1f ms in %s calls",
-				STR_ARGS(t->constraint.n ? t->constraint : t->name), t->ms,
-				say_count(c, plan_num(t->calls)));
+			STR_ARGS(t->constraint.n ? t->constraint : t->name), t->ms,
+			say_count(c, plan_num(t->calls)));
 		f->share = p->elapsed_ms > 0 ? fmin(1, t->ms / p->elapsed_ms) : 0;
 		f->ms = t->ms;
 		if (t->constraint.n)
-			f->advice = plan_say(c, "the foreign key %.*s is checked by a query on the "
-						"referencing table: index its columns",
-					     STR_ARGS(t->constraint));
+			f->advice = plan_say(c,
+				"the foreign key %.*s is checked by a query on the "
+				"referencing table: index its columns",
+				STR_ARGS(t->constraint));
 	}
 }
 
 CHECK(workers_not_launched)
 {
 	if (isnan(n->workers_planned) || isnan(n->workers_launched) ||
-	    n->workers_launched >= n->workers_planned)
+		n->workers_launched >= n->workers_planned)
 		return;
 	plan_report(c, n, "%.0f of %.0f planned workers were there", n->workers_launched,
-		    n->workers_planned);
+		n->workers_planned);
 }
 
 CHECK(parallel_skew)
@@ -75,9 +76,10 @@ CHECK(parallel_skew)
 	double most = 0, sum = 0;
 
 	if ((n->kind == PLAN_GATHER || n->kind == PLAN_GATHER_MERGE) && c->p->is_timed &&
-	    plan_num(c->p->elapsed_ms) < 10 && plan_num(n->workers_launched) > 0 && node_loops(n) == 1) {
+		plan_num(c->p->elapsed_ms) < 10 && plan_num(n->workers_launched) > 0 &&
+		node_loops(n) == 1) {
 		plan_report(c, n, "started %.0f workers for a query of %.1f ms",
-			    n->workers_launched, c->p->elapsed_ms);
+			n->workers_launched, c->p->elapsed_ms);
 		return;
 	}
 	if (n->worker.n < 2 || !n->is_parallel || !gate_self(c, n))
@@ -89,7 +91,7 @@ CHECK(parallel_skew)
 	if (most < 10000 || most < 2 * sum / (double)n->worker.n)
 		return;
 	plan_report(c, n, "one worker had %s of the workers' %s rows", say_count(c, most),
-		    say_count(c, sum));
+		say_count(c, sum));
 }
 
 CHECK(cold_cache)
@@ -99,7 +101,7 @@ CHECK(cold_cache)
 	if (!is_root(n) || read < 1000 || read < 0.5 * all)
 		return;
 	plan_report(c, NULL, "%s of %s blocks were not in the cache", say_count(c, read),
-		    say_count(c, all));
+		say_count(c, all));
 }
 
 CHECK(select_dirties)
@@ -110,10 +112,10 @@ CHECK(select_dirties)
 		return;
 	for (size_t i = 0; i < c->p->nodes; i++)
 		if (c->p->node[i]->kind == PLAN_MODIFY_TABLE ||
-		    c->p->node[i]->kind == PLAN_LOCK_ROWS)
+			c->p->node[i]->kind == PLAN_LOCK_ROWS)
 			return;
 	plan_report(c, NULL, "a query that only reads changed or wrote %s blocks",
-		    say_count(c, blocks));
+		say_count(c, blocks));
 }
 
 CHECK(modify_hot_spot)
@@ -121,16 +123,16 @@ CHECK(modify_hot_spot)
 	if (n->kind != PLAN_MODIFY_TABLE)
 		return;
 	if (plan_num(n->tuples_conflicting) > 1000 &&
-	    plan_num(n->tuples_conflicting) > 10 * fmax(plan_num(n->tuples_inserted), 1)) {
+		plan_num(n->tuples_conflicting) > 10 * fmax(plan_num(n->tuples_inserted), 1)) {
 		plan_report(c, n, "%s rows conflicted, %s were inserted",
-			    say_count(c, n->tuples_conflicting),
-			    say_count(c, plan_num(n->tuples_inserted)));
+			say_count(c, n->tuples_conflicting),
+			say_count(c, plan_num(n->tuples_inserted)));
 		return;
 	}
 	if (!c->p->is_timed || plan_num(n->self_ms) < 50 || n->share < 0.5)
 		return;
 	plan_report(c, n, "changing the rows and their indexes took %.1f ms of %.1f", n->self_ms,
-		    plan_num(c->p->elapsed_ms));
+		plan_num(c->p->elapsed_ms));
 }
 
 CHECK(cost_time_inversion)
@@ -138,13 +140,13 @@ CHECK(cost_time_inversion)
 	double cost = plan_num(c->p->root->total_cost), part;
 
 	if (!c->p->is_timed || cost <= 0 || n->share < 0.3 || plan_num(n->self_ms) < 50 ||
-	    n->kind == PLAN_MODIFY_TABLE || is_cut_short(n))
+		n->kind == PLAN_MODIFY_TABLE || is_cut_short(n))
 		return;
 	part = n->self_cost * fmax(1, n->kind == PLAN_NESTED_LOOP ? 1 : node_loops(n)) / cost;
 	if (part * 10 > n->share)
 		return;
 	plan_report(c, n, "takes %.0f %% of the time; the planner expected %.1f %% of the cost",
-		    n->share * 100, part * 100);
+		n->share * 100, part * 100);
 }
 
 CHECK(settings_smell)
@@ -155,10 +157,10 @@ CHECK(settings_smell)
 		struct plan_finding *f;
 
 		if (!str_starts(p->setting.at[i].name, "enable_") ||
-		    !str_is_nocase(p->setting.at[i].value, "off"))
+			!str_is_nocase(p->setting.at[i].value, "off"))
 			continue;
 		f = plan_report(c, NULL, "%.*s is off: the planner may not choose freely",
-				STR_ARGS(p->setting.at[i].name));
+			STR_ARGS(p->setting.at[i].name));
 		f->fix_sql = plan_say(c, "RESET %.*s;", STR_ARGS(p->setting.at[i].name));
 	}
 }

@@ -19,17 +19,57 @@
 
 /* Node types that may stand alone on a line when COSTS are OFF; a scan names what it reads. */
 static const char *const bare[] = {
-	"Aggregate", "Append", "BitmapAnd", "BitmapOr", "Finalize ", "Gather", "GroupAggregate",
-	"Group", "Hash", "HashAggregate", "HashSetOp", "Incremental Sort", "Limit", "LockRows",
-	"Materialize", "Memoize", "Merge ", "MixedAggregate", "Nested Loop", "Partial ", "ProjectSet",
-	"Recursive Union", "Result", "SetOp ", "Sort", "Unique", "WindowAgg", "Gather Merge",
+	"Aggregate",
+	"Append",
+	"BitmapAnd",
+	"BitmapOr",
+	"Finalize ",
+	"Gather",
+	"GroupAggregate",
+	"Group",
+	"Hash",
+	"HashAggregate",
+	"HashSetOp",
+	"Incremental Sort",
+	"Limit",
+	"LockRows",
+	"Materialize",
+	"Memoize",
+	"Merge ",
+	"MixedAggregate",
+	"Nested Loop",
+	"Partial ",
+	"ProjectSet",
+	"Recursive Union",
+	"Result",
+	"SetOp ",
+	"Sort",
+	"Unique",
+	"WindowAgg",
+	"Gather Merge",
 };
 static const char *const with_on[] = {
-	"Bitmap Heap Scan on ", "Bitmap Index Scan on ", "CTE Scan on ", "Custom Scan (",
-	"Delete on ", "Foreign Scan on ", "Function Scan on ", "Index Only Scan ", "Index Scan ",
-	"Insert on ", "Merge on ", "Parallel ", "Sample Scan on ", "Seq Scan on ",
-	"Subquery Scan on ", "Table Function Scan on ", "Tid Scan on ", "Tid Range Scan on ",
-	"Update on ", "Values Scan on ", "WorkTable Scan on ",
+	"Bitmap Heap Scan on ",
+	"Bitmap Index Scan on ",
+	"CTE Scan on ",
+	"Custom Scan (",
+	"Delete on ",
+	"Foreign Scan on ",
+	"Function Scan on ",
+	"Index Only Scan ",
+	"Index Scan ",
+	"Insert on ",
+	"Merge on ",
+	"Parallel ",
+	"Sample Scan on ",
+	"Seq Scan on ",
+	"Subquery Scan on ",
+	"Table Function Scan on ",
+	"Tid Scan on ",
+	"Tid Range Scan on ",
+	"Update on ",
+	"Values Scan on ",
+	"WorkTable Scan on ",
 };
 
 /* --- lines ----------------------------------------------------------------------- */
@@ -65,10 +105,11 @@ static bool is_bare_node(struct str s)
 		return true;
 	for (size_t i = 0; i < ARRAY_LEN(bare); i++) {
 		word = str_of(bare[i]);
-		if (str_starts(s, bare[i]) && (s.n == word.n || word.p[word.n - 1] == ' ' ||
-					       str_starts(str_skip(s, word.n), " Left Join") ||
-					       str_starts(str_skip(s, word.n), " Join") ||
-					       str_ends(s, " Join") || str_is(word, "HashSetOp")))
+		if (str_starts(s, bare[i]) &&
+			(s.n == word.n || word.p[word.n - 1] == ' ' ||
+				str_starts(str_skip(s, word.n), " Left Join") ||
+				str_starts(str_skip(s, word.n), " Join") || str_ends(s, " Join") ||
+				str_is(word, "HashSetOp")))
 			return str_find(s, ":") == s.n;
 	}
 	return false;
@@ -102,7 +143,7 @@ size_t text_key_length(struct str s)
 static bool is_label(struct str s)
 {
 	return ((str_starts(s, "InitPlan ") || str_starts(s, "SubPlan ")) && s.n > 8 &&
-		str_find(s, ":") == s.n) ||
+		       str_find(s, ":") == s.n) ||
 	       (str_starts(s, "CTE ") && !str_starts(s, "CTE Scan")) || str_is(s, "InitPlan") ||
 	       str_is(s, "SubPlan");
 }
@@ -110,9 +151,18 @@ static bool is_label(struct str s)
 bool text_is_footer(struct str s)
 {
 	static const char *const keys[] = {
-		"Planning Time:", "Planning time:", "Execution Time:", "Execution time:",
-		"Total runtime:", "Planning:", "JIT:", "Settings:", "Query Identifier:",
-		"Serialization:", "Trigger ", "Planning Memory:",
+		"Planning Time:",
+		"Planning time:",
+		"Execution Time:",
+		"Execution time:",
+		"Total runtime:",
+		"Planning:",
+		"JIT:",
+		"Settings:",
+		"Query Identifier:",
+		"Serialization:",
+		"Trigger ",
+		"Planning Memory:",
 	};
 
 	return begins_with_any(s, keys, ARRAY_LEN(keys));
@@ -162,13 +212,14 @@ static struct str next_line(struct reader *r, const struct plan_lines *l, size_t
 		bool was_cut = l->width && l->line.at[*at - 1].text.n >= l->width;
 		bool goes_on = open > 0 || quote || (was_cut && !begins_new(n));
 
-		if (n.n == 0 || is_arrow(n) || (goes_on && begins_new(n) && text_key_length(n) && !quote))
+		if (n.n == 0 || is_arrow(n) ||
+			(goes_on && begins_new(n) && text_key_length(n) && !quote))
 			break;
 		if (!goes_on)
 			goes_on = str_starts(n, "(actual ") || str_starts(n, "(never executed") ||
 				  str_starts(n, "(cost=") ||
 				  (indent_of(next) > r->root_column && !begins_new(n) &&
-				   !plan_text_begins(n));
+					  !plan_text_begins(n));
 		if (!goes_on)
 			break;
 		if (joined.n == 0)
@@ -260,9 +311,7 @@ bool text_take(struct str *s, const char *prefix)
 static void set_aggregate(struct plan_node *n, struct str *type)
 {
 	static const char *const names[][2] = {{"GroupAggregate", "Sorted"},
-					       {"HashAggregate", "Hashed"},
-					       {"MixedAggregate", "Mixed"},
-					       {"Aggregate", "Plain"}};
+		{"HashAggregate", "Hashed"}, {"MixedAggregate", "Mixed"}, {"Aggregate", "Plain"}};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (str_is(*type, names[i][0])) {
@@ -285,7 +334,7 @@ static void set_join(struct plan_node *n, struct str *type)
 		{"Hash ", "Hash Join"}, {"Merge ", "Merge Join"}, {"Nested Loop ", "Nested Loop"}};
 
 	if (str_is(*type, "Nested Loop") || str_is(*type, "Hash Join") ||
-	    str_is(*type, "Merge Join")) {
+		str_is(*type, "Merge Join")) {
 		n->join = STR("Inner");
 		return;
 	}
@@ -431,7 +480,7 @@ static struct plan_node *read_node(struct reader *r, struct str s, size_t column
 	struct plan_node *n = plan_node_new(r->a);
 	size_t cut = s.n, from = r->label.n ? r->label_column : column;
 	static const char *const marks[] = {"  (cost=", "  (actual ", "  (never executed)",
-					    " (cost=", " (actual ", " (never executed)"};
+		" (cost=", " (actual ", " (never executed)"};
 
 	for (size_t i = 0; i < ARRAY_LEN(marks); i++)
 		if (str_find(s, marks[i]) < cut)
@@ -471,7 +520,8 @@ static bool read_line(struct reader *r, struct str line, int number)
 	}
 	if (text_is_footer(s) || r->in_jit || r->in_planning)
 		return field_set_footer(r, s);
-	if (column < r->root_column || (column == r->root_column && !text_key_length(s) && !is_label(s)))
+	if (column < r->root_column ||
+		(column == r->root_column && !text_key_length(s) && !is_label(s)))
 		return false;
 	if (str_starts(s, "Worker ") && s.n > 7 && isdigit((unsigned char)s.p[7])) {
 		field_set_worker(r, r->last, s);

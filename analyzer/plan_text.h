@@ -27,7 +27,7 @@ struct reader {
 	bool in_planning; /* below "Planning:" */
 	bool in_jit;
 	size_t worker_column; /* deeper lines belong to the worker; SIZE_MAX: to the node */
-	bool is_indented; /* some child was deeper than the root: indentation can be trusted */
+	bool is_indented;     /* some child was deeper than the root: indentation can be trusted */
 };
 
 /* "Key: " at the beginning: its length, 0 when there is none. */

@@ -59,7 +59,7 @@ static void set_wall(struct plan *p, struct plan_node *n, double processes)
 		n->all_rows = plan_num(n->rows) * loops;
 		n->all_rows_err = loops > 1 ? loops * (is_fraction ? 0.005 : 0.5) : 0;
 		n->all_removed = (plan_num(n->removed_filter) + plan_num(n->removed_join) +
-				  plan_num(n->removed_recheck)) *
+					 plan_num(n->removed_recheck)) *
 				 loops;
 	}
 	if (n->is_never || !isnan(n->total_ms)) {
@@ -88,8 +88,8 @@ static bool mentions(const struct plan_node *n, struct str what)
 
 			for (size_t at = 0; at + what.n <= s.n; at++)
 				if (memcmp(s.p + at, what.p, what.n) == 0 &&
-				    (at + what.n == s.n ||
-				     !strchr("0123456789", s.p[at + what.n])))
+					(at + what.n == s.n ||
+						!strchr("0123456789", s.p[at + what.n])))
 					return true;
 		}
 	return false;
@@ -180,7 +180,7 @@ static double input_cost(const struct plan_node *n, const struct plan_node *inpu
 	const struct plan_node *outer = plan_outer(n);
 
 	if (n->kind == PLAN_NESTED_LOOP && outer && input != outer &&
-	    input->kind != PLAN_MATERIALIZE && plan_num(outer->plan_rows) > 1)
+		input->kind != PLAN_MATERIALIZE && plan_num(outer->plan_rows) > 1)
 		return plan_num(input->total_cost) * outer->plan_rows;
 	return plan_num(input->total_cost);
 }
@@ -222,9 +222,8 @@ static void set_shares(struct plan *p)
 	if (p->is_timed && p->elapsed_ms > whole)
 		whole = p->elapsed_ms;
 	for (size_t i = 0; i < p->nodes && whole > 0; i++)
-		p->node[i]->share = plan_num(p->is_timed ? p->node[i]->self_ms
-							 : p->node[i]->self_cost) /
-				    whole;
+		p->node[i]->share =
+			plan_num(p->is_timed ? p->node[i]->self_ms : p->node[i]->self_cost) / whole;
 }
 
 void plan_measure(struct arena *a, struct plan *p)

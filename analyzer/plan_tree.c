@@ -100,16 +100,15 @@ static void read_worker(struct arena *a, struct plan_node *n, json_t *v)
 	n->worker.n = n->worker.cap = cap;
 }
 
-static void set_field(struct arena *a, struct plan_node *n, struct str key, json_t *v,
-		      int depth);
+static void set_field(struct arena *a, struct plan_node *n, struct str key, json_t *v, int depth);
 
-static void set_list(struct arena *a, struct plan_node *n, struct str key, json_t *list,
-		     int depth)
+static void set_list(struct arena *a, struct plan_node *n, struct str key, json_t *list, int depth)
 {
 	size_t i;
 	json_t *item;
 
-	json_array_foreach(list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		if (json_is_object(item)) {
 			set_field(a, n, key, item, depth + 1);
 		} else if (json_is_array(item)) {
@@ -117,7 +116,8 @@ static void set_list(struct arena *a, struct plan_node *n, struct str key, json_
 			size_t k;
 			json_t *inner;
 
-			json_array_foreach(item, k, inner) {
+			json_array_foreach(item, k, inner)
+			{
 				if (k)
 					text_puts(&t, ", ");
 				text_str(&t, scalar_text(a, inner));
@@ -130,8 +130,7 @@ static void set_list(struct arena *a, struct plan_node *n, struct str key, json_
 	}
 }
 
-static void set_field(struct arena *a, struct plan_node *n, struct str key, json_t *v,
-		      int depth)
+static void set_field(struct arena *a, struct plan_node *n, struct str key, json_t *v, int depth)
 {
 	const char *name;
 	json_t *item;
@@ -141,7 +140,8 @@ static void set_field(struct arena *a, struct plan_node *n, struct str key, json
 	if (json_is_array(v)) {
 		set_list(a, n, key, v, depth + 1);
 	} else if (json_is_object(v)) {
-		json_object_foreach(v, name, item) {
+		json_object_foreach(v, name, item)
+		{
 			struct str inner = arena_printf(a, "%.*s.%s", STR_ARGS(key), name);
 
 			set_field(a, n, inner, item, depth + 1);
@@ -161,16 +161,15 @@ static struct plan_node *read_node(struct arena *a, json_t *v, int depth)
 	json_t *item;
 	size_t i;
 
-	json_object_foreach(v, name, item) {
+	json_object_foreach(v, name, item)
+	{
 		json_t *part;
 
 		if (strcmp(name, "Plans") == 0 && depth < MAX_DEPTH) {
-			json_array_foreach(item, i, part)
-				if (json_is_object(part))
-					plan_node_adopt(a, n, read_node(a, part, depth + 1));
+			json_array_foreach(item, i, part) if (json_is_object(part))
+				plan_node_adopt(a, n, read_node(a, part, depth + 1));
 		} else if (strcmp(name, "Workers") == 0) {
-			json_array_foreach(item, i, part)
-				read_worker(a, n, part);
+			json_array_foreach(item, i, part) read_worker(a, n, part);
 		} else {
 			set_field(a, n, str_of(name), item, 0);
 		}
@@ -205,9 +204,8 @@ static void read_settings(struct arena *a, struct plan *p, json_t *object)
 	json_t *value;
 
 	p->setting.at = ARENA_ARRAY(a, struct plan_setting, json_object_size(object) + 1);
-	json_object_foreach(object, name, value)
-		p->setting.at[p->setting.n++] = (struct plan_setting){
-			arena_str(a, str_of(name)), scalar_text(a, value)};
+	json_object_foreach(object, name, value) p->setting.at[p->setting.n++] =
+		(struct plan_setting){arena_str(a, str_of(name)), scalar_text(a, value)};
 }
 
 static struct plan *read_plan(struct arena *a, json_t *doc, json_t *root)
@@ -245,8 +243,7 @@ static size_t look_into(struct arena *a, json_t *doc, struct plan_list *out, int
 	if (depth > 6)
 		return 0;
 	if (json_is_array(doc)) {
-		json_array_foreach(doc, i, item)
-			found += look_into(a, item, out, depth + 1);
+		json_array_foreach(doc, i, item) found += look_into(a, item, out, depth + 1);
 		return found;
 	}
 	if (!json_is_object(doc))
@@ -262,8 +259,7 @@ static size_t look_into(struct arena *a, json_t *doc, struct plan_list *out, int
 		json_decref(item);
 		return 1;
 	}
-	json_object_foreach(doc, name, item)
-		found += look_into(a, item, out, depth + 1);
+	json_object_foreach(doc, name, item) found += look_into(a, item, out, depth + 1);
 	return found;
 }
 

@@ -60,7 +60,7 @@ static struct str decoded(struct xml *x, struct str s)
 		const char *entity;
 		char is;
 	} entities[] = {{"&lt;", '<'}, {"&gt;", '>'}, {"&amp;", '&'}, {"&quot;", '"'},
-			{"&apos;", '\''}, {"&#x0d;", '\r'}, {"&#39;", '\''}};
+		{"&apos;", '\''}, {"&#x0d;", '\r'}, {"&#39;", '\''}};
 	char *out = arena_alloc(&x->a, s.n + 1);
 	size_t n = 0;
 
@@ -84,7 +84,7 @@ static bool is_many(struct str of, struct str item)
 {
 	return str_is(item, "Item") || str_is(of, "explain") ||
 	       (of.n == item.n + 1 && of.p[of.n - 1] == 's' &&
-		str_eq(str_before(of, item.n), item));
+		       str_eq(str_before(of, item.n), item));
 }
 
 static json_t *element(struct xml *x, struct str name, int depth)

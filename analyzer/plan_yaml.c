@@ -11,9 +11,9 @@
 
 struct yaml {
 	const struct plan_lines *l;
-	size_t at;	  /* the next line */
-	struct str rest;  /* what is left of it behind "- "s already taken */
-	size_t column;	  /* where rest begins */
+	size_t at;	 /* the next line */
+	struct str rest; /* what is left of it behind "- "s already taken */
+	size_t column;	 /* where rest begins */
 	bool is_done;
 };
 
@@ -86,8 +86,8 @@ static json_t *list(struct yaml *y, size_t column, int depth)
 		}
 		if (inner.n == 0) {
 			next(y);
-			js_add(items, y->column > column ? value(y, y->column, depth + 1)
-							  : json_null());
+			js_add(items,
+				y->column > column ? value(y, y->column, depth + 1) : json_null());
 			continue;
 		}
 		y->rest = inner;
@@ -120,7 +120,7 @@ static json_t *mapping(struct yaml *y, size_t column, int depth)
 		} else {
 			next(y);
 			if (!y->is_done &&
-			    (y->column > column || (y->column == column && is_item(y->rest))))
+				(y->column > column || (y->column == column && is_item(y->rest))))
 				js_set(object, key, value(y, y->column, depth + 1));
 		}
 		arena_release(&a);

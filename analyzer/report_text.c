@@ -236,8 +236,8 @@ static void print_shapes(struct out *o)
 				STR_ARGS(report_duration(r, sketch_mean(&s->time))));
 			for (size_t k = 0; k < ARRAY_LEN(q); k++)
 				fprintf(o->to, " %9.*s",
-					STR_ARGS(report_duration(
-						r, sketch_quantile(&s->time, q[k]))));
+					STR_ARGS(report_duration(r,
+						sketch_quantile(&s->time, q[k]))));
 		}
 		fputc('\n', o->to);
 		wrapped(o,

@@ -106,8 +106,8 @@ void check_lm001(struct rule_check *c)
 		sure = where ? CONF_POSSIBLE : CONF_LIKELY;
 	}
 	struct str table = o->rel[0].name.n ? o->rel[0].name : o->rel[0].alias;
-	struct finding *x = rule_find(
-		c, sure, "nothing bounds how many rows of %.*s are returned", STR_ARGS(table));
+	struct finding *x = rule_find(c, sure, "nothing bounds how many rows of %.*s are returned",
+		STR_ARGS(table));
 	if (s->rows_calls > 0) {
 		finding_int(x, "max_rows", (int64_t)s->max_rows);
 		finding_real(x, "mean_rows", (double)s->rows / (double)s->rows_calls);

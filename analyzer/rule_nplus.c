@@ -88,8 +88,8 @@ static bool schema_ties(const struct schema *s, struct str from, struct str colu
 }
 
 /* Could the parent's output hold the child's key?  It selects a column of the name, or `*`. */
-static enum tie parent_outputs(
-	struct rule_check *c, const struct sql_outline *p, struct str child_table)
+static enum tie parent_outputs(struct rule_check *c, const struct sql_outline *p,
+	struct str child_table)
 {
 	enum tie tie = TIE_NONE;
 

@@ -76,8 +76,8 @@ static bool is_c(struct str collation)
 }
 
 /* An index led by the column: false there is none, or one of them serves prefixes. */
-static bool only_locale_indexes(
-	struct rule_check *c, const struct schema_table *t, const struct schema_column *col)
+static bool only_locale_indexes(struct rule_check *c, const struct schema_table *t,
+	const struct schema_column *col)
 {
 	int at = schema_column_of(t, col->name);
 	bool found = false;
@@ -177,8 +177,8 @@ static void look_sg011(struct rule_check *c, const struct sql_cond *k)
 	if (k->left.kind != SIDE_COLUMN || !k->right.is_volatile || k->right.cols ||
 		!sarg_is_comparison(k) || k->left.col.rel == -2 || sarg_is_served(c, &k->left))
 		return;
-	struct finding *x = sarg_report(
-		c, k, sarg_sure(c, k), "a volatile function gives the value for", STR(""));
+	struct finding *x = sarg_report(c, k, sarg_sure(c, k),
+		"a volatile function gives the value for", STR(""));
 	finding_fix(c->findings, x, STR_NONE,
 		"it is called again for every row; use now() or compute the value first, as a "
 		"parameter or in a subquery: (SELECT …)");

@@ -214,8 +214,8 @@ static bool begins(struct str unit, struct str v)
 }
 
 /* The comparison of a truncated column with the start of a unit: [v, v + 1 unit). */
-static struct str unit_range(
-	struct rule_check *c, struct str col, enum sql_pred pred, struct str v, struct str unit)
+static struct str unit_range(struct rule_check *c, struct str col, enum sql_pred pred, struct str v,
+	struct str unit)
 {
 	struct str from = arena_printf(c->arena, "timestamp '%.*s'", STR_ARGS(v));
 	struct str next =

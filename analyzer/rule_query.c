@@ -102,8 +102,8 @@ static void look_cc001(struct rule_check *c, const struct sql_cond *k)
 	if (!compared && !list)
 		return;
 	struct str text = rule_text(c, k->node), left = sql_deparse(c->arena, k->left.node);
-	struct finding *x = rule_find(
-		c, CONF_CERTAIN, "a comparison with NULL is never true: %.*s", STR_ARGS(text));
+	struct finding *x = rule_find(c, CONF_CERTAIN, "a comparison with NULL is never true: %.*s",
+		STR_ARGS(text));
 	x->key = arena_str(&c->findings->arena, text);
 	bool plain = compared && left.n && (k->pred == PRED_EQ || k->pred == PRED_NE);
 	finding_fix(c->findings, x,

@@ -204,11 +204,11 @@ static struct str day_range(struct rule_check *c, const struct sql_cond *k)
 		return arena_printf(c->arena, "%.*s %.*s %s%.*s%s", STR_ARGS(col), STR_ARGS(k->op),
 			cast, STR_ARGS(v), tail);
 	case PRED_GT:
-		return arena_printf(
-			c->arena, "%.*s >= %s%.*s%s + 1", STR_ARGS(col), cast, STR_ARGS(v), tail);
+		return arena_printf(c->arena, "%.*s >= %s%.*s%s + 1", STR_ARGS(col), cast,
+			STR_ARGS(v), tail);
 	case PRED_LE:
-		return arena_printf(
-			c->arena, "%.*s < %s%.*s%s + 1", STR_ARGS(col), cast, STR_ARGS(v), tail);
+		return arena_printf(c->arena, "%.*s < %s%.*s%s + 1", STR_ARGS(col), cast,
+			STR_ARGS(v), tail);
 	case PRED_BETWEEN: {
 		struct str u = sql_deparse(c->arena, k->upper.node);
 		return arena_printf(c->arena, "%.*s >= %s%.*s%s AND %.*s < %s%.*s%s + 1",
@@ -244,8 +244,8 @@ struct str sarg_expression_index(struct rule_check *c, const struct sql_side *s)
 		call ? "" : ")");
 }
 
-struct str sarg_column_index(
-	struct rule_check *c, const struct sql_side *s, const char *method, const char *opclass)
+struct str sarg_column_index(struct rule_check *c, const struct sql_side *s, const char *method,
+	const char *opclass)
 {
 	struct str table = sarg_table(c->o, s);
 

@@ -28,7 +28,7 @@ struct str sarg_expression_index(struct rule_check *c, const struct sql_side *s)
 /* Is there a GIN or GiST trigram index on the column? */
 bool sarg_has_trigram(struct rule_check *c, const struct sql_side *s);
 /* CREATE INDEX … (column opclass) by that method. */
-struct str sarg_column_index(
-	struct rule_check *c, const struct sql_side *s, const char *method, const char *opclass);
+struct str sarg_column_index(struct rule_check *c, const struct sql_side *s, const char *method,
+	const char *opclass);
 
 #endif

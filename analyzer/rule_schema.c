@@ -116,9 +116,9 @@ static void report_drop(struct rule_check *c, const struct schema_index *drop,
 		"every write keeps both of them");
 }
 
-static void each_pair(
-	struct rule_check *c, void (*look)(struct rule_check *c, const struct schema_index *a,
-				      const struct schema_index *b))
+static void each_pair(struct rule_check *c,
+	void (*look)(struct rule_check *c, const struct schema_index *a,
+		const struct schema_index *b))
 {
 	for (size_t i = 0; i < c->schema->table.n; i++) {
 		const struct schema_table *t = c->schema->table.at[i];
@@ -130,8 +130,8 @@ static void each_pair(
 }
 
 /* a is the one to drop: of two alike the one without a constraint, then the later. */
-static void look_ix002(
-	struct rule_check *c, const struct schema_index *a, const struct schema_index *b)
+static void look_ix002(struct rule_check *c, const struct schema_index *a,
+	const struct schema_index *b)
 {
 	if (a->keys != b->keys || !is_prefix(a, b) || !same_include(a, b) || a->constraint ||
 		(a->unique && !b->unique))
@@ -146,8 +146,8 @@ void check_ix002(struct rule_check *c)
 	each_pair(c, look_ix002);
 }
 
-static void look_ix003(
-	struct rule_check *c, const struct schema_index *a, const struct schema_index *b)
+static void look_ix003(struct rule_check *c, const struct schema_index *a,
+	const struct schema_index *b)
 {
 	if (a->keys >= b->keys || a->unique || a->constraint || a->includes ||
 		!str_is(a->method, "btree") || !is_prefix(a, b))

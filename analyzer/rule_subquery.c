@@ -263,7 +263,7 @@ void check_sq008(struct rule_check *c)
 	sql_walk(c->top->node, find_table, &n);
 	if (n.found)
 		return;
-	struct finding *x = rule_find(
-		c, CONF_CERTAIN, "nothing reads the query named %.*s", STR_ARGS(c->o->cte));
+	struct finding *x = rule_find(c, CONF_CERTAIN, "nothing reads the query named %.*s",
+		STR_ARGS(c->o->cte));
 	x->key = arena_str(&c->findings->arena, c->o->cte);
 }

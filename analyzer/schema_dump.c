@@ -25,8 +25,8 @@ static struct str type_name(struct arena *a, const struct sql_node *t)
 					   : arena_str(a, n);
 }
 
-static struct schema_index *make_index(
-	struct schema *s, struct schema_table *t, struct str name, size_t keys)
+static struct schema_index *make_index(struct schema *s, struct schema_table *t, struct str name,
+	size_t keys)
 {
 	struct schema_index *i = schema_add_index(s, t, name);
 
@@ -41,8 +41,8 @@ static struct str table_name(const struct schema_table *t)
 }
 
 /* PRIMARY KEY (a, b), UNIQUE (a): an index of its own; REFERENCES: a foreign key. */
-static void add_key(
-	struct schema *s, struct schema_table *t, const struct sql_node *c, struct str column)
+static void add_key(struct schema *s, struct schema_table *t, const struct sql_node *c,
+	struct str column)
 {
 	bool primary = strcmp(node_enum(c, "contype"), "CONSTR_PRIMARY") == 0;
 	size_t n = node_len(c, "keys");
@@ -67,8 +67,8 @@ static void add_key(
 	}
 }
 
-static void add_foreign(
-	struct schema *s, struct schema_table *t, const struct sql_node *c, struct str column)
+static void add_foreign(struct schema *s, struct schema_table *t, const struct sql_node *c,
+	struct str column)
 {
 	struct schema_foreign *f = ARENA_NEW(&s->arena, struct schema_foreign);
 	const struct sql_node *parent = node_get(c, "pktable");
@@ -86,8 +86,8 @@ static void add_foreign(
 	*VEC_PUSH(&t->foreign) = f;
 }
 
-static void add_constraint(
-	struct schema *s, struct schema_table *t, const struct sql_node *c, struct str column)
+static void add_constraint(struct schema *s, struct schema_table *t, const struct sql_node *c,
+	struct str column)
 {
 	const char *type = node_enum(c, "contype");
 	int at = schema_column_of(t, column);
@@ -191,8 +191,8 @@ static void create_index(struct schema *s, const struct sql_node *n)
 				 (k->desc && strcmp(nulls, "SORTBY_NULLS_LAST") != 0);
 	}
 	for (size_t i = 0; i < node_len(n, "index_including_params") && i < 32; i++)
-		x->include[x->includes++] = schema_column_of(
-			t, str_of(node_str(node_item(n, "index_including_params", i), "name")));
+		x->include[x->includes++] = schema_column_of(t,
+			str_of(node_str(node_item(n, "index_including_params", i), "name")));
 }
 
 static void create_view(struct schema *s, const struct sql_node *n)

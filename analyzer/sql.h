@@ -306,12 +306,12 @@ struct str sql_quote_literal(struct arena *a, struct str value);
 struct str sql_mask(struct arena *a, struct str text);
 /* EXTRACTs key/value tags of sqlcommenter (a comment of key=value pairs) and marginalia
  * (key:value). STR_NONE when the tag is not there.  The value is decoded. */
-struct str sql_tag(
-	struct arena *a, struct str text, const struct sql_shape *shape, const char *key);
+struct str sql_tag(struct arena *a, struct str text, const struct sql_shape *shape,
+	const char *key);
 /* The statement with `col = value` (a conjunct of it) turned into `col = ANY($1)`; STR_NONE when
  * that would change what it means.  `type` may be "" or an array type such as "bigint[]". */
-struct str sql_batch(
-	struct arena *a, const struct sql_tree *t, const struct sql_cond *key, const char *type);
+struct str sql_batch(struct arena *a, const struct sql_tree *t, const struct sql_cond *key,
+	const char *type);
 
 /* Where the first statement of a script ends: behind its semicolon. */
 size_t sql_statement_end(const char *p, size_t n);

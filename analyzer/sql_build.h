@@ -25,8 +25,8 @@ void build_blank_comments(char *text, size_t n);
 bool build_is_aggregate(const struct sql_node *funccall);
 
 /* Adds the conjuncts of an expression to b->cond. */
-void build_conds(
-	struct build *b, const struct sql_node *expr, enum sql_clause clause, enum sql_join join);
+void build_conds(struct build *b, const struct sql_node *expr, enum sql_clause clause,
+	enum sql_join join);
 /* One condition, not added; AND becomes PRED_AND with arms. */
 struct sql_cond build_cond(struct arena *a, const struct sql_node *expr, bool negate);
 

@@ -74,8 +74,8 @@ static void cond_orient(struct sql_cond *c, int op)
 	c->pred = operators[operator_find(c->op)].pred;
 }
 
-static void cond_operator(
-	struct arena *a, struct sql_cond *c, const struct sql_node *n, bool negate)
+static void cond_operator(struct arena *a, struct sql_cond *c, const struct sql_node *n,
+	bool negate)
 {
 	int op;
 
@@ -260,8 +260,8 @@ static void add_conds(struct build *b, const struct sql_cond *c)
 		add_conds(b, &c->arm[i]);
 }
 
-void build_conds(
-	struct build *b, const struct sql_node *expr, enum sql_clause clause, enum sql_join join)
+void build_conds(struct build *b, const struct sql_node *expr, enum sql_clause clause,
+	enum sql_join join)
 {
 	if (!expr)
 		return;

@@ -398,8 +398,8 @@ static void lex_put_literal(struct lex *x, const unsigned char *body, size_t n, 
 	}
 }
 
-static void lex_literal(
-	struct lex *x, const unsigned char *from, const unsigned char *body, size_t n, bool string)
+static void lex_literal(struct lex *x, const unsigned char *from, const unsigned char *body,
+	size_t n, bool string)
 {
 	uint64_t h = sql_hash_bytes(body, n, x->out->literals + 1);
 

@@ -183,11 +183,11 @@ struct walker {
 	void *ctx;
 };
 
-static bool walk_node(
-	struct walker *w, const struct sql_node *n, const char *field, const struct sql_path *up);
+static bool walk_node(struct walker *w, const struct sql_node *n, const char *field,
+	const struct sql_path *up);
 
-static bool walk_field(
-	struct walker *w, const struct sql_path *at, const ProtobufCFieldDescriptor *f)
+static bool walk_field(struct walker *w, const struct sql_path *at,
+	const ProtobufCFieldDescriptor *f)
 {
 	const ProtobufCMessage *m = msg(at->node), *child, **items;
 	size_t len;
@@ -206,8 +206,8 @@ static bool walk_field(
 	return false;
 }
 
-static bool walk_node(
-	struct walker *w, const struct sql_node *n, const char *field, const struct sql_path *up)
+static bool walk_node(struct walker *w, const struct sql_node *n, const char *field,
+	const struct sql_path *up)
 {
 	struct sql_path at = {.up = up, .node = n, .field = field};
 

@@ -9,11 +9,11 @@
 #include "sql.h"
 #include "sql_build.h"
 
-static struct sql_outline *build_query(
-	struct arena *a, const struct sql_node *n, struct sql_outline *up, enum sql_role role);
+static struct sql_outline *build_query(struct arena *a, const struct sql_node *n,
+	struct sql_outline *up, enum sql_role role);
 
-static struct sql_outline *add_sub(
-	struct build *b, const struct sql_node *query, enum sql_role role)
+static struct sql_outline *add_sub(struct build *b, const struct sql_node *query,
+	enum sql_role role)
 {
 	struct sql_outline *s = build_query(b->a, query, b->o, role);
 
@@ -139,8 +139,8 @@ static void add_join(struct build *b, const struct sql_node *n, enum sql_join ou
 	enum sql_join join = join_of(n);
 	size_t first;
 
-	add_from(
-		b, node_get(n, "larg"), outer, nullable || join == JOIN_RIGHT || join == JOIN_FULL);
+	add_from(b, node_get(n, "larg"), outer,
+		nullable || join == JOIN_RIGHT || join == JOIN_FULL);
 	first = b->rel.n;
 	add_from(b, node_get(n, "rarg"), join, nullable || join == JOIN_LEFT || join == JOIN_FULL);
 	for (size_t i = first; i < b->rel.n && i < first + 1; i++)
@@ -517,8 +517,8 @@ static void attach_queries(struct sql_outline *o, struct sql_cond *c)
 		attach_queries(o, &c->arm[i]);
 }
 
-static struct sql_outline *build_query(
-	struct arena *a, const struct sql_node *n, struct sql_outline *up, enum sql_role role)
+static struct sql_outline *build_query(struct arena *a, const struct sql_node *n,
+	struct sql_outline *up, enum sql_role role)
 {
 	struct build b = {.a = a, .o = ARENA_NEW(a, struct sql_outline)};
 

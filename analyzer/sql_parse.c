@@ -78,8 +78,8 @@ static const struct sql_node *parse_once(struct arena *a, const char *text, stru
 	if (r.error)
 		err_set(why, "%s", r.error->message);
 	else
-		pb = pg_query__parse_result__unpack(
-			&alloc, r.parse_tree.len, (const uint8_t *)r.parse_tree.data);
+		pb = pg_query__parse_result__unpack(&alloc, r.parse_tree.len,
+			(const uint8_t *)r.parse_tree.data);
 	if (!r.error && !pb)
 		err_set(why, "the parse tree could not be read");
 	pg_query_free_protobuf_parse_result(r);

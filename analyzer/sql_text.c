@@ -326,8 +326,8 @@ static bool selects_key(const struct sql_outline *o, const struct sql_cond *key)
 	return false;
 }
 
-struct str sql_batch(
-	struct arena *a, const struct sql_tree *t, const struct sql_cond *key, const char *type)
+struct str sql_batch(struct arena *a, const struct sql_tree *t, const struct sql_cond *key,
+	const char *type)
 {
 	struct sql_outline *o = sql_outline(a, sql_statement(t, 0));
 	const struct sql_node *stmt = sql_statement(t, 0), *limit = node_get(stmt, "limit_count");

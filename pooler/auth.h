@@ -122,8 +122,8 @@ struct auth_users;
 /* NULL with *err (one line an error, all errors of the file) when it cannot be used. */
 struct auth_users *auth_users_parse(const char *text, size_t len, const char *path,
 	uint32_t iterations, struct buf *err) MUSTCHECK;
-struct auth_users *auth_users_load(
-	const char *path, uint32_t iterations, struct buf *err) MUSTCHECK;
+struct auth_users *auth_users_load(const char *path, uint32_t iterations,
+	struct buf *err) MUSTCHECK;
 struct auth_users *auth_users_ref(struct auth_users *u);
 void auth_users_drop(struct auth_users **u);
 const struct auth_user *auth_users_find(const struct auth_users *u, const char *name);
@@ -199,8 +199,8 @@ void scram_release(struct scram *s);
 void scram_put_mechanisms(struct buf *out, bool plus);
 enum scram_verdict scram_first(struct scram *s, const char *mechanism, const char *msg, size_t len,
 	struct buf *out, const char **why) MUSTCHECK;
-enum scram_verdict scram_final(
-	struct scram *s, const char *msg, size_t len, struct buf *out, const char **why) MUSTCHECK;
+enum scram_verdict scram_final(struct scram *s, const char *msg, size_t len, struct buf *out,
+	const char **why) MUSTCHECK;
 /* For tests: scram_first() uses this as our part of the nonce (NULL: random again). */
 void scram_fix_nonce(const char *nonce);
 
@@ -214,9 +214,9 @@ struct hba_query {
 	const char *user, *database;
 	bool replication; /* physical replication */
 	/* What only others know; asked for only when a line depends on it. */
-	int (*is_member)(
-		void *arg, const char *user, const char *role); /* 1, 0, -1: not yet known */
-	int (*host_is)(void *arg, const char *pattern);		/* 1, 0, -1: not yet known */
+	int (*is_member)(void *arg, const char *user,
+		const char *role);			/* 1, 0, -1: not yet known */
+	int (*host_is)(void *arg, const char *pattern); /* 1, 0, -1: not yet known */
 	void *arg;
 };
 
@@ -239,21 +239,21 @@ enum hba_verdict {
 	HBA_UNKNOWN, /* a callback said -1: ask again when it knows */
 };
 
-struct auth_hba *auth_hba_parse(
-	const char *text, size_t len, const char *path, struct buf *err) MUSTCHECK;
+struct auth_hba *auth_hba_parse(const char *text, size_t len, const char *path,
+	struct buf *err) MUSTCHECK;
 struct auth_hba *auth_hba_load(const char *path, struct buf *err) MUSTCHECK;
 struct auth_hba *auth_hba_ref(struct auth_hba *h);
 void auth_hba_drop(struct auth_hba **h);
-enum hba_verdict auth_hba_match(
-	const struct auth_hba *h, const struct hba_query *q, const struct hba_line **out);
+enum hba_verdict auth_hba_match(const struct auth_hba *h, const struct hba_query *q,
+	const struct hba_line **out);
 /* Does any line use that method (to check at configuration time)? */
 bool auth_hba_uses(const struct auth_hba *h, enum auth_method m);
 
 /* --- ident maps ----------------------------------------------------------- */
 
 struct auth_ident;
-struct auth_ident *auth_ident_parse(
-	const char *text, size_t len, const char *path, struct buf *err) MUSTCHECK;
+struct auth_ident *auth_ident_parse(const char *text, size_t len, const char *path,
+	struct buf *err) MUSTCHECK;
 struct auth_ident *auth_ident_load(const char *path, struct buf *err) MUSTCHECK;
 struct auth_ident *auth_ident_ref(struct auth_ident *i);
 void auth_ident_drop(struct auth_ident **i);
@@ -270,8 +270,8 @@ bool auth_ident_has(const struct auth_ident *i, const char *map);
 struct auth_rate;
 struct auth_rate *auth_rate_new(unsigned burst, unsigned per_minute);
 void auth_rate_free(struct auth_rate **r);
-bool auth_rate_allows(
-	struct auth_rate *r, sa_family_t family, const uint8_t ip[16], usec_t now) MUSTCHECK;
+bool auth_rate_allows(struct auth_rate *r, sa_family_t family, const uint8_t ip[16],
+	usec_t now) MUSTCHECK;
 void auth_rate_failed(struct auth_rate *r, sa_family_t family, const uint8_t ip[16], usec_t now);
 
 /* --- auth_query's cache ---------------------------------------------------- */
@@ -293,8 +293,8 @@ enum cache_verdict auth_cache_get(struct auth_cache *c, const char *topic, const
 void auth_cache_put(struct auth_cache *c, const char *topic, const char *name,
 	enum cache_verdict verdict, struct auth_user *user, usec_t now, usec_t ttl);
 /* After a failed login: what is older than `min_age` is forgotten and asked for anew. */
-void auth_cache_forget(
-	struct auth_cache *c, const char *topic, const char *name, usec_t now, usec_t min_age);
+void auth_cache_forget(struct auth_cache *c, const char *topic, const char *name, usec_t now,
+	usec_t min_age);
 void auth_cache_clear(struct auth_cache *c);
 
 /* --- helper thread --------------------------------------------------------- */

@@ -97,8 +97,8 @@ void auth_cache_put(struct auth_cache *c, const char *topic, const char *name,
 	p->until = now + ttl;
 }
 
-void auth_cache_forget(
-	struct auth_cache *c, const char *topic, const char *name, usec_t now, usec_t min_age)
+void auth_cache_forget(struct auth_cache *c, const char *topic, const char *name, usec_t now,
+	usec_t min_age)
 {
 	struct place *p = place_of(c, topic, name);
 

@@ -588,8 +588,8 @@ static int addr_fits(const struct rule *rule, const struct hba_query *q)
 	return 0;
 }
 
-enum hba_verdict auth_hba_match(
-	const struct auth_hba *h, const struct hba_query *q, const struct hba_line **out)
+enum hba_verdict auth_hba_match(const struct auth_hba *h, const struct hba_query *q,
+	const struct hba_line **out)
 {
 	unsigned conn = q->local ? CONN_LOCAL : q->tls ? CONN_TLS : CONN_PLAIN;
 

@@ -113,8 +113,8 @@ static void do_derive(struct auth_job *job)
 {
 	struct scram_keys k;
 
-	job->ok = secret_derive(
-		job->password, job->keys.iterations, job->keys.salt, job->keys.salt_len, &k);
+	job->ok = secret_derive(job->password, job->keys.iterations, job->keys.salt,
+		job->keys.salt_len, &k);
 	if (!job->ok) {
 		job_fail(job, "SCRAM keys", "OpenSSL could not derive them");
 		return;
@@ -188,8 +188,8 @@ static struct line *line_open(struct lane *lane, struct auth_job *job)
 }
 
 /* Asks, on a new connection when the kept one has died.  NULL: job has failed. */
-static PGresult *ask(
-	struct lane *lane, struct auth_job *job, const char *sql, int n, const char *const *args)
+static PGresult *ask(struct lane *lane, struct auth_job *job, const char *sql, int n,
+	const char *const *args)
 {
 	for (int try = 0;; try++) {
 		struct line *l = line_open(lane, job);
@@ -329,8 +329,8 @@ static void do_uid(struct auth_job *job)
 /* --- PAM ---------------------------------------------------------------------------- */
 
 /* PAM's conversation: every hidden question is answered with the password. */
-static int converse(
-	int n, const struct pam_message **messages, struct pam_response **out, void *arg)
+static int converse(int n, const struct pam_message **messages, struct pam_response **out,
+	void *arg)
 {
 	struct auth_job *job = arg;
 	struct pam_response *answers;

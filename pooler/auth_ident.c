@@ -140,8 +140,8 @@ static bool regex_allows(const struct mapping *m, const char *system_user, const
 	return same;
 }
 
-bool auth_ident_allows(
-	const struct auth_ident *i, const char *map, const char *system_user, const char *user)
+bool auth_ident_allows(const struct auth_ident *i, const char *map, const char *system_user,
+	const char *user)
 {
 	if (!map || !*map)
 		return strcmp(system_user, user) == 0;

@@ -35,8 +35,8 @@ bool secret_md5(const char *password, const char *user, char out[36])
 	return md5_hex(password, strlen(password), user, strlen(user), out);
 }
 
-bool md5_check(
-	const struct auth_secret *s, const char *user, const uint8_t salt[4], const char *answer)
+bool md5_check(const struct auth_secret *s, const char *user, const uint8_t salt[4],
+	const char *answer)
 {
 	char stored[36], want[36];
 	bool ok;

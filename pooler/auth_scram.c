@@ -29,8 +29,8 @@ void scram_fix_nonce(const char *nonce)
 	fixed_nonce = nonce;
 }
 
-static void hmac(
-	const uint8_t key[SCRAM_KEY_LEN], const void *data, size_t n, uint8_t out[SCRAM_KEY_LEN])
+static void hmac(const uint8_t key[SCRAM_KEY_LEN], const void *data, size_t n,
+	uint8_t out[SCRAM_KEY_LEN])
 {
 	unsigned len = 0;
 
@@ -215,8 +215,8 @@ enum scram_verdict scram_first(struct scram *s, const char *mechanism, const cha
 	if (!is_nonce(value, n))
 		return broken(why, "non-printable characters in SCRAM nonce, or it is too long");
 	if (*p)
-		return broken(
-			why, "malformed SCRAM message: unexpected attribute behind the nonce");
+		return broken(why,
+			"malformed SCRAM message: unexpected attribute behind the nonce");
 	make_nonce(s, value, n);
 	buf_printf(&b, "r=%s,s=", s->nonce);
 	secret_put_base64(&b, s->keys->salt, s->keys->salt_len);
@@ -279,8 +279,8 @@ static bool prove(struct scram *s, const struct buf *auth, const uint8_t *proof)
 	return ok;
 }
 
-enum scram_verdict scram_final(
-	struct scram *s, const char *msg, size_t len, struct buf *out, const char **why)
+enum scram_verdict scram_final(struct scram *s, const char *msg, size_t len, struct buf *out,
+	const char **why)
 {
 	const char *p = msg, *value, *proof_at = NULL;
 	uint8_t raw[48], signature[SCRAM_KEY_LEN];

@@ -235,8 +235,8 @@ void secret_release(struct auth_secret *s)
 
 /* --- derivation ----------------------------------------------------------- */
 
-static bool hmac(
-	const uint8_t *key, size_t key_len, const void *data, size_t n, uint8_t out[SCRAM_KEY_LEN])
+static bool hmac(const uint8_t *key, size_t key_len, const void *data, size_t n,
+	uint8_t out[SCRAM_KEY_LEN])
 {
 	unsigned len = 0;
 
@@ -317,8 +317,8 @@ bool secret_matches(const struct auth_secret *s, const char *user, const char *p
 		mem_wipe(md5, sizeof md5);
 		return same;
 	case SECRET_SCRAM:
-		if (!secret_derive(
-			    password, s->keys.iterations, s->keys.salt, s->keys.salt_len, &k))
+		if (!secret_derive(password, s->keys.iterations, s->keys.salt, s->keys.salt_len,
+			    &k))
 			return false;
 		same = mem_equal_ct(k.stored_key, s->keys.stored_key, SCRAM_KEY_LEN);
 		mem_wipe(&k, sizeof k);

@@ -17,8 +17,8 @@ struct tokenizer {
 	size_t tokens;
 };
 
-static void read_text(
-	struct tokenizer *t, const char *text, size_t len, const char *path, int depth);
+static void read_text(struct tokenizer *t, const char *text, size_t len, const char *path,
+	int depth);
 
 void token_error(struct buf *err, const char *path, unsigned line, const char *fmt, ...)
 {
@@ -163,8 +163,8 @@ static void line_release(struct token_line *l)
 	free(l->fields);
 }
 
-static void include_file(
-	struct tokenizer *t, const char *file, const struct token_line *l, bool must, int depth)
+static void include_file(struct tokenizer *t, const char *file, const struct token_line *l,
+	bool must, int depth)
 {
 	size_t len;
 	char *text;
@@ -178,8 +178,8 @@ static void include_file(
 	if (text)
 		read_text(t, text, len, file, depth + 1);
 	else if (must || errno != ENOENT)
-		token_error(
-			t->err, l->path, l->line, "cannot read \"%s\": %s", file, strerror(errno));
+		token_error(t->err, l->path, l->line, "cannot read \"%s\": %s", file,
+			strerror(errno));
 	free(text);
 }
 
@@ -266,8 +266,8 @@ static void read_line(struct tokenizer *t, const char *p, const char *end, const
 	t->out->lines[t->out->count++] = l;
 }
 
-static void read_text(
-	struct tokenizer *t, const char *text, size_t len, const char *path, int depth)
+static void read_text(struct tokenizer *t, const char *text, size_t len, const char *path,
+	int depth)
 {
 	const char *p = text, *end = text + len;
 	struct token_file *out = t->out;
@@ -302,8 +302,8 @@ static void read_text(
 	buf_free(&joined);
 }
 
-bool token_parse(
-	struct token_file *f, const char *text, size_t len, const char *path, struct buf *err)
+bool token_parse(struct token_file *f, const char *text, size_t len, const char *path,
+	struct buf *err)
 {
 	struct tokenizer t = {.out = f, .err = err};
 	size_t before = err->len;

@@ -45,8 +45,8 @@ void token_error(struct buf *err, const char *path, unsigned line, const char *f
 bool token_parse(struct token_file *f, const char *text, size_t len, const char *path,
 	struct buf *err) MUSTCHECK;
 /* As token_parse, of a file; `what` names the setting in an error. */
-bool token_load(
-	struct token_file *f, const char *path, const char *what, struct buf *err) MUSTCHECK;
+bool token_load(struct token_file *f, const char *path, const char *what,
+	struct buf *err) MUSTCHECK;
 void token_release(struct token_file *f);
 
 #endif

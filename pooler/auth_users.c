@@ -240,8 +240,8 @@ static void read_entry(struct reader *r, struct auth_users *users, size_t *room,
 	free(u.name);
 }
 
-struct auth_users *auth_users_parse(
-	const char *text, size_t len, const char *path, uint32_t iterations, struct buf *err)
+struct auth_users *auth_users_parse(const char *text, size_t len, const char *path,
+	uint32_t iterations, struct buf *err)
 {
 	struct reader r = {.p = text, .end = text + len, .path = path, .line = 1, .err = err};
 	struct auth_users *users = mem_zalloc(sizeof *users);

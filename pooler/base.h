@@ -24,19 +24,19 @@
 #include <string.h>
 
 /* The result of a function so marked must not be ignored. */
-#define MUSTCHECK __attribute__((warn_unused_result))
-#define PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define MUSTCHECK			__attribute__((warn_unused_result))
+#define PRINTF(f, a)			__attribute__((format(printf, f, a)))
+#define LIKELY(x)			__builtin_expect(!!(x), 1)
+#define UNLIKELY(x)			__builtin_expect(!!(x), 0)
+#define ARRAY_LEN(a)			(sizeof(a) / sizeof((a)[0]))
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* --- clock ---------------------------------------------------------------- */
 
 typedef uint64_t usec_t; /* microseconds: a span, or a point on the monotonic clock */
 
-#define USEC_MSEC 1000ULL
-#define USEC_SEC 1000000ULL
+#define USEC_MSEC  1000ULL
+#define USEC_SEC   1000000ULL
 #define USEC_NEVER UINT64_MAX
 
 usec_t clock_mono(void); /* now, for deadlines and durations */
@@ -46,7 +46,7 @@ usec_t clock_wall(void); /* now, microseconds since 1970-01-01 UTC */
 
 /* Allocation that cannot fail: out of memory ends the process with a message, after
  * the log was written through.  Sizes given by a peer never reach these unchecked. */
-void *mem_alloc(size_t size) MUSTCHECK;  /* uninitialised */
+void *mem_alloc(size_t size) MUSTCHECK;	 /* uninitialised */
 void *mem_zalloc(size_t size) MUSTCHECK; /* zeroed */
 void *mem_realloc(void *p, size_t size) MUSTCHECK;
 char *mem_strdup(const char *s) MUSTCHECK;
@@ -104,12 +104,13 @@ static inline void list_del(struct list *item)
 	item->prev = item->next = item;
 }
 
-#define list_entry(ptr, type, member) CONTAINER_OF(ptr, type, member)
+#define list_entry(ptr, type, member)  CONTAINER_OF(ptr, type, member)
 #define list_first(head, type, member) list_entry((head)->next, type, member)
-#define list_last(head, type, member) list_entry((head)->prev, type, member)
+#define list_last(head, type, member)  list_entry((head)->prev, type, member)
 /* `n` holds the next element, so the current one may be unlinked in the body. */
 #define list_each_safe(pos, n, head)                                                               \
-	for ((pos) = (head)->next, (n) = (pos)->next; (pos) != (head); (pos) = (n), (n) = (pos)->next)
+	for ((pos) = (head)->next, (n) = (pos)->next; (pos) != (head);                             \
+		(pos) = (n), (n) = (pos)->next)
 #define list_each(pos, head) for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)
 
 /* --- buf ------------------------------------------------------------------ */
@@ -127,16 +128,16 @@ struct buf {
 
 void buf_reserve(struct buf *b, size_t more); /* room for `more` bytes behind len */
 void buf_put(struct buf *b, const void *p, size_t n);
-void buf_put_str(struct buf *b, const char *s);  /* without its NUL */
+void buf_put_str(struct buf *b, const char *s);	 /* without its NUL */
 void buf_put_cstr(struct buf *b, const char *s); /* with its NUL, as the protocol wants */
 void buf_put_u8(struct buf *b, uint8_t v);
 void buf_put_u16(struct buf *b, uint16_t v); /* network byte order */
 void buf_put_u32(struct buf *b, uint32_t v); /* network byte order */
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
-const char *buf_cstr(struct buf *b);          /* NUL-terminated view; valid until the next put */
+const char *buf_cstr(struct buf *b);	      /* NUL-terminated view; valid until the next put */
 void buf_drop_front(struct buf *b, size_t n); /* forget the first n bytes */
-void buf_free(struct buf *b);                 /* releases the memory; b is empty again */
+void buf_free(struct buf *b);		      /* releases the memory; b is empty again */
 
 /* --- timers ---------------------------------------------------------------- */
 
@@ -188,10 +189,10 @@ enum log_part {
 };
 
 struct log_options {
-	const char *file;         /* NULL or "": none */
-	bool to_stderr;           /* off once daemonised */
-	bool json;                /* one JSON object a line instead of text */
-	bool syslog;              /* also to syslog(3) */
+	const char *file;	  /* NULL or "": none */
+	bool to_stderr;		  /* off once daemonised */
+	bool json;		  /* one JSON object a line instead of text */
+	bool syslog;		  /* also to syslog(3) */
 	const char *syslog_ident; /* borrowed until the next log_setup() */
 	int syslog_facility;
 	enum log_level level[LOG_PART_COUNT];

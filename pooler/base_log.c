@@ -97,7 +97,9 @@ static void write_line(enum log_part part, enum log_level level, const char *tex
 	if (log_state.json) {
 		strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
 		strftime(zone, sizeof zone, "%z", &tm);
-		buf_printf(&b, "{\"timestamp\":\"%s.%03u%s\",\"pid\":%d,\"level\":\"%s\",\"part\":\"%s\",\"message\":",
+		buf_printf(&b,
+			"{\"timestamp\":\"%s.%03u%s\",\"pid\":%d,\"level\":\"%s\",\"part\":\"%s\","
+			"\"message\":",
 			stamp, ms, zone, (int)getpid(), level_word[level], part_word[part]);
 		put_json_string(&b, text);
 		buf_put_str(&b, "}\n");
@@ -134,8 +136,8 @@ static void log_vline(enum log_part part, enum log_level level, const char *fmt,
 		log_state.repeats++;
 	} else {
 		if (log_state.repeats) {
-			char *say = mem_printf(
-				"%s (repeated %u times)", log_state.last, log_state.repeats);
+			char *say = mem_printf("%s (repeated %u times)", log_state.last,
+				log_state.repeats);
 			write_line(log_state.last_part, log_state.last_level, say, wall);
 			free(say);
 		}

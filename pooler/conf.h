@@ -320,21 +320,21 @@ const struct conf *conf_load(const char *path, struct conf_report *r) MUSTCHECK;
 
 /* As conf_load, for RELOAD: settings that need a restart keep the value of `running`
  * (each is a warning), and what conf_override() set stays set. */
-const struct conf *conf_reload(
-	const char *path, const struct conf *running, struct conf_report *r) MUSTCHECK;
+const struct conf *conf_reload(const char *path, const struct conf *running,
+	struct conf_report *r) MUSTCHECK;
 
 /* As conf_load, of text in memory; `path` is only a name.  %include still reads files. */
-const struct conf *conf_load_text(
-	const char *path, const char *text, size_t len, struct conf_report *r) MUSTCHECK;
+const struct conf *conf_load_text(const char *path, const char *text, size_t len,
+	struct conf_report *r) MUSTCHECK;
 
 /* SET key = value: a new snapshot that differs in one setting of [pooler], or NULL with
  * the reason in `err` (unknown key, bad value, needs a restart). */
-const struct conf *conf_set(
-	const struct conf *c, const char *key, const char *value, struct buf *err) MUSTCHECK;
+const struct conf *conf_set(const struct conf *c, const char *key, const char *value,
+	struct buf *err) MUSTCHECK;
 
 /* The command line's word: as conf_set, for any setting, and it survives conf_reload. */
-const struct conf *conf_override(
-	const struct conf *c, const char *key, const char *value, struct buf *err) MUSTCHECK;
+const struct conf *conf_override(const struct conf *c, const char *key, const char *value,
+	struct buf *err) MUSTCHECK;
 
 const struct conf *conf_retain(const struct conf *c);
 /* Lets go of the caller's reference and sets it to NULL; the last one frees (and wipes). */
@@ -384,8 +384,8 @@ const char *conf_list_next(const char **list, size_t *n);
 
 /* The value that holds for this pool: the user's, else the database's, else the pooler's
  * (PgBouncer's order).  `db` and `user` may be NULL. */
-enum pool_mode conf_pool_mode(
-	const struct conf *c, const struct conf_database *db, const struct conf_user *user);
+enum pool_mode conf_pool_mode(const struct conf *c, const struct conf_database *db,
+	const struct conf_user *user);
 #define CONF_GETTER(type, name)                                                                    \
 	type conf_##name(const struct conf *c, const struct conf_database *db,                     \
 		const struct conf_user *user)
@@ -491,8 +491,8 @@ struct conf_shown {
 	const char *source; /* FILE:LINE, "default", "command line", "console" */
 	const struct conf_setting *setting;
 };
-void conf_each_setting(
-	const struct conf *c, void (*fn)(void *arg, const struct conf_shown *s), void *arg);
+void conf_each_setting(const struct conf *c, void (*fn)(void *arg, const struct conf_shown *s),
+	void *arg);
 
 /* What differs, one line each (`max_open: 20 -> 40`, `database shop: added`), with
  * "(needs a restart)" where it does.  Answers how many lines there are. */

@@ -142,15 +142,15 @@ static bool pair_store(struct builder *b, const struct conf_line *line, enum con
 	if (ok)
 		value_store(base, s->at[scope], &v);
 	else
-		report_error(
-			b->report, line->file, line->line, "%s: %s", line->key, buf_cstr(&err));
+		report_error(b->report, line->file, line->line, "%s: %s", line->key,
+			buf_cstr(&err));
 	buf_free(&err);
 	return ok;
 }
 
 /* Fills `base` with the scope's defaults and the pairs of the line. */
-static void pairs_store(
-	struct builder *b, const struct conf_line *line, enum conf_scope scope, void *base)
+static void pairs_store(struct builder *b, const struct conf_line *line, enum conf_scope scope,
+	void *base)
 {
 	const char *p = line->value, *key = NULL, *value;
 	struct buf err = {0};
@@ -160,8 +160,8 @@ static void pairs_store(
 	while ((got = ini_pair_next(&b->conf->own->arena, &p, &key, &value, &err)) > 0)
 		pair_store(b, line, scope, base, key, value);
 	if (got < 0)
-		report_error(
-			b->report, line->file, line->line, "%s: %s", line->key, buf_cstr(&err));
+		report_error(b->report, line->file, line->line, "%s: %s", line->key,
+			buf_cstr(&err));
 	buf_free(&err);
 }
 
@@ -208,8 +208,8 @@ static void build_peer(struct builder *b, const struct conf_line *line, void *it
 		report_error(b->report, line->file, line->line,
 			"\"%s\" is no peer_id: a number from 1 to 65535 is", line->key);
 	if (!peer->host) {
-		report_error(
-			b->report, line->file, line->line, "%s: a peer needs a host", line->key);
+		report_error(b->report, line->file, line->line, "%s: a peer needs a host",
+			line->key);
 		peer->host = "";
 	}
 }
@@ -296,8 +296,8 @@ void conf_build(struct conf *c, struct conf_report *r)
 	if (!*c->p.conffile)
 		c->p.conffile = c->own->path;
 
-	databases = build_section(
-		&b, CONF_SECTION_DATABASES, sizeof *databases, build_database, &c->n_databases);
+	databases = build_section(&b, CONF_SECTION_DATABASES, sizeof *databases, build_database,
+		&c->n_databases);
 	autodb_take(c, databases);
 	c->databases = databases;
 	c->users = build_section(&b, CONF_SECTION_USERS, sizeof *c->users, build_user, &c->n_users);

@@ -53,8 +53,8 @@ static void fit_tls(const struct judge *j)
 		FIT_ERROR(j, "client_tls_sslmode",
 			"client_tls_sslmode = verify-ca or verify-full needs client_tls_ca_file");
 	if (p->auth_type == AUTH_TYPE_CERT && p->client_tls_sslmode != SSLMODE_VERIFY_FULL)
-		FIT_ERROR(
-			j, "auth_type", "auth_type = cert needs client_tls_sslmode = verify-full");
+		FIT_ERROR(j, "auth_type",
+			"auth_type = cert needs client_tls_sslmode = verify-full");
 	if (p->server_tls_sslmode >= SSLMODE_VERIFY_CA && !*p->server_tls_ca_file)
 		FIT_WARNING(j, "server_tls_sslmode",
 			"server_tls_sslmode = verify-ca or verify-full without "

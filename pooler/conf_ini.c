@@ -367,8 +367,8 @@ void ini_read(struct conf *c, const char *path, const char *text, size_t len, st
 
 /* --- the connection string of a line ------------------------------------------- */
 
-int ini_pair_next(
-	struct arena *a, const char **p, const char **key, const char **value, struct buf *err)
+int ini_pair_next(struct arena *a, const char **p, const char **key, const char **value,
+	struct buf *err)
 {
 	const char *s = *p + strspn(*p, " \t"), *start = s, *before = *key;
 	char *out;

@@ -87,8 +87,8 @@ const struct conf *conf_load(const char *path, struct conf_report *r)
 	return load(path, NULL, 0, NULL, r);
 }
 
-const struct conf *conf_load_text(
-	const char *path, const char *text, size_t len, struct conf_report *r)
+const struct conf *conf_load_text(const char *path, const char *text, size_t len,
+	struct conf_report *r)
 {
 	return load(path, text, len, NULL, r);
 }
@@ -135,8 +135,8 @@ static const struct conf_setting *setting_of(const char *key, struct buf *err)
 	return s;
 }
 
-const struct conf *conf_set(
-	const struct conf *c, const char *key, const char *value, struct buf *err)
+const struct conf *conf_set(const struct conf *c, const char *key, const char *value,
+	struct buf *err)
 {
 	const struct conf_setting *s = setting_of(key, err);
 
@@ -149,8 +149,8 @@ const struct conf *conf_set(
 	return change(c, s, CONF_FROM_CONSOLE, key, value, err);
 }
 
-const struct conf *conf_override(
-	const struct conf *c, const char *key, const char *value, struct buf *err)
+const struct conf *conf_override(const struct conf *c, const char *key, const char *value,
+	struct buf *err)
 {
 	const struct conf_setting *s = setting_of(key, err);
 

@@ -73,8 +73,8 @@ const char *conf_file_add(struct conf *c, const char *path); /* the name, in the
 /* --- reading (conf_ini.c) --------------------------------------------------- */
 
 /* Reads a file, or `text` when it is not NULL, into lines of `c`.  Errors go to `r`. */
-void ini_read(
-	struct conf *c, const char *path, const char *text, size_t len, struct conf_report *r);
+void ini_read(struct conf *c, const char *path, const char *text, size_t len,
+	struct conf_report *r);
 
 /* Walks `key=value key='value'` of a database, user or peer line.  1: a pair, texts into
  * the arena; 0: the end; -1: malformed, `err` says how.  *key is NULL

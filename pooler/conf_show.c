@@ -65,8 +65,8 @@ static void show_one(const struct conf *c, const struct shown_key *k,
 	buf_free(&source);
 }
 
-void conf_each_setting(
-	const struct conf *c, void (*fn)(void *arg, const struct conf_shown *s), void *arg)
+void conf_each_setting(const struct conf *c, void (*fn)(void *arg, const struct conf_shown *s),
+	void *arg)
 {
 	struct shown_key *keys = mem_alloc(2 * conf_settings_count * sizeof *keys);
 	size_t n = 0;
@@ -88,8 +88,8 @@ void conf_each_setting(
 
 /* --- differences -------------------------------------------------------------------- */
 
-static void print_or_unset(
-	const struct conf_setting *s, struct conf_at at, const union conf_value *v, struct buf *out)
+static void print_or_unset(const struct conf_setting *s, struct conf_at at,
+	const union conf_value *v, struct buf *out)
 {
 	if (value_is_unset(at, v))
 		buf_put_str(out, "unset");

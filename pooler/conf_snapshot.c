@@ -168,8 +168,8 @@ const struct conf_database *conf_database_find(const struct conf *c, const char 
 	if (conf_is_console(name))
 		return NULL;
 	if (c->n_databases)
-		db = bsearch(
-			name, c->databases, c->n_databases, sizeof *c->databases, database_by_name);
+		db = bsearch(name, c->databases, c->n_databases, sizeof *c->databases,
+			database_by_name);
 	return db ? db : c->autodb;
 }
 

@@ -67,8 +67,8 @@ static bool number_parse(const char *text, double *out, const char **end)
 }
 
 /* A number and a unit: "10", "10s", "1.5 h".  `bare` is the factor of no unit. */
-static bool quantity_parse(
-	const char *text, const struct unit *units, size_t n, bool nocase, double bare, double *out)
+static bool quantity_parse(const char *text, const struct unit *units, size_t n, bool nocase,
+	double bare, double *out)
 {
 	const char *end;
 	double number, factor = bare;
@@ -119,8 +119,8 @@ static bool int_parse(const char *text, int base, int *out)
 }
 
 /* Reads into *v and, for what has a size, into *n in the row's unit for the range. */
-static bool scalar_parse(
-	const struct conf_setting *s, const char *text, union conf_value *v, double *n)
+static bool scalar_parse(const struct conf_setting *s, const char *text, union conf_value *v,
+	double *n)
 {
 	const char *end;
 	double d;
@@ -187,8 +187,8 @@ static void near_offer_unit(struct near *near, const struct conf_setting *s, con
 		near_offer(near, units[i].word);
 }
 
-bool value_parse(
-	const struct conf_setting *s, const char *text, union conf_value *v, struct buf *err)
+bool value_parse(const struct conf_setting *s, const char *text, union conf_value *v,
+	struct buf *err)
 {
 	struct near near = {.word = text};
 	struct buf allowed = {0};

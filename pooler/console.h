@@ -42,7 +42,7 @@ enum word_kind {
 	WORD_SIGN,   /* one other character: = , ( */
 };
 
-#define WORDS_MAX 32
+#define WORDS_MAX   32
 #define WORDS_BYTES 1024
 
 /* One statement, taken apart.  Comments are gone. */
@@ -82,8 +82,8 @@ void row_time(struct row *r, usec_t wall);
 void row_end(struct row *r);
 
 /* RowDescription.  `formats` (n of them: none, one for all, or one a column) may be NULL. */
-void answer_put_description(
-	struct buf *out, const char *columns, const uint16_t *formats, unsigned n);
+void answer_put_description(struct buf *out, const char *columns, const uint16_t *formats,
+	unsigned n);
 unsigned columns_count(const char *columns);
 /* The DataRow at `row` (size bytes) in the wanted formats. */
 void answer_put_row(struct buf *out, const char *row, size_t size, const char *columns,
@@ -96,7 +96,7 @@ struct answer {
 	struct buf notices;  /* messages that go before the rows */
 	const char *tag;     /* CommandComplete's; static or in `keep` */
 	char *keep;
-	char status;	     /* 'T' or 'I': what ReadyForQuery says from now on; 0: as before */
+	char status; /* 'T' or 'I': what ReadyForQuery says from now on; 0: as before */
 	/* an error instead; message NULL: none */
 	const char *sqlstate;
 	char *message, *detail, *hint;
@@ -112,9 +112,9 @@ enum console_right { RIGHT_STATS, RIGHT_ADMIN };
 
 /* One row of the tables: a SHOW or a command. */
 struct console_row {
-	const char *name;    /* SHOW's second word, or the command */
-	const char *args;    /* for people: "[<db>]"; NULL: none */
-	const char *columns; /* NULL: no rows */
+	const char *name;	 /* SHOW's second word, or the command */
+	const char *args;	 /* for people: "[<db>]"; NULL: none */
+	const char *columns;	 /* NULL: no rows */
 	const char *old_columns; /* instead, with console_old_columns; NULL: the same */
 	enum console_right right;
 	int min_args, max_args;
@@ -124,13 +124,13 @@ struct console_row {
 extern const struct console_row console_shows[], console_commands[];
 
 struct request {
-	struct console *session; /* NULL: it has gone meanwhile */
+	struct console *session;       /* NULL: it has gone meanwhile */
 	const struct console_row *row; /* NULL: a parameter, or nothing to do */
 	struct words words;
 	int first; /* index of the first argument in words */
 	struct answer answer;
-	struct list link; /* commands that wait: console_command.c */
-	void *job;	  /* what the runner keeps */
+	struct list link;		      /* commands that wait: console_command.c */
+	void *job;			      /* what the runner keeps */
 	bool (*cancelled)(struct request *q); /* the client asks to stop waiting; NULL: cannot */
 };
 
@@ -153,16 +153,16 @@ struct console {
 	struct conn conn;
 	ev_io io;
 	struct mail reap;
-	struct login *login;	/* who: user, addresses, rights */
+	struct login *login; /* who: user, addresses, rights */
 	struct buf in, out;
-	size_t sent;		/* of out */
+	size_t sent;		 /* of out */
 	struct request *running; /* NULL: none */
-	char *query;		/* the simple Query whose statements run; NULL: none */
+	char *query;		 /* the simple Query whose statements run; NULL: none */
 	const char *query_at, *query_end;
-	bool query_any;		/* it had a statement */
+	bool query_any; /* it had a statement */
 	struct list statements, portals;
 	struct portal *executing;
-	usec_t last_request; /* wall clock */
+	usec_t last_request;	 /* wall clock */
 	uint32_t number, secret; /* cancel key */
 	char status;		 /* of ReadyForQuery */
 	bool skipping;		 /* an extended message failed: to Sync */

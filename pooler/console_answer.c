@@ -111,7 +111,11 @@ struct type {
 static const struct type *type_of(char letter)
 {
 	static const struct type types[] = {
-		{'s', 25, -1}, {'i', 23, 4}, {'q', 20, 8}, {'N', 1700, -1}, {'b', 17, -1},
+		{'s', 25, -1},
+		{'i', 23, 4},
+		{'q', 20, 8},
+		{'N', 1700, -1},
+		{'b', 17, -1},
 		{'T', 25, -1},
 	};
 
@@ -126,8 +130,8 @@ static uint16_t format_of(const uint16_t *formats, unsigned n, unsigned column)
 	return n == 0 ? 0 : n == 1 ? formats[0] : column < n ? formats[column] : 0;
 }
 
-void answer_put_description(
-	struct buf *out, const char *columns, const uint16_t *formats, unsigned n)
+void answer_put_description(struct buf *out, const char *columns, const uint16_t *formats,
+	unsigned n)
 {
 	size_t at = wire_begin(out, 'T'), len;
 	const char *name;

@@ -112,7 +112,8 @@ static int count_doomed(const struct lane *l)
 	int n = 0;
 
 	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
-		list_each(i, lists[k]) n += list_entry(i, struct slot, link)->doomed;
+		list_each (i, lists[k])
+			n += list_entry(i, struct slot, link)->doomed;
 	return n;
 }
 
@@ -122,8 +123,7 @@ static int count_unsent(struct lane *l, bool close)
 	struct list *lists[] = {&l->shard.idle, &l->shard.busy}, *i, *next;
 	int n = 0;
 
-	list_each_safe(i, next, &l->clients)
-	{
+	list_each_safe (i, next, &l->clients) {
 		struct client *c = list_entry(i, struct client, all);
 
 		if (!c->out)
@@ -133,8 +133,7 @@ static int count_unsent(struct lane *l, bool close)
 			client_close(c, CLOSE_SUSPEND_TIMEOUT, NULL);
 	}
 	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
-		list_each_safe(i, next, lists[k])
-		{
+		list_each_safe (i, next, lists[k]) {
 			struct server *s =
 				CONTAINER_OF(list_entry(i, struct slot, link), struct server, slot);
 
@@ -153,8 +152,7 @@ static void gather_wait(struct relay *r, struct buf *into, void *arg)
 	struct list *i;
 	int n = 0;
 
-	list_each(i, &r->lanes)
-	{
+	list_each (i, &r->lanes) {
 		struct lane *l = list_entry(i, struct lane, link);
 
 		if (w->database && strcmp(w->database, l->pool->database) != 0)
@@ -216,7 +214,8 @@ static void ask_all(void)
 {
 	struct list *l;
 
-	list_each(l, &waiting) ask(list_entry(l, struct wait, link));
+	list_each (l, &waiting)
+		ask(list_entry(l, struct wait, link));
 }
 
 static void on_suspend_timer(struct ev_loop *loop, ev_timer *t, int revents)
@@ -269,7 +268,8 @@ void console_commands_start(void)
 	ev_timer_init(&suspend_timer, on_suspend_timer, 0.02, 0.02);
 }
 
-/* --- PAUSE and its kin -------------------------------------------------------------------------- */
+/* --- PAUSE and its kin --------------------------------------------------------------------------
+ */
 
 static bool already_paused(struct request *q)
 {
@@ -385,7 +385,8 @@ static void run_wait_close(struct request *q)
 	wait_for(q, WAIT_CLOSE, database);
 }
 
-/* --- one client ------------------------------------------------------------------------------------ */
+/* --- one client
+ * ------------------------------------------------------------------------------------ */
 
 struct client_order {
 	struct request *q;
@@ -458,8 +459,7 @@ static void run_kill_client(struct request *q)
 	const char *text = request_arg(q, 0);
 	uint64_t id = strtoull(strncasecmp(text, "C-", 2) ? text : text + 2, NULL, 10);
 
-	list_each(l, &console_sessions)
-	{
+	list_each (l, &console_sessions) {
 		struct console *c = list_entry(l, struct console, link);
 
 		if (c->login->id != id || c == q->session)
@@ -476,7 +476,8 @@ static void run_cancel(struct request *q)
 	order_client(q, true);
 }
 
-/* --- SHUTDOWN ---------------------------------------------------------------------------------------- */
+/* --- SHUTDOWN
+ * ---------------------------------------------------------------------------------------- */
 
 static bool nothing_to_stop(struct request *q)
 {
@@ -510,36 +511,94 @@ static void run_shutdown(struct request *q)
 	console_ops.shutdown(mode);
 }
 
-/* --- the table ----------------------------------------------------------------------------------------- */
+/* --- the table
+ * ----------------------------------------------------------------------------------------- */
 
 const struct console_row console_commands[] = {
-	{.name = "set", .args = "key = value", .right = RIGHT_ADMIN, .min_args = 3,
-		.max_args = WORDS_MAX, .run = run_set, .help = "change a setting until the next RELOAD"},
-	{.name = "reset_queries", .right = RIGHT_ADMIN, .run = run_reset_queries,
+	{.name = "set",
+		.args = "key = value",
+		.right = RIGHT_ADMIN,
+		.min_args = 3,
+		.max_args = WORDS_MAX,
+		.run = run_set,
+		.help = "change a setting until the next RELOAD"},
+	{.name = "reset_queries",
+		.right = RIGHT_ADMIN,
+		.run = run_reset_queries,
 		.help = "begin SHOW QUERIES anew"},
-	{.name = "reload", .args = "[CHECK]", .right = RIGHT_ADMIN, .max_args = 1, .run = run_reload,
+	{.name = "reload",
+		.args = "[CHECK]",
+		.right = RIGHT_ADMIN,
+		.max_args = 1,
+		.run = run_reload,
 		.help = "read the settings again; CHECK: only say what would change"},
-	{.name = "pause", .args = "[<db>]", .right = RIGHT_ADMIN, .max_args = 1, .run = run_pause,
+	{.name = "pause",
+		.args = "[<db>]",
+		.right = RIGHT_ADMIN,
+		.max_args = 1,
+		.run = run_pause,
 		.help = "let transactions end, close server connections, hold clients"},
-	{.name = "resume", .args = "[<db>]", .right = RIGHT_ADMIN, .max_args = 1, .run = run_resume,
+	{.name = "resume",
+		.args = "[<db>]",
+		.right = RIGHT_ADMIN,
+		.max_args = 1,
+		.run = run_resume,
 		.help = "end PAUSE, KILL or SUSPEND"},
-	{.name = "disable", .args = "<db>", .right = RIGHT_ADMIN, .min_args = 1, .max_args = 1,
-		.run = run_disable, .help = "turn new clients away"},
-	{.name = "enable", .args = "<db>", .right = RIGHT_ADMIN, .min_args = 1, .max_args = 1,
-		.run = run_enable, .help = "end DISABLE"},
-	{.name = "reconnect", .args = "[<db>]", .right = RIGHT_ADMIN, .max_args = 1,
-		.run = run_reconnect, .help = "replace server connections as they come free"},
-	{.name = "kill", .args = "[<db>]", .right = RIGHT_ADMIN, .max_args = 1, .run = run_kill,
+	{.name = "disable",
+		.args = "<db>",
+		.right = RIGHT_ADMIN,
+		.min_args = 1,
+		.max_args = 1,
+		.run = run_disable,
+		.help = "turn new clients away"},
+	{.name = "enable",
+		.args = "<db>",
+		.right = RIGHT_ADMIN,
+		.min_args = 1,
+		.max_args = 1,
+		.run = run_enable,
+		.help = "end DISABLE"},
+	{.name = "reconnect",
+		.args = "[<db>]",
+		.right = RIGHT_ADMIN,
+		.max_args = 1,
+		.run = run_reconnect,
+		.help = "replace server connections as they come free"},
+	{.name = "kill",
+		.args = "[<db>]",
+		.right = RIGHT_ADMIN,
+		.max_args = 1,
+		.run = run_kill,
 		.help = "drop clients and servers at once, and pause"},
-	{.name = "kill_client", .args = "<client_id>", .right = RIGHT_ADMIN, .min_args = 1,
-		.max_args = 1, .run = run_kill_client, .help = "drop one client"},
-	{.name = "cancel", .args = "<client_id>", .right = RIGHT_ADMIN, .min_args = 1, .max_args = 1,
-		.run = run_cancel, .help = "cancel the statement of one client"},
-	{.name = "suspend", .right = RIGHT_ADMIN, .run = run_suspend,
+	{.name = "kill_client",
+		.args = "<client_id>",
+		.right = RIGHT_ADMIN,
+		.min_args = 1,
+		.max_args = 1,
+		.run = run_kill_client,
+		.help = "drop one client"},
+	{.name = "cancel",
+		.args = "<client_id>",
+		.right = RIGHT_ADMIN,
+		.min_args = 1,
+		.max_args = 1,
+		.run = run_cancel,
+		.help = "cancel the statement of one client"},
+	{.name = "suspend",
+		.right = RIGHT_ADMIN,
+		.run = run_suspend,
 		.help = "flush buffers, then read nothing"},
-	{.name = "shutdown", .args = "[WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS]", .right = RIGHT_ADMIN,
-		.max_args = 1, .run = run_shutdown, .help = "leave"},
-	{.name = "wait_close", .args = "[<db>]", .right = RIGHT_ADMIN, .max_args = 1,
-		.run = run_wait_close, .help = "wait until RECONNECT or RELOAD is through"},
+	{.name = "shutdown",
+		.args = "[WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS]",
+		.right = RIGHT_ADMIN,
+		.max_args = 1,
+		.run = run_shutdown,
+		.help = "leave"},
+	{.name = "wait_close",
+		.args = "[<db>]",
+		.right = RIGHT_ADMIN,
+		.max_args = 1,
+		.run = run_wait_close,
+		.help = "wait until RECONNECT or RELOAD is through"},
 	{0},
 };

@@ -70,8 +70,7 @@ static struct statement *statement_find(struct console *c, const char *name)
 {
 	struct list *l;
 
-	list_each(l, &c->statements)
-	{
+	list_each (l, &c->statements) {
 		struct statement *s = list_entry(l, struct statement, link);
 
 		if (strcmp(s->name, name) == 0)
@@ -84,8 +83,7 @@ static struct portal *portal_find(struct console *c, const char *name)
 {
 	struct list *l;
 
-	list_each(l, &c->portals)
-	{
+	list_each (l, &c->portals) {
 		struct portal *p = list_entry(l, struct portal, link);
 
 		if (strcmp(p->name, name) == 0)
@@ -142,8 +140,8 @@ static bool first_statement(const char *text, struct words *w, bool *more)
 
 static void put_answer_error(struct console *c, const struct answer *a)
 {
-	wire_put_error(
-		&c->out, 'E', "ERROR", a->sqlstate ? a->sqlstate : "08P01", a->message, a->detail, a->hint);
+	wire_put_error(&c->out, 'E', "ERROR", a->sqlstate ? a->sqlstate : "08P01", a->message,
+		a->detail, a->hint);
 }
 
 /* Rows of a portal from where it stands, up to its limit; true: all are sent. */
@@ -386,8 +384,8 @@ static void describe(struct console *c, const char *text, const struct portal *o
 
 	columns = first_statement(text, &w, &more) && !w.error ? request_columns(&w) : NULL;
 	if (columns)
-		answer_put_description(
-			&c->out, columns, o ? o->formats : NULL, o ? o->n_formats : 0);
+		answer_put_description(&c->out, columns, o ? o->formats : NULL,
+			o ? o->n_formats : 0);
 	else
 		wire_put_bare(&c->out, 'n');
 }
@@ -451,7 +449,8 @@ static void on_execute(struct console *c, const char *body, size_t len)
 	}
 }
 
-/* --- all of them ------------------------------------------------------------------------------- */
+/* --- all of them -------------------------------------------------------------------------------
+ */
 
 static void on_message(struct console *c, char type, const char *body, size_t len)
 {

@@ -35,8 +35,7 @@ static void count_servers(const struct lane *l, struct pool_counts *n)
 	struct list *i;
 
 	n->sv_login = l->shard.n_dialing;
-	list_each(i, &l->shard.idle)
-	{
+	list_each (i, &l->shard.idle) {
 		const struct server *s =
 			CONTAINER_OF(list_entry(i, struct slot, link), struct server, slot);
 
@@ -45,8 +44,7 @@ static void count_servers(const struct lane *l, struct pool_counts *n)
 		else
 			n->sv_idle++;
 	}
-	list_each(i, &l->shard.busy)
-	{
+	list_each (i, &l->shard.busy) {
 		const struct server *s =
 			CONTAINER_OF(list_entry(i, struct slot, link), struct server, slot);
 		int asked = s->cancels - (s->asked_cancel && s->cancels ? 1 : 0);
@@ -69,8 +67,8 @@ static usec_t longest_wait(const struct lane *l)
 	if (!list_empty(&l->shard.waiting))
 		since = list_first(&l->shard.waiting, struct waiter, link)->since;
 	if (!list_empty(&l->logins)) {
-		const struct client *c = CONTAINER_OF(
-			list_first(&l->logins, struct waiter, link), struct client, waiter);
+		const struct client *c = CONTAINER_OF(list_first(&l->logins, struct waiter, link),
+			struct client, waiter);
 
 		if (c->since < since)
 			since = c->since;
@@ -83,8 +81,7 @@ static void gather_pools(struct relay *r, struct buf *into, void *arg)
 	struct list *i;
 
 	(void)arg;
-	list_each(i, &r->lanes)
-	{
+	list_each (i, &r->lanes) {
 		const struct lane *l = list_entry(i, struct lane, link);
 		struct pool_counts n = {.pool = l->pool, .mode = l->set.mode};
 
@@ -276,8 +273,7 @@ void show_databases(struct request *q)
 	}
 	if (!said_own)
 		put_own_database(rows);
-	list_each(l, &hub.pools)
-	{
+	list_each (l, &hub.pools) {
 		const struct pool *p = list_entry(l, struct pool, link);
 		const struct conf_database *db = conf_database_find(hub.conf, p->database);
 		bool seen = !db || !db->is_autodb;
@@ -290,7 +286,8 @@ void show_databases(struct request *q)
 	finish(q);
 }
 
-/* --- USERS ------------------------------------------------------------------------------------- */
+/* --- USERS -------------------------------------------------------------------------------------
+ */
 
 static void put_user(struct buf *rows, const char *name)
 {
@@ -344,7 +341,8 @@ static void user_names(struct names *n)
 	for (size_t i = 0; i < hub.conf->n_users; i++)
 		add_name(n, hub.conf->users[i].name);
 	front_each_user(add_name, n);
-	list_each(l, &hub.pools) add_name(n, list_entry(l, struct pool, link)->user);
+	list_each (l, &hub.pools)
+		add_name(n, list_entry(l, struct pool, link)->user);
 	qsort(n->name, n->count, sizeof *n->name, by_name);
 	for (size_t i = 0; i < n->count; i++)
 		if (kept == 0 || strcmp(n->name[i], n->name[kept - 1]) != 0)
@@ -363,7 +361,8 @@ void show_users(struct request *q)
 	finish(q);
 }
 
-/* --- LISTS, MEM ---------------------------------------------------------------------------------- */
+/* --- LISTS, MEM ----------------------------------------------------------------------------------
+ */
 
 /* What a relay holds, for both. */
 struct holdings {
@@ -422,7 +421,8 @@ static void lists_done(struct collection *c)
 	struct list *l;
 	int pools = 1;
 
-	list_each(l, &hub.pools) pools++;
+	list_each (l, &hub.pools)
+		pools++;
 	user_names(&users);
 	put_item(q, "databases", (int64_t)hub.conf->n_databases + 1);
 	put_item(q, "users", (int64_t)users.count);
@@ -447,7 +447,8 @@ void show_lists(struct request *q)
 	hub_collect(gather_holdings, lists_done, q);
 }
 
-static void put_mem(struct request *q, const char *name, uint64_t size, uint64_t used, uint64_t spare)
+static void put_mem(struct request *q, const char *name, uint64_t size, uint64_t used,
+	uint64_t spare)
 {
 	struct row r = row_begin(&q->answer.rows);
 

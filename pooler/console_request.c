@@ -109,14 +109,14 @@ static const struct console_row *find(const struct words *w, int *first)
 	if (is_show(w))
 		return w->n > 1 ? row_find(console_shows, w->word[1]) : NULL;
 	return w->kind[0] == WORD_BARE || w->kind[0] == WORD_QUOTED
-		? row_find(console_commands, w->word[0])
-		: NULL;
+		       ? row_find(console_commands, w->word[0])
+		       : NULL;
 }
 
 static const char *columns_of(const struct console_row *row)
 {
 	return row->old_columns && hub.conf && hub.conf->p.console_old_columns ? row->old_columns
-										: row->columns;
+									       : row->columns;
 }
 
 const char *request_columns(const struct words *w)
@@ -195,8 +195,7 @@ void request_notice(struct request *q, const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_vprintf(&text, fmt, ap);
 	va_end(ap);
-	wire_put_error(
-		&q->answer.notices, 'N', "NOTICE", "00000", buf_cstr(&text), NULL, NULL);
+	wire_put_error(&q->answer.notices, 'N', "NOTICE", "00000", buf_cstr(&text), NULL, NULL);
 	buf_free(&text);
 }
 
@@ -260,7 +259,8 @@ static void not_understood(struct request *q)
 	char hint[200];
 
 	if (w->error) {
-		request_fail(q, NULL, "SHOW HELP lists the commands.", "invalid command: %s", w->error);
+		request_fail(q, NULL, "SHOW HELP lists the commands.", "invalid command: %s",
+			w->error);
 		return;
 	}
 	if (show && w->n > 1)
@@ -302,7 +302,8 @@ static bool run_ignored_set(struct request *q)
 		return false;
 	if (!words_is(w, i, "transaction") && !words_is(w, i, "characteristics") &&
 		!words_is(w, i, "names") &&
-		!(words_is(w, i, "time") && words_is(w, i + 1, "zone")) && !parameter_find(w->word[i]))
+		!(words_is(w, i, "time") && words_is(w, i + 1, "zone")) &&
+		!parameter_find(w->word[i]))
 		return false;
 	q->answer.tag = "SET";
 	request_notice(q, "SET ignored");
@@ -318,9 +319,9 @@ static bool arguments_fit(struct request *q)
 
 	if (n >= row->min_args && n <= row->max_args)
 		return true;
-	request_fail(q, NULL, NULL, "%s: write %s%s%s%s", n < row->min_args ? "something is missing"
-									    : "too many words",
-		show ? "SHOW " : "", row->name, row->args ? " " : "", row->args ? row->args : "");
+	request_fail(q, NULL, NULL, "%s: write %s%s%s%s",
+		n < row->min_args ? "something is missing" : "too many words", show ? "SHOW " : "",
+		row->name, row->args ? " " : "", row->args ? row->args : "");
 	return false;
 }
 
@@ -356,7 +357,8 @@ void request_run(struct request *q)
 	}
 	q->answer.columns = columns_of(q->row);
 	if (q->row->right == RIGHT_ADMIN && !q->session->login->admin) {
-		request_fail(q, NULL, "Only users in admin_users may do that.", "admin access needed");
+		request_fail(q, NULL, "Only users in admin_users may do that.",
+			"admin access needed");
 		request_done(q);
 	} else if (!arguments_fit(q)) {
 		request_done(q);

@@ -11,7 +11,6 @@
  */
 #include "console_inner.h"
 
-
 #define CONSOLE_SESSIONS_MAX 200
 
 struct list console_sessions;
@@ -222,8 +221,7 @@ static void on_cancel(uint32_t number, uint32_t secret)
 {
 	struct list *l;
 
-	list_each(l, &console_sessions)
-	{
+	list_each (l, &console_sessions) {
 		struct console *c = list_entry(l, struct console, link);
 
 		if (c->number != number || !mem_equal_ct(&c->secret, &secret, sizeof secret))

@@ -13,8 +13,7 @@ static int connections_of(const char *database)
 	struct list *l;
 	int n = 0;
 
-	list_each(l, &hub.pools)
-	{
+	list_each (l, &hub.pools) {
 		struct pool *p = list_entry(l, struct pool, link);
 
 		if (strcmp(p->database, database) == 0)
@@ -29,8 +28,7 @@ static void put_costs(const struct conf *old, const struct conf *fresh, struct b
 	struct list *l;
 	int n;
 
-	list_each(l, &hub.pools)
-	{
+	list_each (l, &hub.pools) {
 		const struct pool *p = list_entry(l, struct pool, link);
 		const struct conf_database *was = conf_database_find(old, p->database);
 		const struct conf_database *is = conf_database_find(fresh, p->database);
@@ -42,10 +40,14 @@ static void put_costs(const struct conf *old, const struct conf *fresh, struct b
 			continue;
 		n = connections_of(p->database);
 		if (was && !is)
-			buf_printf(out, "database %s: removed: %d clients and %d server connections are closed\n",
+			buf_printf(out,
+				"database %s: removed: %d clients and %d server connections are "
+				"closed\n",
 				p->database, hub_count_clients(p->database, NULL), n);
 		else if (was && is && !conf_database_same_target(was, is))
-			buf_printf(out, "database %s: %d server connections are replaced as they come free\n",
+			buf_printf(out,
+				"database %s: %d server connections are replaced as they come "
+				"free\n",
 				p->database, n);
 	}
 }
@@ -97,10 +99,11 @@ static void put_errors(struct request *q, const struct conf_report *r)
 	struct buf all = {0};
 
 	for (size_t i = 0; i < r->n_errors; i++)
-		buf_printf(&all, "%s%s:%d: %s", i ? "\n" : "", r->errors[i].file ? r->errors[i].file : "",
-			r->errors[i].line, r->errors[i].text);
-	request_fail(q, "F0000", "Nothing has changed.", "RELOAD failed: %zu errors in the settings",
-		r->n_errors);
+		buf_printf(&all, "%s%s:%d: %s", i ? "\n" : "",
+			r->errors[i].file ? r->errors[i].file : "", r->errors[i].line,
+			r->errors[i].text);
+	request_fail(q, "F0000", "Nothing has changed.",
+		"RELOAD failed: %zu errors in the settings", r->n_errors);
 	q->answer.detail = mem_strdup(buf_cstr(&all));
 	buf_free(&all);
 }
@@ -181,7 +184,8 @@ void run_set(struct request *q)
 			request_arg(q, i));
 	fresh = conf_set(hub.conf, key, buf_cstr(&value), &err);
 	if (!fresh || !console_ops.apply(fresh, &err)) {
-		request_fail(q, NULL, "SHOW CONFIG lists the settings; those not changeable need a restart.",
+		request_fail(q, NULL,
+			"SHOW CONFIG lists the settings; those not changeable need a restart.",
 			"SET failed: %s", buf_cstr(&err));
 		request_done(q);
 	} else {

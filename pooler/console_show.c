@@ -17,7 +17,8 @@ static void show_version(struct request *q)
 {
 	struct row r = row_begin(&q->answer.rows);
 
-	row_text(&r, "PgBouncer " CONSOLE_PGBOUNCER_VERSION " compatible: pgsluice " PGSLUICE_VERSION);
+	row_text(&r,
+		"PgBouncer " CONSOLE_PGBOUNCER_VERSION " compatible: pgsluice " PGSLUICE_VERSION);
 	row_end(&r);
 	finish(q);
 }
@@ -142,7 +143,8 @@ static void show_nothing(struct request *q)
 	finish(q);
 }
 
-/* --- the table --------------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------------------------
+ */
 
 #define SOCKET_COLUMNS                                                                             \
 	"type s, user s, database s, replication s, state s, addr s, port i, local_addr s, "       \
@@ -160,78 +162,121 @@ static void show_nothing(struct request *q)
 	"wait_us_p99 q, wait_us_max q, bytes_in q, bytes_out q, first_seen s, "                    \
 	"last_seen s"
 
-#define STATS_COLUMNS \
-	"database s, total_server_assignment_count N, total_xact_count N, " \
-	"total_query_count N, total_received N, total_sent N, total_xact_time N, " \
-	"total_query_time N, total_wait_time N, total_client_parse_count N, " \
-	"total_server_parse_count N, total_bind_count N, " \
-	"avg_server_assignment_count N, avg_xact_count N, avg_query_count N, " \
-	"avg_recv N, avg_sent N, avg_xact_time N, avg_query_time N, " \
-	"avg_wait_time N, avg_client_parse_count N, avg_server_parse_count N, " \
+#define STATS_COLUMNS                                                                              \
+	"database s, total_server_assignment_count N, total_xact_count N, "                        \
+	"total_query_count N, total_received N, total_sent N, total_xact_time N, "                 \
+	"total_query_time N, total_wait_time N, total_client_parse_count N, "                      \
+	"total_server_parse_count N, total_bind_count N, "                                         \
+	"avg_server_assignment_count N, avg_xact_count N, avg_query_count N, "                     \
+	"avg_recv N, avg_sent N, avg_xact_time N, avg_query_time N, "                              \
+	"avg_wait_time N, avg_client_parse_count N, avg_server_parse_count N, "                    \
 	"avg_bind_count N"
-#define DATABASE_COLUMNS \
-	"name s, host s, port i, database s, force_user s, pool_size i, " \
-	"min_pool_size i, reserve_pool_size i, server_lifetime i, pool_mode s, " \
-	"load_balance_hosts s, max_connections i, current_connections i, " \
+#define DATABASE_COLUMNS                                                                           \
+	"name s, host s, port i, database s, force_user s, pool_size i, "                          \
+	"min_pool_size i, reserve_pool_size i, server_lifetime i, pool_mode s, "                   \
+	"load_balance_hosts s, max_connections i, current_connections i, "                         \
 	"max_client_connections i, current_client_connections i, paused i, disabled i"
 
 const struct console_row console_shows[] = {
 	{.name = "help", .run = show_help, .help = "this list"},
-	{.name = "config", .run = show_config, .help = "settings",
+	{.name = "config",
+		.run = show_config,
+		.help = "settings",
 		.columns = "key s, value s, default s, changeable s"},
-	{.name = "settings", .run = show_settings, .help = "settings and where they come from",
+	{.name = "settings",
+		.run = show_settings,
+		.help = "settings and where they come from",
 		.columns = "key s, value s, source s, note s"},
-	{.name = "databases", .run = show_databases, .help = "databases as configured",
+	{.name = "databases",
+		.run = show_databases,
+		.help = "databases as configured",
 		.columns = DATABASE_COLUMNS,
 		.old_columns = DATABASE_COLUMNS ", reserve_pool i"},
-	{.name = "pools", .run = show_pools, .help = "clients and servers of each pool, counted",
+	{.name = "pools",
+		.run = show_pools,
+		.help = "clients and servers of each pool, counted",
 		.columns = "database s, user s, cl_active i, cl_waiting i, cl_active_cancel_req i, "
 			   "cl_waiting_cancel_req i, sv_active i, sv_active_cancel i, "
 			   "sv_being_canceled i, sv_idle i, sv_used i, sv_tested i, sv_login i, "
 			   "maxwait i, maxwait_us i, pool_mode s, load_balance_hosts s"},
 	{.name = "clients", .run = show_clients, .help = "every client", .columns = SOCKET_COLUMNS},
-	{.name = "servers", .run = show_servers, .help = "every server connection",
+	{.name = "servers",
+		.run = show_servers,
+		.help = "every server connection",
 		.columns = SOCKET_COLUMNS},
-	{.name = "users", .run = show_users, .help = "users and their limits",
+	{.name = "users",
+		.run = show_users,
+		.help = "users and their limits",
 		.columns = "name s, pool_size s, reserve_pool_size s, pool_mode s, "
 			   "max_user_connections i, current_connections i, "
 			   "max_user_client_connections i, current_client_connections i"},
 	{.name = "version", .run = show_version, .help = "what runs here", .columns = "version s"},
-	{.name = "peers", .run = show_peers, .help = "processes that share the port",
+	{.name = "peers",
+		.run = show_peers,
+		.help = "processes that share the port",
 		.columns = "peer_id i, host s, port i, pool_size i"},
-	{.name = "peer_pools", .run = show_peer_pools, .help = "cancels passed to them",
+	{.name = "peer_pools",
+		.run = show_peer_pools,
+		.help = "cancels passed to them",
 		.columns = "peer_id i, cl_active_cancel_req i, cl_waiting_cancel_req i, "
 			   "sv_active_cancel i, sv_login i"},
-	{.name = "fds", .run = show_fds, .right = RIGHT_ADMIN, .help = "descriptors",
+	{.name = "fds",
+		.run = show_fds,
+		.right = RIGHT_ADMIN,
+		.help = "descriptors",
 		.columns = "fd i, task s, user s, database s, addr s, port i, cancel q, link i, "
 			   "client_encoding s, std_strings s, datestyle s, timezone s, password s, "
 			   "scram_client_key b, scram_server_key b"},
-	{.name = "sockets", .run = show_sockets, .help = "every connection, with buffers",
+	{.name = "sockets",
+		.run = show_sockets,
+		.help = "every connection, with buffers",
 		.columns = DEBUG_COLUMNS},
-	{.name = "active_sockets", .run = show_active_sockets,
-		.help = "those with something in them", .columns = DEBUG_COLUMNS},
-	{.name = "lists", .run = show_lists, .help = "how many there are of what",
+	{.name = "active_sockets",
+		.run = show_active_sockets,
+		.help = "those with something in them",
+		.columns = DEBUG_COLUMNS},
+	{.name = "lists",
+		.run = show_lists,
+		.help = "how many there are of what",
 		.columns = "list s, items i"},
-	{.name = "mem", .run = show_mem, .help = "memory by kind",
+	{.name = "mem",
+		.run = show_mem,
+		.help = "memory by kind",
 		.columns = "name s, size i, used i, free i, memtotal i"},
-	{.name = "state", .run = show_state, .help = "active, paused or suspended",
+	{.name = "state",
+		.run = show_state,
+		.help = "active, paused or suspended",
 		.columns = "key s, value s"},
-	{.name = "dns_hosts", .run = show_nothing, .help = "always empty: libpq resolves names",
+	{.name = "dns_hosts",
+		.run = show_nothing,
+		.help = "always empty: libpq resolves names",
 		.columns = "hostname s, ttl q, addrs s"},
-	{.name = "dns_zones", .run = show_nothing, .help = "always empty: libpq resolves names",
+	{.name = "dns_zones",
+		.run = show_nothing,
+		.help = "always empty: libpq resolves names",
 		.columns = "zonename s, serial q, count i"},
-	{.name = "stats", .run = show_stats, .help = "totals and averages by database",
+	{.name = "stats",
+		.run = show_stats,
+		.help = "totals and averages by database",
 		.columns = STATS_COLUMNS,
 		.old_columns = STATS_COLUMNS ", total_requests N"},
-	{.name = "stats_totals", .run = show_stats_totals, .help = "totals by database",
-		.columns = "database s, server_assignment_count N, xact_count N, query_count N, "
-			   "bytes_received N, bytes_sent N, xact_time N, query_time N, wait_time N, "
-			   "client_parse_count N, server_parse_count N, bind_count N"},
-	{.name = "stats_averages", .run = show_stats_averages, .help = "averages by database",
-		.columns = "database s, server_assignment_count N, xact_count N, query_count N, "
-			   "bytes_received N, bytes_sent N, xact_time N, query_time N, wait_time N, "
-			   "avg_client_parse_count N, avg_server_parse_count N, avg_bind_count N"},
-	{.name = "totals", .run = show_totals, .help = "totals and averages of the process",
+	{.name = "stats_totals",
+		.run = show_stats_totals,
+		.help = "totals by database",
+		.columns =
+			"database s, server_assignment_count N, xact_count N, query_count N, "
+			"bytes_received N, bytes_sent N, xact_time N, query_time N, wait_time N, "
+			"client_parse_count N, server_parse_count N, bind_count N"},
+	{.name = "stats_averages",
+		.run = show_stats_averages,
+		.help = "averages by database",
+		.columns =
+			"database s, server_assignment_count N, xact_count N, query_count N, "
+			"bytes_received N, bytes_sent N, xact_time N, query_time N, wait_time N, "
+			"avg_client_parse_count N, avg_server_parse_count N, avg_bind_count N"},
+	{.name = "totals",
+		.run = show_totals,
+		.help = "totals and averages of the process",
 		.columns = "name s, value N"},
 	{.name = "queries",
 		.args = "[<n>]",
@@ -270,24 +315,38 @@ const struct console_row console_shows[] = {
 			   "server_us_mean q, server_us_p50 q, server_us_p95 q, server_us_p99 q, "
 			   "server_us_max q"},
 	/* ours */
-	{.name = "waits", .run = show_waits, .help = "who waits, why, and who has what it waits for",
+	{.name = "waits",
+		.run = show_waits,
+		.help = "who waits, why, and who has what it waits for",
 		.columns = "id q, database s, user s, addr s, application_name s, wait_us q, "
 			   "position i, reason s, statement s, holder_id q, holder_addr s, "
 			   "holder_application_name s, holder_server_pid i, holder_state s, "
 			   "holder_us q, holder_statement s"},
-	{.name = "sessions", .run = show_sessions, .help = "every client, as a session",
-		.columns = "id q, database s, user s, application_name s, addr s, worker i, "
-			   "pool_mode s, state s, state_us q, transaction_us q, connect_time T, "
-			   "server_pid i, pid q, pinned i, prepared_statements i, prepared_bytes q, "
-			   "buffered_bytes q, statement s"},
-	{.name = "pins", .run = show_pins, .help = "clients that keep a server connection, and why",
+	{.name = "sessions",
+		.run = show_sessions,
+		.help = "every client, as a session",
+		.columns =
+			"id q, database s, user s, application_name s, addr s, worker i, "
+			"pool_mode s, state s, state_us q, transaction_us q, connect_time T, "
+			"server_pid i, pid q, pinned i, prepared_statements i, prepared_bytes q, "
+			"buffered_bytes q, statement s"},
+	{.name = "pins",
+		.run = show_pins,
+		.help = "clients that keep a server connection, and why",
 		.columns = "id q, database s, user s, application_name s, addr s, server_pid i, "
 			   "pinned_us q, idle_us q, reason s"},
-	{.name = "workers", .run = show_workers, .help = "threads, and how busy they are",
+	{.name = "workers",
+		.run = show_workers,
+		.help = "threads, and how busy they are",
 		.columns = "name s, clients i, servers i, pools i, ticks q, lag_max_us q, "
 			   "lent_bytes q"},
-	{.name = "who", .args = "<backend pid> [AT 'time']", .min_args = 1, .max_args = 4,
-		.run = show_who, .help = "which client used that server process, and when",
-		.columns = "id q, database s, user s, application_name s, addr s, since s, until s"},
+	{.name = "who",
+		.args = "<backend pid> [AT 'time']",
+		.min_args = 1,
+		.max_args = 4,
+		.run = show_who,
+		.help = "which client used that server process, and when",
+		.columns =
+			"id q, database s, user s, application_name s, addr s, since s, until s"},
 	{0},
 };

@@ -158,7 +158,9 @@ static void put_client(struct buf *into, const struct client *c, unsigned want)
 		.user = c->lane->pool->user,
 		.database = c->lane->pool->database,
 		.replication = replication_name(c->replication),
-		.state = waits ? "waiting" : c->server ? "active" : "idle",
+		.state = waits	     ? "waiting"
+			 : c->server ? "active"
+				     : "idle",
 		.application = c->login ? c->login->application_name : application_of(c->params),
 		.fd = c->conn.fd,
 		.connected = c->connected,
@@ -188,9 +190,9 @@ static const char *server_state(const struct server *s, unsigned want)
 		return want & WANT_DEBUG ? "login" : "new";
 	if (s->slot.state == SLOT_IDLE)
 		return l->set.check_query[0] &&
-				l->relay->w.now - s->released >= l->set.server_check_delay
-			? "used"
-			: "idle";
+				       l->relay->w.now - s->released >= l->set.server_check_delay
+			       ? "used"
+			       : "idle";
 	return s->client ? "active" : s->cancels ? "being_canceled" : "tested";
 }
 
@@ -227,18 +229,19 @@ static void gather(struct relay *r, struct buf *into, void *arg)
 	const struct sockets *ask = arg;
 	struct list *i, *k;
 
-	list_each(i, &r->lanes)
-	{
+	list_each (i, &r->lanes) {
 		struct lane *l = list_entry(i, struct lane, link);
 		struct list *slots[] = {&l->shard.busy, &l->shard.idle, &l->shard.dialing};
 
 		if (ask->want & WANT_CLIENTS)
-			list_each(k, &l->clients)
+			list_each (k, &l->clients)
 				put_client(into, list_entry(k, struct client, all), ask->want);
 		for (size_t n = 0; n < ARRAY_LEN(slots) && ask->want & WANT_SERVERS; n++)
-			list_each(k, slots[n]) put_server(into,
-				CONTAINER_OF(list_entry(k, struct slot, link), struct server, slot),
-				ask->want);
+			list_each (k, slots[n])
+				put_server(into,
+					CONTAINER_OF(list_entry(k, struct slot, link),
+						struct server, slot),
+					ask->want);
 	}
 }
 
@@ -275,8 +278,9 @@ static void done(struct collection *c)
 	for (int i = 0; i < c->n; i++)
 		buf_put(&q->answer.rows, c->parts[i].data, c->parts[i].len);
 	if (ask->want & WANT_CLIENTS && !(ask->want & WANT_FDS))
-		list_each(l, &console_sessions)
-			put_console(&q->answer.rows, list_entry(l, struct console, link), ask->want);
+		list_each (l, &console_sessions)
+			put_console(&q->answer.rows, list_entry(l, struct console, link),
+				ask->want);
 	free(ask);
 	q->answer.tag = "SHOW";
 	request_done(q);

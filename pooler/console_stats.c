@@ -20,7 +20,8 @@ static ev_timer tick;
 static const struct field {
 	const char *total; /* TOTALS' word */
 	size_t offset;
-	char kind; /* of its average: 's' a second, 'x' 'q' 'w' per transaction, query, assignment */
+	char kind; /* of its average: 's' a second, 'x' 'q' 'w' per transaction, query, assignment
+		    */
 } fields[] = {
 	{"server_assignment_count", offsetof(struct stats, server_assignment_count), 's'},
 	{"xact_count", offsetof(struct stats, xact_count), 's'},
@@ -49,8 +50,7 @@ static void gather(const char *database, struct stats *out)
 	struct list *l;
 
 	memset(out, 0, sizeof *out);
-	list_each(l, &hub.pools)
-	{
+	list_each (l, &hub.pools) {
 		struct pool *p = list_entry(l, struct pool, link);
 
 		if (database && strcmp(p->database, database) != 0)
@@ -65,8 +65,7 @@ static struct past *past_of(const char *database)
 	struct list *l;
 	struct past *p;
 
-	list_each(l, &pasts)
-	{
+	list_each (l, &pasts) {
 		p = list_entry(l, struct past, link);
 		if (database == p->database ||
 			(database && p->database && strcmp(database, p->database) == 0))
@@ -109,7 +108,8 @@ static void log_stats(const struct past *all)
 		v[i] = average(&all->newer, &all->older, span, i);
 	log_line(LOG_PART_MAIN, LOG_LEVEL_INFO,
 		"stats: %llu xacts/s, %llu queries/s, %llu client parses/s, %llu server parses/s, "
-		"%llu binds/s, in %llu B/s, out %llu B/s, xact %llu us, query %llu us, wait %llu us",
+		"%llu binds/s, in %llu B/s, out %llu B/s, xact %llu us, query %llu us, wait %llu "
+		"us",
 		(unsigned long long)v[1], (unsigned long long)v[2], (unsigned long long)v[8],
 		(unsigned long long)v[9], (unsigned long long)v[10], (unsigned long long)v[3],
 		(unsigned long long)v[4], (unsigned long long)v[5], (unsigned long long)v[6],
@@ -131,8 +131,10 @@ static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 	(void)revents;
 	older_at = newer_at;
 	newer_at = clock_mono();
-	list_each(l, &hub.pools) past_of(list_entry(l, struct pool, link)->database);
-	list_each(l, &pasts) take(list_entry(l, struct past, link));
+	list_each (l, &hub.pools)
+		past_of(list_entry(l, struct pool, link)->database);
+	list_each (l, &pasts)
+		take(list_entry(l, struct past, link));
 	if (hub.conf->p.log_stats)
 		log_stats(past_of(NULL));
 }
@@ -198,11 +200,13 @@ static void put_databases(struct request *q, unsigned what)
 	size_t n = 1;
 	struct list *l;
 
-	list_each(l, &hub.pools) n++;
+	list_each (l, &hub.pools)
+		n++;
 	names = mem_alloc(n * sizeof *names);
 	n = 0;
 	names[n++] = "pgbouncer";
-	list_each(l, &hub.pools) names[n++] = list_entry(l, struct pool, link)->database;
+	list_each (l, &hub.pools)
+		names[n++] = list_entry(l, struct pool, link)->database;
 	qsort(names, n, sizeof *names, by_name);
 	for (size_t i = 0; i < n; i++)
 		if (i == 0 || strcmp(names[i], names[i - 1]) != 0)
@@ -238,7 +242,8 @@ void show_totals(struct request *q)
 		for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
 			struct row r = row_begin(&q->answer.rows);
 
-			snprintf(name, sizeof name, "%s_%s", avg ? "avg" : "total", fields[i].total);
+			snprintf(name, sizeof name, "%s_%s", avg ? "avg" : "total",
+				fields[i].total);
 			row_text(&r, name);
 			row_uint(&r, avg ? average(&now, &past_of(NULL)->older, span, i)
 					 : field_get(&now, i));

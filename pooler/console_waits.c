@@ -57,7 +57,7 @@ void console_put_peer(struct row *r, const struct client *c)
 
 static const char *application_of(const struct client *c)
 {
-	const char *name = c->login ? c->login->application_name
+	const char *name = c->login    ? c->login->application_name
 			   : c->params ? params_value(c->params, "application_name")
 				       : NULL;
 
@@ -146,8 +146,7 @@ static const struct server *oldest_lease(const struct lane *l)
 	const struct server *best = NULL;
 	struct list *i;
 
-	list_each(i, &l->shard.busy)
-	{
+	list_each (i, &l->shard.busy) {
 		const struct server *s =
 			CONTAINER_OF(list_entry(i, struct slot, link), struct server, slot);
 
@@ -163,9 +162,9 @@ static const char *doing(const struct server *s)
 		return "being set up";
 	if (s->ledger.len)
 		return "active";
-	return s->ledger.status == 'I' ? s->client->pinned ? "idle, pinned" : "idle"
-		: s->ledger.status == 'E' ? "idle in failed transaction"
-					  : "idle in transaction";
+	return s->ledger.status == 'I'	 ? s->client->pinned ? "idle, pinned" : "idle"
+	       : s->ledger.status == 'E' ? "idle in failed transaction"
+					 : "idle in transaction";
 }
 
 static void put_holder(struct row *r, const struct lane *l, const struct server *s, bool texts)
@@ -215,8 +214,7 @@ static void gather_waits(struct relay *r, struct buf *into, void *arg)
 	const struct ask *a = arg;
 	struct list *i, *k;
 
-	list_each(i, &r->lanes)
-	{
+	list_each (i, &r->lanes) {
 		struct lane *l = list_entry(i, struct lane, link);
 		struct list *queues[] = {&l->shard.waiting, &l->logins};
 		const struct server *holder = NULL;
@@ -225,9 +223,11 @@ static void gather_waits(struct relay *r, struct buf *into, void *arg)
 		if (l->shard.n_waiting || l->shard.n_greeters)
 			holder = oldest_lease(l);
 		for (size_t n = 0; n < ARRAY_LEN(queues); n++)
-			list_each(k, queues[n]) put_waiter(into, l,
-				CONTAINER_OF(list_entry(k, struct waiter, link), struct client, waiter),
-				position++, holder, a->texts);
+			list_each (k, queues[n])
+				put_waiter(into, l,
+					CONTAINER_OF(list_entry(k, struct waiter, link),
+						struct client, waiter),
+					position++, holder, a->texts);
 	}
 }
 
@@ -289,8 +289,9 @@ static void gather_sessions(struct relay *r, struct buf *into, void *arg)
 	const struct ask *a = arg;
 	struct list *i, *k;
 
-	list_each(i, &r->lanes) list_each(k, &list_entry(i, struct lane, link)->clients)
-		put_session(into, list_entry(k, struct client, all), a->texts);
+	list_each (i, &r->lanes)
+		list_each (k, &list_entry(i, struct lane, link)->clients)
+			put_session(into, list_entry(k, struct client, all), a->texts);
 }
 
 void show_sessions(struct request *q)
@@ -298,7 +299,8 @@ void show_sessions(struct request *q)
 	ask_all(q, gather_sessions);
 }
 
-/* --- PINS ---------------------------------------------------------------------------------------- */
+/* --- PINS ----------------------------------------------------------------------------------------
+ */
 
 static void put_pin_reasons(struct row *r, unsigned effects)
 {
@@ -328,25 +330,25 @@ static void gather_pins(struct relay *r, struct buf *into, void *arg)
 	struct list *i, *k;
 
 	(void)arg;
-	list_each(i, &r->lanes) list_each(k, &list_entry(i, struct lane, link)->clients)
-	{
-		const struct client *c = list_entry(k, struct client, all);
-		struct row row;
+	list_each (i, &r->lanes)
+		list_each (k, &list_entry(i, struct lane, link)->clients) {
+			const struct client *c = list_entry(k, struct client, all);
+			struct row row;
 
-		if (!c->pinned || !c->server)
-			continue;
-		row = row_begin(into);
-		row_uint(&row, c->id);
-		row_text(&row, c->lane->pool->database);
-		row_text(&row, c->lane->pool->user);
-		row_text(&row, application_of(c));
-		console_put_peer(&row, c);
-		row_uint(&row, c->server->pid);
-		row_uint(&row, r->w.now - c->server->pinned_since);
-		row_uint(&row, !c->server->ledger.len ? r->w.now - c->since : 0);
-		put_pin_reasons(&row, c->server->session_state);
-		row_end(&row);
-	}
+			if (!c->pinned || !c->server)
+				continue;
+			row = row_begin(into);
+			row_uint(&row, c->id);
+			row_text(&row, c->lane->pool->database);
+			row_text(&row, c->lane->pool->user);
+			row_text(&row, application_of(c));
+			console_put_peer(&row, c);
+			row_uint(&row, c->server->pid);
+			row_uint(&row, r->w.now - c->server->pinned_since);
+			row_uint(&row, !c->server->ledger.len ? r->w.now - c->since : 0);
+			put_pin_reasons(&row, c->server->session_state);
+			row_end(&row);
+		}
 }
 
 void show_pins(struct request *q)
@@ -378,7 +380,8 @@ static void gather_worker(struct relay *r, struct buf *into, void *arg)
 	int lanes = 0;
 
 	(void)arg;
-	list_each(l, &r->lanes) lanes++;
+	list_each (l, &r->lanes)
+		lanes++;
 	snprintf(name, sizeof name, "relay-%d", r->w.index);
 	put_worker(into, name, &r->w, r->n_clients, r->n_servers, lanes, r->chunks.lent);
 }

@@ -49,21 +49,21 @@ static void gather_now(struct relay *r, struct buf *into, const struct who *w)
 {
 	struct list *i, *k;
 
-	list_each(i, &r->lanes) list_each(k, &list_entry(i, struct lane, link)->shard.busy)
-	{
-		const struct server *s =
-			CONTAINER_OF(list_entry(k, struct slot, link), struct server, slot);
-		struct found f = {.now = true};
+	list_each (i, &r->lanes)
+		list_each (k, &list_entry(i, struct lane, link)->shard.busy) {
+			const struct server *s =
+				CONTAINER_OF(list_entry(k, struct slot, link), struct server, slot);
+			struct found f = {.now = true};
 
-		if (s->pid != w->pid || !s->client)
-			continue;
-		f.note.from = r->w.wall - (r->w.now - s->lent);
-		f.note.client = s->client->id;
-		f.note.pool = s->lane->pool;
-		f.note.pid = s->pid;
-		if (!w->at || w->at >= f.note.from)
-			put(r, into, &f);
-	}
+			if (s->pid != w->pid || !s->client)
+				continue;
+			f.note.from = r->w.wall - (r->w.now - s->lent);
+			f.note.client = s->client->id;
+			f.note.pool = s->lane->pool;
+			f.note.pid = s->pid;
+			if (!w->at || w->at >= f.note.from)
+				put(r, into, &f);
+		}
 }
 
 static void gather(struct relay *r, struct buf *into, void *arg)
@@ -134,8 +134,9 @@ static void done(struct collection *c)
 		row_end(&r);
 	}
 	if (!n)
-		request_notice(q, "nothing is known of server process %u%s; the log has the "
-				  "addresses of clients (C-ID), the query log every statement's server_pid",
+		request_notice(q,
+			"nothing is known of server process %u%s; the log has the "
+			"addresses of clients (C-ID), the query log every statement's server_pid",
 			w->pid, w->at ? " at that time" : "");
 	buf_free(&all);
 	free(w);
@@ -195,11 +196,15 @@ void show_who(struct request *q)
 	if (*request_arg(q, 1)) {
 		snprintf(moment, sizeof moment, "%s%s%s", request_arg(q, 2),
 			*request_arg(q, 3) ? " " : "", request_arg(q, 3));
-		at = strcasecmp(request_arg(q, 1), "at") == 0 ? who_moment(moment, clock_wall()) : 0;
+		at = strcasecmp(request_arg(q, 1), "at") == 0 ? who_moment(moment, clock_wall())
+							      : 0;
 	}
 	if (*end || !pid || pid > UINT32_MAX || (*request_arg(q, 1) && !at)) {
-		request_fail(q, NULL, "SERVERS and pg_stat_activity have the pids; times are UTC unless they say otherwise.",
-			"write SHOW WHO <backend pid> or SHOW WHO <backend pid> AT '2026-11-21 09:15:00'");
+		request_fail(q, NULL,
+			"SERVERS and pg_stat_activity have the pids; times are UTC unless they say "
+			"otherwise.",
+			"write SHOW WHO <backend pid> or SHOW WHO <backend pid> AT '2026-11-21 "
+			"09:15:00'");
 		request_done(q);
 		return;
 	}

@@ -43,11 +43,14 @@ static void usage(FILE *to)
 		"pgsluice %s: a PostgreSQL connection pooler that knows who sent what\n"
 		"\n"
 		"usage: pgsluice [OPTION…] FILE        run with the settings in FILE\n"
-		"       pgsluice --check FILE          validate the settings, say all errors, start nothing\n"
-		"       pgsluice --print-sample        print a settings file with every setting explained\n"
+		"       pgsluice --check FILE          validate the settings, say all errors, "
+		"start nothing\n"
+		"       pgsluice --print-sample        print a settings file with every setting "
+		"explained\n"
 		"\n"
 		"  -d, --daemon       go to the background (needs logfile or syslog, and pidfile)\n"
-		"  -R, --reboot       take over from a running pgsluice: not needed; see so_reuseport\n"
+		"  -R, --reboot       take over from a running pgsluice: not needed; see "
+		"so_reuseport\n"
 		"  -v, --verbose      say more; twice, say everything\n"
 		"  -q, --quiet        say nothing on standard error once it runs\n"
 		"  -u, --user NAME    become this user after binding the sockets\n"
@@ -67,7 +70,8 @@ static void usage(FILE *to)
 		"  max_open = 20\n"
 		"\n"
 		"Then: psql -p 6432 shop;  the console: psql -p 6432 pgbouncer -c 'SHOW HELP'.\n"
-		"Signals: HUP reload, TERM wait for clients, INT wait for transactions, QUIT now.\n",
+		"Signals: HUP reload, TERM wait for clients, INT wait for transactions, QUIT "
+		"now.\n",
 		PGSLUICE_VERSION);
 }
 
@@ -141,7 +145,8 @@ static int parse(int argc, char **argv, struct command_line *a)
 		}
 	}
 	if (optind + 1 != argc) {
-		fprintf(stderr, optind == argc
+		fprintf(stderr,
+			optind == argc
 				? "pgsluice: name the settings file. Try 'pgsluice --help'.\n"
 				: "pgsluice: one settings file, please. Try 'pgsluice --help'.\n");
 		return 2;
@@ -159,7 +164,8 @@ static bool setup_log(const struct conf *conf)
 	o.to_stderr = !daemon_state.args.daemon && !daemon_state.args.quiet;
 	for (int i = 0; i < LOG_PART_COUNT && daemon_state.args.verbose; i++)
 		if (o.level[i] < LOG_LEVEL_DEBUG)
-			o.level[i] = daemon_state.args.verbose > 1 ? LOG_LEVEL_NOISE : LOG_LEVEL_DEBUG;
+			o.level[i] =
+				daemon_state.args.verbose > 1 ? LOG_LEVEL_NOISE : LOG_LEVEL_DEBUG;
 	return log_setup(&o);
 }
 
@@ -172,7 +178,8 @@ static void become_user(const char *name)
 	if (!name || !name[0]) {
 		if (geteuid() == 0)
 			log_line(LOG_PART_MAIN, LOG_LEVEL_WARNING,
-				"running as root: set user= in [pooler] or give --user to run with less power");
+				"running as root: set user= in [pooler] or give --user to run with "
+				"less power");
 		return;
 	}
 	pw = getpwnam(name);
@@ -199,8 +206,9 @@ static void check_pidfile(const char *path)
 	pid = fgets(old, sizeof old, f) ? strtol(old, NULL, 10) : 0;
 	fclose(f);
 	if (pid > 0 && pid != getpid() && (kill((pid_t)pid, 0) == 0 || errno == EPERM))
-		log_die(LOG_PART_MAIN, "pidfile %s names the running process %ld: is pgsluice running?",
-			path, pid);
+		log_die(LOG_PART_MAIN,
+			"pidfile %s names the running process %ld: is pgsluice running?", path,
+			pid);
 }
 
 static void write_pidfile(const char *path)
@@ -300,7 +308,8 @@ void main_shutdown(int how)
 		service_stopping();
 		front_pause();
 		if (limit && how < 3) {
-			ev_timer_init(&daemon_state.deadline, on_deadline, (double)limit / USEC_SEC, 0.);
+			ev_timer_init(&daemon_state.deadline, on_deadline, (double)limit / USEC_SEC,
+				0.);
 			ev_timer_start(hub.front.loop, &daemon_state.deadline);
 		}
 	}
@@ -316,7 +325,8 @@ void main_shutdown(int how)
 	hub_stop(how);
 }
 
-/* --- the query log ----------------------------------------------------------------------------- */
+/* --- the query log -----------------------------------------------------------------------------
+ */
 
 static void setup_qlog(const struct conf *conf)
 {
@@ -331,10 +341,12 @@ static void setup_qlog(const struct conf *conf)
 	if (!hub.qlog) {
 		hub.qlog = qlog_new(&o);
 		if (!hub.qlog)
-			log_die(LOG_PART_OBS, "cannot open query_log %s: %s", o.file, strerror(errno));
+			log_die(LOG_PART_OBS, "cannot open query_log %s: %s", o.file,
+				strerror(errno));
 	} else if (!qlog_reload(hub.qlog, &o)) {
 		log_line(LOG_PART_OBS, LOG_LEVEL_ERROR,
-			"cannot open query_log %s: %s; the old one goes on", o.file, strerror(errno));
+			"cannot open query_log %s: %s; the old one goes on", o.file,
+			strerror(errno));
 	}
 }
 
@@ -371,16 +383,18 @@ bool main_apply(const struct conf *fresh, struct buf *err)
 	if (!front_reload(fresh, err)) {
 		log_line(LOG_PART_MAIN, LOG_LEVEL_ERROR, "reload: %s", buf_cstr(err));
 		if (!front_reload(hub.conf, err))
-			log_line(LOG_PART_MAIN, LOG_LEVEL_ERROR, "reload: and the old files cannot be read again");
+			log_line(LOG_PART_MAIN, LOG_LEVEL_ERROR,
+				"reload: and the old files cannot be read again");
 		return false;
 	}
 	if (!setup_log(fresh))
-		log_line(LOG_PART_MAIN, LOG_LEVEL_ERROR, "cannot open logfile %s: %s", fresh->p.logfile,
-			strerror(errno));
+		log_line(LOG_PART_MAIN, LOG_LEVEL_ERROR, "cannot open logfile %s: %s",
+			fresh->p.logfile, strerror(errno));
 	setup_qlog(fresh);
 	observe_reload(fresh);
 	n = conf_diff(hub.conf, fresh, &changes);
-	for (char *line = changes.data, *end; n && line < changes.data + changes.len; line = end + 1) {
+	for (char *line = changes.data, *end; n && line < changes.data + changes.len;
+		line = end + 1) {
 		end = memchr(line, '\n', (size_t)(changes.data + changes.len - line));
 		if (!end)
 			break;
@@ -443,7 +457,8 @@ static void watch_signals(struct ev_loop *loop)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* --- main ------------------------------------------------------------------------------------------ */
+/* --- main
+ * ------------------------------------------------------------------------------------------ */
 
 static bool admit(void)
 {
@@ -545,11 +560,13 @@ int main(int argc, char **argv)
 		return status;
 	}
 	if (daemon_state.args.daemon && !conf->p.logfile[0] && !conf->p.syslog)
-		log_die(LOG_PART_MAIN, "--daemon needs logfile or syslog: nobody would see the log");
+		log_die(LOG_PART_MAIN,
+			"--daemon needs logfile or syslog: nobody would see the log");
 	if (daemon_state.args.daemon && !conf->p.pidfile[0])
 		log_die(LOG_PART_MAIN, "--daemon needs pidfile");
 	if (!setup_log(conf))
-		log_die(LOG_PART_MAIN, "cannot open logfile %s: %s", conf->p.logfile, strerror(errno));
+		log_die(LOG_PART_MAIN, "cannot open logfile %s: %s", conf->p.logfile,
+			strerror(errno));
 	conf_report_log(&report);
 	conf_report_release(&report);
 	check_pidfile(conf->p.pidfile);

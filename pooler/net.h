@@ -147,8 +147,8 @@ struct net_listeners {
 
 /* Opens everything the options name, or nothing: on failure false and *err says why.
  * Names are resolved here, blocking: call it before the service runs. */
-bool net_listen_open(
-	struct net_listeners *l, const struct net_listen_options *o, struct buf *err) MUSTCHECK;
+bool net_listen_open(struct net_listeners *l, const struct net_listen_options *o,
+	struct buf *err) MUSTCHECK;
 /* Closes; `unlink_paths` also removes the unix sockets' files. */
 void net_listen_close(struct net_listeners *l, bool unlink_paths);
 /* The next connection, non-blocking and close-on-exec, or -1 with errno (EAGAIN: none). */

@@ -19,8 +19,8 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-static void listeners_add(
-	struct net_listeners *l, int fd, const struct net_addr *local, char *name, char *path)
+static void listeners_add(struct net_listeners *l, int fd, const struct net_addr *local, char *name,
+	char *path)
 {
 	l->items = mem_realloc(l->items, (l->count + 1) * sizeof *l->items);
 	l->items[l->count++] =
@@ -44,7 +44,8 @@ static bool listen_all(struct net_listeners *l, const struct net_listen_options 
 {
 	for (size_t i = 0; i < l->count; i++)
 		if (listen(l->items[i].fd, o->backlog > 0 ? o->backlog : 128) < 0) {
-			buf_printf(err, "cannot listen on %s: %s", l->items[i].name, strerror(errno));
+			buf_printf(err, "cannot listen on %s: %s", l->items[i].name,
+				strerror(errno));
 			return false;
 		}
 	return true;
@@ -116,8 +117,8 @@ static bool listen_tcp(struct net_listeners *l, const char *host,
 	return ok;
 }
 
-static bool listen_tcp_list(
-	struct net_listeners *l, const struct net_listen_options *o, struct buf *err)
+static bool listen_tcp_list(struct net_listeners *l, const struct net_listen_options *o,
+	struct buf *err)
 {
 	char *list = mem_strdup(o->addresses), *rest = list, *host;
 	bool ok = true;
@@ -165,8 +166,8 @@ static bool unix_permit(const char *path, const struct net_listen_options *o, st
 	return true;
 }
 
-static bool listen_unix(
-	struct net_listeners *l, const struct net_listen_options *o, struct buf *err)
+static bool listen_unix(struct net_listeners *l, const struct net_listen_options *o,
+	struct buf *err)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	bool abstract = o->unix_dir[0] == '@';
@@ -215,8 +216,8 @@ fail:
 }
 
 /* Sockets of systemd: > 0 how many were taken, 0 none, -1 an error. */
-static int listen_inherited(
-	struct net_listeners *l, const struct net_listen_options *o, struct buf *err)
+static int listen_inherited(struct net_listeners *l, const struct net_listen_options *o,
+	struct buf *err)
 {
 	int n = sd_listen_fds(1);
 
@@ -237,8 +238,8 @@ static int listen_inherited(
 		}
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 		net_addr_set(&local, (struct sockaddr *)&ss, -1, o->port);
-		listeners_add(
-			l, fd, &local, mem_strdup(net_addr_text(&local, text, sizeof text)), NULL);
+		listeners_add(l, fd, &local, mem_strdup(net_addr_text(&local, text, sizeof text)),
+			NULL);
 	}
 	return n;
 }

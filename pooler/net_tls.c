@@ -79,8 +79,8 @@ static bool set_ciphers(SSL_CTX *ctx, const struct net_tls_options *o, struct bu
 	ok = SSL_CTX_set_cipher_list(ctx, full) == 1;
 	free(full);
 	if (!ok) {
-		buf_printf(
-			err, "client_tls_ciphers: OpenSSL knows no cipher in \"%s\"", o->ciphers);
+		buf_printf(err, "client_tls_ciphers: OpenSSL knows no cipher in \"%s\"",
+			o->ciphers);
 		return false;
 	}
 	if (tls13 && *tls13 && SSL_CTX_set_ciphersuites(ctx, tls13) != 1) {
@@ -109,8 +109,8 @@ static bool set_dh(SSL_CTX *ctx, const char *params, struct buf *err)
 	BIO_free(file);
 	if (!key || SSL_CTX_set0_tmp_dh_pkey(ctx, key) != 1) {
 		EVP_PKEY_free(key);
-		buf_printf(
-			err, "client_tls_dheparams: cannot use \"%s\": %s", params, ssl_reason());
+		buf_printf(err, "client_tls_dheparams: cannot use \"%s\": %s", params,
+			ssl_reason());
 		return false;
 	}
 	return true;
@@ -170,8 +170,8 @@ static bool load_ca(SSL_CTX *ctx, const struct net_tls_options *o, struct buf *e
 	names = SSL_load_client_CA_file(o->ca_file);
 	if (!names || SSL_CTX_load_verify_locations(ctx, o->ca_file, NULL) != 1) {
 		sk_X509_NAME_pop_free(names, X509_NAME_free);
-		buf_printf(
-			err, "client_tls_ca_file: cannot use \"%s\": %s", o->ca_file, ssl_reason());
+		buf_printf(err, "client_tls_ca_file: cannot use \"%s\": %s", o->ca_file,
+			ssl_reason());
 		return false;
 	}
 	SSL_CTX_set_client_CA_list(ctx, names);
@@ -183,8 +183,8 @@ static bool load_ca(SSL_CTX *ctx, const struct net_tls_options *o, struct buf *e
 		}
 		X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
 	}
-	SSL_CTX_set_verify(
-		ctx, SSL_VERIFY_PEER | (must ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | (must ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+		NULL);
 	return true;
 }
 
@@ -329,8 +329,8 @@ char *net_tls_peer_cn(const struct conn *c)
 	while (subject && (at = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0)
 		last = at;
 	if (last >= 0) {
-		len = ASN1_STRING_to_UTF8(
-			&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, last)));
+		len = ASN1_STRING_to_UTF8(&text,
+			X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, last)));
 		/* A NUL inside would let "admin\0.evil.example" pass for "admin". */
 		if (len > 0 && strlen((char *)text) == (size_t)len)
 			cn = mem_strdup((char *)text);

@@ -74,8 +74,8 @@ static enum MHD_Result answer(struct MHD_Connection *c, unsigned status, const c
 
 static enum MHD_Result say(struct MHD_Connection *c, unsigned status, const char *text)
 {
-	return answer(
-		c, status, "text/plain; charset=utf-8", text, strlen(text), MHD_RESPMEM_MUST_COPY);
+	return answer(c, status, "text/plain; charset=utf-8", text, strlen(text),
+		MHD_RESPMEM_MUST_COPY);
 }
 
 static void collect(struct obs_http *h, struct obs_snapshot *s)

@@ -68,8 +68,8 @@ struct obs_snapshot {
 };
 
 /* The row of a pool, new and zeroed when it has none yet.  Valid until the next call. */
-struct obs_pool_row *obs_snapshot_pool(
-	struct obs_snapshot *s, const char *database, const char *user);
+struct obs_pool_row *obs_snapshot_pool(struct obs_snapshot *s, const char *database,
+	const char *user);
 struct obs_worker_row *obs_snapshot_workers(struct obs_snapshot *s, size_t n);
 void obs_snapshot_release(struct obs_snapshot *s);
 

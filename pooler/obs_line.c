@@ -210,8 +210,8 @@ static void session_prepare(struct line *l, struct qlog_session *s)
 	put_key_text(b, "remote_host", s->remote_host, strlen(s->remote_host));
 	if (s->remote_port)
 		put_key_u64(b, "remote_port", (uint64_t)s->remote_port);
-	buf_printf(
-		b, ",\"session_id\":\"%llx.%x\",\"line_num\":", (unsigned long long)start, s->pid);
+	buf_printf(b, ",\"session_id\":\"%llx.%x\",\"line_num\":", (unsigned long long)start,
+		s->pid);
 	s->head = keep(b, &s->head_len);
 
 	localtime_r(&start, &tm);
@@ -221,8 +221,8 @@ static void session_prepare(struct line *l, struct qlog_session *s)
 	s->mid = keep(b, &s->mid_len);
 
 	if (s->application_name[0])
-		put_key_text(
-			b, "application_name", s->application_name, strlen(s->application_name));
+		put_key_text(b, "application_name", s->application_name,
+			strlen(s->application_name));
 	put_lit(b, ",\"backend_type\":\"client backend\",\"query_id\":");
 	s->tail = keep(b, &s->tail_len);
 }
@@ -281,8 +281,8 @@ static const char *error_field(const char *e, size_t len, char code, size_t *n)
 	return NULL;
 }
 
-static void put_error_text(
-	struct line *l, struct buf *out, const struct qlog_statement *s, char code, const char *key)
+static void put_error_text(struct line *l, struct buf *out, const struct qlog_statement *s,
+	char code, const char *key)
 {
 	size_t n;
 	const char *v = error_field(s->error, s->error_len, code, &n);
@@ -296,8 +296,8 @@ static void put_error_text(
 	put_lit(out, "\"");
 }
 
-static void put_error_number(
-	struct buf *out, const struct qlog_statement *s, char code, const char *key)
+static void put_error_number(struct buf *out, const struct qlog_statement *s, char code,
+	const char *key)
 {
 	size_t n;
 	const char *v = error_field(s->error, s->error_len, code, &n);

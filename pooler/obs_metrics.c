@@ -36,8 +36,8 @@ static void put_help(struct buf *out, const char *help)
 }
 
 /* The head of a family: name without prefix and _total. */
-static void family(
-	struct metrics *m, const char *name, const char *unit, enum family type, const char *help)
+static void family(struct metrics *m, const char *name, const char *unit, enum family type,
+	const char *help)
 {
 	static const char *const word[] = {"counter", "gauge", "histogram", "info"};
 	const char *u = unit[0] ? "_" : "", *end = "";
@@ -181,8 +181,8 @@ static void put_pool_gauges(struct metrics *m, const struct obs_pool_row *pool, 
 	}
 }
 
-static void put_histogram(
-	struct metrics *m, const char *name, const struct obs_pool_row *p, const struct hist *h)
+static void put_histogram(struct metrics *m, const char *name, const struct obs_pool_row *p,
+	const struct hist *h)
 {
 	uint64_t all = hist_count_below(h, UINT64_MAX);
 	char edge[32];
@@ -278,16 +278,16 @@ static void put_process(struct metrics *m, const struct obs_snapshot *s)
 		p->clients_login);
 	put_single(m, "max_client_conn", "", GAUGE, "Client connections that there may be",
 		p->max_client_conn);
-	put_single(
-		m, "login_failures", "", COUNTER, "Clients that did not get in", p->login_failures);
+	put_single(m, "login_failures", "", COUNTER, "Clients that did not get in",
+		p->login_failures);
 	put_single(m, "auth_failures", "", COUNTER, "Clients that did not prove who they are",
 		p->auth_failures);
-	put_single(
-		m, "tls_handshakes", "", COUNTER, "TLS handshakes with clients", p->tls_handshakes);
+	put_single(m, "tls_handshakes", "", COUNTER, "TLS handshakes with clients",
+		p->tls_handshakes);
 	put_single(m, "tls_failures", "", COUNTER, "TLS handshakes that failed", p->tls_failures);
 	put_single(m, "query_log_lines", "", COUNTER, "Lines of the query log", p->qlog.lines);
-	put_single(
-		m, "query_log_written", "bytes", COUNTER, "Bytes of the query log", p->qlog.bytes);
+	put_single(m, "query_log_written", "bytes", COUNTER, "Bytes of the query log",
+		p->qlog.bytes);
 	put_single(m, "query_log_dropped", "", COUNTER, "Statements that the query log lost",
 		p->qlog.dropped);
 	put_single(m, "query_log_write_errors", "", COUNTER, "Writes of the query log that failed",
@@ -298,12 +298,12 @@ static void put_process(struct metrics *m, const struct obs_snapshot *s)
 		put_seconds(m, (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * USEC_SEC +
 				       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec));
 	}
-	put_single(
-		m, "resident_memory", "bytes", GAUGE, "Memory that is resident", resident_bytes());
+	put_single(m, "resident_memory", "bytes", GAUGE, "Memory that is resident",
+		resident_bytes());
 	put_single(m, "open_fds", "", GAUGE, "Open descriptors", open_descriptors());
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-		put_single(
-			m, "max_fds", "", GAUGE, "Descriptors that there may be", limit.rlim_cur);
+		put_single(m, "max_fds", "", GAUGE, "Descriptors that there may be",
+			limit.rlim_cur);
 }
 
 /* --- all -------------------------------------------------------------------- */
@@ -318,8 +318,8 @@ static int by_traffic(const void *a, const void *b)
 }
 
 /* Beyond POOLS_MAX pools, the quieter ones become one row; shallow copies, but `other`. */
-static size_t bound(
-	const struct obs_snapshot *s, struct obs_pool_row *pool, struct obs_pool_row *other)
+static size_t bound(const struct obs_snapshot *s, struct obs_pool_row *pool,
+	struct obs_pool_row *other)
 {
 	static char name[] = "other";
 

@@ -69,8 +69,8 @@ static void put_hash(struct buf *out, const void *value, size_t len)
 	buf_printf(out, "'#%016llx'", (unsigned long long)hash_keyed(value, len));
 }
 
-static void put_value(
-	struct line *l, struct buf *out, uint32_t oid, bool binary, const char *v, size_t len)
+static void put_value(struct line *l, struct buf *out, uint32_t oid, bool binary, const char *v,
+	size_t len)
 {
 	size_t max = l->o.max_text ? l->o.max_text : len, n;
 	struct buf *text = &l->value;

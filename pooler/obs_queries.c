@@ -179,8 +179,8 @@ static struct shape_row *row_take(struct queries *q)
 	return least;
 }
 
-static struct shape_row *row_add(
-	struct queries *q, const struct sql_shape *s, const char *text, size_t len)
+static struct shape_row *row_add(struct queries *q, const struct sql_shape *s, const char *text,
+	size_t len)
 {
 	struct shape_row *r;
 	size_t at;
@@ -203,8 +203,8 @@ static struct shape_row *row_add(
 }
 
 /* The shape of a text by the lexer, and a row for it. */
-static struct shape_row *row_learn(
-	struct queries *q, const char *text, size_t len, struct query_key *key)
+static struct shape_row *row_learn(struct queries *q, const char *text, size_t len,
+	struct query_key *key)
 {
 	struct sql_shape s;
 	struct shape_row *r;

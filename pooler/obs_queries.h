@@ -131,8 +131,8 @@ struct query_table {
 };
 
 /* Any thread, beside the workers. */
-void queries_report(
-	struct queries *const *q, size_t n, enum query_table_kind kind, struct query_table *out);
+void queries_report(struct queries *const *q, size_t n, enum query_table_kind kind,
+	struct query_table *out);
 void query_table_release(struct query_table *t);
 
 /* The columns of SHOW QUERIES, and a row's value in one of them.  Times are microseconds;

@@ -49,8 +49,8 @@ static void put_shape(struct query_row *to, const struct shape_row *r)
 		to->before = before;
 }
 
-static void read_shapes(
-	struct queries *q, struct query_table *t, size_t *size, struct query_row *other)
+static void read_shapes(struct queries *q, struct query_table *t, size_t *size,
+	struct query_row *other)
 {
 	for (size_t i = 0; i < q->max; i++) {
 		const struct shape_row *r = &q->rows[i];
@@ -72,8 +72,8 @@ static void read_shapes(
 	pthread_mutex_unlock(&q->lock);
 }
 
-static void read_groups(
-	struct queries *q, int kind, struct query_table *t, size_t *size, struct query_row *other)
+static void read_groups(struct queries *q, int kind, struct query_table *t, size_t *size,
+	struct query_row *other)
 {
 	for (size_t i = 1; i <= GROUP_MAX; i++) {
 		const struct group_row *g = &q->groups[kind][i];
@@ -144,8 +144,8 @@ static void unite(struct query_table *t)
 	t->count = n;
 }
 
-void queries_report(
-	struct queries *const *q, size_t n, enum query_table_kind kind, struct query_table *out)
+void queries_report(struct queries *const *q, size_t n, enum query_table_kind kind,
+	struct query_table *out)
 {
 	struct query_row other = {.other = true};
 	size_t size = 0;

@@ -105,8 +105,8 @@ bool qlog_record(struct qlog_ring *r, const struct qlog_statement *s)
 	size_t size;
 	char *at;
 
-	size = round_up(
-		sizeof *rec + types * sizeof *s->types + name + 1 + tag + 1 + text + bind + error);
+	size = round_up(sizeof *rec + types * sizeof *s->types + name + 1 + tag + 1 + text + bind +
+			error);
 	if (UNLIKELY(r->retired != NULL))
 		retire_waiting(r);
 	s->session->lines = number;

@@ -4,8 +4,8 @@
  */
 #include "obs_http.h"
 
-struct obs_pool_row *obs_snapshot_pool(
-	struct obs_snapshot *s, const char *database, const char *user)
+struct obs_pool_row *obs_snapshot_pool(struct obs_snapshot *s, const char *database,
+	const char *user)
 {
 	struct obs_pool_row *r;
 

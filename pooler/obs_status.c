@@ -40,8 +40,8 @@ static json_t *quantiles(const struct hist *now, const struct hist *before)
 	return j;
 }
 
-static const struct obs_pool_row *same_pool(
-	const struct obs_snapshot *s, const struct obs_pool_row *p)
+static const struct obs_pool_row *same_pool(const struct obs_snapshot *s,
+	const struct obs_pool_row *p)
 {
 	for (size_t i = 0; s && i < s->pool_count; i++)
 		if (strcmp(s->pool[i].database, p->database) == 0 &&
@@ -141,10 +141,10 @@ static json_t *workers(const struct obs_snapshot *s)
 
 	for (size_t i = 0; i < s->worker_count; i++) {
 		const struct obs_worker_row *w = &s->worker[i];
-		json_array_append_new(
-			j, json_pack("{s:i,s:i,s:I,s:I}", "clients", (int)w->clients, "servers",
-				   (int)w->servers, "ticks", (json_int_t)w->ticks, "lag_max_us",
-				   (json_int_t)w->lag_max_us));
+		json_array_append_new(j,
+			json_pack("{s:i,s:i,s:I,s:I}", "clients", (int)w->clients, "servers",
+				(int)w->servers, "ticks", (json_int_t)w->ticks, "lag_max_us",
+				(json_int_t)w->lag_max_us));
 	}
 	return j;
 }
@@ -161,8 +161,8 @@ void status_put(struct buf *out, const struct obs_snapshot *now, const struct ob
 	if (seconds < 0.001)
 		seconds = 0.001;
 	for (size_t i = 0; i < now->pool_count; i++)
-		json_array_append_new(
-			pools, pool(&now->pool[i], same_pool(before, &now->pool[i]), seconds));
+		json_array_append_new(pools,
+			pool(&now->pool[i], same_pool(before, &now->pool[i]), seconds));
 	j = json_pack("{s:s,s:I,s:f,s:f,s:b,s:b,s:s,s:i,s:i,s:i}", "version",
 		p->version ? p->version : "", "now", (json_int_t)(wall / USEC_SEC), "uptime_s",
 		(double)less(wall, p->started) / 1e6, "window_s", seconds, "healthy",

@@ -142,7 +142,8 @@ static bool others_are_hungry(const struct shard *s)
 
 bool pool_dial_needed(struct shard *s, usec_t now)
 {
-	bool wanted = s->n_waiting > s->n_dialing + s->n_idle || (s->n_greeters && pool_open(s) == 0);
+	bool wanted =
+		s->n_waiting > s->n_dialing + s->n_idle || (s->n_greeters && pool_open(s) == 0);
 	int extra, i;
 
 	s->starved = NULL;
@@ -199,8 +200,7 @@ void pool_dial_failed(struct shard *s, struct slot *slot, usec_t now)
 	pool_remove(s, slot);
 }
 
-enum pool_fate pool_give_back(
-	struct shard *s, struct slot *slot, usec_t now, struct waiter **next)
+enum pool_fate pool_give_back(struct shard *s, struct slot *slot, usec_t now, struct waiter **next)
 {
 	*next = NULL;
 	if (slot->doomed)
@@ -284,7 +284,8 @@ usec_t pool_next_check(const struct shard *s, usec_t now)
 
 		at = sooner(at, w->since + s->lim.reserve_timeout, now);
 	}
-	if (s->n_waiting || pool_open(s) < s->lim.min_open || (s->n_greeters && pool_open(s) == 0)) {
+	if (s->n_waiting || pool_open(s) < s->lim.min_open ||
+		(s->n_greeters && pool_open(s) == 0)) {
 		at = sooner(at, s->dial_after, now);
 		at = sooner(at, s->yield_until, now);
 	}
@@ -293,9 +294,8 @@ usec_t pool_next_check(const struct shard *s, usec_t now)
 
 usec_t pool_claim_at(const struct shard *s)
 {
-	return s->n_waiting
-		? list_first(&s->waiting, struct waiter, link)->since + POOL_CLAIM_AFTER
-		: USEC_NEVER;
+	return s->n_waiting ? list_first(&s->waiting, struct waiter, link)->since + POOL_CLAIM_AFTER
+			    : USEC_NEVER;
 }
 
 struct slot *pool_spare(struct shard *s, usec_t now)

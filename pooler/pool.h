@@ -43,7 +43,7 @@ struct cap_claim {
 
 struct cap {
 	atomic_int used;
-	atomic_int max;    /* 0: no limit */
+	atomic_int max;	     /* 0: no limit */
 	atomic_int hungry;   /* claims that wait */
 	atomic_int neediest; /* the least `open` among them */
 	pthread_mutex_t lock;
@@ -52,7 +52,7 @@ struct cap {
 
 void cap_init(struct cap *c, int max);
 bool cap_take(struct cap *c, int extra) MUSTCHECK; /* one place, of max + extra */
-void cap_give(struct cap *c);                      /* gives it back and wakes the neediest claim */
+void cap_give(struct cap *c);			   /* gives it back and wakes the neediest claim */
 void cap_claim_add(struct cap *c, struct cap_claim *claim, int open);
 void cap_claim_drop(struct cap *c, struct cap_claim *claim);
 /* After max was raised: wakes every claim. */
@@ -61,16 +61,16 @@ void cap_set_max(struct cap *c, int max);
 /* --- shard ------------------------------------------------------------------ */
 
 struct pool_limits {
-	int max_open;         /* server connections of the pool; 0: no limit */
-	int max_idle;         /* idle ones kept by this shard; -1: no limit */
-	int min_open;         /* kept open by this shard */
-	int reserve;          /* more than max_open, for clients that waited reserve_timeout */
-	int queue_limit;      /* clients that may wait; 0: no limit */
-	int max_dialing;      /* at once, by this shard; 0: no limit */
+	int max_open;	 /* server connections of the pool; 0: no limit */
+	int max_idle;	 /* idle ones kept by this shard; -1: no limit */
+	int min_open;	 /* kept open by this shard */
+	int reserve;	 /* more than max_open, for clients that waited reserve_timeout */
+	int queue_limit; /* clients that may wait; 0: no limit */
+	int max_dialing; /* at once, by this shard; 0: no limit */
 	usec_t reserve_timeout;
 	usec_t max_idle_time; /* 0: for ever */
 	usec_t max_lifetime;  /* 0: for ever */
-	usec_t retry;         /* wait after a failed login before the next try */
+	usec_t retry;	      /* wait after a failed login before the next try */
 	bool round_robin;
 };
 
@@ -96,17 +96,17 @@ struct waiter {
 struct shard {
 	struct pool_limits lim;
 	struct list dialing, idle, busy; /* of struct slot */
-	struct list waiting;             /* of struct waiter */
+	struct list waiting;		 /* of struct waiter */
 	int n_dialing, n_idle, n_busy, n_waiting;
-	int n_greeters;           /* clients whose login waits for a first connection */
-	bool paused;              /* leases nothing and dials nothing */
-	usec_t dial_after;        /* not before: the last login failed */
-	usec_t yield_until;       /* not before: a place was given up for another shard */
+	int n_greeters;		      /* clients whose login waits for a first connection */
+	bool paused;		      /* leases nothing and dials nothing */
+	usec_t dial_after;	      /* not before: the last login failed */
+	usec_t yield_until;	      /* not before: a place was given up for another shard */
 	struct cap *caps[SHARD_CAPS]; /* every open slot holds a place in each; [0] is the pool's */
 	int n_caps;
-	struct cap *claimed;      /* the cap on which this shard has a claim, or NULL */
-	struct cap *starved;      /* the cap that refused the last wish to dial, or NULL */
-	uint64_t jitter;          /* state of the generator that spreads lifetimes */
+	struct cap *claimed; /* the cap on which this shard has a claim, or NULL */
+	struct cap *starved; /* the cap that refused the last wish to dial, or NULL */
+	uint64_t jitter;     /* state of the generator that spreads lifetimes */
 };
 
 void shard_init(struct shard *s, const struct pool_limits *lim, uint64_t seed);
@@ -115,7 +115,8 @@ enum pool_answer { POOL_LEASED, POOL_QUEUED, POOL_REFUSED };
 
 /* A client wants a server connection.  LEASED: *slot is now BUSY and his.  QUEUED: he
  * waits; the caller asks pool_dial_needed().  REFUSED: queue_limit is reached. */
-enum pool_answer pool_ask(struct shard *s, struct waiter *w, usec_t now, struct slot **slot) MUSTCHECK;
+enum pool_answer pool_ask(struct shard *s, struct waiter *w, usec_t now,
+	struct slot **slot) MUSTCHECK;
 
 /* His connection vanished before it was used: he waits again, before all others. */
 void pool_requeue(struct shard *s, struct waiter *w, usec_t now);
@@ -132,9 +133,9 @@ void pool_dialed(struct shard *s, struct slot *slot, usec_t now);
 void pool_dial_failed(struct shard *s, struct slot *slot, usec_t now);
 
 enum pool_fate {
-	POOL_KEEP,          /* it is idle now */
-	POOL_HAND_ON,       /* it stays busy, with *next */
-	POOL_CLOSE_DOOMED,  /* recycled: reload, RECONNECT, leaked state */
+	POOL_KEEP,	   /* it is idle now */
+	POOL_HAND_ON,	   /* it stays busy, with *next */
+	POOL_CLOSE_DOOMED, /* recycled: reload, RECONNECT, leaked state */
 	POOL_CLOSE_LIFETIME,
 	POOL_CLOSE_IDLE_MAX,
 	POOL_CLOSE_FOR_OTHERS, /* another shard under the same cap needs the place more */
@@ -142,8 +143,8 @@ enum pool_fate {
 
 /* A slot came free.  On POOL_CLOSE_* it is still BUSY: the caller closes the connection
  * and calls pool_remove(). */
-enum pool_fate pool_give_back(
-	struct shard *s, struct slot *slot, usec_t now, struct waiter **next) MUSTCHECK;
+enum pool_fate pool_give_back(struct shard *s, struct slot *slot, usec_t now,
+	struct waiter **next) MUSTCHECK;
 
 /* After dialling, resuming or raised limits: pairs the oldest waiter with an idle slot. */
 bool pool_pair(struct shard *s, usec_t now, struct slot **slot, struct waiter **next) MUSTCHECK;

@@ -34,8 +34,7 @@ static struct cap_claim *neediest(struct cap *c)
 	struct cap_claim *best = NULL;
 	struct list *l;
 
-	list_each(l, &c->claims)
-	{
+	list_each (l, &c->claims) {
 		struct cap_claim *claim = list_entry(l, struct cap_claim, link);
 
 		if (!best || claim->open < best->open)

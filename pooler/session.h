@@ -68,8 +68,8 @@ struct chunk {
 struct chunk_store {
 	void *free[CHUNK_CLASSES]; /* singly linked */
 	unsigned count[CHUNK_CLASSES];
-	uint64_t lent;	      /* bytes that connections hold */
-	uint64_t *process;    /* the same for the process, shared by all relays */
+	uint64_t lent;	   /* bytes that connections hold */
+	uint64_t *process; /* the same for the process, shared by all relays */
 };
 
 /* Appends to *c (NULL: none yet), growing it class by class. */
@@ -113,8 +113,8 @@ struct param_table {
 
 struct params *params_empty(struct param_table *t);
 /* The set with one value changed or added; takes over the reference to `p`. */
-struct params *params_with(
-	struct param_table *t, struct params *p, const char *name, const char *value, bool reported);
+struct params *params_with(struct param_table *t, struct params *p, const char *name,
+	const char *value, bool reported);
 struct params *params_without(struct param_table *t, struct params *p, const char *name);
 struct params *params_ref(struct params *p);
 void params_drop(struct param_table *t, struct params **p);
@@ -134,12 +134,12 @@ struct prepared {
 	uint32_t refs;
 	uint32_t hash;
 	uint64_t number;
-	struct prepared *next;	/* in the relay's table */
+	struct prepared *next;	  /* in the relay's table */
 	const struct lane *valid; /* whose servers have accepted it; NULL: none yet */
-	unsigned effects;	/* wire_text_effects of its text */
-	size_t text_len;	/* of the statement, without its NUL */
-	size_t body_len;	/* of what follows the name in Parse: text NUL types */
-	uint32_t *types;	/* as the server described them; NULL: not asked, or not observed */
+	unsigned effects;	  /* wire_text_effects of its text */
+	size_t text_len;	  /* of the statement, without its NUL */
+	size_t body_len;	  /* of what follows the name in Parse: text NUL types */
+	uint32_t *types; /* as the server described them; NULL: not asked, or not observed */
 	size_t n_types;
 	char body[];
 };
@@ -198,17 +198,17 @@ struct pool_settings {
 	uint64_t max_client_prepared_bytes, max_prepared_bytes; /* UINT64_MAX: no limit */
 	bool log_connections, log_disconnections, log_pooler_errors;
 	bool deadlines; /* some deadline holds for clients that do not wait */
-	bool observed; /* the query log or the query statistics want every statement */
+	bool observed;	/* the query log or the query statistics want every statement */
 	enum track_queries track_queries;
 };
 
 /* A pool: the server connections for one (database, user) pair.  Lives as long as the
  * process; belongs to the front, but for the atomics. */
 struct pool {
-	struct list link; /* hub->pools */
-	char *database, *user; /* as the client names them */
+	struct list link;	   /* hub->pools */
+	char *database, *user;	   /* as the client names them */
 	char *_Atomic server_user; /* who logs in at the server; a reload may change it */
-	struct cap open;       /* max_open over all its lanes */
+	struct cap open;	   /* max_open over all its lanes */
 	struct cap *db_cap, *user_cap;
 	struct lane **lanes; /* one for each shard, each on another relay */
 	int n_lanes;
@@ -216,35 +216,35 @@ struct pool {
 	struct login_secret secret; /* of the client that came first, for dialling */
 	bool has_secret;
 	bool paused, disabled;
-	bool gone; /* its database is no longer configured */
+	bool gone;	      /* its database is no longer configured */
 	pthread_mutex_t lock; /* secret: relays read it when they dial */
 };
 
 /* One pool's share of one relay. */
 struct lane {
 	struct shard shard;
-	struct list link;	  /* relay->lanes */
+	struct list link; /* relay->lanes */
 	struct pool *pool;
 	struct relay *relay;
-	struct list clients;	  /* of struct client.all */
-	struct list logins;	  /* of struct client.waiter.link: wait for the first server */
+	struct list clients; /* of struct client.all */
+	struct list logins;  /* of struct client.waiter.link: wait for the first server */
 	int n_clients;
-	atomic_int load;	  /* n_clients for whoever chooses a lane */
-	const struct conf *conf;  /* snapshot that `set` points into */
+	atomic_int load;	 /* n_clients for whoever chooses a lane */
+	const struct conf *conf; /* snapshot that `set` points into */
 	const struct conf_database *db;
 	struct pool_settings set;
-	struct params *base;	  /* what servers report after login; NULL: none yet */
+	struct params *base; /* what servers report after login; NULL: none yet */
 	struct stats stats;
 	struct hist wait;   /* microseconds until lent, of those who had to wait */
 	struct hist server; /* microseconds until the answer was complete */
-	struct timer check;	  /* idle expiry, dialling again */
+	struct timer check; /* idle expiry, dialling again */
 	struct cap_claim claim;
-	struct mail claim_mail;	  /* posted by claim.wake */
+	struct mail claim_mail; /* posted by claim.wake */
 	atomic_bool claim_posted, claim_wanted;
-	char *last_error;	  /* why the last login to the server failed; NULL: it did not */
-	bool full;		  /* every place is taken, and nobody else has any: see lane_tend() */
-	bool tending;		  /* lane_tend() is on the stack */
-	bool stopped;		  /* the process is leaving: dials nothing */
+	char *last_error; /* why the last login to the server failed; NULL: it did not */
+	bool full;	  /* every place is taken, and nobody else has any: see lane_tend() */
+	bool tending;	  /* lane_tend() is on the stack */
+	bool stopped;	  /* the process is leaving: dials nothing */
 };
 
 /* Who had which server connection (session_who.c). */
@@ -276,12 +276,12 @@ struct relay {
 	int n_clients, n_servers;
 	struct qlog_ring *ring;
 	struct queries *queries; /* statistics by shape; hub.queries holds it too */
-	struct buf learned;  /* names of parameters that no module has, each with its NUL */
+	struct buf learned;	 /* names of parameters that no module has, each with its NUL */
 	unsigned n_learned;
 	struct list reading; /* servers with bytes inside their SSL */
 	struct who_book who;
-	bool suspended;	     /* reads nothing */
-	bool draining;	     /* shutdown: clients leave when they are between transactions */
+	bool suspended; /* reads nothing */
+	bool draining;	/* shutdown: clients leave when they are between transactions */
 };
 
 /* --- clients ---------------------------------------------------------------------- */
@@ -307,21 +307,22 @@ struct client {
 	struct client_statements *statements; /* NULL: none */
 	struct login *login;		      /* until it is greeted; then NULL */
 	struct trace *trace;		      /* NULL: nothing is observed */
-	struct prepared *unnamed; /* its unnamed statement; NULL: none */
-	char *begin;	   /* the text of a BEGIN answered by us and not yet sent; or NULL */
+	struct prepared *unnamed;	      /* its unnamed statement; NULL: none */
+	char *begin; /* the text of a BEGIN answered by us and not yet sent; or NULL */
 	uint64_t id;
-	usec_t connected;  /* wall clock */
-	usec_t since;	   /* when it came into this state, or its last request began */
-	usec_t xact_since; /* when its transaction began; 0: none */
-	uint32_t left;	   /* rest of a message that is passed on as it comes */
+	usec_t connected;      /* wall clock */
+	usec_t since;	       /* when it came into this state, or its last request began */
+	usec_t xact_since;     /* when its transaction began; 0: none */
+	uint32_t left;	       /* rest of a message that is passed on as it comes */
 	uint32_t slot, secret; /* its cancel key */
-	uint8_t state;	   /* enum client_state */
-	uint8_t replication; /* enum login_replication */
-	bool tls, closing, discarding; /* discarding: an extended message failed here; skip to Sync */
-	bool quitting;	   /* said Terminate while answers were owed: closed when they are given */
-	bool pinned;	   /* keeps its server: session state lives there */
-	bool notified;	   /* was told that it waits */
-	bool saw_request;  /* sends; for client_idle_timeout */
+	uint8_t state;	       /* enum client_state */
+	uint8_t replication;   /* enum login_replication */
+	bool tls, closing,
+		discarding; /* discarding: an extended message failed here; skip to Sync */
+	bool quitting;	    /* said Terminate while answers were owed: closed when they are given */
+	bool pinned;	    /* keeps its server: session state lives there */
+	bool notified;	    /* was told that it waits */
+	bool saw_request;   /* sends; for client_idle_timeout */
 };
 
 /* What a lane is given of a finished login; made on the front, used on the relay. */
@@ -378,35 +379,35 @@ struct server {
 	struct chunk *out; /* to be sent to it */
 	struct params *params;
 	struct server_statements *statements;
-	struct prepared *unnamed;  /* its unnamed statement, NULL: none or not known */
+	struct prepared *unnamed; /* its unnamed statement, NULL: none or not known */
 	struct audit *audit;
 	struct timer timer; /* lifetime; drain limit */
 	struct mail reap;
 	struct list reading; /* relay->reading */
 	uint64_t id;
-	usec_t connected;     /* wall clock */
-	usec_t lent;	      /* when the client got it */
-	usec_t released;      /* when it was last given back */
-	usec_t drain_until;   /* give up then */
-	uint64_t rows;	      /* sent to clients; a running count */
-	char *setup_error;    /* what the server said to our questions */
+	usec_t connected;   /* wall clock */
+	usec_t lent;	    /* when the client got it */
+	usec_t released;    /* when it was last given back */
+	usec_t drain_until; /* give up then */
+	uint64_t rows;	    /* sent to clients; a running count */
+	char *setup_error;  /* what the server said to our questions */
 	uint32_t pid;
-	uint32_t left;	      /* rest of a message that is passed on as it comes */
-	unsigned dirty_effects;	 /* TEXT_* seen since the state was last known */
-	unsigned session_state;	 /* TEXT_* of the state that is known to live in it */
-	usec_t pinned_since;	 /* when that state pinned its client to it */
-	int cancels;	      /* cancel requests under way against it */
+	uint32_t left;		      /* rest of a message that is passed on as it comes */
+	unsigned dirty_effects;	      /* TEXT_* seen since the state was last known */
+	unsigned session_state;	      /* TEXT_* of the state that is known to live in it */
+	usec_t pinned_since;	      /* when that state pinned its client to it */
+	int cancels;		      /* cancel requests under way against it */
 	enum close_reason doomed_why; /* beside slot.doomed; 0: recycled */
-	bool litter;	      /* a statement under a client's own name was left there */
-	bool left_forward;    /* the rest goes to the client, or to nobody */
-	bool setup, setup_failed; /* our questions come first; the client waits, linked */
-	bool our_failed;      /* an answer to us was an error */
-	bool resetting;	      /* the reset query runs */
-	bool auditing;	      /* the audit's rows are coming */
-	bool said_fatal;      /* it announced its end */
-	bool stale_names;     /* it may have statements that we believe gone */
-	bool feeding;	      /* its client's messages are noted and not yet sent */
-	bool half_sent;	      /* the client left in the middle of a message */
+	bool litter;		      /* a statement under a client's own name was left there */
+	bool left_forward;	      /* the rest goes to the client, or to nobody */
+	bool setup, setup_failed;     /* our questions come first; the client waits, linked */
+	bool our_failed;	      /* an answer to us was an error */
+	bool resetting;		      /* the reset query runs */
+	bool auditing;		      /* the audit's rows are coming */
+	bool said_fatal;	      /* it announced its end */
+	bool stale_names;	      /* it may have statements that we believe gone */
+	bool feeding;		      /* its client's messages are noted and not yet sent */
+	bool half_sent;		      /* the client left in the middle of a message */
 	bool was_pinned, asked_cancel, asked_reset;
 	bool closed, tls, was_used;
 	uint8_t replication; /* enum login_replication */
@@ -562,7 +563,8 @@ struct hub {
 	struct relay *relays;
 	int n_relays;
 	int peer_id; /* of this process; 0: it has no peers */
-	const struct conf *_Atomic conf; /* relays read it; an old one lives until all have gone on */
+	const struct conf
+		*_Atomic conf; /* relays read it; an old one lives until all have gone on */
 	struct list pools;
 	struct list db_caps, user_caps;
 	struct list databases; /* of struct hub_database */
@@ -578,8 +580,8 @@ struct hub {
 	atomic_int max_client_conn;
 	atomic_int clients;
 	atomic_uint_least64_t next_id;
-	uint64_t lent_bytes; /* by all chunk stores; atomic */
-	atomic_int stopping; /* 0 no, 1 when clients have gone, 2 between transactions, 3 now */
+	uint64_t lent_bytes;	/* by all chunk stores; atomic */
+	atomic_int stopping;	/* 0 no, 1 when clients have gone, 2 between transactions, 3 now */
 	void (*on_empty)(void); /* the last client has gone while stopping */
 	usec_t started;
 };

@@ -32,13 +32,13 @@ void audit_free(struct server *s)
 
 /* pg_settings does not show parameters of no module (my.tenant); so every dotted name in a
  * text that sets something is remembered and asked for.  One too many does no harm. */
-#define LEARNED_MAX 100
+#define LEARNED_MAX  100
 #define NAME_MAX_LEN 128
 
 static bool is_name_byte(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		c == '_' || c == '.';
+	       c == '_' || c == '.';
 }
 
 /* False: there are too many. */
@@ -149,8 +149,8 @@ void audit_row(struct server *s, const char *body, size_t len)
 		switch (kind[0]) {
 		case 's':
 			if (!params_value(s->audit->params, name))
-				s->audit->params = params_with(
-					&relay_of(s)->params, s->audit->params, name, value, false);
+				s->audit->params = params_with(&relay_of(s)->params,
+					s->audit->params, name, value, false);
 			break;
 		case 'p':
 			s->audit->state |= TEXT_PREPARE;
@@ -213,7 +213,8 @@ void audit_done(struct server *s, bool failed)
 			c->pinned = s->session_state != 0;
 		} else if (s->session_state) {
 			log_line(LOG_PART_SESSION, LOG_LEVEL_WARNING,
-				"%s: leaves session state on server process %u for whoever gets it next (on_session_feature)",
+				"%s: leaves session state on server process %u for whoever gets it "
+				"next (on_session_feature)",
 				client_who(c, who, sizeof who), s->pid);
 			s->session_state = 0;
 		}

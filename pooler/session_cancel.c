@@ -19,7 +19,8 @@ static void work(struct job *j)
 	struct cancel *c = CONTAINER_OF(j, struct cancel, job);
 
 	if (!PQcancel(c->request, c->error, sizeof c->error))
-		log_line(LOG_PART_SESSION, LOG_LEVEL_WARNING, "cancel request failed: %s", c->error);
+		log_line(LOG_PART_SESSION, LOG_LEVEL_WARNING, "cancel request failed: %s",
+			c->error);
 	PQfreeCancel(c->request);
 	conn_close(&c->asker);
 }

@@ -15,7 +15,6 @@
 #include "wire_startup.h"
 #include "session_request.h"
 
-
 static void on_io(struct ev_loop *loop, ev_io *io, int revents);
 static void read_some(struct client *c);
 static void on_timer(struct timer *t);
@@ -33,7 +32,8 @@ const char *client_who(const struct client *c, char *out, size_t size)
 	char text[NET_ADDR_TEXT] = "";
 
 	if (c->conn.fd >= 0 && getpeername(c->conn.fd, (struct sockaddr *)&ss, &len) == 0) {
-		net_addr_set(&a, (struct sockaddr *)&ss, c->conn.fd, (uint16_t)hub.conf->p.listen_port);
+		net_addr_set(&a, (struct sockaddr *)&ss, c->conn.fd,
+			(uint16_t)hub.conf->p.listen_port);
 		net_addr_text(&a, text, sizeof text);
 	}
 	snprintf(out, size, "C-%llu %s@%s %s", (unsigned long long)c->id, c->lane->pool->user,
@@ -222,8 +222,10 @@ static void read_some(struct client *c)
 		if (LIKELY(!c->in)) {
 			got = conn_recv(&c->conn, base, WORKER_BUFFER);
 		} else {
-			chunk_reserve(&r->chunks, &c->in, c->in->len > 2048 ? WORKER_BUFFER / 4 : 2048);
-			got = conn_recv(&c->conn, c->in->data + c->in->len, c->in->size - c->in->len);
+			chunk_reserve(&r->chunks, &c->in,
+				c->in->len > 2048 ? WORKER_BUFFER / 4 : 2048);
+			got = conn_recv(&c->conn, c->in->data + c->in->len,
+				c->in->size - c->in->len);
 		}
 		if (got == CONN_AGAIN)
 			return;
@@ -255,7 +257,7 @@ static void read_some(struct client *c)
 			return;
 		}
 	} while (c->state != CLIENT_CLOSED && UNLIKELY(c->conn.ssl && conn_has_pending(&c->conn)) &&
-		!c->out && !(c->server && c->server->out));
+		 !c->out && !(c->server && c->server->out));
 }
 
 static void on_io(struct ev_loop *loop, ev_io *io, int revents)
@@ -296,8 +298,9 @@ static usec_t next_deadline(const struct client *c)
 	case CLIENT_LOGIN:
 		return after(c->since, set->query_wait_timeout);
 	case CLIENT_IDLE:
-		return c->saw_request || set->client_idle_timeout ? after(c->since, set->client_idle_timeout)
-								  : USEC_NEVER;
+		return c->saw_request || set->client_idle_timeout
+			       ? after(c->since, set->client_idle_timeout)
+			       : USEC_NEVER;
 	case CLIENT_WAITING:
 		at = after(c->waiter.since, set->query_wait_timeout);
 		if (!c->notified)
@@ -336,20 +339,23 @@ static void notify(struct client *c, usec_t now)
 
 	c->notified = true;
 	snprintf(message, sizeof message,
-		"no server connection available, waiting for %.1f s for one of %d in pool \"%s\" of user \"%s\"",
-		(double)(now - c->waiter.since) / USEC_SEC, l->set.limits.max_open, l->pool->database,
-		l->pool->user);
+		"no server connection available, waiting for %.1f s for one of %d in pool \"%s\" "
+		"of user \"%s\"",
+		(double)(now - c->waiter.since) / USEC_SEC, l->set.limits.max_open,
+		l->pool->database, l->pool->user);
 	if (l->shard.n_busy) {
-		const struct server *s =
-			CONTAINER_OF(list_first(&l->shard.busy, struct slot, link), struct server, slot);
+		const struct server *s = CONTAINER_OF(list_first(&l->shard.busy, struct slot, link),
+			struct server, slot);
 
 		snprintf(detail, sizeof detail,
-			"%d are in use (the longest by client C-%llu, for %.1f s), %d being opened, %d clients wait",
+			"%d are in use (the longest by client C-%llu, for %.1f s), %d being "
+			"opened, %d clients wait",
 			l->shard.n_busy, s->client ? (unsigned long long)s->client->id : 0ULL,
 			(double)(now - s->lent) / USEC_SEC, l->shard.n_dialing, l->shard.n_waiting);
 	} else {
 		snprintf(detail, sizeof detail, "%d are being opened, %d clients wait%s%s",
-			l->shard.n_dialing, l->shard.n_waiting, l->shard.paused ? ", the pool is paused" : "",
+			l->shard.n_dialing, l->shard.n_waiting,
+			l->shard.paused ? ", the pool is paused" : "",
 			l->last_error ? "; the last login to the server failed" : "");
 	}
 	wire_put_error(&b, 'N', "NOTICE", "00000", message, detail, NULL);
@@ -581,7 +587,8 @@ void client_welcome(struct client *c)
 	wire_put_ready(b, 'I');
 	client_send(c, b->data, b->len);
 	if (c->lane->set.log_connections)
-		log_line(LOG_PART_SESSION, LOG_LEVEL_DEBUG, "%s: greeted", client_who(c, who, sizeof who));
+		log_line(LOG_PART_SESSION, LOG_LEVEL_DEBUG, "%s: greeted",
+			client_who(c, who, sizeof who));
 	if (c->login->in.len)
 		chunk_append(&r->chunks, &c->in, c->login->in.data, c->login->in.len);
 	login_free(&c->login);

@@ -16,7 +16,8 @@
 	X(CLIENT_PROTOCOL, "08P01", true, "invalid message from client")                           \
 	X(CLIENT_TOO_LARGE, "08P01", true, "message too large")                                    \
 	X(CLIENT_IN_FLIGHT, "54000", true, "too many unanswered messages in flight")               \
-	X(STATEMENT_MODE, "08P01", true, "transaction blocks not allowed in statement pooling mode") \
+	X(STATEMENT_MODE, "08P01", true,                                                           \
+		"transaction blocks not allowed in statement pooling mode")                        \
 	/* limits */                                                                               \
 	X(QUEUE_FULL, "53300", true, "queue_limit reached: too many clients wait for this pool")   \
 	X(QUERY_WAIT_TIMEOUT, "53300", true, "query_wait_timeout")                                 \
@@ -44,7 +45,7 @@
 	X(SERVER_IDLE_MAX, NULL, false, "more than max_idle idle connections")                     \
 	X(SERVER_LIFETIME, NULL, false, "server lifetime over")                                    \
 	X(SERVER_RECYCLED, NULL, false, "connection recycled")                                     \
-	X(SERVER_FOR_OTHERS, NULL, false, "its place is needed elsewhere")                   \
+	X(SERVER_FOR_OTHERS, NULL, false, "its place is needed elsewhere")                         \
 	X(SERVER_CLIENT_GONE, NULL, false, "client disconnected in the middle of its work")        \
 	X(SERVER_DRAIN, NULL, true, "could not be brought back to a quiet state in time")          \
 	X(SERVER_RESET, NULL, true, "reset query failed")                                          \

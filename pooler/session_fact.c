@@ -69,8 +69,8 @@ void fact_forget_user(struct attempt *a)
 	free(topic);
 }
 
-static void target_add_tls(
-	struct auth_target *t, const struct conf *conf, const struct conf_database *db)
+static void target_add_tls(struct auth_target *t, const struct conf *conf,
+	const struct conf_database *db)
 {
 	static const char *const words[] = {
 		"disable", "allow", "prefer", "require", "verify-ca", "verify-full"};

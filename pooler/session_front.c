@@ -559,12 +559,12 @@ static void set_rate(const struct conf_pooler *p)
 {
 	auth_rate_free(&front.rate);
 	if (p->auth_failure_limit > 0)
-		front.rate = auth_rate_new(
-			(unsigned)p->auth_failure_limit, (unsigned)p->auth_failure_limit);
+		front.rate = auth_rate_new((unsigned)p->auth_failure_limit,
+			(unsigned)p->auth_failure_limit);
 }
 
-bool front_init(
-	struct ev_loop *loop, const struct conf *conf, const struct front_ops *ops, struct buf *err)
+bool front_init(struct ev_loop *loop, const struct conf *conf, const struct front_ops *ops,
+	struct buf *err)
 {
 	size_t before = err->len;
 

@@ -140,8 +140,8 @@ enum step attempt_ask(struct attempt *a, const char *key, struct auth_job *job);
 /* --- session_rules.c ------------------------------------------------------- */
 
 /* Errors go to err; what could be read of the old tables stays in force then. */
-struct front_rules *rules_new(
-	const struct conf *conf, const struct front_rules *old, struct buf *err);
+struct front_rules *rules_new(const struct conf *conf, const struct front_rules *old,
+	struct buf *err);
 void rules_drop(struct front_rules **r);
 
 /* --- session_login.c ------------------------------------------------------- */

@@ -23,8 +23,7 @@ static struct cap *cap_named(struct list *caps, const char *name, int max)
 	struct named_cap *n;
 	struct list *l;
 
-	list_each(l, caps)
-	{
+	list_each (l, caps) {
 		n = list_entry(l, struct named_cap, link);
 		if (strcmp(n->name, name) == 0)
 			return &n->cap;
@@ -40,8 +39,7 @@ const struct cap *hub_cap_find(const struct list *caps, const char *name)
 {
 	struct list *l;
 
-	list_each(l, caps)
-	{
+	list_each (l, caps) {
 		const struct named_cap *n = list_entry(l, struct named_cap, link);
 
 		if (strcmp(n->name, name) == 0)
@@ -133,8 +131,7 @@ static struct pool *pool_find(const char *database, const char *user)
 {
 	struct list *l;
 
-	list_each(l, &hub.pools)
-	{
+	list_each (l, &hub.pools) {
 		struct pool *p = list_entry(l, struct pool, link);
 
 		if (strcmp(p->database, database) == 0 && strcmp(p->user, user) == 0)
@@ -255,8 +252,7 @@ int hub_count_clients(const char *database, const char *user)
 	struct list *l;
 	int n = 0;
 
-	list_each(l, &hub.pools)
-	{
+	list_each (l, &hub.pools) {
 		struct pool *p = list_entry(l, struct pool, link);
 
 		if ((!database || strcmp(p->database, database) == 0) &&
@@ -282,8 +278,7 @@ static void run_spare(struct relay *r, void *arg)
 	struct lane *asker = arg;
 	struct list *l;
 
-	list_each(l, &r->lanes)
-	{
+	list_each (l, &r->lanes) {
 		struct lane *lane = list_entry(l, struct lane, link);
 
 		if (lane != asker && share_a_cap(lane, asker)) {
@@ -416,8 +411,7 @@ void hub_reload(const struct conf *conf)
 	hub.conf = conf_retain(conf);
 	atomic_store(&hub.max_client_conn, conf->p.max_client_conn);
 	helpers_set_max(&hub.dialers, conf->p.max_dialing > 0 ? conf->p.max_dialing : 64);
-	list_each(l, &hub.pools)
-	{
+	list_each (l, &hub.pools) {
 		struct pool *p = list_entry(l, struct pool, link);
 		const struct conf_database *db = conf_database_find(conf, p->database);
 		const struct conf_user *u = conf_user_find(conf, p->user);
@@ -457,7 +451,8 @@ static void warm_up(void)
 	}
 }
 
-/* --- start and stop ----------------------------------------------------------------------------- */
+/* --- start and stop -----------------------------------------------------------------------------
+ */
 
 void hub_start(const struct conf *conf)
 {
@@ -506,13 +501,11 @@ static void run_drain(struct relay *r, void *arg)
 	struct list *l;
 
 	r->draining = true;
-	list_each(l, &r->lanes)
-	{
+	list_each (l, &r->lanes) {
 		struct lane *lane = list_entry(l, struct lane, link);
 		struct list *c, *next;
 
-		list_each_safe(c, next, &lane->clients)
-		{
+		list_each_safe (c, next, &lane->clients) {
 			struct client *client = list_entry(c, struct client, all);
 
 			if (now || client->state == CLIENT_IDLE || client->state == CLIENT_LOGIN)
@@ -526,16 +519,15 @@ static void run_stop(struct relay *r, void *arg)
 	struct list *l, *i, *next;
 
 	(void)arg;
-	list_each(l, &r->lanes)
-	{
+	list_each (l, &r->lanes) {
 		struct lane *lane = list_entry(l, struct lane, link);
 		struct list *lists[] = {&lane->shard.idle, &lane->shard.busy};
 
 		lane->stopped = true;
-		list_each_safe(i, next, &lane->clients)
+		list_each_safe (i, next, &lane->clients)
 			client_close(list_entry(i, struct client, all), CLOSE_SHUTDOWN, NULL);
 		for (size_t k = 0; k < ARRAY_LEN(lists); k++)
-			list_each_safe(i, next, lists[k])
+			list_each_safe (i, next, lists[k])
 				server_close(CONTAINER_OF(list_entry(i, struct slot, link),
 						     struct server, slot),
 					CLOSE_SERVER_SURPLUS, NULL);

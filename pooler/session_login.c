@@ -105,8 +105,8 @@ static enum step answer_gss(struct attempt *a, const struct startup *s)
 	if (a->gss_answered)
 		return attempt_refuse(a, "08P01", "GSS encryption was already refused");
 	if (a->login->in.len > s->used)
-		return attempt_refuse(
-			a, "08P01", "received unencrypted data after GSSAPI encryption request");
+		return attempt_refuse(a, "08P01",
+			"received unencrypted data after GSSAPI encryption request");
 	a->gss_answered = true;
 	buf_drop_front(&a->login->in, s->used);
 	buf_put_u8(&a->login->out, 'N');
@@ -258,8 +258,8 @@ static enum step take_params(struct attempt *a, const struct startup *s)
 
 	value = params_get(block, s->params_len, "user");
 	if (!value || !*value)
-		return attempt_refuse(
-			a, "28000", "no PostgreSQL user name specified in startup packet");
+		return attempt_refuse(a, "28000",
+			"no PostgreSQL user name specified in startup packet");
 	l->user = mem_strdup(value);
 	name = params_get(block, s->params_len, "database");
 	l->database = mem_strdup(name && *name ? name : value);
@@ -406,8 +406,8 @@ static enum step decide_console(struct attempt *a)
 	const struct conf_pooler *p = &a->rules->conf->p;
 
 	if (l->replication)
-		return attempt_refuse(
-			a, "08P01", "replication connections are not possible to the console");
+		return attempt_refuse(a, "08P01",
+			"replication connections are not possible to the console");
 	if (is_own_operator(l)) {
 		l->admin = l->stats = true;
 		return attempt_finish(a);
@@ -433,8 +433,8 @@ static enum step step_decide(struct attempt *a)
 	} else {
 		a->db = conf_database_find(conf, l->database);
 		if (!a->admitted && !front.ops->admit())
-			return attempt_refuse(
-				a, "53300", "no more connections allowed (max_client_conn)");
+			return attempt_refuse(a, "53300",
+				"no more connections allowed (max_client_conn)");
 		a->admitted = true;
 	}
 	a->method = method_of[conf->p.auth_type];

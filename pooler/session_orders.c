@@ -12,8 +12,7 @@ struct hub_database *hub_database_find(const char *name)
 {
 	struct list *l;
 
-	list_each(l, &hub.databases)
-	{
+	list_each (l, &hub.databases) {
 		struct hub_database *d = list_entry(l, struct hub_database, link);
 
 		if (strcmp(d->name, name) == 0)
@@ -76,7 +75,8 @@ static void all_obey(void)
 {
 	struct list *l;
 
-	list_each(l, &hub.pools) hub_pool_obey(list_entry(l, struct pool, link));
+	list_each (l, &hub.pools)
+		hub_pool_obey(list_entry(l, struct pool, link));
 }
 
 void hub_pause(const char *database, bool pause)
@@ -106,7 +106,8 @@ void hub_resume_named(void)
 {
 	struct list *l;
 
-	list_each(l, &hub.databases) list_entry(l, struct hub_database, link)->paused = false;
+	list_each (l, &hub.databases)
+		list_entry(l, struct hub_database, link)->paused = false;
 	all_obey();
 }
 
@@ -115,7 +116,8 @@ int hub_count_paused(void)
 	struct list *l;
 	int n = 0;
 
-	list_each(l, &hub.databases) n += list_entry(l, struct hub_database, link)->paused;
+	list_each (l, &hub.databases)
+		n += list_entry(l, struct hub_database, link)->paused;
 	return n;
 }
 
@@ -125,8 +127,7 @@ static void order_lanes(const char *database, void (*run)(struct relay *r, void 
 {
 	struct list *l;
 
-	list_each(l, &hub.pools)
-	{
+	list_each (l, &hub.pools) {
 		struct pool *p = list_entry(l, struct pool, link);
 
 		if (database && strcmp(p->database, database) != 0)
@@ -151,13 +152,15 @@ static void empty_lane(struct lane *l, enum close_reason why)
 {
 	struct list *lists[] = {&l->shard.busy, &l->shard.idle}, *i, *next;
 
-	list_each_safe(i, next, &l->clients)
+	list_each_safe (i, next, &l->clients)
 		client_close(list_entry(i, struct client, all), why, NULL);
 	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
-		list_each_safe(i, next, lists[k])
-			server_close(CONTAINER_OF(list_entry(i, struct slot, link), struct server, slot),
+		list_each_safe (i, next, lists[k])
+			server_close(CONTAINER_OF(list_entry(i, struct slot, link), struct server,
+					     slot),
 				CLOSE_SERVER_KILLED, NULL);
-	list_each(i, &l->shard.dialing) list_entry(i, struct slot, link)->doomed = true;
+	list_each (i, &l->shard.dialing)
+		list_entry(i, struct slot, link)->doomed = true;
 }
 
 static void run_kill(struct relay *r, void *lane)
@@ -185,27 +188,28 @@ void hub_kill(const char *database)
 	if (database)
 		hub_pause(database, true);
 	else
-		list_each(l, &hub.pools)
+		list_each (l, &hub.pools)
 			hub_pause(list_entry(l, struct pool, link)->database, true);
 	order_lanes(database, run_kill);
 }
 
-/* --- SUSPEND ------------------------------------------------------------------------------------ */
+/* --- SUSPEND ------------------------------------------------------------------------------------
+ */
 
 static void watch_lane(struct lane *l)
 {
 	struct list *slots[] = {&l->shard.busy, &l->shard.idle}, *i;
 
-	list_each(i, &l->clients)
-	{
+	list_each (i, &l->clients) {
 		struct client *c = list_entry(i, struct client, all);
 
 		if (c->state != CLIENT_LOGIN)
 			client_watch(c);
 	}
 	for (size_t k = 0; k < ARRAY_LEN(slots); k++)
-		list_each(i, slots[k]) server_watch(
-			CONTAINER_OF(list_entry(i, struct slot, link), struct server, slot));
+		list_each (i, slots[k])
+			server_watch(CONTAINER_OF(list_entry(i, struct slot, link), struct server,
+				slot));
 }
 
 static void run_suspend(struct relay *r, void *arg)
@@ -213,7 +217,8 @@ static void run_suspend(struct relay *r, void *arg)
 	struct list *l;
 
 	r->suspended = arg != NULL;
-	list_each(l, &r->lanes) watch_lane(list_entry(l, struct lane, link));
+	list_each (l, &r->lanes)
+		watch_lane(list_entry(l, struct lane, link));
 }
 
 void hub_suspend(bool suspend)
@@ -227,23 +232,25 @@ void hub_suspend(bool suspend)
 		hub_order(i, run_suspend, suspend ? &hub : NULL);
 }
 
-/* --- one client ------------------------------------------------------------------------------------ */
+/* --- one client
+ * ------------------------------------------------------------------------------------ */
 
 struct client *relay_client(struct relay *r, uint64_t id)
 {
 	struct list *l, *c;
 
-	list_each(l, &r->lanes) list_each(c, &list_entry(l, struct lane, link)->clients)
-	{
-		struct client *client = list_entry(c, struct client, all);
+	list_each (l, &r->lanes)
+		list_each (c, &list_entry(l, struct lane, link)->clients) {
+			struct client *client = list_entry(c, struct client, all);
 
-		if (client->id == id)
-			return client;
-	}
+			if (client->id == id)
+				return client;
+		}
 	return NULL;
 }
 
-/* --- closes that somebody waits for ------------------------------------------------------------------ */
+/* --- closes that somebody waits for
+ * ------------------------------------------------------------------ */
 
 static void on_closed(struct worker *w, struct mail *m)
 {
@@ -258,7 +265,8 @@ void hub_server_closed(void)
 {
 	struct mail *m;
 
-	if (LIKELY(atomic_load(&hub.close_watchers) == 0) || atomic_exchange(&hub.close_posted, true))
+	if (LIKELY(atomic_load(&hub.close_watchers) == 0) ||
+		atomic_exchange(&hub.close_posted, true))
 		return;
 	m = mem_zalloc(sizeof *m);
 	m->run = on_closed;

@@ -144,8 +144,8 @@ static struct param made_item(const char *name, const char *value, bool reported
 	return item;
 }
 
-struct params *params_with(
-	struct param_table *t, struct params *p, const char *name, const char *value, bool reported)
+struct params *params_with(struct param_table *t, struct params *p, const char *name,
+	const char *value, bool reported)
 {
 	const struct param *old = find(p, name);
 	struct params *made;
@@ -238,7 +238,8 @@ bool params_put_change(struct buf *sql, const struct params *from, const struct 
 	for (size_t i = 0; i < to->count; i++) {
 		const struct param *want = &to->item[i], *have = find(from, want->name);
 
-		if ((have && strcmp(have->value, want->value) == 0) || !param_is_settable(want->name))
+		if ((have && strcmp(have->value, want->value) == 0) ||
+			!param_is_settable(want->name))
 			continue;
 		buf_put_str(sql, "SELECT pg_catalog.set_config(");
 		put_literal(sql, want->name);

@@ -55,8 +55,8 @@ static void prepared_grow(struct prepared_table *t)
 	t->size = size;
 }
 
-static struct prepared *find(
-	const struct prepared_table *t, const char *body, size_t len, uint32_t hash)
+static struct prepared *find(const struct prepared_table *t, const char *body, size_t len,
+	uint32_t hash)
 {
 	struct prepared *p = t->size ? t->slot[hash & (t->size - 1)] : NULL;
 

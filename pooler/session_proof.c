@@ -106,8 +106,8 @@ static char *take_password(struct attempt *a, enum step *out)
 	} else if (len == 1) {
 		*out = attempt_refuse(a, "28P01", "empty password returned by client");
 	} else if (len > AUTH_PASSWORD_MAX + 1) {
-		*out = attempt_refuse(
-			a, "28P01", "the password is longer than %u bytes", AUTH_PASSWORD_MAX);
+		*out = attempt_refuse(a, "28P01", "the password is longer than %u bytes",
+			AUTH_PASSWORD_MAX);
 	} else {
 		return text;
 	}
@@ -271,8 +271,8 @@ static enum step scram_refuse(struct attempt *a, enum scram_verdict v, const cha
 	if (v == SCRAM_DENIED) {
 		if (a->user && auth_user_salts(a->user) > 1)
 			++*scram_hint(a);
-		return proof_failed(
-			a, a->user ? "wrong password" : "no such user, or no secret for SCRAM");
+		return proof_failed(a,
+			a->user ? "wrong password" : "no such user, or no secret for SCRAM");
 	}
 	return attempt_refuse(a, "08P01", "%s", why);
 }
@@ -511,6 +511,6 @@ enum step proof_begin(struct attempt *a)
 	case AUTH_HBA:
 		break;
 	}
-	return attempt_refuse(
-		a, "28000", "the authentication method of this login is not available");
+	return attempt_refuse(a, "28000",
+		"the authentication method of this login is not available");
 }

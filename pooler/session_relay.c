@@ -100,7 +100,7 @@ void lane_configure(struct lane *l, const struct conf *conf, const struct conf_d
 	set->idle_transaction_timeout = conf_idle_transaction_timeout(conf, db, user);
 	set->client_idle_timeout = conf_client_idle_timeout(conf, db, user);
 	set->deadlines = set->query_timeout || set->transaction_timeout ||
-		set->idle_transaction_timeout || set->client_idle_timeout;
+			 set->idle_transaction_timeout || set->client_idle_timeout;
 	set->cancel_wait_timeout = p->cancel_wait_timeout ? p->cancel_wait_timeout : 10 * USEC_SEC;
 	set->server_check_delay = p->server_check_delay;
 	set->reset_query = conf_server_reset_query(conf, db, user);
@@ -132,17 +132,18 @@ void lane_recycle(struct lane *l)
 	struct list *lists[] = {&l->shard.idle, &l->shard.busy, &l->shard.dialing}, *i;
 
 	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
-		list_each(i, lists[k]) list_entry(i, struct slot, link)->doomed = true;
+		list_each (i, lists[k])
+			list_entry(i, struct slot, link)->doomed = true;
 	params_drop(&l->relay->params, &l->base);
 	lane_tend(l);
 }
 
 static enum close_reason reason_of(enum pool_fate fate)
 {
-	return fate == POOL_CLOSE_LIFETIME ? CLOSE_SERVER_LIFETIME
-		: fate == POOL_CLOSE_DOOMED  ? CLOSE_SERVER_RECYCLED
-		: fate == POOL_CLOSE_FOR_OTHERS ? CLOSE_SERVER_FOR_OTHERS
-					     : CLOSE_SERVER_IDLE;
+	return fate == POOL_CLOSE_LIFETIME     ? CLOSE_SERVER_LIFETIME
+	       : fate == POOL_CLOSE_DOOMED     ? CLOSE_SERVER_RECYCLED
+	       : fate == POOL_CLOSE_FOR_OTHERS ? CLOSE_SERVER_FOR_OTHERS
+					       : CLOSE_SERVER_IDLE;
 }
 
 void lane_arm(struct lane *l)
@@ -169,8 +170,8 @@ static void claim_place(struct lane *l)
 static void close_idle(struct lane *l)
 {
 	while (!list_empty(&l->shard.idle))
-		server_close(CONTAINER_OF(list_first(&l->shard.idle, struct slot, link), struct server,
-				     slot),
+		server_close(CONTAINER_OF(list_first(&l->shard.idle, struct slot, link),
+				     struct server, slot),
 			CLOSE_SERVER_PAUSED, NULL);
 }
 
@@ -203,7 +204,7 @@ void lane_tend(struct lane *l)
 	}
 	l->tending = false;
 	l->full = sh->starved == &l->pool->open && l->pool->n_lanes == 1 && sh->lim.reserve <= 0 &&
-		sh->n_dialing == 0 && !sh->claimed;
+		  sh->n_dialing == 0 && !sh->claimed;
 	if (UNLIKELY(sh->starved != NULL))
 		claim_place(l);
 	else if (UNLIKELY(l->shard.claimed != NULL) && sh->n_waiting == 0)
@@ -225,7 +226,8 @@ void lane_spare(struct lane *l)
 	struct slot *slot = pool_spare(&l->shard, l->relay->w.now);
 
 	if (slot)
-		server_close(CONTAINER_OF(slot, struct server, slot), CLOSE_SERVER_FOR_OTHERS, NULL);
+		server_close(CONTAINER_OF(slot, struct server, slot), CLOSE_SERVER_FOR_OTHERS,
+			NULL);
 }
 
 void lane_forget(struct lane *l, struct client *c)
@@ -244,8 +246,8 @@ void lane_greet(struct lane *l)
 	free(l->last_error);
 	l->last_error = NULL;
 	while (!list_empty(&l->logins) && l->base && !l->shard.paused) {
-		struct client *c = CONTAINER_OF(
-			list_first(&l->logins, struct waiter, link), struct client, waiter);
+		struct client *c = CONTAINER_OF(list_first(&l->logins, struct waiter, link),
+			struct client, waiter);
 
 		lane_forget(l, c);
 		client_welcome(c);
@@ -255,8 +257,8 @@ void lane_greet(struct lane *l)
 void lane_fail_waiters(struct lane *l, const char *why)
 {
 	while (!list_empty(&l->logins))
-		client_close(CONTAINER_OF(list_first(&l->logins, struct waiter, link), struct client,
-				     waiter),
+		client_close(CONTAINER_OF(list_first(&l->logins, struct waiter, link),
+				     struct client, waiter),
 			CLOSE_SERVER_LOGIN, why);
 	while (!list_empty(&l->shard.waiting))
 		client_close(CONTAINER_OF(list_first(&l->shard.waiting, struct waiter, link),

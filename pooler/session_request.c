@@ -19,7 +19,7 @@
 #define WHOLE_MAX (32U * 1024)
 /* Names in Bind, Describe and Close. */
 #define NAME_MAX_BYTES 4096U
-#define OUR_NAME_SIZE 32
+#define OUR_NAME_SIZE  32
 
 enum step { STEP_DONE, STEP_MORE, STEP_CLOSED };
 
@@ -40,7 +40,8 @@ static void our_name(char out[OUR_NAME_SIZE], uint64_t number)
 	snprintf(out, OUR_NAME_SIZE, "PGSLUICE_%llu", (unsigned long long)number);
 }
 
-static bool push(struct client *c, struct server *s, enum entry_kind kind, unsigned flags, uint32_t tag)
+static bool push(struct client *c, struct server *s, enum entry_kind kind, unsigned flags,
+	uint32_t tag)
 {
 	if (LIKELY(ledger_push(&s->ledger, kind, flags, tag)))
 		return true;
@@ -83,10 +84,10 @@ static void put_close(struct buf *b, const char *name)
 static const char *feature_word(unsigned effects)
 {
 	return effects & TEXT_LISTEN	 ? "LISTEN"
-		: effects & TEXT_PREPARE ? "PREPARE"
-		: effects & TEXT_TEMP	 ? "a temporary table"
-		: effects & TEXT_ADVISORY ? "a session-level advisory lock"
-		: effects & TEXT_HOLD	 ? "a cursor WITH HOLD"
+	       : effects & TEXT_PREPARE	 ? "PREPARE"
+	       : effects & TEXT_TEMP	 ? "a temporary table"
+	       : effects & TEXT_ADVISORY ? "a session-level advisory lock"
+	       : effects & TEXT_HOLD	 ? "a cursor WITH HOLD"
 					 : "LOAD";
 }
 
@@ -121,7 +122,7 @@ static void put_refusal(struct buf *sql, unsigned effects)
 static bool is_refused(const struct lane *l, unsigned effects)
 {
 	return (effects & EFFECTS_FEATURE) && l->set.mode != POOL_MODE_AUTO &&
-		l->set.on_session_feature == ON_SESSION_FEATURE_ERROR;
+	       l->set.on_session_feature == ON_SESSION_FEATURE_ERROR;
 }
 
 /* --- DEALLOCATE of a name that we have made ours --------------------------------------- */
@@ -378,7 +379,8 @@ static enum step on_parse(struct message *m)
 	bool known;
 
 	if (!renames(c)) {
-		if (c->lane->set.mode == POOL_MODE_SESSION && m->have < m->size && m->size <= WHOLE_MAX)
+		if (c->lane->set.mode == POOL_MODE_SESSION && m->have < m->size &&
+			m->size <= WHOLE_MAX)
 			return STEP_MORE;
 		trace_parse_raw(c, m->body, m->have - WIRE_HEADER);
 		if (!push(c, s, ENTRY_PARSE, 0, 0))
@@ -472,8 +474,8 @@ static bool ensure_unnamed(struct message *m)
 
 /* A message that names a statement: the name of ours in its place.  `before` is what
  * precedes the name in the body, `name` the client's, `after` what follows it. */
-static void put_renamed(
-	struct message *m, const char *name, const char *after, const struct prepared *p)
+static void put_renamed(struct message *m, const char *name, const char *after,
+	const struct prepared *p)
 {
 	struct buf *b = gather_insert(m->g);
 	size_t have_after = (size_t)(m->at + m->have - after);
@@ -514,7 +516,8 @@ static enum step on_bind(struct message *m)
 			if (!ensure_unnamed(m))
 				return STEP_CLOSED;
 			p = c->unnamed;
-			if (p && UNLIKELY(p->effects & ~(unsigned)TEXT_BEGIN) && !is_refused(c->lane, p->effects))
+			if (p && UNLIKELY(p->effects & ~(unsigned)TEXT_BEGIN) &&
+				!is_refused(c->lane, p->effects))
 				note_effects(c, m->s, p->effects & ~(unsigned)TEXT_DEALLOCATE,
 					p->body, p->text_len);
 			p = NULL;
@@ -611,7 +614,8 @@ static enum step on_message(struct message *m)
 	switch (m->type) {
 	case 'Q':
 		if (UNLIKELY(hub.conf->p.disable_pqexec)) {
-			client_close(c, CLOSE_CLIENT_PROTOCOL, "simple protocol is disabled (disable_pqexec)");
+			client_close(c, CLOSE_CLIENT_PROTOCOL,
+				"simple protocol is disabled (disable_pqexec)");
 			return STEP_CLOSED;
 		}
 		return on_query(m);
@@ -889,8 +893,7 @@ static size_t defer_begin_extended(struct client *c, const char *p, size_t n)
 		return 0;
 	at += 15;
 	prepared_drop(&c->lane->relay->prepared, &c->unnamed);
-	c->unnamed = prepared_intern(
-		&c->lane->relay->prepared, text, size - WIRE_HEADER - 1);
+	c->unnamed = prepared_intern(&c->lane->relay->prepared, text, size - WIRE_HEADER - 1);
 	c->begin = mem_strdup(text);
 	tag = strcasestr(text, "start") ? "START TRANSACTION" : "BEGIN";
 	c->xact_since = c->since = c->lane->relay->w.now;
@@ -917,12 +920,12 @@ static size_t answer_prepare(struct client *c, const char *p, size_t n)
 	struct prepared *known;
 	struct buf b = {0};
 
-	if ((p[0] != 'P' && p[0] != 'C') || n < size + WIRE_HEADER || p[size] != 'S' || !renames(c) ||
-		wire_message_size(p + size) != WIRE_HEADER)
+	if ((p[0] != 'P' && p[0] != 'C') || n < size + WIRE_HEADER || p[size] != 'S' ||
+		!renames(c) || wire_message_size(p + size) != WIRE_HEADER)
 		return 0;
 	if (p[0] == 'C') {
-		if (size < WIRE_HEADER + 2 || *at++ != 'S' || !(name = wire_cstr(&at, end)) || !*name ||
-			!client_statement_remove(c, name))
+		if (size < WIRE_HEADER + 2 || *at++ != 'S' || !(name = wire_cstr(&at, end)) ||
+			!*name || !client_statement_remove(c, name))
 			return 0;
 		wire_put_bare(&b, '3');
 	} else {
@@ -992,7 +995,8 @@ static size_t feed_unlinked(struct client *c, const char *p, size_t n, bool *lin
 			client_close(c, CLOSE_CLIENT_QUIT, NULL);
 			return n;
 		case WANT_BAD:
-			client_close(c, CLOSE_CLIENT_PROTOCOL, "unknown message type or length out of range");
+			client_close(c, CLOSE_CLIENT_PROTOCOL,
+				"unknown message type or length out of range");
 			return n;
 		case WANT_SKIP:
 			if (p[at] == 'S') {

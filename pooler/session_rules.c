@@ -143,8 +143,8 @@ static void rules_warn(const struct front_rules *r)
 	}
 }
 
-struct front_rules *rules_new(
-	const struct conf *conf, const struct front_rules *old, struct buf *err)
+struct front_rules *rules_new(const struct conf *conf, const struct front_rules *old,
+	struct buf *err)
 {
 	struct front_rules *r = mem_zalloc(sizeof *r);
 	const struct conf_pooler *p = &conf->p;

@@ -26,8 +26,8 @@ static struct relay *relay_of(const struct server *s)
 
 const char *server_who(const struct server *s, char *out, size_t size)
 {
-	snprintf(out, size, "S-%llu %s@%s [%u]", (unsigned long long)s->id, s->lane->pool->server_user,
-		s->lane->pool->database, s->pid);
+	snprintf(out, size, "S-%llu %s@%s [%u]", (unsigned long long)s->id,
+		s->lane->pool->server_user, s->lane->pool->database, s->pid);
 	return out;
 }
 
@@ -200,7 +200,8 @@ static void integrity_close(struct server *s, char type)
 	const struct entry *head = ledger_head(&s->ledger);
 
 	stats_add(&s->lane->stats.integrity_closes, 1);
-	snprintf(detail, sizeof detail, "message '%c' while %u replies are owed, the next of kind %d",
+	snprintf(detail, sizeof detail,
+		"message '%c' while %u replies are owed, the next of kind %d",
 		type >= 32 && type < 127 ? type : '?', s->ledger.len, head ? head->kind : -1);
 	log_line(LOG_PART_SESSION, LOG_LEVEL_ERROR, "%s: %s: %s", server_who(s, who, sizeof who),
 		close_rows[CLOSE_INTEGRITY].text, detail);
@@ -347,8 +348,8 @@ enum fate { FATE_FORWARD, FATE_SWALLOW, FATE_CLOSED };
 static enum fate on_message(struct server *s, char type, const char *body, size_t len)
 {
 	struct ledger_event ev;
-	enum ledger_verdict v = ledger_reply(
-		&s->ledger, type, type == 'Z' && len == 1 ? body[0] : '?', &ev, on_dropped, s);
+	enum ledger_verdict v = ledger_reply(&s->ledger, type,
+		type == 'Z' && len == 1 ? body[0] : '?', &ev, on_dropped, s);
 	const struct entry *head;
 
 	switch (v) {
@@ -361,9 +362,7 @@ static enum fate on_message(struct server *s, char type, const char *body, size_
 	case LEDGER_ASYNC:
 		head = ledger_head(&s->ledger);
 		if (type == 'S')
-			return on_parameter(s, body, len, s->setup)
-				? FATE_FORWARD
-				: FATE_SWALLOW;
+			return on_parameter(s, body, len, s->setup) ? FATE_FORWARD : FATE_SWALLOW;
 		if (type == 'A') { /* only who holds the connection can have asked for it */
 			bool asked = s->client && (client_owns_session(s->client) ||
 							  s->dirty_effects || s->auditing);
@@ -546,7 +545,8 @@ static void read_some(struct server *s)
 			if (!chunk_left(s->in))
 				chunk_free(&relay_of(s)->chunks, &s->in);
 		}
-	} while (UNLIKELY(s->conn.ssl && conn_has_pending(&s->conn) && (!s->client || !s->client->out)));
+	} while (UNLIKELY(s->conn.ssl && conn_has_pending(&s->conn) &&
+			  (!s->client || !s->client->out)));
 	server_settle(s);
 }
 
@@ -574,7 +574,7 @@ static void on_io(struct ev_loop *loop, ev_io *io, int revents)
 bool server_is_quiet(const struct server *s)
 {
 	return ledger_is_quiet(&s->ledger) && !s->left && !s->in && !s->out && !s->cancels &&
-		(!s->client || s->client->left == 0) && !(s->conn.ssl && conn_has_pending(&s->conn));
+	       (!s->client || s->client->left == 0) && !(s->conn.ssl && conn_has_pending(&s->conn));
 }
 
 /* Asks what must be asked before the client's own request may be sent. */
@@ -585,7 +585,8 @@ static void begin_setup(struct server *s, struct client *c)
 	struct buf sql = {0};
 
 	s->setup_failed = false;
-	if (l->set.check_query[0] && s->was_used && now - s->released >= l->set.server_check_delay) {
+	if (l->set.check_query[0] && s->was_used &&
+		now - s->released >= l->set.server_check_delay) {
 		const char *q = l->set.check_query;
 
 		s->setup = server_ask(s, strcmp(q, CONF_CHECK_EMPTY) ? q : "", OUR_CHECK);
@@ -690,7 +691,7 @@ static bool wants_reset(const struct server *s)
 	if (s->asked_reset || !set->reset_query[0])
 		return false;
 	return set->mode == POOL_MODE_SESSION || set->reset_always || s->was_pinned ||
-		s->dirty_effects || s->session_state;
+	       s->dirty_effects || s->session_state;
 }
 
 /* DISCARD ALL and its like: what the client had set is gone. */

@@ -24,7 +24,7 @@ struct traced {
 	char *text;
 	size_t text_len;
 	bool truncated, started, done, failed, secret;
-	bool block; /* a transaction was open before it */
+	bool block;	/* a transaction was open before it */
 	uint32_t limit; /* rows that Execute asks for; 0: all */
 	struct bound bound;
 	usec_t wall, asked, linked, first, last;
@@ -45,17 +45,17 @@ struct trace {
 	struct traced *spare; /* the next one to use; NULL: none */
 	unsigned count;
 	uint32_t batch_in, batch_out; /* Syncs asked for, and answered */
-	usec_t waited_since;   /* when the wait began that has just ended; 0: none */
-	struct params *params; /* that `app` was looked up in */
-	const char *app;       /* application_name */
-	bool renamed;	       /* since the query log was last told */
-	char *before;	       /* inside a transaction: the beginning of its last statement */
-	uint64_t bytes_in;     /* of Parse and Bind before the next Execute */
-	uint32_t transaction;  /* our number of its transactions */
+	usec_t waited_since;	      /* when the wait began that has just ended; 0: none */
+	struct params *params;	      /* that `app` was looked up in */
+	const char *app;	      /* application_name */
+	bool renamed;		      /* since the query log was last told */
+	char *before;	      /* inside a transaction: the beginning of its last statement */
+	uint64_t bytes_in;    /* of Parse and Bind before the next Execute */
+	uint32_t transaction; /* our number of its transactions */
 	bool in_transaction;
-	struct bound bound;    /* of the last Bind */
+	struct bound bound;	/* of the last Bind */
 	struct bound suspended; /* of the portal whose rows did not come to an end */
-	uint64_t bytes;	       /* sent since the last statement was done */
+	uint64_t bytes;		/* sent since the last statement was done */
 	/* Describes that the server has not answered; an old one may be overwritten. */
 	struct {
 		uint32_t tag;
@@ -235,8 +235,8 @@ void trace_parse_raw(struct client *c, const char *body, size_t len)
 		return;
 	/* Names are the client's own on its own connection: remember text by name. */
 	client_statement_remove(c, name);
-	client_statement_put(
-		c, name, prepared_intern(&relay_of(c)->prepared, text, (size_t)(end - text)));
+	client_statement_put(c, name,
+		prepared_intern(&relay_of(c)->prepared, text, (size_t)(end - text)));
 }
 
 void trace_bind(struct client *c, const char *name, const char *body, size_t len)
@@ -379,7 +379,8 @@ static void count(struct client *c, struct traced *d)
 		.text = d->bound.p ? d->bound.p->body : d->text,
 		.text_len = d->bound.p ? d->bound.p->text_len : d->text_len,
 		.transaction = d->transaction,
-		.in_transaction = d->block || (t->in_transaction && t->transaction == d->transaction),
+		.in_transaction =
+			d->block || (t->in_transaction && t->transaction == d->transaction),
 		.error = d->failed,
 		.weight = track == QUERIES_SAMPLE ? QUERIES_SAMPLE_WEIGHT : 1,
 		.wait_us = span(d->asked, d->linked),
@@ -466,8 +467,9 @@ static void remember(struct trace *t, const struct traced *d)
 	size_t len = d->bound.p ? d->bound.p->text_len : d->text_len;
 
 	free(t->before);
-	t->before = text && t->in_transaction && !d->secret ? mem_strndup(text, len < 500 ? len : 500)
-							   : NULL;
+	t->before = text && t->in_transaction && !d->secret
+			    ? mem_strndup(text, len < 500 ? len : 500)
+			    : NULL;
 }
 
 const char *trace_text(const struct client *c, size_t *len)
@@ -565,7 +567,8 @@ void trace_reply(struct client *c, char type, const char *body, size_t len,
 		const struct entry *head = c->server ? ledger_head(&c->server->ledger) : NULL;
 
 		/* What answers Parse, Bind and Describe is not yet the statement's answer. */
-		if ((ev->finished && (ev->done.kind == ENTRY_EXECUTE || ev->done.kind == ENTRY_QUERY)) ||
+		if ((ev->finished &&
+			    (ev->done.kind == ENTRY_EXECUTE || ev->done.kind == ENTRY_QUERY)) ||
 			(head && (head->kind == ENTRY_EXECUTE || head->kind == ENTRY_QUERY))) {
 			d->started = true;
 			d->first = relay_of(c)->w.now;
@@ -591,10 +594,9 @@ void trace_reply(struct client *c, char type, const char *body, size_t len,
 		d->error_len = len;
 	}
 	if (ev->finished && d)
-		ends = d->kind == QLOG_STATEMENT
-			? ev->done.kind == ENTRY_QUERY
-			: ev->done.kind == ENTRY_EXECUTE ||
-				(ev->failed && d->batch == t->batch_out);
+		ends = d->kind == QLOG_STATEMENT ? ev->done.kind == ENTRY_QUERY
+						 : ev->done.kind == ENTRY_EXECUTE ||
+							   (ev->failed && d->batch == t->batch_out);
 	if (ends)
 		finish(c, d);
 	if (type == 'Z') {

@@ -97,7 +97,7 @@ enum entry_kind {
 };
 
 enum {
-	ENTRY_OURS = 1,  /* the pooler asked: the client must not see the answer */
+	ENTRY_OURS = 1,	 /* the pooler asked: the client must not see the answer */
 	ENTRY_LOCAL = 2, /* nothing was sent: we answer when its turn comes */
 	ENTRY_TAGGED = 4 /* `tag` means something to whoever pushed it */
 };
@@ -111,14 +111,14 @@ struct entry {
 
 struct ledger {
 	struct entry *ring; /* `small` until it overflows */
-	uint32_t size;      /* a power of two */
+	uint32_t size;	    /* a power of two */
 	uint32_t head, len;
-	bool skipping;      /* an extended message failed; the server skips to Sync */
-	bool unsynced;      /* an extended message was sent since the last Sync, Query or FunctionCall */
-	bool copying_in;    /* between CopyInResponse and the client's CopyDone/CopyFail */
-	bool copied_in;     /* a Sync was taken back inside the running copy */
-	bool ambiguous;     /* never to be trusted again */
-	char status;        /* of the last ReadyForQuery: 'I', 'T' or 'E' */
+	bool skipping; /* an extended message failed; the server skips to Sync */
+	bool unsynced; /* an extended message was sent since the last Sync, Query or FunctionCall */
+	bool copying_in; /* between CopyInResponse and the client's CopyDone/CopyFail */
+	bool copied_in;	 /* a Sync was taken back inside the running copy */
+	bool ambiguous;	 /* never to be trusted again */
+	char status;	 /* of the last ReadyForQuery: 'I', 'T' or 'E' */
 	struct entry small[8];
 };
 
@@ -130,11 +130,11 @@ void ledger_release(struct ledger *l);
 
 /* Notes a message on its way to the server, or left out.  Call it in the order of the
  * stream, before the bytes are sent.  False: too much in flight (LEDGER_MAX). */
-bool ledger_push_slow(
-	struct ledger *l, enum entry_kind kind, unsigned flags, uint32_t tag) MUSTCHECK;
+bool ledger_push_slow(struct ledger *l, enum entry_kind kind, unsigned flags,
+	uint32_t tag) MUSTCHECK;
 
-MUSTCHECK static inline bool ledger_push(
-	struct ledger *l, enum entry_kind kind, unsigned flags, uint32_t tag)
+MUSTCHECK static inline bool ledger_push(struct ledger *l, enum entry_kind kind, unsigned flags,
+	uint32_t tag)
 {
 	struct entry *e;
 
@@ -150,10 +150,10 @@ MUSTCHECK static inline bool ledger_push(
 }
 
 enum ledger_verdict {
-	LEDGER_FORWARD,    /* part of an answer to the client */
-	LEDGER_SWALLOW,    /* part of an answer to us */
-	LEDGER_ASYNC,      /* not an answer: N, S or A */
-	LEDGER_FATAL,      /* an ErrorResponse that answers nothing: the server is leaving */
+	LEDGER_FORWARD,	   /* part of an answer to the client */
+	LEDGER_SWALLOW,	   /* part of an answer to us */
+	LEDGER_ASYNC,	   /* not an answer: N, S or A */
+	LEDGER_FATAL,	   /* an ErrorResponse that answers nothing: the server is leaving */
 	LEDGER_UNEXPECTED, /* out of step: both ends must be closed */
 };
 
@@ -218,7 +218,7 @@ static inline bool ledger_pass(struct ledger *l, char type)
 static inline bool ledger_is_quiet(const struct ledger *l)
 {
 	return l->len == 0 && l->status == 'I' && !l->unsynced && !l->skipping && !l->ambiguous &&
-		!l->copying_in;
+	       !l->copying_in;
 }
 
 /* --- building messages ------------------------------------------------------ */
@@ -255,23 +255,23 @@ uint64_t wire_tag_rows(const char *tag, size_t len);
  * one Query give the union.  A bit too many costs a little time, a bit too few would leak
  * state, so that what is not understood counts as TEXT_UNKNOWN. */
 enum {
-	TEXT_SET = 1 << 0,         /* SET/RESET, set_config(): parameters may change for the session */
-	TEXT_PREPARE = 1 << 1,     /* PREPARE: a statement by SQL */
+	TEXT_SET = 1 << 0,     /* SET/RESET, set_config(): parameters may change for the session */
+	TEXT_PREPARE = 1 << 1, /* PREPARE: a statement by SQL */
 	TEXT_DEALLOCATE = 1 << 2,  /* DEALLOCATE, also ALL */
 	TEXT_DISCARD_ALL = 1 << 3, /* DISCARD ALL / DISCARD PLANS … */
-	TEXT_LISTEN = 1 << 4,      /* LISTEN */
+	TEXT_LISTEN = 1 << 4,	   /* LISTEN */
 	TEXT_UNLISTEN = 1 << 5,
-	TEXT_TEMP = 1 << 6,     /* creates something in pg_temp */
-	TEXT_ADVISORY = 1 << 7, /* pg_advisory_lock and its kin that outlive the transaction */
-	TEXT_HOLD = 1 << 8,     /* DECLARE … WITH HOLD */
-	TEXT_LOAD = 1 << 9,     /* LOAD, and other state that nothing takes back */
-	TEXT_BEGIN = 1 << 10,   /* the whole text is a plain BEGIN or START TRANSACTION */
-	TEXT_EXECUTE = 1 << 11, /* EXECUTE of a statement by SQL */
-	TEXT_CLOSE = 1 << 12,   /* CLOSE of a cursor, also ALL */
-	TEXT_LONG = 1 << 13,    /* too long to be read to its end, or DO */
-	TEXT_SECRET = 1 << 14,  /* names a password: not for logs */
+	TEXT_TEMP = 1 << 6,	  /* creates something in pg_temp */
+	TEXT_ADVISORY = 1 << 7,	  /* pg_advisory_lock and its kin that outlive the transaction */
+	TEXT_HOLD = 1 << 8,	  /* DECLARE … WITH HOLD */
+	TEXT_LOAD = 1 << 9,	  /* LOAD, and other state that nothing takes back */
+	TEXT_BEGIN = 1 << 10,	  /* the whole text is a plain BEGIN or START TRANSACTION */
+	TEXT_EXECUTE = 1 << 11,	  /* EXECUTE of a statement by SQL */
+	TEXT_CLOSE = 1 << 12,	  /* CLOSE of a cursor, also ALL */
+	TEXT_LONG = 1 << 13,	  /* too long to be read to its end, or DO */
+	TEXT_SECRET = 1 << 14,	  /* names a password: not for logs */
 	TEXT_DROP_TEMP = 1 << 15, /* DROP TABLE: a temporary one may be gone */
-	TEXT_UNLOCK = 1 << 16,    /* pg_advisory_unlock… */
+	TEXT_UNLOCK = 1 << 16,	  /* pg_advisory_unlock… */
 };
 
 unsigned wire_text_effects(const char *sql, size_t len);

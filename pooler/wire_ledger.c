@@ -181,7 +181,7 @@ static enum ledger_verdict on_error(struct ledger *l, struct ledger_event *ev,
 	return head.flags & ENTRY_OURS ? LEDGER_SWALLOW : LEDGER_FORWARD;
 }
 
-#define BIT(type) (1ULL << ((type) - 64))
+#define BIT(type) (1ULL << ((type)-64))
 
 const uint64_t ledger_part_types[] = {
 	[ENTRY_QUERY] = BIT('T') | BIT('D') | BIT('C') | BIT('I') | BIT('H') | BIT('d') | BIT('c'),
@@ -216,9 +216,7 @@ static enum fit fit_of(uint8_t kind, char type)
 {
 	switch ((enum entry_kind)kind) {
 	case ENTRY_QUERY:
-		return type == 'Z'	    ? FIT_END
-			: type == 'G' || type == 'W' ? FIT_PART
-						     : FIT_NOT;
+		return type == 'Z' ? FIT_END : type == 'G' || type == 'W' ? FIT_PART : FIT_NOT;
 	case ENTRY_FUNCTION:
 		return type == 'V' ? FIT_PART : type == 'Z' ? FIT_END : FIT_NOT;
 	case ENTRY_PARSE:
@@ -231,7 +229,7 @@ static enum fit fit_of(uint8_t kind, char type)
 		return type == 'T' || type == 'n' ? FIT_END : FIT_NOT;
 	case ENTRY_EXECUTE:
 		return type == 'C' || type == 'I' || type == 's' ? FIT_END
-			: type == 'G' || type == 'W'		 ? FIT_PART
+		       : type == 'G' || type == 'W'		 ? FIT_PART
 								 : FIT_NOT;
 	case ENTRY_CLOSE:
 		return type == '3' ? FIT_END : FIT_NOT;

@@ -20,8 +20,12 @@
 
 static bool is_word_byte(unsigned char c)
 {
-	static const bool table[256] = {['0' ... '9'] = true, ['a' ... 'z'] = true,
-		['A' ... 'Z'] = true, ['_'] = true, ['$'] = true, [0x80 ... 0xff] = true};
+	static const bool table[256] = {['0' ... '9'] = true,
+		['a' ... 'z'] = true,
+		['A' ... 'Z'] = true,
+		['_'] = true,
+		['$'] = true,
+		[0x80 ... 0xff] = true};
 
 	return table[c];
 }
@@ -123,16 +127,10 @@ static unsigned first_word_effect(const char *w)
 		const char *word;
 		unsigned effects;
 	} table[] = {
-		{"reset", TEXT_SET},
-		{"prepare", TEXT_PREPARE},
-		{"execute", TEXT_EXECUTE},
-		{"deallocate", TEXT_DEALLOCATE},
-		{"discard", TEXT_DISCARD_ALL},
-		{"listen", TEXT_LISTEN},
-		{"unlisten", TEXT_UNLISTEN},
-		{"load", TEXT_LOAD},
-		{"close", TEXT_CLOSE},
-		{"do", TEXT_LONG}, /* its body is not read */
+		{"reset", TEXT_SET}, {"prepare", TEXT_PREPARE}, {"execute", TEXT_EXECUTE},
+		{"deallocate", TEXT_DEALLOCATE}, {"discard", TEXT_DISCARD_ALL},
+		{"listen", TEXT_LISTEN}, {"unlisten", TEXT_UNLISTEN}, {"load", TEXT_LOAD},
+		{"close", TEXT_CLOSE}, {"do", TEXT_LONG}, /* its body is not read */
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
@@ -170,13 +168,13 @@ static void see_any_word(struct statement *s, const char *w)
 	else if (starts(w, "pg_temp"))
 		s->effects |= TEXT_TEMP;
 	else if ((strcmp(w, "temp") == 0 || strcmp(w, "temporary") == 0) &&
-		(strcmp(s->first, "create") == 0 || strcmp(s->first, "select") == 0 ||
-			strcmp(s->first, "with") == 0))
+		 (strcmp(s->first, "create") == 0 || strcmp(s->first, "select") == 0 ||
+			 strcmp(s->first, "with") == 0))
 		s->effects |= TEXT_TEMP;
 	else if (strcmp(w, "hold") == 0 && strcmp(s->first, "declare") == 0)
 		s->effects |= TEXT_HOLD;
 	else if (strcmp(w, "password") == 0 &&
-		(strcmp(s->first, "alter") == 0 || strcmp(s->first, "create") == 0))
+		 (strcmp(s->first, "alter") == 0 || strcmp(s->first, "create") == 0))
 		s->effects |= TEXT_SECRET;
 	else if (s->words == 1 && strcmp(w, "table") == 0 && strcmp(s->first, "drop") == 0)
 		s->effects |= TEXT_DROP_TEMP;
@@ -288,10 +286,10 @@ static bool is_suspicious(const char *p, size_t len)
 		third = _mm_or_si128(third, lower);
 		hit = _mm_and_si128(_mm_and_si128(_mm_cmpeq_epi8(at, e), _mm_cmpeq_epi8(next, m)),
 			_mm_cmpeq_epi8(third, q));
-		hit = _mm_or_si128(
-			hit, _mm_and_si128(_mm_cmpeq_epi8(at, d), _mm_cmpeq_epi8(next, v)));
-		hit = _mm_or_si128(
-			hit, _mm_and_si128(_mm_cmpeq_epi8(at, u), _mm_cmpeq_epi8(next, c)));
+		hit = _mm_or_si128(hit,
+			_mm_and_si128(_mm_cmpeq_epi8(at, d), _mm_cmpeq_epi8(next, v)));
+		hit = _mm_or_si128(hit,
+			_mm_and_si128(_mm_cmpeq_epi8(at, u), _mm_cmpeq_epi8(next, c)));
 		if (_mm_movemask_epi8(hit))
 			return true;
 		if (i == len - 18)
@@ -367,7 +365,8 @@ unsigned wire_text_effects(const char *sql, size_t len)
 	p = is_word_byte((unsigned char)(len ? *sql : ' ')) ? sql : skip_blank(sql, end);
 	if (is_plain_start(p, (size_t)(end - p))) {
 		semi = memchr(p, ';', (size_t)(end - p));
-		if ((!semi || skip_blank(semi + 1, end) == end) && !is_suspicious(p, (size_t)(end - p)))
+		if ((!semi || skip_blank(semi + 1, end) == end) &&
+			!is_suspicious(p, (size_t)(end - p)))
 			return effects;
 	}
 	return effects | scan(p, end);

@@ -42,7 +42,7 @@ struct worker {
 	usec_t now;  /* monotonic, read once a tick */
 	usec_t wall; /* wall clock of the same moment */
 	struct timers timers;
-	char *buffer;	 /* WORKER_MARGIN + WORKER_BUFFER bytes */
+	char *buffer;	    /* WORKER_MARGIN + WORKER_BUFFER bytes */
 	struct buf scratch; /* for messages that are put together; empty between callbacks */
 
 	/* how busy it is, for SHOW WORKERS; read by others */

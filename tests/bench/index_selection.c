@@ -226,7 +226,7 @@ int main(int argc, char **argv)
 		struct choice c = select_indexes(m, &limits);
 
 		printf("%s %.6f %.2f %llu %.3f", argv[i], base > 0 ? c.cost / base : 1, c.cost,
-		       (unsigned long long)c.bytes, seconds() - began);
+			(unsigned long long)c.bytes, seconds() - began);
 		for (size_t k = 0; k < c.count; k++)
 			printf(" %lu", f.index_ids.at[c.index[k]]);
 		printf("\n");

@@ -19,7 +19,8 @@ static uint64_t sum_of(struct str s)
 	return v;
 }
 
-static inline int fuzz_format(const char *name, const char *prefix, const uint8_t *data, size_t size)
+static inline int fuzz_format(const char *name, const char *prefix, const uint8_t *data,
+	size_t size)
 {
 	struct log_format format = *log_format_find(name);
 	struct input in = {0};

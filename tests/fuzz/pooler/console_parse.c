@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (w.error)
 			continue;
 		for (int i = 0; i < w.n; i++)
-			if (w.word[i] < w.bytes || w.word[i] + strlen(w.word[i]) >= w.bytes + w.used)
+			if (w.word[i] < w.bytes ||
+				w.word[i] + strlen(w.word[i]) >= w.bytes + w.used)
 				abort();
 		columns = request_columns(&w);
 		if (columns && columns_count(columns) == 0)

@@ -30,14 +30,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint8_t what = data[i], which = data[i + 1];
 
 		if (what % 4 < 2) {
-			if (!ledger_push(&l, which % (ENTRY_COPY_END + 1), what >> 2 & 3, i & 0xffff))
+			if (!ledger_push(&l, which % (ENTRY_COPY_END + 1), what >> 2 & 3,
+				    i & 0xffff))
 				break;
 		} else if (what % 4 == 2) {
 			char type = types[which % (sizeof types - 1)];
 
 			dropped = 0;
-			out_of_step = ledger_reply(&l, type, "ITE?"[what >> 2 & 3], &ev, count, &dropped) ==
-				LEDGER_UNEXPECTED;
+			out_of_step = ledger_reply(&l, type, "ITE?"[what >> 2 & 3], &ev, count,
+					      &dropped) == LEDGER_UNEXPECTED;
 			if (out_of_step && (l.len != before || ev.finished))
 				abort();
 			if (l.len > before || (ev.finished && l.len >= before))

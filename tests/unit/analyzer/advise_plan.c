@@ -20,23 +20,23 @@ static const struct {
 	{SCAN("(a = 42)"), "CREATE INDEX CONCURRENTLY t_a_idx ON t (a);"},
 	{SCAN("((b > 5) AND (a = 42))"), "CREATE INDEX CONCURRENTLY t_a_b_idx ON t (a, b);"},
 	{SCAN("((a = ANY ('{1,2}'::integer[])) AND (b IS NULL))"),
-	 "CREATE INDEX CONCURRENTLY t_a_b_idx ON t (a, b);"},
+		"CREATE INDEX CONCURRENTLY t_a_b_idx ON t (a, b);"},
 	{SCAN("((name)::text = 'x'::text)"), "CREATE INDEX CONCURRENTLY t_name_idx ON t (name);"},
 	{SCAN("(lower(name) = 'x'::text)"),
-	 "CREATE INDEX CONCURRENTLY t_lower_name_idx ON t (lower(name));"},
+		"CREATE INDEX CONCURRENTLY t_lower_name_idx ON t (lower(name));"},
 	{SCAN("((\"Name\" || 'x'::text) = 'yx'::text)"),
-	 "CREATE INDEX CONCURRENTLY t_name_x_text_idx ON t ((\"Name\" || 'x'::text));"},
+		"CREATE INDEX CONCURRENTLY t_name_x_text_idx ON t ((\"Name\" || 'x'::text));"},
 	{SCAN("(name ~~ 'abc%'::text)"),
-	 "CREATE INDEX CONCURRENTLY t_name_idx ON t (name text_pattern_ops);"},
+		"CREATE INDEX CONCURRENTLY t_name_idx ON t (name text_pattern_ops);"},
 	{SCAN("(name ~~ '%abc%'::text)"),
-	 "CREATE INDEX CONCURRENTLY t_name_gin_idx ON t USING gin (name gin_trgm_ops);"},
+		"CREATE INDEX CONCURRENTLY t_name_gin_idx ON t USING gin (name gin_trgm_ops);"},
 	{SCAN("(j @> '{\"a\": 1}'::jsonb)"),
-	 "CREATE INDEX CONCURRENTLY t_j_gin_idx ON t USING gin (j jsonb_path_ops);"},
+		"CREATE INDEX CONCURRENTLY t_j_gin_idx ON t USING gin (j jsonb_path_ops);"},
 	{SCAN("(span @> 5)"), "CREATE INDEX CONCURRENTLY t_span_gist_idx ON t USING gist (span);"},
 	{SCAN("(vip AND (a = 1))"),
-	 "CREATE INDEX CONCURRENTLY t_a_partial_idx ON t (a) WHERE vip;"},
+		"CREATE INDEX CONCURRENTLY t_a_partial_idx ON t (a) WHERE vip;"},
 	{SCAN("(NOT gone)"),
-	 "CREATE INDEX CONCURRENTLY t_gone_partial_idx ON t (gone) WHERE NOT gone;"},
+		"CREATE INDEX CONCURRENTLY t_gone_partial_idx ON t (gone) WHERE NOT gone;"},
 	{SCAN("((hashed SubPlan 1) AND (a = 1))"), "CREATE INDEX CONCURRENTLY t_a_idx ON t (a);"},
 	/* nothing an index serves, or should */
 	{SCAN("(a <> 42)"), ""},
@@ -46,13 +46,13 @@ static const struct {
 	{SCAN("(random() < '0.5'::double precision)"), ""},
 	{"Seq Scan on t  (cost=0.00..4.50 rows=10 width=80) (actual time=0.010..0.080 rows=10 "
 	 "loops=1)\n  Filter: (a = 1)\n  Rows Removed by Filter: 90\n",
-	 ""},
+		""},
 	{"Seq Scan on t  (cost=0.00..4500.00 rows=60000 width=80) (actual time=0.010..80.000 "
 	 "rows=60000 loops=1)\n  Filter: (a = 1)\n  Rows Removed by Filter: 40000\n",
-	 ""},
+		""},
 	{"Seq Scan on pg_class  (cost=0.00..4500.00 rows=1 width=80) (actual time=0.010..80.000 "
 	 "rows=1 loops=1)\n  Filter: (a = 1)\n  Rows Removed by Filter: 40000\n",
-	 ""},
+		""},
 	/* order */
 	{"Limit  (cost=1.00..2.00 rows=10 width=80) (actual time=60.0..60.1 rows=10 loops=1)\n"
 	 "  ->  Sort  (cost=1.00..2.00 rows=5000 width=80) (actual time=60.0..60.1 rows=10 "
@@ -60,7 +60,7 @@ static const struct {
 	 "        ->  Seq Scan on t  (cost=0.00..4500.00 rows=5000 width=80) (actual "
 	 "time=0.010..50.000 rows=5000 loops=1)\n              Filter: (a = 1)\n"
 	 "              Rows Removed by Filter: 95000\n",
-	 "CREATE INDEX CONCURRENTLY t_a_at_desc_id_idx ON t (a, at DESC, id);"},
+		"CREATE INDEX CONCURRENTLY t_a_at_desc_id_idx ON t (a, at DESC, id);"},
 	/* a join */
 	{"Hash Join  (cost=1.00..2.00 rows=10 width=80) (actual time=60.0..60.1 rows=10 loops=1)\n"
 	 "  Hash Cond: (t.x_id = x.id)\n"
@@ -69,13 +69,13 @@ static const struct {
 	 "  ->  Hash  (cost=0.00..45.00 rows=2 width=80) (actual time=0.1..0.1 rows=2 loops=1)\n"
 	 "        ->  Index Scan using x_pkey on x  (cost=0.00..45.00 rows=2 width=80) (actual "
 	 "time=0.1..0.1 rows=2 loops=1)\n              Index Cond: (id < 3)\n",
-	 "CREATE INDEX CONCURRENTLY t_x_id_idx ON t (x_id);"},
+		"CREATE INDEX CONCURRENTLY t_x_id_idx ON t (x_id);"},
 	/* the foreign key's trigger */
 	{"Delete on x  (cost=0.28..8.30 rows=0 width=0) (actual time=1.0..1.0 rows=0 loops=1)\n"
 	 "  ->  Index Scan using x_pkey on x  (cost=0.28..8.30 rows=1 width=6) (actual "
 	 "time=0.1..0.1 rows=1 loops=1)\n        Index Cond: (id = 1)\n"
 	 "Trigger for constraint order_items_x_id_fkey: time=930.000 calls=1\n",
-	 "CREATE INDEX CONCURRENTLY order_items_x_id_idx ON order_items (x_id);"},
+		"CREATE INDEX CONCURRENTLY order_items_x_id_idx ON order_items (x_id);"},
 };
 
 static int advise(void *arg)

@@ -79,8 +79,7 @@ START_TEST(small_matrices_are_solved_exactly)
 		limits.indexes = _i % 5 == 4 ? 3 : 0;
 		c = select_indexes(m, &limits);
 		ck_assert_uint_le(c.bytes, limits.bytes);
-		ck_assert_double_eq_tol(c.cost, brute_force(m, limits.bytes, limits.indexes),
-					1e-6);
+		ck_assert_double_eq_tol(c.cost, brute_force(m, limits.bytes, limits.indexes), 1e-6);
 		choice_release(&c);
 	}
 	matrix_free(&m);

@@ -53,20 +53,19 @@ static struct str difference(const struct plan_node *a, const struct plan_node *
 #define X(field, key)                                                                              \
 	if (!same_number(a->field, b->field))                                                      \
 		return arena_printf(&arena, "%.*s: %s %g, %g", STR_ARGS(title), key, a->field,     \
-				    b->field);
+			b->field);
 	PLAN_NUMBERS(X)
 #undef X
 #define X(field, key)                                                                              \
 	if (!str_eq(a->field, b->field) && strcmp(key, "Parent Relationship") != 0 &&              \
-	    strcmp(key, "Partial Mode") != 0)                                                      \
+		strcmp(key, "Partial Mode") != 0)                                                  \
 		return arena_printf(&arena, "%.*s: %s '%.*s', '%.*s'", STR_ARGS(title), key,       \
-				    STR_ARGS(a->field), STR_ARGS(b->field));
+			STR_ARGS(a->field), STR_ARGS(b->field));
 	PLAN_STRINGS(X)
 #undef X
 	if (a->prop.n != b->prop.n || a->children != b->children || a->is_never != b->is_never)
 		return arena_printf(&arena, "%.*s: %zu and %zu properties, %zu and %zu children",
-				    STR_ARGS(title), a->prop.n, b->prop.n, a->children,
-				    b->children);
+			STR_ARGS(title), a->prop.n, b->prop.n, a->children, b->children);
 	for (size_t i = 0; i < a->prop.n; i++) {
 		const char *key = arena_cstr(&arena, a->prop.at[i].key);
 
@@ -102,7 +101,7 @@ static void check_formats(const char *folder, const char *name)
 {
 	read_file(folder, name);
 	ck_assert_msg(found.plan.n == 4 && found.broken == 0, "%s: %zu plans, %s", name,
-		      found.plan.n, found.why.text);
+		found.plan.n, found.why.text);
 	for (size_t i = 1; i < 4; i++) {
 		struct str d = difference(found.plan.at[0]->root, found.plan.at[i]->root);
 
@@ -127,7 +126,7 @@ static void check_paste(const char *folder, const char *name)
 	plain = found.plan.at[0];
 	read_file(folder, name);
 	ck_assert_msg(found.plan.n == 1 && found.broken == 0, "%s: %zu plans, %s", name,
-		      found.plan.n, found.why.text);
+		found.plan.n, found.why.text);
 	d = difference(plain->root, found.plan.at[0]->root);
 	ck_assert_msg(d.n == 0, "%s: %.*s", name, STR_ARGS(d));
 }
@@ -277,11 +276,12 @@ START_TEST(long_logs_are_read_in_parts)
 	size_t n = 60000;
 
 	for (size_t i = 0; i < n; i++)
-		text_printf(&t, "2024-01-01 00:00:00 UTC [1] LOG:  duration: %zu.5 ms  plan:\n"
-				"\t{\"Query Text\": \"select 'a\\\"{'\", \"Plan\": {\"Node Type\": "
-				"\"Result\", \"Actual Rows\": 1, \"Actual Loops\": 1}}\n"
-				"2024-01-01 00:00:00 UTC [1] LOG:  checkpoint starting: time\n",
-			    i);
+		text_printf(&t,
+			"2024-01-01 00:00:00 UTC [1] LOG:  duration: %zu.5 ms  plan:\n"
+			"\t{\"Query Text\": \"select 'a\\\"{'\", \"Plan\": {\"Node Type\": "
+			"\"Result\", \"Actual Rows\": 1, \"Actual Loops\": 1}}\n"
+			"2024-01-01 00:00:00 UTC [1] LOG:  checkpoint starting: time\n",
+			i);
 	last_line = -1;
 	plan_each(text_slice(&t), count_plan, NULL, &counts);
 	ck_assert_uint_eq(counts.plans, n);

@@ -97,13 +97,13 @@ START_TEST(four_formats_give_the_same_findings)
 			struct plan_findings f = check_text(text, i, &plans);
 
 			ck_assert_msg(f.at.n == first.at.n, "%s, format %zu: %zu and %zu findings",
-				      entry->d_name, i, first.at.n, f.at.n);
+				entry->d_name, i, first.at.n, f.at.n);
 			for (size_t k = 0; k < f.at.n; k++) {
 				ck_assert_str_eq(f.at.at[k].rule->id, first.at.at[k].rule->id);
 				ck_assert_msg(str_eq(f.at.at[k].message, first.at.at[k].message),
-					      "%s: '%.*s' and '%.*s'", entry->d_name,
-					      STR_ARGS(first.at.at[k].message),
-					      STR_ARGS(f.at.at[k].message));
+					"%s: '%.*s' and '%.*s'", entry->d_name,
+					STR_ARGS(first.at.at[k].message),
+					STR_ARGS(f.at.at[k].message));
 			}
 			plan_findings_release(&f);
 		}

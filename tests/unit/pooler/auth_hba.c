@@ -35,8 +35,8 @@ static int host_is(void *arg, const char *pattern)
 
 /* "user@database from where", where: local, IP, IP/ssl; database "*" is physical replication.
  * Answers the method's word, "none" or "unknown". */
-static const char *ask(
-	const struct auth_hba *h, const char *user, const char *database, const char *where)
+static const char *ask(const struct auth_hba *h, const char *user, const char *database,
+	const char *where)
 {
 	struct hba_query q = {
 		.user = user, .database = database, .is_member = is_member, .host_is = host_is};
@@ -357,8 +357,8 @@ START_TEST(broken_ident_maps)
 
 	for (size_t k = 0; k < ARRAY_LEN(texts); k++) {
 		err.len = 0;
-		ck_assert_ptr_null(
-			auth_ident_parse(texts[k], strlen(texts[k]), "ident.conf", &err));
+		ck_assert_ptr_null(auth_ident_parse(texts[k], strlen(texts[k]), "ident.conf",
+			&err));
 		ck_assert_ptr_nonnull(strstr(buf_cstr(&err), "ident.conf:1: "));
 	}
 }

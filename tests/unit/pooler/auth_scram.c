@@ -212,8 +212,8 @@ START_TEST(two_secrets_live_at_a_time)
 	ck_assert(auth_user_add(u, "new", 4096));
 	s = auth_user_underived(u);
 	ck_assert_ptr_nonnull(s);
-	ck_assert(secret_derive(
-		s->text, s->keys.iterations, s->keys.salt, s->keys.salt_len, &s->keys));
+	ck_assert(secret_derive(s->text, s->keys.iterations, s->keys.salt, s->keys.salt_len,
+		&s->keys));
 	s->has_keys = true;
 	ck_assert_uint_eq(auth_user_salts(u), 1);
 	ck_assert_int_eq(login(u, "old", 0), SCRAM_OK);
@@ -245,8 +245,8 @@ START_TEST(channel_binding)
 		scram_release(&scram);
 		scram_begin(&scram, u, "user", 0, 4096, end_point, sizeof end_point);
 		out.len = 0;
-		ck_assert_int_eq(
-			scram_first(&scram, "SCRAM-SHA-256-PLUS", m, strlen(m), &out, &why),
+		ck_assert_int_eq(scram_first(&scram, "SCRAM-SHA-256-PLUS", m, strlen(m), &out,
+					 &why),
 			SCRAM_OK);
 		msg = answer("secret", gs2, i ? forged : end_point, 32, "n=,r=abcdefgh");
 		ck_assert_int_eq(final(msg), i ? SCRAM_BROKEN : SCRAM_OK);
@@ -291,8 +291,8 @@ START_TEST(broken_first_messages)
 	ck_assert_int_eq(scram_first(&scram, "SCRAM-SHA-256", "n,,n=,r=\0abc", 12, &out, &why),
 		SCRAM_BROKEN);
 	start(u, NULL);
-	ck_assert_int_eq(
-		scram_first(&scram, "SCRAM-SHA-1", RFC_FIRST, strlen(RFC_FIRST), &out, &why),
+	ck_assert_int_eq(scram_first(&scram, "SCRAM-SHA-1", RFC_FIRST, strlen(RFC_FIRST), &out,
+				 &why),
 		SCRAM_BROKEN);
 	start(u, NULL);
 	memset(big, 'a', 4999);

@@ -117,22 +117,22 @@ START_TEST(the_cache_forgets_by_time)
 	u = auth_user_new("bob", "secret", 4096);
 	auth_cache_put(c, "query:shop", "bob", CACHE_YES, u, now, 10 * USEC_SEC);
 	auth_cache_put(c, "query:shop", "eve", CACHE_NO, NULL, now, 2 * USEC_SEC);
-	ck_assert_int_eq(
-		auth_cache_get(c, "query:shop", "bob", now + 9 * USEC_SEC, &got), CACHE_YES);
+	ck_assert_int_eq(auth_cache_get(c, "query:shop", "bob", now + 9 * USEC_SEC, &got),
+		CACHE_YES);
 	ck_assert_ptr_eq(got, u);
 	ck_assert_int_eq(auth_cache_get(c, "query:shop", "eve", now + USEC_SEC, &got), CACHE_NO);
-	ck_assert_int_eq(
-		auth_cache_get(c, "query:shop", "eve", now + 2 * USEC_SEC, &got), CACHE_MISS);
-	ck_assert_int_eq(
-		auth_cache_get(c, "query:shop", "bob", now + 10 * USEC_SEC, &got), CACHE_MISS);
+	ck_assert_int_eq(auth_cache_get(c, "query:shop", "eve", now + 2 * USEC_SEC, &got),
+		CACHE_MISS);
+	ck_assert_int_eq(auth_cache_get(c, "query:shop", "bob", now + 10 * USEC_SEC, &got),
+		CACHE_MISS);
 	ck_assert_int_eq(auth_cache_get(c, "query:stock", "bob", now, &got), CACHE_MISS);
 	ck_assert_int_eq(auth_cache_get(c, "query:shopb", "ob", now, &got), CACHE_MISS);
 	/* a failed login forgets what is old enough */
 	auth_cache_forget(c, "query:shop", "bob", now + USEC_SEC, 2 * USEC_SEC);
 	ck_assert_int_eq(auth_cache_get(c, "query:shop", "bob", now + USEC_SEC, &got), CACHE_YES);
 	auth_cache_forget(c, "query:shop", "bob", now + 3 * USEC_SEC, 2 * USEC_SEC);
-	ck_assert_int_eq(
-		auth_cache_get(c, "query:shop", "bob", now + 3 * USEC_SEC, &got), CACHE_MISS);
+	ck_assert_int_eq(auth_cache_get(c, "query:shop", "bob", now + 3 * USEC_SEC, &got),
+		CACHE_MISS);
 	auth_cache_free(&c);
 }
 END_TEST
@@ -146,8 +146,8 @@ START_TEST(a_flood_of_names_does_not_grow_the_cache)
 
 	for (int i = 0; i < 100000; i++) {
 		snprintf(name, sizeof name, "user%d", i);
-		auth_cache_put(
-			c, "query:shop", name, CACHE_NO, NULL, (usec_t)i + 1, USEC_SEC * 1000);
+		auth_cache_put(c, "query:shop", name, CACHE_NO, NULL, (usec_t)i + 1,
+			USEC_SEC * 1000);
 	}
 	for (int i = 0; i < 100000; i++) {
 		snprintf(name, sizeof name, "user%d", i);

@@ -94,7 +94,8 @@ END_TEST
 
 START_TEST(copies_of_strings)
 {
-	char *a = mem_strndup("abcdef", 3), *b = mem_strndup("ab", 9), *c = mem_printf("%d-%s", 7, "x");
+	char *a = mem_strndup("abcdef", 3), *b = mem_strndup("ab", 9),
+	     *c = mem_printf("%d-%s", 7, "x");
 
 	ck_assert_str_eq(a, "abc");
 	ck_assert_str_eq(b, "ab");

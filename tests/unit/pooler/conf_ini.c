@@ -246,8 +246,8 @@ START_TEST(a_file_that_is_none)
 
 		ck_assert_ptr_nonnull(c);
 		ck_assert_int_eq(c->p.listen_port, 6432);
-		ck_assert_str_eq(
-			WARNING(0), "0 no database is defined: only the console will answer");
+		ck_assert_str_eq(WARNING(0),
+			"0 no database is defined: only the console will answer");
 		conf_release(&c);
 	}
 }
@@ -257,8 +257,8 @@ START_TEST(includes)
 {
 	const struct conf *c;
 
-	write_file(
-		"main.conf", "[pooler]\nmax_open = 1\n%include   sub one.conf  \nmax_idle = 9\n");
+	write_file("main.conf",
+		"[pooler]\nmax_open = 1\n%include   sub one.conf  \nmax_idle = 9\n");
 	write_file("sub one.conf", "max_open = 2\n[databases]\na = host=h\n[pooler]\n");
 	c = conf_load("main.conf", &report);
 	ck_assert_ptr_nonnull(c);
@@ -290,12 +290,12 @@ START_TEST(errors_in_includes)
 	write_file("b.conf", "\npool_mod = x\n");
 	ck_assert_ptr_null(conf_load("main.conf", &report));
 	ck_assert_uint_eq(report.n_errors, 3);
-	ck_assert_str_eq(
-		ERROR(0), "2 no setting \"max_opne\" in [pooler]; did you mean \"max_open\"?");
+	ck_assert_str_eq(ERROR(0),
+		"2 no setting \"max_opne\" in [pooler]; did you mean \"max_open\"?");
 	ck_assert_str_eq(ERROR(1), "4 cannot read \"gone.conf\": No such file or directory");
 	ck_assert_str_eq(report.errors[1].file, "main.conf");
-	ck_assert_str_eq(
-		ERROR(2), "2 no setting \"pool_mod\" in [pooler]; did you mean \"pool_mode\"?");
+	ck_assert_str_eq(ERROR(2),
+		"2 no setting \"pool_mod\" in [pooler]; did you mean \"pool_mode\"?");
 	ck_assert_str_eq(report.errors[2].file, "b.conf");
 }
 END_TEST
@@ -356,8 +356,8 @@ START_TEST(passwords_open_to_others)
 	c = conf_load("s.conf", &report);
 	ck_assert_ptr_nonnull(c);
 	ck_assert_uint_eq(report.n_warnings, 1);
-	ck_assert_str_eq(
-		WARNING(0), "2 holds a password and anybody may read it (mode 0644): chmod 640");
+	ck_assert_str_eq(WARNING(0),
+		"2 holds a password and anybody may read it (mode 0644): chmod 640");
 	conf_release(&c);
 	chmod("s.conf", 0640);
 	teardown();

@@ -244,16 +244,16 @@ START_TEST(set_makes_a_new_snapshot)
 	ck_assert_uint_eq(err.len, 0);
 
 	ck_assert_ptr_null(conf_set(d, "max_opne", "9", &err));
-	ck_assert_str_eq(
-		buf_cstr(&err), "no setting \"max_opne\" in [pooler]; did you mean \"max_open\"?");
+	ck_assert_str_eq(buf_cstr(&err),
+		"no setting \"max_opne\" in [pooler]; did you mean \"max_open\"?");
 	err.len = 0;
 	ck_assert_ptr_null(conf_set(d, "max_open", "x", &err));
-	ck_assert_str_eq(
-		buf_cstr(&err), "max_open = \"x\": must be a whole number from 0 to 1000000");
+	ck_assert_str_eq(buf_cstr(&err),
+		"max_open = \"x\": must be a whole number from 0 to 1000000");
 	err.len = 0;
 	ck_assert_ptr_null(conf_set(d, "listen_port", "5", &err));
-	ck_assert_str_eq(
-		buf_cstr(&err), "listen_port cannot be changed while running: it needs a restart");
+	ck_assert_str_eq(buf_cstr(&err),
+		"listen_port cannot be changed while running: it needs a restart");
 	err.len = 0;
 	ck_assert_ptr_null(conf_set(d, "client_tls_sslmode", "require", &err));
 	ck_assert_str_eq(buf_cstr(&err),
@@ -306,8 +306,8 @@ START_TEST(reload_keeps_what_needs_a_restart)
 	ck_assert_str_eq(report.warnings[0].text,
 		"listen_port = \"2\" needs a restart: \"1\" stays in effect");
 	ck_assert_int_eq(report.warnings[0].line, 4);
-	ck_assert_str_eq(
-		report.warnings[1].text, "user = \"you\" needs a restart: \"me\" stays in effect");
+	ck_assert_str_eq(report.warnings[1].text,
+		"user = \"you\" needs a restart: \"me\" stays in effect");
 
 	/* ... through later changes, too. */
 	e = conf_set(d, "max_open", "3", &err);
@@ -355,14 +355,14 @@ START_TEST(differences)
 					 "user u: query_timeout: unset -> 60\n"
 					 "peer 1: removed\n"
 					 "peer 10: added\n");
-	ck_assert(
-		!conf_database_same_target(conf_database_find(a, "a"), conf_database_find(b, "a")));
-	ck_assert(
-		!conf_database_same_target(conf_database_find(a, "b"), conf_database_find(b, "b")));
+	ck_assert(!conf_database_same_target(conf_database_find(a, "a"),
+		conf_database_find(b, "a")));
+	ck_assert(!conf_database_same_target(conf_database_find(a, "b"),
+		conf_database_find(b, "b")));
 	conf_release(&b);
 	b = load_good("[databases]\na = host=h pool_size=7 query_wait_timeout=1\n");
-	ck_assert(
-		conf_database_same_target(conf_database_find(a, "a"), conf_database_find(b, "a")));
+	ck_assert(conf_database_same_target(conf_database_find(a, "a"),
+		conf_database_find(b, "a")));
 	buf_free(&out);
 	conf_release(&a);
 	conf_release(&b);
@@ -470,8 +470,8 @@ START_TEST(references_from_many_threads)
 	void *failed;
 
 	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
-		ck_assert_int_eq(
-			pthread_create(&threads[i], NULL, hold_and_release, (void *)(uintptr_t)c),
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, hold_and_release,
+					 (void *)(uintptr_t)c),
 			0);
 	for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
 		pthread_join(threads[i], &failed);

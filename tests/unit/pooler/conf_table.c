@@ -54,8 +54,8 @@ START_TEST(rows_fit_their_fields)
 			anywhere = true;
 			ck_assert_msg(s->at[scope].kind == kind_wanted(s), "%s", s->name);
 			/* A bool has no way to say "unset". */
-			ck_assert_msg(
-				s->type != CONF_BOOL || scope == CONF_IN_POOLER, "%s", s->name);
+			ck_assert_msg(s->type != CONF_BOOL || scope == CONF_IN_POOLER, "%s",
+				s->name);
 		}
 		ck_assert_msg(anywhere, "%s", s->name);
 		ck_assert_msg((s->type == CONF_WORD) == (s->words != NULL), "%s", s->name);
@@ -133,11 +133,13 @@ START_TEST(names_are_unique_in_their_scope)
 				continue;
 			ck_assert_ptr_eq(conf_setting_find((enum conf_scope)scope, s->name), s);
 			if (s->pgbouncer)
-				ck_assert_ptr_eq(
-					conf_setting_find((enum conf_scope)scope, s->pgbouncer), s);
+				ck_assert_ptr_eq(conf_setting_find((enum conf_scope)scope,
+							 s->pgbouncer),
+					s);
 			for (size_t a = 0; a < ARRAY_LEN(s->alias) && s->alias[a]; a++)
-				ck_assert_ptr_eq(
-					conf_setting_find((enum conf_scope)scope, s->alias[a]), s);
+				ck_assert_ptr_eq(conf_setting_find((enum conf_scope)scope,
+							 s->alias[a]),
+					s);
 		}
 	}
 	ck_assert_ptr_null(conf_setting_find(CONF_IN_POOLER, "nothing"));
@@ -155,8 +157,8 @@ START_TEST(defaults_and_examples_are_valid)
 
 		for (size_t j = 0; j < 2; j++)
 			if (texts[j])
-				ck_assert_msg(
-					value_parse(s, texts[j], &v, &err), "%s", buf_cstr(&err));
+				ck_assert_msg(value_parse(s, texts[j], &v, &err), "%s",
+					buf_cstr(&err));
 		buf_free(&err);
 	}
 }

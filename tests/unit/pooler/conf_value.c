@@ -238,8 +238,8 @@ START_TEST(messages)
 		"max_open = \"many\": must be a whole number from 0 to 1000000");
 	ck_assert_str_eq(complaint("workers", "-1"),
 		"workers = \"-1\": must be a whole number from 0 to 64, or \"auto\"");
-	ck_assert_str_eq(
-		complaint("log_stats", "si"), "log_stats = \"si\": must be 0 or 1 (off, on)");
+	ck_assert_str_eq(complaint("log_stats", "si"),
+		"log_stats = \"si\": must be 0 or 1 (off, on)");
 	ck_assert_str_eq(complaint("query_wait_timeout", "5m"),
 		"query_wait_timeout = \"5m\": must be a time of at least 0, in seconds or with a "
 		"unit: us, ms, s, min, h, d; did you mean \"ms\"?");

@@ -123,8 +123,8 @@ START_TEST(merging_equals_adding_to_one)
 	for (int i = 0; i < 3; i++)
 		hist_merge(&merged, &parts[i]);
 	for (int i = 0; i <= 100; i++)
-		ck_assert_uint_eq(
-			hist_quantile(&merged, i / 100.0), hist_quantile(&all, i / 100.0));
+		ck_assert_uint_eq(hist_quantile(&merged, i / 100.0),
+			hist_quantile(&all, i / 100.0));
 	ck_assert_uint_eq(merged.count, all.count);
 	ck_assert_uint_eq(merged.sum, all.sum);
 	ck_assert_uint_eq(merged.max, all.max);

@@ -182,16 +182,16 @@ START_TEST(metrics_are_well_formed)
 	char *text =
 		ask(h, GET("/metrics", "Accept: application/openmetrics-text; version=1.0.0\r\n"));
 
-	ck_assert_ptr_nonnull(
-		strstr(text, "Content-Type: application/openmetrics-text; version=1.0.0"));
+	ck_assert_ptr_nonnull(strstr(text,
+		"Content-Type: application/openmetrics-text; version=1.0.0"));
 	ck_assert_ptr_nonnull(strstr(text, "# TYPE pgsluice_queries counter\n"));
-	ck_assert_ptr_nonnull(strstr(
-		text, "pgsluice_wait_seconds_total{database=\"db1\",user=\"app\"} 1.500000\n"));
+	ck_assert_ptr_nonnull(strstr(text,
+		"pgsluice_wait_seconds_total{database=\"db1\",user=\"app\"} 1.500000\n"));
 	ck_assert_ptr_nonnull(strstr(text, "{database=\"a\\\"b\\\\c\\nd\",user=\"app\"}"));
-	ck_assert_ptr_nonnull(strstr(
-		text, "pgsluice_errors_total{database=\"db1\",user=\"app\",class=\"23\"} 1\n"));
-	ck_assert_ptr_nonnull(strstr(
-		text, "pgsluice_client_wait_seconds_count{database=\"db1\",user=\"app\"} 199\n"));
+	ck_assert_ptr_nonnull(strstr(text,
+		"pgsluice_errors_total{database=\"db1\",user=\"app\",class=\"23\"} 1\n"));
+	ck_assert_ptr_nonnull(strstr(text,
+		"pgsluice_client_wait_seconds_count{database=\"db1\",user=\"app\"} 199\n"));
 	check_metrics(strstr(text, "\r\n\r\n") + 4, true);
 	free(text);
 	text = ask(h, GET("/metrics", ""));
@@ -249,10 +249,11 @@ START_TEST(status_is_json_with_rates)
 	ck_assert_ptr_nonnull(j);
 	p = json_array_get(json_object_get(j, "pools"), 1);
 	ck_assert_str_eq(json_string_value(json_object_get(p, "database")), "db1");
-	ck_assert(json_real_value(json_object_get(
-			  json_object_get(p, "recent"), "transactions_s")) == 100.0);
-	ck_assert_int_eq(
-		json_integer_value(json_object_get(json_object_get(p, "wait_us"), "count")), 0);
+	ck_assert(json_real_value(json_object_get(json_object_get(p, "recent"),
+			  "transactions_s")) == 100.0);
+	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(p, "wait_us"),
+				 "count")),
+		0);
 	p = json_array_get(json_object_get(j, "queries"), 0);
 	ck_assert_str_eq(json_string_value(json_object_get(p, "query")), "select ?");
 	ck_assert_int_eq(json_integer_value(json_object_get(p, "calls")), 1);
@@ -261,8 +262,9 @@ START_TEST(status_is_json_with_rates)
 	status_put(&b, &now, NULL);
 	j = json_loads(buf_cstr(&b), 0, NULL);
 	p = json_array_get(json_object_get(j, "pools"), 1);
-	ck_assert_int_eq(
-		json_integer_value(json_object_get(json_object_get(p, "wait_us"), "count")), 199);
+	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(p, "wait_us"),
+				 "count")),
+		199);
 	json_decref(j);
 	buf_free(&b);
 	obs_snapshot_release(&before);

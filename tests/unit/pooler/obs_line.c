@@ -322,8 +322,8 @@ START_TEST(a_bind_cut_anywhere_is_no_harm)
 		s.bind_len = n;
 		j = json_loads(put(&s), 0, NULL);
 		ck_assert_ptr_nonnull(j);
-		ck_assert_int_eq(
-			json_is_true(json_object_get(json_object_get(j, "pooler"), "truncated")),
+		ck_assert_int_eq(json_is_true(json_object_get(json_object_get(j, "pooler"),
+					 "truncated")),
 			n < sizeof bind - 3);
 		json_decref(j);
 		free(cut);

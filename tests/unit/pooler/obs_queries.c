@@ -369,8 +369,8 @@ static void *work(void *arg)
 			.weight = 1,
 			.ended = i,
 			.server_us = i % 1000};
-		s.text_len = (size_t)snprintf(
-			text, sizeof text, "select c%u from t where id = %u", i % 40, i);
+		s.text_len = (size_t)snprintf(text, sizeof text, "select c%u from t where id = %u",
+			i % 40, i);
 		queries_key(a->q, text, s.text_len, &s.key);
 		queries_done(a->q, &s);
 	}

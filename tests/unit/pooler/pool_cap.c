@@ -79,8 +79,8 @@ END_TEST
 
 /* --- shards under one cap ------------------------------------------------------------ */
 
-#define SHARDS 3
-#define SLOTS 24
+#define SHARDS	3
+#define SLOTS	24
 #define WAITERS 40
 
 struct side {
@@ -179,8 +179,7 @@ static int length(const struct list *head, enum slot_state state)
 	struct list *l;
 	int n = 0;
 
-	list_each(l, head)
-	{
+	list_each (l, head) {
 		ALWAYS((list_entry(l, struct slot, link)->state) == (state));
 		n++;
 	}
@@ -199,8 +198,7 @@ static void check_sums(void)
 		ALWAYS((length(&s->idle, SLOT_IDLE)) == (s->n_idle));
 		ALWAYS((length(&s->busy, SLOT_BUSY)) == (s->n_busy));
 		ALWAYS((length(&s->dialing, SLOT_DIALING)) == (s->n_dialing));
-		list_each(l, &s->waiting)
-		{
+		list_each (l, &s->waiting) {
 			ALWAYS(list_entry(l, struct waiter, link)->queued);
 			waiting++;
 		}

@@ -54,8 +54,8 @@ END_TEST
 
 START_TEST(sets_are_sorted_whatever_the_order)
 {
-	static const char *const names[] = {"application_name", "Client_Encoding", "DateStyle", "myapp.user",
-		"search_path", "TimeZone", "zero"};
+	static const char *const names[] = {"application_name", "Client_Encoding", "DateStyle",
+		"myapp.user", "search_path", "TimeZone", "zero"};
 	unsigned seed = 5;
 	struct params *first = NULL;
 
@@ -71,7 +71,8 @@ START_TEST(sets_are_sorted_whatever_the_order)
 				have[i] = false;
 				left++;
 			} else if (!have[i]) {
-				p = params_with(&t, p, names[i], rand_r(&seed) % 2 ? "a" : "b", i % 2);
+				p = params_with(&t, p, names[i], rand_r(&seed) % 2 ? "a" : "b",
+					i % 2);
 				p = params_with(&t, p, names[i], "same", i % 2);
 				have[i] = true;
 				left--;
@@ -118,8 +119,8 @@ START_TEST(changes_say_what_differs)
 	struct params *client = with(params_ref(server), "TimeZone", "CET");
 
 	ck_assert_str_eq(change(server, server), "");
-	ck_assert_str_eq(
-		change(server, client), "SELECT pg_catalog.set_config(E'TimeZone',E'CET',false);");
+	ck_assert_str_eq(change(server, client),
+		"SELECT pg_catalog.set_config(E'TimeZone',E'CET',false);");
 	/* what only this client has set, and what another had set before */
 	client = params_with(&t, client, "work_mem", "64MB", false);
 	server = params_with(&t, server, "my.setting", "1", false);

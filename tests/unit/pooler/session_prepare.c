@@ -177,7 +177,8 @@ START_TEST(what_a_server_has_against_a_model)
 			if (server_statement_remove(s, p[i]->number) != (at < n))
 				ck_abort_msg("removed what was not there");
 			if (at < n)
-				memmove(order + at, order + at + 1, (size_t)(--n - at) * sizeof *order);
+				memmove(order + at, order + at + 1,
+					(size_t)(--n - at) * sizeof *order);
 			continue;
 		}
 		if (server_statement_has(s, p[i]) != (at < n))

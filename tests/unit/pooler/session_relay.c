@@ -34,7 +34,8 @@ static void start(const char *mode)
 	struct conf_report report = {0};
 	const struct conf *conf;
 	int n = snprintf(text, sizeof text,
-		"[databases]\nshop = host=127.0.0.1 port=1\n[pooler]\npool_mode = %s\nmax_open = 1\n"
+		"[databases]\nshop = host=127.0.0.1 port=1\n[pooler]\npool_mode = %s\nmax_open = "
+		"1\n"
 		"log_connections = 0\nlog_disconnections = 0\nlog_pooler_errors = 0\n",
 		mode);
 
@@ -148,25 +149,58 @@ static const struct talk {
 } talks[] = {
 	/* simple: two rows, a notice between them */
 	{TEXT("Q\0\0\0\x0dselect 1\0"), NULL, 0,
-		TEXT("T\0\0\0\x06\0\0" "D\0\0\0\x06\0\0" "N\0\0\0\x05\0" "D\0\0\0\x0c\0\1\0\0\0\2hi"
-		     "C\0\0\0\x0dSELECT 2\0" "Z\0\0\0\5I"), NULL, 0},
+		TEXT("T\0\0\0\x06\0\0"
+		     "D\0\0\0\x06\0\0"
+		     "N\0\0\0\x05\0"
+		     "D\0\0\0\x0c\0\1\0\0\0\2hi"
+		     "C\0\0\0\x0dSELECT 2\0"
+		     "Z\0\0\0\5I"),
+		NULL, 0},
 	/* an error */
 	{TEXT("Q\0\0\0\x08xyz\0"), NULL, 0,
-		TEXT("E\0\0\0\x13SERROR\0C42601\0\0" "Z\0\0\0\5I"), NULL, 0},
+		TEXT("E\0\0\0\x13SERROR\0C42601\0\0"
+		     "Z\0\0\0\5I"),
+		NULL, 0},
 	/* extended, unnamed, in one batch */
-	{TEXT("P\0\0\0\x10\0select 1\0\0\0" "B\0\0\0\x0c\0\0\0\0\0\0\0\0" "D\0\0\0\6P\0"
-	      "E\0\0\0\x09\0\0\0\0\0" "S\0\0\0\4"), NULL, 0,
-		TEXT("1\0\0\0\4" "2\0\0\0\4" "T\0\0\0\6\0\0" "D\0\0\0\6\0\0" "C\0\0\0\x0dSELECT 1\0"
-		     "Z\0\0\0\5I"), NULL, 0},
+	{TEXT("P\0\0\0\x10\0select 1\0\0\0"
+	      "B\0\0\0\x0c\0\0\0\0\0\0\0\0"
+	      "D\0\0\0\6P\0"
+	      "E\0\0\0\x09\0\0\0\0\0"
+	      "S\0\0\0\4"),
+		NULL, 0,
+		TEXT("1\0\0\0\4"
+		     "2\0\0\0\4"
+		     "T\0\0\0\6\0\0"
+		     "D\0\0\0\6\0\0"
+		     "C\0\0\0\x0dSELECT 1\0"
+		     "Z\0\0\0\5I"),
+		NULL, 0},
 	/* a named statement gets our name */
-	{TEXT("P\0\0\0\x11" "a\0select 2\0\0\0" "B\0\0\0\x0d\0a\0\0\0\0\0\0\0"
-	      "E\0\0\0\x09\0\0\0\0\0" "S\0\0\0\4"),
-		TEXT("P\0\0\0\x1aPGSLUICE_1\0select 2\0\0\0" "B\0\0\0\x16\0PGSLUICE_1\0\0\0\0\0\0\0"
-		     "E\0\0\0\x09\0\0\0\0\0" "S\0\0\0\4"),
-		TEXT("1\0\0\0\4" "2\0\0\0\4" "C\0\0\0\x0dSELECT 0\0" "Z\0\0\0\5I"), NULL, 0},
+	{TEXT("P\0\0\0\x11"
+	      "a\0select 2\0\0\0"
+	      "B\0\0\0\x0d\0a\0\0\0\0\0\0\0"
+	      "E\0\0\0\x09\0\0\0\0\0"
+	      "S\0\0\0\4"),
+		TEXT("P\0\0\0\x1aPGSLUICE_1\0select 2\0\0\0"
+		     "B\0\0\0\x16\0PGSLUICE_1\0\0\0\0\0\0\0"
+		     "E\0\0\0\x09\0\0\0\0\0"
+		     "S\0\0\0\4"),
+		TEXT("1\0\0\0\4"
+		     "2\0\0\0\4"
+		     "C\0\0\0\x0dSELECT 0\0"
+		     "Z\0\0\0\5I"),
+		NULL, 0},
 	/* copy in: the Sync inside of it is not answered */
-	{TEXT("Q\0\0\0\x0e" "copy t in\0" "d\0\0\0\x06x\n" "c\0\0\0\4"), NULL, 0,
-		TEXT("G\0\0\0\7\0\0\0" "C\0\0\0\x0b" "COPY 1\0" "Z\0\0\0\5I"), NULL, 0},
+	{TEXT("Q\0\0\0\x0e"
+	      "copy t in\0"
+	      "d\0\0\0\x06x\n"
+	      "c\0\0\0\4"),
+		NULL, 0,
+		TEXT("G\0\0\0\7\0\0\0"
+		     "C\0\0\0\x0b"
+		     "COPY 1\0"
+		     "Z\0\0\0\5I"),
+		NULL, 0},
 };
 
 static void check_talk(const struct talk *t, size_t cut_asked, size_t cut_answer)
@@ -273,7 +307,10 @@ START_TEST(a_client_s_garbage_closes_the_client_only)
 		const char *p;
 		size_t n;
 	} wrong[] = {{TEXT("?\0\0\0\4")}, {TEXT("Q\0\0\0\3")}, {TEXT("Q\xff\xff\xff\xff")},
-		{TEXT("\0\0\0\0\0\0\0\0")}, {TEXT("P\0\0\0\x06" "ab" "S\0\0\0\4")},
+		{TEXT("\0\0\0\0\0\0\0\0")},
+		{TEXT("P\0\0\0\x06"
+		      "ab"
+		      "S\0\0\0\4")},
 		{TEXT("GET / HTTP/1.1\r\n\r\n")}};
 	char got[4096];
 

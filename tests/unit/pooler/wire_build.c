@@ -22,7 +22,9 @@ START_TEST(messages_are_as_the_protocol_wants)
 	wire_put_ready(&b, 'T');
 	is("Z\0\0\0\5T", 6);
 	wire_put_parameter(&b, "a", "bc");
-	is("S\0\0\0\x09" "a\0bc\0", 10);
+	is("S\0\0\0\x09"
+	   "a\0bc\0",
+		10);
 	wire_put_key(&b, 0x01020304, 0x05060708);
 	is("K\0\0\0\x0c\1\2\3\4\5\6\7\x08", 13);
 	wire_put_auth_ok(&b);
@@ -30,11 +32,15 @@ START_TEST(messages_are_as_the_protocol_wants)
 	wire_put_query(&b, "x");
 	is("Q\0\0\0\6x\0", 7);
 	wire_put_complete(&b, "BEGIN");
-	is("C\0\0\0\x0a" "BEGIN\0", 11);
+	is("C\0\0\0\x0a"
+	   "BEGIN\0",
+		11);
 	wire_put_bare(&b, '1');
 	is("1\0\0\0\4", 5);
 	wire_put_error(&b, 'E', "ERROR", "53300", "full", NULL, "wait");
-	is("E\0\0\0\x26" "SERROR\0VERROR\0C53300\0Mfull\0Hwait\0\0", 39);
+	is("E\0\0\0\x26"
+	   "SERROR\0VERROR\0C53300\0Mfull\0Hwait\0\0",
+		39);
 	buf_free(&b);
 }
 END_TEST

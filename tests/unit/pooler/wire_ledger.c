@@ -40,7 +40,8 @@ static void replies(const char *types)
 	struct ledger_event ev;
 
 	for (; *types; types++)
-		ck_assert_msg(ledger_reply(&l, *types, 'I', &ev, note_dropped, NULL) == LEDGER_FORWARD,
+		ck_assert_msg(ledger_reply(&l, *types, 'I', &ev, note_dropped, NULL) ==
+				      LEDGER_FORWARD,
 			"reply '%c'", *types);
 }
 
@@ -75,7 +76,8 @@ START_TEST(every_kind_is_answered)
 		/* every byte there is, against every kind */
 		for (int type = 0; type < 256; type++) {
 			char t = (char)type;
-			bool part = t && strchr(kinds[i].parts, t), end = t && strchr(kinds[i].ends, t);
+			bool part = t && strchr(kinds[i].parts, t),
+			     end = t && strchr(kinds[i].ends, t);
 			enum ledger_verdict v;
 
 			ledger_init(&l);
@@ -94,7 +96,8 @@ START_TEST(every_kind_is_answered)
 				if (end)
 					ck_assert_uint_eq(ev.done.tag, 7);
 			} else {
-				ck_assert_msg(v == LEDGER_UNEXPECTED, "kind %d, byte %d", kinds[i].kind, type);
+				ck_assert_msg(v == LEDGER_UNEXPECTED, "kind %d, byte %d",
+					kinds[i].kind, type);
 			}
 			ledger_release(&l);
 		}
@@ -107,7 +110,7 @@ START_TEST(every_kind_is_answered)
 		ledger_init(&l);
 		v = ledger_reply(&l, t, 'I', &ev, NULL, NULL);
 		ck_assert_int_eq(v, t == 'N' || t == 'S' || t == 'A' ? LEDGER_ASYNC
-				: t == 'E'			     ? LEDGER_FATAL
+				    : t == 'E'			     ? LEDGER_FATAL
 								     : LEDGER_UNEXPECTED);
 	}
 }

@@ -53,8 +53,8 @@ static struct {
 	struct sent in[QUEUE];
 	struct said out[QUEUE];
 	unsigned n_in, read, n_out, taken;
-	bool ignoring;	/* up to Sync */
-	bool extended;	/* an extended message was read since the last Sync, Query or 'F' */
+	bool ignoring; /* up to Sync */
+	bool extended; /* an extended message was read since the last Sync, Query or 'F' */
 	bool in_copy, copy_is_simple;
 	uint32_t copy_id;
 	unsigned statements; /* of the running Query, still to come */
@@ -254,8 +254,8 @@ static bool server_is_idle(void)
 	for (unsigned i = sv.read; i < sv.n_in; i++)
 		if (!strchr("dcfH", sv.in[i].type))
 			return false;
-	return sv.taken == sv.n_out && !sv.in_copy && !sv.ignoring &&
-		!sv.extended && sv.status == 'I';
+	return sv.taken == sv.n_out && !sv.in_copy && !sv.ignoring && !sv.extended &&
+	       sv.status == 'I';
 }
 
 /* --- the pooler in between ------------------------------------------------------------ */
@@ -304,8 +304,8 @@ static void forward(char type, bool ours)
 
 	ALWAYS((last_id) < (QUEUE));
 	if (type == 'D')
-		ALWAYS(ledger_push(&l, m.statement ? ENTRY_DESCRIBE_STATEMENT : ENTRY_DESCRIBE_PORTAL,
-			0, m.id));
+		ALWAYS(ledger_push(&l,
+			m.statement ? ENTRY_DESCRIBE_STATEMENT : ENTRY_DESCRIBE_PORTAL, 0, m.id));
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (kinds[i].type == type)
 			ALWAYS(ledger_push(&l, kinds[i].kind, ours ? ENTRY_OURS : 0, m.id));
@@ -322,9 +322,10 @@ static void send_local(void)
 /* Up to one whole exchange as drivers have it, sometimes torn, sometimes noise. */
 static void send_something(void)
 {
-	static const char *const exchanges[] = {"Q", "Q", "PBDES", "PBES", "BES", "PS", "PDS", "BDES",
-		"CS", "S", "F", "PBEBEBES", "PBEH", "PBECS", "PBDESddcS", "QddddcQ", "Qddf", "QcQf",
-		"PBEdcS", "PBEdScS", "PBESfS", "PQ", "PQS", "BEQ", "c", "d", "H", "PBEPBEPBESPBES"};
+	static const char *const exchanges[] = {"Q", "Q", "PBDES", "PBES", "BES", "PS", "PDS",
+		"BDES", "CS", "S", "F", "PBEBEBES", "PBEH", "PBECS", "PBDESddcS", "QddddcQ", "Qddf",
+		"QcQf", "PBEdcS", "PBEdScS", "PBESfS", "PQ", "PQS", "BEQ", "c", "d", "H",
+		"PBEPBEPBESPBES"};
 	const char *x = exchanges[below(ARRAY_LEN(exchanges))];
 
 	if (chance(8)) {
@@ -357,7 +358,8 @@ static void take_reply(void)
 	if (strchr("NSA", r->type)) {
 		ALWAYS((v) == (LEDGER_ASYNC));
 	} else if (sv.dead && sv.taken == sv.n_out) {
-		ALWAYS(v == LEDGER_FATAL || v == LEDGER_FORWARD || v == LEDGER_SWALLOW); /* its last words */
+		ALWAYS(v == LEDGER_FATAL || v == LEDGER_FORWARD ||
+			v == LEDGER_SWALLOW); /* its last words */
 	} else {
 		ALWAYS(v == LEDGER_FORWARD || v == LEDGER_SWALLOW);
 		ALWAYS(tag == r->of); /* or it was taken for another's answer */
@@ -383,7 +385,8 @@ static void one_sequence(void)
 			send_something();
 		for (unsigned n = below(6); n && !sv.dead && sv.read < sv.n_in && who == 1; n--)
 			serve();
-		for (unsigned n = below(8); n && !l.ambiguous && sv.taken < sv.n_out && who == 2; n--)
+		for (unsigned n = below(8); n && !l.ambiguous && sv.taken < sv.n_out && who == 2;
+			n--)
 			take_reply();
 		if (ledger_is_quiet(&l))
 			ALWAYS(server_is_idle());

@@ -138,7 +138,8 @@ START_TEST(statements_and_their_effects)
 	ck_assert_msg(effects(table[_i].sql) == table[_i].effects, "%s: %#x instead of %#x",
 		table[_i].sql, effects(table[_i].sql), table[_i].effects);
 	/* without its NUL */
-	ck_assert_uint_eq(wire_text_effects(table[_i].sql, strlen(table[_i].sql)), table[_i].effects);
+	ck_assert_uint_eq(wire_text_effects(table[_i].sql, strlen(table[_i].sql)),
+		table[_i].effects);
 }
 END_TEST
 
@@ -182,8 +183,9 @@ static const char *const fragments[] = {"select ", "insert into t ", "update t s
 	"prepare ", "transaction ", "deallocate ", "discard ", "listen ", "unlisten ", "load ",
 	"close ", "create ", "drop table ", "temp ", "temporary ", "declare ", "hold ", "execute ",
 	"set_config(", "\"set_config\"", "pg_advisory_lock(", "pg_advisory_unlock", "pg_temp.",
-	"password ", "alter ", "'", "''", "\"", "$$", "$a$", "$1", "--", "\n", "/*", "*/", ";", "; ",
-	"e'", "\\", "(", ")", ", ", "1", " ", "\t", "x", "\xc3\xa4", "_", "U&\"", "\f", "start "};
+	"password ", "alter ", "'", "''", "\"", "$$", "$a$", "$1", "--", "\n", "/*", "*/", ";",
+	"; ", "e'", "\\", "(", ")", ", ", "1", " ", "\t", "x", "\xc3\xa4", "_", "U&\"", "\f",
+	"start "};
 
 static size_t random_text(unsigned *seed, char *out, size_t cap)
 {
@@ -198,7 +200,8 @@ static size_t random_text(unsigned *seed, char *out, size_t cap)
 		for (size_t i = 0; i < len; i++) {
 			char c = f[i];
 
-			out[n++] = c >= 'a' && c <= 'z' && rand_r(seed) % 3 == 0 ? (char)(c - 32) : c;
+			out[n++] =
+				c >= 'a' && c <= 'z' && rand_r(seed) % 3 == 0 ? (char)(c - 32) : c;
 		}
 	}
 	return n;
@@ -231,7 +234,8 @@ START_TEST(several_statements_give_the_union)
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		for (size_t k = 0; k < ARRAY_LEN(table); k++) {
 			char text[512];
-			unsigned both = (table[i].effects | table[k].effects) & ~(unsigned)TEXT_BEGIN;
+			unsigned both =
+				(table[i].effects | table[k].effects) & ~(unsigned)TEXT_BEGIN;
 
 			if (strstr(table[i].sql, "--") || strstr(table[i].sql, "e'"))
 				continue;
