@@ -28,7 +28,8 @@ PACKAGES_DEMO := postgresql-15 postgresql-client-15 postgresql-15-hypopg python3
 PACKAGES_CHECK := check clang clang-format-14 dpkg-dev gcovr chromium pgbouncer python3-asyncpg python3-psycopg2 \
 	prometheus-pgbouncer-exporter \
 	python3-pytest python3-pytest-timeout python3-pytest-xdist strace valgrind
-PACKAGES_DRIVERS := default-jdk-headless libpostgresql-jdbc-java
+PACKAGES_DRIVERS := default-jdk-headless libpostgresql-jdbc-java python3-django python3-sqlalchemy ruby-activerecord \
+	ruby-minitest ruby-pg
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK) $(PACKAGES_DRIVERS)
 PYTHON := /usr/bin/python3
 
@@ -236,7 +237,7 @@ demo: ## show both programs at work on a small shop
 check: ## install what is missing, build, run every test (minutes)
 	@tests/deps --missing $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK)
 	@tests/check
-check-drivers: ## run the scenarios of every client library
+check-drivers: ## run the scenarios of every client library, and the shops of tests/apps
 	@tests/deps --missing $(PACKAGES)
 	@$(MAKE) --no-print-directory all
 	@tests/drivers/run
