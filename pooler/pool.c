@@ -17,6 +17,7 @@ void shard_init(struct shard *s, const struct pool_limits *lim, uint64_t seed)
 	list_init(&s->idle);
 	list_init(&s->busy);
 	list_init(&s->waiting);
+	list_init(&s->own_waiting);
 	s->jitter = seed | 1;
 }
 
@@ -28,6 +29,7 @@ static void slot_move(struct shard *s, struct slot *slot, enum slot_state to, us
 		break;
 	case SLOT_DIALING:
 		s->n_dialing--;
+		s->n_own_dialing -= slot->own;
 		break;
 	case SLOT_IDLE:
 		s->n_idle--;
@@ -45,6 +47,7 @@ static void slot_move(struct shard *s, struct slot *slot, enum slot_state to, us
 		break;
 	case SLOT_DIALING:
 		s->n_dialing++;
+		s->n_own_dialing += slot->own;
 		list_push_back(&s->dialing, &slot->link);
 		break;
 	case SLOT_IDLE:
@@ -105,13 +108,22 @@ void pool_requeue(struct shard *s, struct waiter *w, usec_t now)
 	s->n_waiting++;
 }
 
+void pool_own_wait(struct shard *s, struct waiter *w, usec_t now)
+{
+	w->since = now;
+	w->queued = w->own = true;
+	list_push_back(&s->own_waiting, &w->link);
+}
+
 void pool_forget(struct shard *s, struct waiter *w)
 {
 	if (!w->queued)
 		return;
 	list_del(&w->link);
 	w->queued = false;
-	s->n_waiting--;
+	if (!w->own)
+		s->n_waiting--;
+	w->own = false;
 }
 
 static bool reserve_is_due(const struct shard *s, usec_t now)
@@ -140,40 +152,74 @@ static bool others_are_hungry(const struct shard *s)
 	return false;
 }
 
-bool pool_dial_needed(struct shard *s, usec_t now)
+/* One place in every cap; the cap that refuses is s->starved. */
+static bool take_places(struct shard *s, int extra)
 {
-	bool wanted =
-		s->n_waiting > s->n_dialing + s->n_idle || (s->n_greeters && pool_open(s) == 0);
-	int extra, i;
+	int i;
 
-	s->starved = NULL;
-	/* Those kept warm for later come after those that are needed now. */
-	if (!wanted && pool_open(s) < s->lim.min_open)
-		wanted = !others_are_hungry(s);
-	if (!wanted || s->paused || now < s->dial_after || now < s->yield_until)
-		return false;
-	if (s->lim.max_dialing > 0 && s->n_dialing >= s->lim.max_dialing)
-		return false;
-	extra = reserve_is_due(s, now) ? s->lim.reserve : 0;
-	for (i = 0; i < s->n_caps; i++) {
-		if (!cap_take(s->caps[i], i == 0 ? extra : 0)) {
-			if (s->n_waiting > s->n_dialing)
-				s->starved = s->caps[i];
+	for (i = 0; i < s->n_caps; i++)
+		if (!cap_take(s->caps[i], i == 0 ? extra : 0))
 			break;
-		}
-	}
 	if (i == s->n_caps)
 		return true;
+	s->starved = s->caps[i];
 	while (i-- > 0)
 		cap_give(s->caps[i]);
 	return false;
 }
 
-void pool_dial_begin(struct shard *s, struct slot *slot, usec_t now)
+bool pool_own_dial(struct shard *s, struct waiter **w, struct slot **spare)
+{
+	*spare = NULL;
+	if (list_empty(&s->own_waiting) || s->paused)
+		return false;
+	if (!take_places(s, 0)) {
+		if (s->n_idle)
+			*spare = list_last(&s->idle, struct slot, link);
+		return false;
+	}
+	*w = list_first(&s->own_waiting, struct waiter, link);
+	pool_forget(s, *w);
+	return true;
+}
+
+bool pool_dial_needed(struct shard *s, usec_t now)
+{
+	int dialing = s->n_dialing - s->n_own_dialing;
+	bool wanted = s->n_waiting > dialing + s->n_idle || (s->n_greeters && pool_shared(s) == 0);
+
+	s->starved = NULL;
+	/* Those kept warm for later come after those that are needed now. */
+	if (!wanted && pool_shared(s) < s->lim.min_open)
+		wanted = !others_are_hungry(s);
+	if (!wanted || s->paused || now < s->dial_after || now < s->yield_until)
+		return false;
+	if (s->lim.max_dialing > 0 && s->n_dialing >= s->lim.max_dialing)
+		return false;
+	if (take_places(s, reserve_is_due(s, now) ? s->lim.reserve : 0))
+		return true;
+	if (s->n_waiting <= dialing)
+		s->starved = NULL; /* nobody waits for it who would claim a place */
+	return false;
+}
+
+static void dial_begin(struct shard *s, struct slot *slot, bool own, usec_t now)
 {
 	memset(slot, 0, sizeof *slot);
 	slot->die_at = USEC_NEVER;
+	slot->own = own;
+	s->n_own += own;
 	slot_move(s, slot, SLOT_DIALING, now);
+}
+
+void pool_dial_begin(struct shard *s, struct slot *slot, usec_t now)
+{
+	dial_begin(s, slot, false, now);
+}
+
+void pool_own_begin(struct shard *s, struct slot *slot, usec_t now)
+{
+	dial_begin(s, slot, true, now);
 }
 
 /* A lifetime between 90 and 100 percent of max_lifetime, so that connections opened
@@ -189,6 +235,10 @@ static usec_t lifetime_with_jitter(struct shard *s)
 void pool_dialed(struct shard *s, struct slot *slot, usec_t now)
 {
 	slot->born = now;
+	if (slot->own) {
+		slot_move(s, slot, SLOT_BUSY, now);
+		return;
+	}
 	slot->die_at = s->lim.max_lifetime ? now + lifetime_with_jitter(s) : USEC_NEVER;
 	s->dial_after = 0;
 	slot_move(s, slot, SLOT_IDLE, now);
@@ -207,6 +257,8 @@ enum pool_fate pool_give_back(struct shard *s, struct slot *slot, usec_t now, st
 		return POOL_CLOSE_DOOMED;
 	if (now >= slot->die_at)
 		return POOL_CLOSE_LIFETIME;
+	if (UNLIKELY(!list_empty(&s->own_waiting)))
+		return POOL_CLOSE_FOR_OTHERS;
 	if (UNLIKELY(others_are_hungry(s))) {
 		s->yield_until = now + YIELD_TIME;
 		return POOL_CLOSE_FOR_OTHERS;
@@ -233,6 +285,7 @@ void pool_remove(struct shard *s, struct slot *slot)
 	if (slot->state == SLOT_GONE)
 		return;
 	slot_move(s, slot, SLOT_GONE, slot->since);
+	s->n_own -= slot->own;
 	for (int i = s->n_caps - 1; i >= 0; i--)
 		cap_give(s->caps[i]);
 }
@@ -253,7 +306,7 @@ struct slot *pool_expired(struct shard *s, usec_t now, enum pool_fate *why)
 		return oldest;
 	}
 	if (s->lim.max_idle_time && now - oldest->since >= s->lim.max_idle_time &&
-		pool_open(s) > s->lim.min_open) {
+		pool_shared(s) > s->lim.min_open) {
 		*why = POOL_CLOSE_IDLE_MAX;
 		return oldest;
 	}
@@ -276,7 +329,7 @@ usec_t pool_next_check(const struct shard *s, usec_t now)
 		if (oldest->doomed)
 			return now + 1;
 		at = sooner(at, oldest->die_at, now);
-		if (s->lim.max_idle_time && pool_open(s) > s->lim.min_open)
+		if (s->lim.max_idle_time && pool_shared(s) > s->lim.min_open)
 			at = sooner(at, oldest->since + s->lim.max_idle_time, now);
 	}
 	if (s->n_waiting && s->lim.reserve > 0) {
@@ -284,8 +337,8 @@ usec_t pool_next_check(const struct shard *s, usec_t now)
 
 		at = sooner(at, w->since + s->lim.reserve_timeout, now);
 	}
-	if (s->n_waiting || pool_open(s) < s->lim.min_open ||
-		(s->n_greeters && pool_open(s) == 0)) {
+	if (s->n_waiting || pool_shared(s) < s->lim.min_open ||
+		(s->n_greeters && pool_shared(s) == 0)) {
 		at = sooner(at, s->dial_after, now);
 		at = sooner(at, s->yield_until, now);
 	}
@@ -294,8 +347,14 @@ usec_t pool_next_check(const struct shard *s, usec_t now)
 
 usec_t pool_claim_at(const struct shard *s)
 {
-	return s->n_waiting ? list_first(&s->waiting, struct waiter, link)->since + POOL_CLAIM_AFTER
-			    : USEC_NEVER;
+	usec_t since = USEC_NEVER;
+
+	if (s->n_waiting)
+		since = list_first(&s->waiting, struct waiter, link)->since;
+	if (!list_empty(&s->own_waiting) &&
+		list_first(&s->own_waiting, struct waiter, link)->since < since)
+		since = list_first(&s->own_waiting, struct waiter, link)->since;
+	return since == USEC_NEVER ? USEC_NEVER : since + POOL_CLAIM_AFTER;
 }
 
 struct slot *pool_spare(struct shard *s, usec_t now)

@@ -80,14 +80,16 @@ struct slot {
 	struct list link; /* on the shard's list for its state */
 	enum slot_state state;
 	bool doomed;   /* close it instead of giving it to another client */
+	bool own;      /* opened for one client (pool_own_dial), and closed with him */
 	usec_t since;  /* when it came into this state */
 	usec_t born;   /* when it was connected */
 	usec_t die_at; /* end of its lifetime, jitter included; USEC_NEVER: none */
 };
 
 struct waiter {
-	struct list link; /* on shard->waiting while `queued` */
+	struct list link; /* on shard->waiting or own_waiting while `queued` */
 	bool queued;
+	bool own;     /* on own_waiting */
 	usec_t since; /* when it began to wait */
 };
 
@@ -97,7 +99,9 @@ struct shard {
 	struct pool_limits lim;
 	struct list dialing, idle, busy; /* of struct slot */
 	struct list waiting;		 /* of struct waiter */
+	struct list own_waiting;	 /* of struct waiter: for a connection of their own */
 	int n_dialing, n_idle, n_busy, n_waiting;
+	int n_own, n_own_dialing;     /* of the open ones, of the dialing: those with slot.own */
 	int n_greeters;		      /* clients whose login waits for a first connection */
 	bool paused;		      /* leases nothing and dials nothing */
 	usec_t dial_after;	      /* not before: the last login failed */
@@ -121,6 +125,15 @@ enum pool_answer pool_ask(struct shard *s, struct waiter *w, usec_t now,
 /* His connection vanished before it was used: he waits again, before all others. */
 void pool_requeue(struct shard *s, struct waiter *w, usec_t now);
 
+/* A client needs a connection that is opened for him alone and that nobody has after him
+ * (replication).  It takes a place like any other: he waits for one in a queue of its own,
+ * and idle connections and those that are given back make room for him. */
+void pool_own_wait(struct shard *s, struct waiter *w, usec_t now);
+/* True: *w, who waited longest, may be dialled for; the places are taken and the caller must
+ * call pool_own_begin().  False with *spare set: close that one and ask again. */
+bool pool_own_dial(struct shard *s, struct waiter **w, struct slot **spare) MUSTCHECK;
+void pool_own_begin(struct shard *s, struct slot *slot, usec_t now);
+
 /* He no longer waits (gone, cancelled, timed out).  Harmless when he does not. */
 void pool_forget(struct shard *s, struct waiter *w);
 
@@ -128,6 +141,7 @@ void pool_forget(struct shard *s, struct waiter *w);
  * the caller must call pool_dial_begin().  False with s->starved set: a cap is full. */
 bool pool_dial_needed(struct shard *s, usec_t now) MUSTCHECK;
 void pool_dial_begin(struct shard *s, struct slot *slot, usec_t now);
+/* It is IDLE now; one's own is BUSY. */
 void pool_dialed(struct shard *s, struct slot *slot, usec_t now);
 /* The login failed; no other is tried before lim.retry is over. */
 void pool_dial_failed(struct shard *s, struct slot *slot, usec_t now);
@@ -174,6 +188,12 @@ struct slot *pool_spare(struct shard *s, usec_t now);
 static inline int pool_open(const struct shard *s)
 {
 	return s->n_dialing + s->n_idle + s->n_busy;
+}
+
+/* The same without those that belong to one client. */
+static inline int pool_shared(const struct shard *s)
+{
+	return pool_open(s) - s->n_own;
 }
 
 #endif

@@ -338,6 +338,8 @@ void client_close(struct client *c, enum close_reason why, const char *detail);
 void client_resume(struct client *c);
 /* The first server connection is there: finish its login. */
 void client_welcome(struct client *c);
+/* This server connection is being opened for it alone (replication). */
+void client_take_own(struct client *c, struct server *s);
 /* Bytes for it.  Keeps what it cannot take now. */
 void client_send(struct client *c, const void *p, size_t n);
 void client_send_error(struct client *c, const char *severity, const char *sqlstate,

@@ -307,6 +307,8 @@ static usec_t next_deadline(const struct client *c)
 			at = earlier(at, after(c->waiter.since, set->query_wait_notify));
 		return at;
 	case CLIENT_LINKED:
+		if (c->replication && is_busy(c))
+			break; /* a stream has no end that one could wait for */
 		if (c->xact_since)
 			at = after(c->xact_since, set->transaction_timeout);
 		if (is_busy(c))
@@ -390,6 +392,8 @@ static void check_deadlines(struct client *c, usec_t now)
 		}
 		break;
 	case CLIENT_LINKED:
+		if (c->replication && is_busy(c))
+			break;
 		if (c->xact_since && now >= after(c->xact_since, set->transaction_timeout)) {
 			stats_add(&st->transaction_timeouts, 1);
 			client_close(c, CLOSE_TRANSACTION_TIMEOUT, NULL);
@@ -574,9 +578,14 @@ void client_welcome(struct client *c)
 	struct buf *b = &c->login->out;
 	char who[128], note[200];
 
-	c->params = first_params(c);
-	c->state = CLIENT_IDLE;
-	c->since = r->w.now;
+	if (c->server) {
+		c->params = params_ref(c->server->params);
+		client_linked(c);
+	} else {
+		c->params = first_params(c);
+		c->state = CLIENT_IDLE;
+		c->since = r->w.now;
+	}
 	wire_put_auth_ok(b);
 	buf_put(b, params_greeting(c->params)->data, params_greeting(c->params)->len);
 	cancel_key_put(b, client_pid(c), c->secret);
@@ -597,6 +606,15 @@ void client_welcome(struct client *c)
 	client_watch(c);
 	client_arm(c);
 	client_continue(c);
+}
+
+void client_take_own(struct client *c, struct server *s)
+{
+	c->waiter.link.next = NULL; /* on no list any more: see lane_forget() */
+	c->server = s;
+	s->client = c;
+	s->replication = c->replication;
+	s->lent = relay_of(c)->w.now;
 }
 
 void client_arrive(struct worker *w, struct mail *m)
@@ -623,6 +641,12 @@ void client_arrive(struct worker *w, struct mail *m)
 	l->n_clients++;
 	r->n_clients++;
 	stats_add(&l->stats.client_login_count, 1);
+	if (c->replication) {
+		pool_own_wait(&l->shard, &c->waiter, w->now);
+		client_arm(c);
+		lane_tend(l);
+		return;
+	}
 	if (l->base && !l->shard.paused) {
 		client_welcome(c);
 		return;

@@ -49,26 +49,33 @@ static void add_number(struct dial *d, const char *key, uint64_t value)
 static const char *const sslmode_word[] = {
 	"disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
 
-/* The settings that the database line gives its sessions, as `options`. */
-static void add_options(struct dial *d, const struct conf_database *db)
+static void put_option(struct buf *b, const char *name, const char *value)
 {
+	if (!value)
+		return;
+	buf_printf(b, "%s-c %s=", b->len ? " " : "", name);
+	for (const char *c = value; *c; c++) {
+		if (*c == ' ' || *c == '\\')
+			buf_put_u8(b, '\\');
+		buf_put_u8(b, (uint8_t)*c);
+	}
+}
+
+/* The settings that the database line gives its sessions, as `options`; behind them those of
+ * the client whose own connection it will be. */
+static void add_options(struct dial *d, const struct conf_database *db, const struct login *own)
+{
+	const char *name, *value;
 	struct buf b = {0};
-	const struct {
-		const char *name, *value;
-	} set[] = {{"datestyle", db->datestyle}, {"timezone", db->timezone}};
+	size_t pos = 0;
 
 	if (db->options)
 		buf_put_str(&b, db->options);
-	for (size_t i = 0; i < ARRAY_LEN(set); i++) {
-		if (!set[i].value)
-			continue;
-		buf_printf(&b, "%s-c %s=", b.len ? " " : "", set[i].name);
-		for (const char *c = set[i].value; *c; c++) {
-			if (*c == ' ' || *c == '\\')
-				buf_put_u8(&b, '\\');
-			buf_put_u8(&b, (uint8_t)*c);
-		}
-	}
+	put_option(&b, "datestyle", db->datestyle);
+	put_option(&b, "timezone", db->timezone);
+	while (own && params_next(own->params, own->params_len, &pos, &name, &value))
+		if (strcasecmp(name, "application_name") != 0)
+			put_option(&b, name, value);
 	if (b.len)
 		add(d, "options", buf_cstr(&b));
 	buf_free(&b);
@@ -101,8 +108,10 @@ static void add_secret(struct dial *d, const struct conf_database *db, const str
 }
 
 /* Everything libpq is told, copied: the snapshot may go while the thread works. */
-static void add_all(struct dial *d, const struct lane *l, uint8_t replication)
+static void add_all(struct dial *d, const struct server *s)
 {
+	const struct lane *l = s->lane;
+	const struct login *own = s->slot.own && s->client ? s->client->login : NULL;
 	const struct conf *conf = l->conf;
 	const struct conf_pooler *p = &conf->p;
 	const struct conf_database *db = l->db;
@@ -131,8 +140,9 @@ static void add_all(struct dial *d, const struct lane *l, uint8_t replication)
 	add(d, "channel_binding", db->channel_binding);
 	add(d, "krbsrvname", db->krbsrvname);
 	add(d, "client_encoding", db->client_encoding);
-	add(d, "application_name", db->application_name);
-	add_options(d, db);
+	add(d, "application_name",
+		own && own->application_name[0] ? own->application_name : db->application_name);
+	add_options(d, db, own);
 	add(d, "sslmode", sslmode_word[conf_server_tls_sslmode(conf, db, NULL)]);
 	add(d, "sslrootcert", conf_server_tls_ca_file(conf, db, NULL));
 	add(d, "sslcert", conf_server_tls_cert_file(conf, db, NULL));
@@ -148,8 +158,8 @@ static void add_all(struct dial *d, const struct lane *l, uint8_t replication)
 	add_number(d, "keepalives_interval", p->tcp_keepintvl / USEC_SEC);
 	add_number(d, "keepalives_count", (uint64_t)p->tcp_keepcnt);
 	add_number(d, "tcp_user_timeout", p->tcp_user_timeout / USEC_MSEC);
-	if (replication)
-		add(d, "replication", replication == LOGIN_LOGICAL ? "database" : "true");
+	if (s->replication)
+		add(d, "replication", s->replication == LOGIN_LOGICAL ? "database" : "true");
 }
 
 static void dial_free(struct dial *d)
@@ -362,7 +372,7 @@ void dial_start(struct server *s)
 	d->server = s;
 	d->timeout = l->conf->p.server_connect_timeout;
 	d->track = mem_strdup(l->conf->p.track_extra_parameters);
-	add_all(d, l, s->replication);
+	add_all(d, s);
 	d->job.work = work;
 	d->job.reply = &l->relay->w;
 	d->job.mail.run = done;

@@ -165,7 +165,8 @@ static bool is_harmless(const char *name, const char *value)
 static bool keep_param(struct attempt *a, struct buf *kept, const char *name, const char *value)
 {
 	const struct conf_pooler *p = &a->rules->conf->p;
-	bool keep = conf_list_has_nocase(p->track_extra_parameters, name);
+	/* a replication session takes them all to a server connection of its own */
+	bool keep = a->login->replication || conf_list_has_nocase(p->track_extra_parameters, name);
 
 	for (size_t i = 0; i < ARRAY_LEN(tracked) && !keep; i++)
 		keep = strcasecmp(name, tracked[i]) == 0;
@@ -471,7 +472,11 @@ enum step attempt_finish(struct attempt *a)
 	if (a->console && !l->stats)
 		return attempt_refuse(a, "42501", "not allowed");
 	if (!a->console && !a->db)
-		return attempt_refuse(a, "3D000", "no such database: %s", l->database);
+		return attempt_refuse(a, "3D000", "no such database: %s%s", l->database,
+			l->replication != LOGIN_PHYSICAL ? ""
+							 : " (a physical replication client "
+							   "names the line of [databases] "
+							   "whose server it means)");
 	take_secret(a, s);
 	if (a->scram_on && s) {
 		l->secret.has_scram_keys = true;

@@ -175,6 +175,28 @@ static void close_idle(struct lane *l)
 			CLOSE_SERVER_PAUSED, NULL);
 }
 
+/* Dials for those who want a connection of their own. */
+static void dial_own(struct lane *l)
+{
+	struct slot *spare;
+	struct waiter *w;
+
+	while (!l->stopped) {
+		if (pool_own_dial(&l->shard, &w, &spare)) {
+			struct server *s = server_new(l);
+
+			pool_own_begin(&l->shard, &s->slot, l->relay->w.now);
+			client_take_own(CONTAINER_OF(w, struct client, waiter), s);
+			dial_start(s);
+		} else if (spare) {
+			server_close(CONTAINER_OF(spare, struct server, slot),
+				CLOSE_SERVER_FOR_OTHERS, NULL);
+		} else {
+			break;
+		}
+	}
+}
+
 void lane_tend(struct lane *l)
 {
 	struct shard *sh = &l->shard;
@@ -202,12 +224,15 @@ void lane_tend(struct lane *l)
 		pool_dial_begin(sh, &s->slot, now);
 		dial_start(s);
 	}
+	if (UNLIKELY(!list_empty(&sh->own_waiting)))
+		dial_own(l);
 	l->tending = false;
 	l->full = sh->starved == &l->pool->open && l->pool->n_lanes == 1 && sh->lim.reserve <= 0 &&
 		  sh->n_dialing == 0 && !sh->claimed;
 	if (UNLIKELY(sh->starved != NULL))
 		claim_place(l);
-	else if (UNLIKELY(l->shard.claimed != NULL) && sh->n_waiting == 0)
+	else if (UNLIKELY(l->shard.claimed != NULL) && sh->n_waiting == 0 &&
+		 list_empty(&sh->own_waiting))
 		lane_drop_claim(l);
 	lane_arm(l);
 }
@@ -232,7 +257,7 @@ void lane_spare(struct lane *l)
 
 void lane_forget(struct lane *l, struct client *c)
 {
-	if (c->state == CLIENT_LOGIN && c->waiter.link.next) {
+	if (c->state == CLIENT_LOGIN && c->waiter.link.next && !c->waiter.own) {
 		list_del(&c->waiter.link);
 		c->waiter.link.next = NULL;
 		l->shard.n_greeters--;
@@ -273,12 +298,16 @@ void lane_dial_failed(struct lane *l, struct server *s, const char *text)
 	log_line(LOG_PART_DIAL, LOG_LEVEL_WARNING, "S-%llu %s@%s: login to the server failed: %s",
 		(unsigned long long)s->id, l->pool->server_user, l->pool->database, text);
 	stats_add(&l->stats.server_connect_failures, 1);
+	if (s->slot.own) { /* says nothing about connections for others */
+		server_close(s, CLOSE_SERVER_LOGIN, text);
+		return;
+	}
 	free(l->last_error);
 	l->last_error = mem_strdup(text);
 	pool_dial_failed(&l->shard, &s->slot, now);
 	server_close(s, CLOSE_SERVER_LOGIN, text);
 	/* With no connection at all, waiting is pointless: say why now. */
-	if (pool_open(&l->shard) == 0)
+	if (pool_shared(&l->shard) == 0)
 		lane_fail_waiters(l, l->last_error);
 	lane_tend(l);
 }

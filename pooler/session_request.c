@@ -278,6 +278,12 @@ static bool rewrite_deallocate(struct message *m, const char *sql, size_t len, s
 	return true;
 }
 
+/* Nobody else ever has its server connection: what it does to the session is its own. */
+static bool has_session(const struct client *c)
+{
+	return c->lane->set.mode == POOL_MODE_SESSION || c->replication;
+}
+
 static enum step on_query(struct message *m)
 {
 	struct client *c = m->c;
@@ -288,7 +294,7 @@ static enum step on_query(struct message *m)
 
 	if (m->have < m->size && m->size <= WHOLE_MAX)
 		return STEP_MORE;
-	if (c->lane->set.mode != POOL_MODE_SESSION) {
+	if (!has_session(c)) {
 		effects = wire_text_effects(m->body, len);
 		if (m->have < m->size)
 			effects |= TEXT_LONG;
@@ -641,7 +647,7 @@ static enum step on_message(struct message *m)
 		begin_batch(m);
 		if (!push(c, m->s, ENTRY_FUNCTION, 0, 0))
 			return STEP_CLOSED;
-		m->s->dirty_effects |= c->lane->set.mode == POOL_MODE_SESSION ? 0 : TEXT_LONG;
+		m->s->dirty_effects |= has_session(c) ? 0 : TEXT_LONG;
 		pass(m);
 		return STEP_DONE;
 	case 'c':
@@ -652,8 +658,8 @@ static enum step on_message(struct message *m)
 		pass(m);
 		return STEP_DONE;
 	case 'X':
-		if (m->s->ledger.len || c->out) {
-			/* what it asked before is still answered */
+		if ((m->s->ledger.len || c->out) && !c->replication) {
+			/* what it asked before is still answered; but a stream has no end */
 			c->quitting = true;
 			return STEP_MORE;
 		}

@@ -337,7 +337,7 @@ static void on_ready(struct server *s, const struct ledger_event *ev)
 	if (!c)
 		return;
 	client_ready(c, s->ledger.status);
-	if (l->set.mode == POOL_MODE_STATEMENT && s->ledger.status != 'I')
+	if (l->set.mode == POOL_MODE_STATEMENT && s->ledger.status != 'I' && !c->replication)
 		c->closing = true;
 }
 
@@ -668,6 +668,12 @@ void server_unlink(struct server *s)
 {
 	struct client *c = s->client;
 
+	if (s->slot.own) {
+		s->client = NULL;
+		if (s->pg)
+			server_close(s, CLOSE_SERVER_CLIENT_GONE, NULL);
+		return; /* else server_dialed() finds nobody */
+	}
 	if (c->state == CLIENT_CLOSED)
 		who_note(s, c); /* client_done() has done it otherwise */
 	s->client = NULL;
@@ -868,6 +874,14 @@ void server_dialed(struct server *s, PGconn *pg, struct params *reported)
 	if (l->set.log_connections)
 		log_line(LOG_PART_SESSION, LOG_LEVEL_INFO, "%s: new connection to server",
 			server_who(s, who, sizeof who));
+	if (s->slot.own) {
+		pool_dialed(&l->shard, &s->slot, l->relay->w.now);
+		if (s->client)
+			client_welcome(s->client);
+		else
+			server_close(s, CLOSE_SERVER_CLIENT_GONE, NULL);
+		return;
+	}
 	if (l->db && l->db->connect_query && l->db->connect_query[0]) {
 		s->setup = true;
 		if (!server_ask(s, l->db->connect_query, OUR_CONNECT))

@@ -68,6 +68,55 @@ static struct waiter *give_back(struct slot *slot, enum pool_fate want)
 	return next;
 }
 
+/* A connection of one client's own: it makes idle ones go, waits for busy ones, is nobody
+ * else's, and is not taken for one that could serve the others. */
+START_TEST(one_of_his_own)
+{
+	struct slot *spare;
+	struct waiter *who, *next;
+
+	cap_init(&cap, 2);
+	open_slot(0);
+	open_slot(1);
+	lease(0);
+	pool_own_wait(&s, &w[5], now);
+	ck_assert(!pool_own_dial(&s, &who, &spare));
+	ck_assert_ptr_eq(spare, &slots[0]); /* the idle one: last in, first out */
+	pool_remove(&s, spare);
+	ck_assert(pool_own_dial(&s, &who, &spare));
+	ck_assert_ptr_eq(who, &w[5]);
+	pool_own_begin(&s, &slots[2], now);
+	ck_assert_int_eq(s.n_own_dialing, 1);
+	queue(1);
+	ck_assert(!pool_dial_needed(&s, now));
+	ck_assert_ptr_eq(s.starved, &cap); /* the one under way is not for him */
+	pool_dialed(&s, &slots[2], now);
+	ck_assert_int_eq(slots[2].state, SLOT_BUSY);
+	ck_assert_int_eq(s.n_own_dialing, 0);
+	ck_assert_int_eq(pool_shared(&s), 1);
+
+	/* the busy one comes back while another wants one of his own */
+	pool_own_wait(&s, &w[6], now);
+	ck_assert(!pool_own_dial(&s, &who, &spare));
+	ck_assert_ptr_null(spare);
+	ck_assert_int_eq(pool_give_back(&s, &slots[1], now, &next), POOL_CLOSE_FOR_OTHERS);
+	pool_remove(&s, &slots[1]);
+	ck_assert(pool_own_dial(&s, &who, &spare));
+	ck_assert_ptr_eq(who, &w[6]);
+	pool_own_begin(&s, &slots[3], now);
+	pool_remove(&s, &slots[3]);
+	pool_remove(&s, &slots[2]);
+	ck_assert_int_eq(atomic_load(&cap.used), 0);
+	ck_assert_int_eq(s.n_own, 0);
+
+	/* who has gone waits no more */
+	pool_own_wait(&s, &w[7], now);
+	pool_forget(&s, &w[7]);
+	ck_assert(!pool_own_dial(&s, &who, &spare));
+	ck_assert_int_eq(s.n_waiting, 1);
+}
+END_TEST
+
 START_TEST(the_last_one_back_goes_out_first)
 {
 	struct slot *a, *b;
@@ -442,6 +491,7 @@ int main(void)
 	tcase_add_test(t, the_last_one_back_goes_out_first);
 	tcase_add_test(t, round_robin_turns_it_around);
 	tcase_add_test(t, waiters_are_served_in_their_order);
+	tcase_add_test(t, one_of_his_own);
 	tcase_add_test(t, the_queue_has_a_limit);
 	tcase_add_test(t, one_dial_for_each_who_waits);
 	tcase_add_test(t, min_open_is_kept_warm);
