@@ -27,7 +27,7 @@ PACKAGES_BUILD := gcc make libc6-dev pkg-config libev-dev libpq-dev libssl-dev l
 PACKAGES_DEMO := postgresql-15 postgresql-client-15 postgresql-15-hypopg python3-psycopg
 PACKAGES_CHECK := check clang clang-format-14 dpkg-dev gcovr chromium pgbouncer python3-asyncpg python3-psycopg2 \
 	prometheus-pgbouncer-exporter \
-	python3-pytest python3-pytest-timeout python3-pytest-xdist strace valgrind
+	python3-jsonschema python3-lxml python3-pytest python3-pytest-timeout python3-pytest-xdist strace valgrind
 PACKAGES_DRIVERS := default-jdk-headless libpostgresql-jdbc-java python3-django python3-sqlalchemy ruby-activerecord \
 	ruby-minitest ruby-pg
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK) $(PACKAGES_DRIVERS)

@@ -8,6 +8,8 @@
  *   facts_session.c   entries of one session -> events; three durations -> one call
  *   facts_unit.c      events of one transaction or burst -> runs of one shape (N+1)
  *   facts_server.c    errors, connections, checkpoints, autovacuum, locks, temporary files
+ *   facts_tag.c       what comments say: the place in the application, marks for the gate
+ *   facts_test.c      which test of a suite sent a call; the calls of each test
  *   facts_log.c       the sink the input layer feeds; groups and time series
  *
  * Life cycle: facts_new(), facts_sink() given to input_run(), facts_finish() once, then only
@@ -25,7 +27,10 @@
 #define TEXT_MAX   8192 /* bytes kept of a shape's text or example */
 #define SAMPLE_MAX 3	/* slowest calls kept per shape */
 #define PLACE_MAX  5	/* places kept per shape or run */
+#define TESTS_MAX  5	/* names of tests kept per run */
 #define NO_SHAPE   UINT32_MAX
+#define NO_ORIGIN  UINT32_MAX
+#define NO_TEST	   UINT32_MAX
 
 /* --- sketch ------------------------------------------------------------------------- */
 
@@ -94,6 +99,25 @@ struct tally { /* how often a name occurs with a shape */
 	uint64_t usec;
 };
 
+/* Where in the application a statement was sent from, as its comment says. */
+struct origin {
+	uint32_t file; /* name; 0: only the action is known */
+	uint32_t line;
+	uint32_t action; /* name: "orders#index"; 0: not known */
+};
+
+struct sent { /* how often a shape came from a source */
+	uint32_t origin;
+	uint64_t calls;
+};
+
+/* `pgassay:ignore …` in a comment: what stands behind the word. */
+struct mark {
+	struct str text;
+	struct place at;
+	uint64_t calls; /* that carried it */
+};
+
 struct shape {
 	uint64_t hash;
 	char id[17]; /* hash as 16 hex digits: "id" and "shape" of the reports */
@@ -121,6 +145,8 @@ struct shape {
 	struct sample slow[SAMPLE_MAX]; /* slowest first */
 	uint32_t samples;
 	VEC(struct tally) tally;
+	VEC(struct sent) sent;
+	VEC(struct mark) mark;
 	char *plan; /* the slowest plan auto_explain logged, text as it was; owned */
 	int64_t plan_time;
 	struct place plan_at;
@@ -141,6 +167,7 @@ struct event {
 	uint64_t values;       /* hash of its literals and parameters */
 	uint32_t text, text_n; /* unit.text: parameters, or the statement when it has literals */
 	struct place at;
+	uint32_t origin; /* NO_ORIGIN: its comment names none */
 };
 
 enum unit_kind { UNIT_BURST = 0, UNIT_TX };
@@ -152,7 +179,7 @@ struct unit {
 	VEC(struct event) event;
 	struct text text;
 	uint64_t dropped; /* events beyond the cap */
-	uint32_t user, db, app;
+	uint32_t user, db, app, test;
 };
 
 /* The same shape again and again in a unit, with other values each time, behind a parent. */
@@ -173,6 +200,28 @@ struct run {
 	char *values[5]; /* a few parameters or statements of the longest run; owned */
 	uint32_t nvalues;
 	uint32_t user, db, app;
+	uint32_t origin;	  /* of the longest run's first call; NO_ORIGIN */
+	uint32_t test[TESTS_MAX]; /* names of tests that showed it, the least by name */
+	uint32_t tests;
+};
+
+/* --- tests ------------------------------------------------------------------------------ */
+
+/* One test of a suite, named by a marker, a tag or the application name.  A test that runs again
+ * (a retry) is the same one: its figures are those of its fullest run. */
+struct test {
+	uint32_t name;
+	uint32_t live;	   /* sessions that are in it now */
+	uint64_t runs;	   /* how often it was begun */
+	uint64_t now;	   /* queries of the run going on */
+	uint64_t now_usec; /* their time */
+	uint64_t queries, usec;
+	uint32_t first; /* of its calls by shape: index in facts.test_call, or UINT32_MAX */
+};
+
+struct test_call { /* how often a test calls a shape */
+	uint32_t test, shape, next;
+	uint64_t now, calls;
 };
 
 /* --- the server --------------------------------------------------------------------------- */
@@ -214,6 +263,9 @@ struct server_facts {
 
 struct session;
 
+/* Is the application name a test's name? */
+enum test_names { TEST_NAMES_AUTO = 0, TEST_NAMES_ALWAYS, TEST_NAMES_NEVER };
+
 struct facts {
 	struct arena arena;
 	struct names names; /* users, databases, applications, hosts */
@@ -227,6 +279,14 @@ struct facts {
 	struct map group_of;
 	VEC(struct minute) minute;
 	struct map minute_of;
+	VEC(struct origin) origin;
+	struct map origin_of;
+	VEC(struct mark) file_mark; /* `pgassay:ignore-file …` */
+	VEC(struct test) test;
+	struct map test_of; /* name -> index */
+	VEC(struct test_call) test_call;
+	struct map test_call_of;
+	enum test_names test_names;
 	struct server_facts server;
 	struct map session_of;
 	size_t sweep_at; /* sessions at which silent ones are looked for; 0: the default */
@@ -257,6 +317,14 @@ void facts_totals(struct facts *f, struct str sql, const struct log_totals *t, s
 struct shape *facts_shape(struct facts *f, struct str sql, const struct sql_shape *lex);
 struct str facts_name(const struct facts *f, uint32_t name);
 /* The row of a name, of a minute; made when it is new. */
+/* A mark (`pgassay:ignore …`) that belongs to a shape. */
+void shape_mark(struct facts *f, struct shape *s, struct str text, struct place at, bool is_file);
+/* The source a shape was sent from most often; NULL: none is known. */
+const struct origin *shape_origin(const struct facts *f, const struct shape *s);
+/* The names of at most TESTS_MAX tests that call a shape, the least by name; how many. */
+uint32_t shape_tests(const struct facts *f, uint32_t shape, uint32_t *set);
+/* Keeps a name in a set of at most cap, the least by name: the same set in whatever order. */
+void names_least(const struct facts *f, uint32_t *set, uint32_t *n, uint32_t cap, uint32_t name);
 struct group *facts_group(struct facts *f, enum group_kind kind, uint32_t name);
 struct minute *facts_minute(struct facts *f, int64_t ts);
 

@@ -19,6 +19,7 @@ struct open {
 	uint32_t fault; /* note: index of the fault; UINT32_MAX */
 	struct place at;
 	uint64_t vxid;
+	uint32_t origin; /* facts_tag.c; NO_ORIGIN */
 	bool has_pooler;
 	struct log_pooler pooler;
 };
@@ -37,7 +38,8 @@ struct session {
 	/* auto_explain's plan, waiting for its statement. */
 	uint32_t plan_shape;
 	int64_t plan_usec;
-	uint64_t vxid; /* of the unit; 0: none */
+	uint64_t vxid;	       /* of the unit; 0: none */
+	uint32_t test, marker; /* the test it is in; the one a marker named; NO_TEST */
 	int64_t last_ts;
 	struct unit unit;
 };
@@ -59,6 +61,15 @@ void shape_release(struct shape *s);
 /* facts_unit.c */
 void unit_add(struct facts *f, struct session *s, const struct open *o);
 void unit_end(struct facts *f, struct unit *u);
+
+/* facts_tag.c: reads the comments of one call; the source it was sent from, or NO_ORIGIN. */
+uint32_t tags_note(struct facts *f, struct shape *s, struct str sql, const struct sql_shape *lex,
+	struct place at, bool is_file);
+
+/* facts_test.c */
+bool test_begin(struct facts *f, struct session *s, struct str sql, const struct sql_shape *lex);
+void test_count(struct facts *f, struct session *s, uint32_t shape, int64_t usec);
+void test_leave(struct facts *f, struct session *s);
 
 /* facts_server.c: notes about the server; returns false when the entry is not one. */
 void server_note(struct facts *f, struct session *s, struct log_entry *e);

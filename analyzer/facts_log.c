@@ -111,6 +111,13 @@ void facts_free(struct facts **pf)
 	VEC_RELEASE(&f->fault);
 	VEC_RELEASE(&f->group);
 	VEC_RELEASE(&f->minute);
+	VEC_RELEASE(&f->origin);
+	VEC_RELEASE(&f->file_mark);
+	VEC_RELEASE(&f->test);
+	VEC_RELEASE(&f->test_call);
+	map_release(&f->origin_of);
+	map_release(&f->test_of);
+	map_release(&f->test_call_of);
 	map_release(&f->session_of);
 	map_release(&f->shape_of);
 	map_release(&f->run_of);

@@ -27,6 +27,7 @@ static struct session *session_new(struct facts *f, uint64_t key)
 
 	s->key = key;
 	s->wait_shape = s->plan_shape = NO_SHAPE;
+	s->test = s->marker = s->unit.test = NO_TEST;
 	memset(s->group, 0xff, sizeof(s->group));
 	f->live++;
 	return s;
@@ -150,6 +151,7 @@ static void close_call(struct facts *f, struct session *s, struct open *o)
 	count_group(f, s, GROUP_APP, s->app, o->usec);
 	count_group(f, s, GROUP_HOST, s->host, o->usec);
 	count_minute(f, sh, o);
+	test_count(f, s, o->shape, o->usec);
 	unit_add(f, s, o);
 }
 
@@ -174,6 +176,7 @@ static void partial_call(struct facts *f, struct session *s, uint32_t shape, int
 		.usec = usec,
 		.plan_usec = plan,
 		.rows = -1,
+		.origin = NO_ORIGIN,
 		.at = s->open.at};
 
 	text_clear(&s->sql);
@@ -211,6 +214,7 @@ static void open_at(struct session *s, const struct log_entry *e)
 	o->ts = e->ts;
 	o->usec = e->usec;
 	o->rows = -1;
+	o->origin = NO_ORIGIN;
 	o->shape = NO_SHAPE;
 	o->fault = UINT32_MAX;
 	o->at = (struct place){e->file, e->line};
@@ -241,6 +245,7 @@ static void open_sql(struct facts *f, struct session *s, struct str sql,
 	o->values = lex->lit_hash;
 	struct shape *sh = f->shape.at[o->shape];
 	shape_limits(sh, lex, STR_NONE);
+	o->origin = tags_note(f, sh, sql, lex, o->at, false);
 	bool slow =
 		o->usec < 0 || sh->samples < SAMPLE_MAX || o->usec > sh->slow[SAMPLE_MAX - 1].usec;
 	size_t want = slow ? TEXT_MAX : lex->literals ? KEEP : 0;
@@ -253,7 +258,7 @@ static void feed_statement(struct facts *f, struct session *s, struct log_entry 
 	int64_t waited = 0;
 	uint32_t shape;
 
-	if (!e->shape)
+	if (!e->shape || test_begin(f, s, e->sql, e->shape))
 		return;
 	shape = shape_index(f, e->sql, e->shape, e->truncated);
 	if (s->wait_shape != NO_SHAPE && s->wait_shape != shape)
@@ -377,6 +382,7 @@ static void session_end(struct facts *f, struct session *s)
 	flush_waiting(f, s, NULL);
 	flush_plan(f, s, NULL);
 	unit_end(f, &s->unit);
+	test_leave(f, s);
 	session_free(s);
 	f->live--;
 }

@@ -47,6 +47,7 @@ struct shape *facts_statement(struct facts *f, struct str sql, struct place at)
 	f->statements++;
 	shape_place(s, at);
 	shape_limits(s, &lex, STR_NONE);
+	tags_note(f, s, sql, &lex, at, true);
 	return s;
 }
 
@@ -156,5 +157,7 @@ void shape_release(struct shape *s)
 		sample_free(&s->slow[i]);
 	sketch_release(&s->time);
 	VEC_RELEASE(&s->tally);
+	VEC_RELEASE(&s->sent);
+	VEC_RELEASE(&s->mark);
 	free(s->plan);
 }

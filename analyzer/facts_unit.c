@@ -117,6 +117,7 @@ static void note_run(struct facts *f, const struct unit *u, uint32_t parent, uin
 		memset(fresh, 0, sizeof(*fresh));
 		fresh->parent = parent;
 		fresh->child = child;
+		fresh->origin = NO_ORIGIN;
 	}
 	struct run *r = &f->run.at[*at];
 	r->runs++;
@@ -124,6 +125,8 @@ static void note_run(struct facts *f, const struct unit *u, uint32_t parent, uin
 	r->calls += s->count;
 	r->usec += s->usec;
 	r->gap_usec += s->gap;
+	if (u->test != NO_TEST)
+		names_least(f, r->test, &r->tests, TESTS_MAX, f->test.at[u->test].name);
 	if (s->parent_rows >= 0) {
 		r->parent_rows_known++;
 		r->parent_rows_match += s->parent_rows + 1 >= (int64_t)s->distinct;
@@ -135,6 +138,7 @@ static void note_run(struct facts *f, const struct unit *u, uint32_t parent, uin
 		r->user = u->user;
 		r->db = u->db;
 		r->app = u->app;
+		r->origin = u->event.at[s->first].origin;
 		keep_values(r, u, child, s->first);
 	}
 }
@@ -253,6 +257,7 @@ static void push_event(struct session *s, const struct open *o)
 		.ts = o->ts,
 		.usec = o->usec,
 		.rows = o->rows,
+		.origin = o->origin,
 		.values = o->values,
 		.at = o->at,
 		.text = (uint32_t)u->text.n};

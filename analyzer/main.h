@@ -44,6 +44,7 @@ struct options {
 	int64_t top, jobs, max_unparsed, budget, max_indexes, chunk; /* -1: not given */
 	bool follow, doctor, scratch, verify, changed_only, no_color, help;
 	const char *base;
+	struct gate gate;
 	enum severity *severity; /* for each row of rules[]; made by options_rules() */
 };
 

@@ -180,6 +180,7 @@ bool options_parse(struct options *o, enum command_bit command, int argc, char *
 	bool only_files = false;
 
 	o->command = command;
+	gate_init(&o->gate);
 	o->top = o->jobs = o->max_unparsed = o->budget = o->max_indexes = o->chunk = -1;
 	for (int i = 0; i < argc; i++) {
 		if (!only_files && strcmp(argv[i], "--") == 0)
@@ -218,6 +219,7 @@ void options_release(struct options *o)
 	VEC_RELEASE(&o->rule);
 	VEC_RELEASE(&o->file);
 	free(o->severity);
+	gate_release(&o->gate);
 }
 
 /* --- the report ------------------------------------------------------------------------- */
@@ -245,6 +247,8 @@ enum exit_status options_report(struct options *o, struct report *r)
 	r->opt.mask = o->literals ? strcmp(o->literals, "mask") == 0 : f->mask;
 	r->opt.color = to == stdout && isatty(1) && !o->no_color && !getenv("NO_COLOR");
 	r->opt.width = terminal_width();
+	r->gate = &o->gate;
+	r->fail_on = o->fail_on;
 	report_make(r);
 	f->write(r, to);
 	ok = fflush(to) == 0 && !ferror(to);

@@ -6,7 +6,9 @@
  *   report_text.c    for a terminal
  *   report_json.c    the contract scripts rely on (docs/report.schema.json)
  *   report_html.c    one file, no external address
- *   report_csv.c, report_markdown.c, report_html.c
+ *   report_csv.c, report_markdown.c
+ *   report_sarif.c, report_github.c, report_gitlab.c, report_junit.c   for build servers; what
+ *                    they all say of a finding is in report_finding.c
  *
  * Writers print what the model holds and compute nothing: two formats never disagree.
  */
@@ -15,6 +17,7 @@
 
 #include "base.h"
 #include "facts.h"
+#include "gate.h"
 #include "rule.h"
 
 struct report_options {
@@ -41,8 +44,10 @@ struct report {
 	size_t shapes;
 	size_t unparsed;
 	VEC(struct report_note) note;
-	const char *command;  /* "log", "lint", … */
-	struct json_t *plans; /* array for "plans"; NULL: none */
+	struct gate *gate;     /* places and fingerprints */
+	enum severity fail_on; /* the gate in force */
+	const char *command;   /* "log", "lint", … */
+	struct json_t *plans;  /* array for "plans"; NULL: none */
 };
 
 /* Orders the shapes and works out the notes.  Borrows everything. */
@@ -65,8 +70,18 @@ void report_json(struct report *r, FILE *to);
 void report_html(struct report *r, FILE *to);
 void report_markdown(struct report *r, FILE *to);
 void report_csv(struct report *r, FILE *to);
+void report_sarif(struct report *r, FILE *to);
+void report_github(struct report *r, FILE *to);
+void report_gitlab(struct report *r, FILE *to);
+void report_junit(struct report *r, FILE *to);
 /* The JSON report as a tree; the caller owns it. */
 struct json_t *report_tree(struct report *r);
+
+/* A finding for a build server: where it is shown, and all that is said of it. */
+struct gate_place report_where(struct report *r, const struct finding *x);
+struct str report_words(struct report *r, const struct finding *x);
+struct str report_tests(struct report *r, const struct finding *x); /* names, with commas */
+bool report_is_shown(const struct finding *x);
 
 /* The text of a statement for output: as it was, or masked; cut to `max` bytes (0: whole). */
 struct str report_sql(struct report *r, struct str sql, size_t max);

@@ -185,6 +185,37 @@ static json_t *json_shape(struct report *r, const struct shape *s)
 	return o;
 }
 
+static json_t *json_names(struct report *r, const uint32_t *name, uint32_t n)
+{
+	json_t *a = json_array();
+
+	for (uint32_t i = 0; i < n; i++)
+		js_add(a, js_str(facts_name(r->facts, name[i])));
+	return a;
+}
+
+/* The tests of a suite, each with its calls of each shape: what `pgassay diff` compares. */
+static json_t *json_tests(struct report *r)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < r->facts->test.n; i++) {
+		const struct test *t = &r->facts->test.at[i];
+		json_t *o = json_object(), *calls = json_object();
+		js_set(o, "name", js_str(facts_name(r->facts, t->name)));
+		js_set(o, "runs", js_int((int64_t)t->runs));
+		js_set(o, "queries", js_int((int64_t)t->queries));
+		js_set(o, "ms", js_real(ms((double)t->usec)));
+		for (uint32_t k = t->first; k != UINT32_MAX; k = r->facts->test_call.at[k].next) {
+			const struct test_call *c = &r->facts->test_call.at[k];
+			js_set(calls, r->facts->shape.at[c->shape]->id, js_int((int64_t)c->calls));
+		}
+		js_set(o, "calls", calls);
+		js_add(a, o);
+	}
+	return a;
+}
+
 static json_t *json_finding(struct report *r, const struct finding *x)
 {
 	json_t *o = json_object(), *fix = json_object();
@@ -208,6 +239,10 @@ static json_t *json_finding(struct report *r, const struct finding *x)
 	}
 	js_set(fix, "sql", x->fix_sql.p ? js_str(report_sql(r, x->fix_sql, 0)) : json_null());
 	js_set(fix, "note", x->fix_note.p ? js_str(x->fix_note) : json_null());
+	if (x->source_action.n)
+		js_set(o, "action", js_str(x->source_action));
+	js_set(o, "fingerprint", js_str(str_of(x->fingerprint)));
+	js_set(o, "tests", json_names(r, x->test, x->tests));
 	js_set(o, "fix", fix);
 	js_set(o, "index", x->index >= 0 ? js_int(x->index) : json_null());
 	return o;
@@ -361,6 +396,8 @@ json_t *report_tree(struct report *r)
 	js_set(o, "by", json_groups(r));
 	js_set(o, "server", json_server(&r->facts->server));
 	js_set(o, "minutes", json_minutes(r->facts));
+	if (r->facts->test.n)
+		js_set(o, "tests", json_tests(r));
 	return o;
 }
 

@@ -13,6 +13,10 @@ const struct report_format report_formats[] = {
 		report_html, false},
 	{"markdown", "for pull requests and wikis", report_markdown, false},
 	{"csv", "the shapes, one row each", report_csv, false},
+	{"sarif", "SARIF 2.1.0: GitHub code scanning, IDEs", report_sarif, true},
+	{"github", "annotations of a GitHub Actions step", report_github, true},
+	{"gitlab", "GitLab's Code Quality report", report_gitlab, true},
+	{"junit", "JUnit XML: Jenkins and every other build server", report_junit, true},
 	{NULL, NULL, NULL, false},
 };
 
@@ -69,7 +73,7 @@ static void make_notes(struct report *r)
 			"hide the "
 			"others, so counts are lower bounds and loops of fast queries are not "
 			"seen");
-	if (f->statements > 0 && !f->has_session && !f->has_totals)
+	if (f->statements > 0 && !f->has_session && !f->has_totals && strcmp(r->command, "lint"))
 		note(r, SEVERITY_WARNING,
 			"the log does not say which session sent a statement (no %p, no %c in "
 			"log_line_prefix): sequences such as N+1 cannot be told");
@@ -98,6 +102,7 @@ void report_make(struct report *r)
 {
 	report_order(r);
 	findings_sort(r->findings);
+	findings_fingerprint(r->findings, r->facts);
 	make_notes(r);
 }
 

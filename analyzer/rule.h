@@ -36,7 +36,8 @@ enum rule_scope {
 	SCOPE_RUN,	     /* once per run (facts.h): c->run, c->shape is the child */
 	SCOPE_LOG,	     /* once: c->facts */
 	SCOPE_SCHEMA,	     /* once, when there is a schema */
-	SCOPE_PLAN	     /* by the plan family; not called by the engine */
+	SCOPE_PLAN,	     /* by the plan family; not called by the engine */
+	SCOPE_GATE	     /* by the gate family: thresholds, suppressions; neither */
 };
 
 /* The evidence a rule cannot do without (NEED_) or uses when it is there (USES_). */
@@ -87,11 +88,18 @@ struct finding {
 	uint32_t places;
 	struct str source_file; /* from a comment's tag; STR_NONE */
 	uint32_t source_line;
+	struct str source_action; /* "orders#index"; STR_NONE */
+	uint32_t test[TESTS_MAX]; /* names of tests that showed it (struct facts) */
+	uint32_t tests;
 	struct str fix_sql, fix_note;
 	int index;	/* in findings.index; -1 */
 	struct str key; /* what tells it from others of its rule and shape, without literals */
+	struct str at;	/* of the repository: what the gate itself complains about; STR_NONE */
+	uint32_t at_line;
+	char fingerprint[17];	 /* what it is known by in the next run; gate.h */
+	uint64_t places_ignored; /* places, or calls, that a comment excuses */
 	bool suppressed;
-	struct str suppress_reason;
+	struct str suppress_reason; /* "known: FILE:LINE", or the reason somebody gave */
 };
 
 enum index_status { INDEX_UNVALIDATED = 0, INDEX_VALIDATED, INDEX_EXISTING };

@@ -34,6 +34,28 @@ bool severity_parse(const char *word, enum severity *s)
 	return false;
 }
 
+/* Where the application sent it from: the longest run's place, else the shape's busiest. */
+static void find_origin(const struct rule_check *c, struct finding *x)
+{
+	const struct origin *from = NULL;
+
+	if (c->run && c->run->origin != NO_ORIGIN)
+		from = &c->facts->origin.at[c->run->origin];
+	else if (c->shape && c->facts)
+		from = shape_origin(c->facts, c->shape);
+	if (from && from->file)
+		x->source_file = facts_name(c->facts, from->file);
+	if (from && from->action)
+		x->source_action = facts_name(c->facts, from->action);
+	x->source_line = from ? from->line : 0;
+	if (c->run) {
+		x->tests = c->run->tests;
+		memcpy(x->test, c->run->test, sizeof(x->test));
+	} else {
+		x->tests = c->shape ? shape_tests(c->facts, c->shape_at, x->test) : 0;
+	}
+}
+
 struct finding *rule_find(struct rule_check *c, enum confidence conf, const char *fmt, ...)
 {
 	struct findings *fs = c->findings;
@@ -65,12 +87,7 @@ struct finding *rule_find(struct rule_check *c, enum confidence conf, const char
 		x->places = c->shape->places;
 		memcpy(x->place, c->shape->place, sizeof(x->place));
 	}
-	if (c->shape && c->shape->lex.traits & SQL_HAS_COMMENT) {
-		struct str line = sql_tag(&fs->arena, c->shape->example, &c->shape->lex, "line");
-		int64_t n = 0;
-		x->source_file = sql_tag(&fs->arena, c->shape->example, &c->shape->lex, "file");
-		x->source_line = str_to_i64(line, &n) ? (uint32_t)n : 1;
-	}
+	find_origin(c, x);
 	return x;
 }
 

@@ -308,6 +308,11 @@ struct str sql_mask(struct arena *a, struct str text);
  * (key:value). STR_NONE when the tag is not there.  The value is decoded. */
 struct str sql_tag(struct arena *a, struct str text, const struct sql_shape *shape,
 	const char *key);
+/* The comments of a text: call with *at = 0 until it says false.  `comment` is without its marks
+ * (-- or the stars) and blanks at its ends. */
+bool sql_comment_next(struct str text, size_t *at, struct str *comment);
+/* What stands behind `mark` ("pgassay:ignore") when the comment begins with it; else STR_NONE. */
+struct str sql_mark(struct str comment, const char *mark);
 /* The statement with `col = value` (a conjunct of it) turned into `col = ANY($1)`; STR_NONE when
  * that would change what it means.  `type` may be "" or an array type such as "bigint[]". */
 struct str sql_batch(struct arena *a, const struct sql_tree *t, const struct sql_cond *key,

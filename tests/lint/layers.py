@@ -36,8 +36,10 @@ LAYERS = {
         "schema": "base sql db",
         "rule": "base sql facts plan schema",
         "advise": "base sql facts plan schema rule db",
-        "report": "base sql facts plan schema rule advise",
-        "main": "base sql input facts plan db schema rule advise report",
+        "gate": "base sql facts schema rule",
+        "report": "base sql facts plan schema rule advise gate",
+        "diff": "base sql facts rule gate report",
+        "main": "base sql input facts plan db schema rule advise gate report diff",
     },
 }
 
