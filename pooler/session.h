@@ -5,8 +5,13 @@
  *   session_login.h    how a client comes in (the front's thread); then, on a worker:
  *   session_hub.c      struct hub: the process; pools by (database, user), settings, start, stop
  *   session_relay.c    struct relay: one worker's share; struct lane: one pool's share of it
- *   session_client.c   struct client: waiting, linked, closing; messages from it
- *   session_server.c   struct server: dialled, idle, linked, draining; messages from it
+ *   session_client.c   struct client: waiting, linked, closing
+ *   session_deadline.c   when its patience, or ours with it, is over
+ *   session_request.c  what it sends, message by message (session_message.h)
+ *   session_server.c   struct server: dialled, idle, linked, closing
+ *   session_reply.c    what it says, message by message
+ *   session_drain.c    getting it quiet again when its client is gone
+ *   session_flow.h     what both share: bytes out, and what a descriptor is watched for
  *   session_dial.c     opening a server connection with libpq, on a helper thread
  *   session_cancel.c   cancel requests
  *   session_peer.c     cancel keys, and requests for clients of other processes
@@ -357,7 +362,9 @@ void client_requeue(struct client *c);
 /* Session pooling, replication or pinned: nobody else uses its server connection. */
 bool client_owns_session(const struct client *c);
 uint32_t client_pid(const struct client *c);
+/* Its timer looks no later than at its next deadline. */
 void client_arm(struct client *c);
+void client_deadline(struct timer *t);
 /* May its server not be given back although it is quiet? */
 bool client_keeps_server(const struct client *c);
 /* Reading from it stops or goes on: back-pressure. */
@@ -440,6 +447,8 @@ void server_watch(struct server *s);
 void server_reap(struct server *s);
 /* Its client has taken what was held back. */
 void server_unblocked(struct server *s);
+/* Its descriptor is readable: what it says goes where it belongs. */
+void server_read(struct server *s);
 /* After an event that was not a read: is it quiet now? */
 void server_settle(struct server *s);
 const char *server_who(const struct server *s, char *out, size_t size);

@@ -12,7 +12,7 @@
  *                                                                       quiet in time
  */
 #include "session.h"
-#include "session_gather.h"
+#include "session_flow.h"
 
 #include <sys/socket.h>
 
@@ -57,31 +57,15 @@ void server_watch(struct server *s)
 		events |= EV_READ;
 	if (s->out)
 		events |= EV_WRITE;
-	if (ev_is_active(&s->io) && s->io.events == events)
-		return;
-	ev_io_stop(relay_of(s)->w.loop, &s->io);
-	if (!events)
-		return;
-	ev_io_set(&s->io, s->conn.fd, events);
-	ev_io_start(relay_of(s)->w.loop, &s->io);
+	flow_watch(relay_of(s)->w.loop, &s->io, s->conn.fd, events);
 }
 
 void server_send(struct server *s, const void *p, size_t n)
 {
-	ssize_t took = 0;
-
 	if (n == 0 || s->closed)
 		return;
-	if (!s->out) {
-		took = conn_send(&s->conn, p, n);
-		if (took == CONN_ERROR)
-			return; /* the reading side will see it and close */
-		if (took == CONN_AGAIN)
-			took = 0;
-		if ((size_t)took == n)
-			return;
-	}
-	chunk_append(&relay_of(s)->chunks, &s->out, (const char *)p + took, n - (size_t)took);
+	if (LIKELY(flow_send(&s->conn, &s->out, &relay_of(s)->chunks, p, n)))
+		return;
 	server_watch(s);
 	if (s->client)
 		client_watch(s->client);
@@ -89,20 +73,8 @@ void server_send(struct server *s, const void *p, size_t n)
 
 static void flush(struct server *s)
 {
-	struct chunk *out = s->out;
-	ssize_t took;
-
-	if (!out)
+	if (!flow_flush(&s->conn, &s->out, &relay_of(s)->chunks))
 		return;
-	took = conn_send(&s->conn, out->data + out->off, chunk_left(out));
-	if (took == CONN_AGAIN)
-		return;
-	if (took == CONN_ERROR)
-		took = (ssize_t)chunk_left(out); /* the reading side will see it */
-	out->off += (uint32_t)took;
-	if (chunk_left(out))
-		return;
-	chunk_free(&relay_of(s)->chunks, &s->out);
 	server_watch(s);
 	if (s->client)
 		client_continue(s->client);
@@ -193,369 +165,12 @@ void server_close(struct server *s, enum close_reason why, const char *detail)
 	hub_server_closed();
 }
 
-/* Both ends are out of step: nobody may get another byte through this connection. */
-static void integrity_close(struct server *s, char type)
-{
-	char detail[160], who[128];
-	const struct entry *head = ledger_head(&s->ledger);
-
-	stats_add(&s->lane->stats.integrity_closes, 1);
-	snprintf(detail, sizeof detail,
-		"message '%c' while %u replies are owed, the next of kind %d",
-		type >= 32 && type < 127 ? type : '?', s->ledger.len, head ? head->kind : -1);
-	log_line(LOG_PART_SESSION, LOG_LEVEL_ERROR, "%s: %s: %s", server_who(s, who, sizeof who),
-		close_rows[CLOSE_INTEGRITY].text, detail);
-	server_close(s, CLOSE_INTEGRITY, detail);
-}
-
-/* The connection broke. */
-static void lost(struct server *s)
-{
-	if (s->setup && s->client && !s->setup_failed) {
-		/* It died before the client's request was sent: nothing is lost, the client
-		 * goes to the front of the queue. */
-		struct client *c = s->client;
-
-		s->client = NULL;
-		c->server = NULL;
-		server_close(s, CLOSE_SERVER_CHECK, "it was gone when it was needed");
-		client_requeue(c);
-		return;
-	}
-	server_close(s, s->said_fatal ? CLOSE_SERVER_SAID_FATAL : CLOSE_SERVER_EOF, NULL);
-}
-
-/* --- what the server says ---------------------------------------------------- */
-
-/* A Parse or Close that the server skipped or failed. */
-static void on_dropped(void *ctx, const struct entry *e)
-{
-	struct server *s = ctx;
-
-	if (e->kind == ENTRY_PARSE && (e->flags & ENTRY_TAGGED)) {
-		if (!(e->flags & ENTRY_LOCAL))
-			server_statement_remove(s, e->tag);
-		if (s->client && !(e->flags & ENTRY_OURS))
-			client_statement_forget(s->client, e->tag);
-	} else if (e->kind == ENTRY_PARSE && !(e->flags & ENTRY_TAGGED)) {
-		prepared_drop(&relay_of(s)->prepared, &s->unnamed);
-	} else if (e->kind == ENTRY_CLOSE && (e->flags & ENTRY_OURS)) {
-		s->stale_names = true; /* it still has what we believe gone */
-	}
-}
-
-static bool on_parameter(struct server *s, const char *body, size_t len, bool ours)
-{
-	struct relay *r = relay_of(s);
-	const char *p = body, *end = body + len, *name = wire_cstr(&p, end);
-	const char *value = name ? wire_cstr(&p, end) : NULL;
-	struct client *c = s->client;
-	bool news;
-
-	if (!value)
-		return false;
-	s->params = params_with(&r->params, s->params, name, value, true);
-	if (!c)
-		return false;
-	news = !params_value(c->params, name) || strcmp(params_value(c->params, name), value) != 0;
-	if (ours)
-		return false; /* server_setup_done() compares when all is said */
-	if (news)
-		c->params = params_with(&r->params, c->params, name, value, true);
-	return true;
-}
-
-static void on_our_answer(struct server *s, const struct ledger_event *ev, bool failed)
-{
-	switch ((enum our_tag)ev->done.tag) {
-	case OUR_PARAMS:
-	case OUR_CHECK:
-	case OUR_CONNECT:
-		if (failed)
-			s->setup_failed = true;
-		break;
-	case OUR_RESET:
-		s->resetting = false;
-		if (failed) {
-			s->doomed_why = CLOSE_SERVER_RESET;
-			s->slot.doomed = true;
-		}
-		break;
-	case OUR_ROLLBACK:
-		if (failed) {
-			s->doomed_why = CLOSE_SERVER_DRAIN;
-			s->slot.doomed = true;
-		}
-		break;
-	case OUR_AUDIT:
-		audit_done(s, failed);
-		break;
-	case OUR_BEGIN:
-	case OUR_NOTHING:
-		break;
-	}
-}
-
-/* ErrorResponse: counted, and looked at for what it means to us. */
-static void on_error(struct server *s, const char *body, size_t len, enum ledger_verdict v)
-{
-	struct wire_error e;
-	char who[128];
-
-	if (!wire_read_error(body, len, &e))
-		return;
-	if (e.sqlstate && strlen(e.sqlstate) == 5)
-		stats_error(&s->lane->stats, e.sqlstate);
-	s->our_failed = v == LEDGER_SWALLOW;
-	if (v == LEDGER_SWALLOW)
-		log_line(LOG_PART_SESSION, LOG_LEVEL_WARNING, "%s: answered us: %s: %s %s",
-			server_who(s, who, sizeof who), e.severity ? e.severity : "ERROR",
-			e.sqlstate ? e.sqlstate : "", e.message ? e.message : "");
-	if (e.severity && (strcmp(e.severity, "FATAL") == 0 || strcmp(e.severity, "PANIC") == 0)) {
-		s->said_fatal = true;
-		log_line(LOG_PART_SESSION, LOG_LEVEL_WARNING, "%s: server said: %s: %s %s",
-			server_who(s, who, sizeof who), e.severity, e.sqlstate ? e.sqlstate : "",
-			e.message ? e.message : "");
-	}
-	if (s->setup && v == LEDGER_SWALLOW && s->client) {
-		free(s->setup_error);
-		s->setup_error = mem_printf("%s", e.message ? e.message : "");
-	}
-}
-
-/* ReadyForQuery reached the head of the ledger. */
-static void on_ready(struct server *s, const struct ledger_event *ev)
-{
-	struct client *c = s->client;
-	struct lane *l = s->lane;
-
-	if (ev->done.flags & ENTRY_OURS) {
-		on_our_answer(s, ev, s->our_failed);
-		s->our_failed = false;
-		return;
-	}
-	if (!c)
-		return;
-	client_ready(c, s->ledger.status);
-	if (l->set.mode == POOL_MODE_STATEMENT && s->ledger.status != 'I' && !c->replication)
-		c->closing = true;
-}
-
-/* One message that is wholly there (or of which only the header matters).  Answers whether
- * the client gets it. */
-enum fate { FATE_FORWARD, FATE_SWALLOW, FATE_CLOSED };
-
-static enum fate on_message(struct server *s, char type, const char *body, size_t len)
-{
-	struct ledger_event ev;
-	enum ledger_verdict v = ledger_reply(&s->ledger, type,
-		type == 'Z' && len == 1 ? body[0] : '?', &ev, on_dropped, s);
-	const struct entry *head;
-
-	switch (v) {
-	case LEDGER_UNEXPECTED:
-		integrity_close(s, type);
-		return FATE_CLOSED;
-	case LEDGER_FATAL:
-		on_error(s, body, len, v);
-		return FATE_FORWARD;
-	case LEDGER_ASYNC:
-		head = ledger_head(&s->ledger);
-		if (type == 'S')
-			return on_parameter(s, body, len, s->setup) ? FATE_FORWARD : FATE_SWALLOW;
-		if (type == 'A') { /* only who holds the connection can have asked for it */
-			bool asked = s->client && (client_owns_session(s->client) ||
-							  s->dirty_effects || s->auditing);
-
-			return asked ? FATE_FORWARD : FATE_SWALLOW;
-		}
-		return s->setup || (head && head->flags & ENTRY_OURS) ? FATE_SWALLOW : FATE_FORWARD;
-	case LEDGER_FORWARD:
-	case LEDGER_SWALLOW:
-		break;
-	}
-	if (type == 'E') {
-		on_error(s, body, len, v);
-		if (ev.finished)
-			on_dropped(s, &ev.done);
-	}
-	if (type == 'Z')
-		on_ready(s, &ev);
-	else if (type == '1' && (ev.done.flags & ENTRY_TAGGED))
-		server_statement_accepted(s, ev.done.tag);
-	else if (UNLIKELY(v == LEDGER_SWALLOW && s->auditing && type == 'D'))
-		audit_row(s, body, len);
-	if (UNLIKELY(s->client && s->client->trace && v == LEDGER_FORWARD))
-		trace_reply(s->client, type, body, len, &ev);
-	return v == LEDGER_FORWARD ? FATE_FORWARD : FATE_SWALLOW;
-}
-
-/* Answers that are ours to give, when their turn has come. */
-static void put_local_answers(struct server *s, struct gather *g)
-{
-	struct entry e;
-
-	while (UNLIKELY(ledger_take_local(&s->ledger, &e)))
-		if (s->client)
-			wire_put_bare(gather_insert(g), e.kind == ENTRY_PARSE ? '1' : '3');
-}
-
-/* Messages whose body we must see whole; the others pass as they come. */
-static bool needs_body(char type)
-{
-	return type == 'Z' || type == 'S' || type == 'E' || type == 'K' || type == 'R';
-}
-
-/* Walks what has arrived.  Answers how much of it was dealt with; the rest is the
- * beginning of a message. */
-static size_t feed(struct server *s, const char *p, size_t n)
-{
-	struct gather g = {.copy = &relay_of(s)->w.scratch};
-	const char *out;
-	size_t at = 0, len;
-	bool plain = !(s->client && s->client->trace);
-	enum fate fate;
-
-	while (at < n) {
-		size_t have = n - at, size, take;
-		char type;
-
-		if (s->left) {
-			take = have < s->left ? have : s->left;
-			if (s->left_forward && s->client)
-				gather_add(&g, p + at, take);
-			s->left -= (uint32_t)take;
-			at += take;
-			if (s->left == 0 && ledger_is_local(&s->ledger))
-				put_local_answers(s, &g);
-			continue;
-		}
-		if (have < WIRE_HEADER)
-			break;
-		type = p[at];
-		size = wire_message_size(p + at);
-		if (UNLIKELY(size == 0)) {
-			server_close(s, CLOSE_SERVER_PROTOCOL, "length out of range");
-			return n;
-		}
-		if (size > have && (needs_body(type) || (type == 'D' && s->auditing)) &&
-			size <= WORKER_BUFFER)
-			break;
-		take = size < have ? size : have;
-		/* Nearly everything is part of an answer and changes nothing. */
-		if (LIKELY(plain && ledger_pass(&s->ledger, type))) {
-			fate = FATE_FORWARD;
-		} else {
-			fate = on_message(s, type, p + at + WIRE_HEADER, take - WIRE_HEADER);
-			if (fate == FATE_CLOSED || s->closed) {
-				relay_of(s)->w.scratch.len = 0;
-				return n;
-			}
-		}
-		if (!s->client)
-			fate = FATE_SWALLOW;
-		if (fate == FATE_FORWARD)
-			gather_add(&g, p + at, take);
-		s->left = (uint32_t)(size - take);
-		s->left_forward = fate == FATE_FORWARD;
-		at += take;
-		if (s->left == 0 && ledger_is_local(&s->ledger))
-			put_local_answers(s, &g);
-	}
-	len = gather_end(&g, &out);
-	if (len && s->client) {
-		stats_add(&s->lane->stats.bytes_sent, len);
-		client_send(s->client, out, len);
-		if (UNLIKELY(s->client && s->client->trace))
-			trace_sent(s->client, len);
-	}
-	relay_of(s)->w.scratch.len = 0;
-	return at;
-}
-
-/* Is there something to do now that the dust has settled? */
-void server_settle(struct server *s)
-{
-	struct client *c = s->client;
-
-	if (s->closed || s->said_fatal)
-		return; /* what is left of it will come with the next read */
-	if (!c && !s->setup) {
-		server_drain(s);
-		return;
-	}
-	if (s->ledger.len)
-		return;
-	if (s->setup) {
-		if (server_is_quiet(s))
-			server_setup_done(s);
-		return;
-	}
-	if (c && c->closing) {
-		client_close(c, CLOSE_STATEMENT_MODE, NULL);
-		return;
-	}
-	if (UNLIKELY(c->quitting) && !c->out) {
-		client_close(c, CLOSE_CLIENT_QUIT, NULL);
-		return;
-	}
-	if (server_is_quiet(s) && !client_keeps_server(c))
-		client_done(c);
-}
-
-static void read_some(struct server *s)
-{
-	struct worker *w = &relay_of(s)->w;
-	char *base = w->buffer + WORKER_MARGIN, *p;
-	size_t kept, used, n;
-	ssize_t got;
-
-	do {
-		kept = chunk_left(s->in);
-		if (LIKELY(kept <= WORKER_MARGIN)) {
-			got = conn_recv(&s->conn, base, WORKER_BUFFER);
-		} else {
-			chunk_reserve(&relay_of(s)->chunks, &s->in, WORKER_BUFFER / 2);
-			got = conn_recv(&s->conn, s->in->data + s->in->len, WORKER_BUFFER / 2);
-		}
-		if (got == CONN_AGAIN)
-			return;
-		if (got == CONN_EOF || got == CONN_ERROR) {
-			lost(s);
-			return;
-		}
-		if (LIKELY(kept <= WORKER_MARGIN)) {
-			p = base - kept;
-			if (kept) {
-				memcpy(p, s->in->data + s->in->off, kept);
-				chunk_free(&relay_of(s)->chunks, &s->in);
-			}
-			n = kept + (size_t)got;
-			used = feed(s, p, n);
-			if (s->closed)
-				return;
-			if (used < n)
-				chunk_append(&relay_of(s)->chunks, &s->in, p + used, n - used);
-		} else {
-			s->in->len += (uint32_t)got;
-			used = feed(s, s->in->data + s->in->off, chunk_left(s->in));
-			if (s->closed)
-				return;
-			s->in->off += (uint32_t)used;
-			if (!chunk_left(s->in))
-				chunk_free(&relay_of(s)->chunks, &s->in);
-		}
-	} while (UNLIKELY(s->conn.ssl && conn_has_pending(&s->conn) &&
-			  (!s->client || !s->client->out)));
-	server_settle(s);
-}
-
 void server_unblocked(struct server *s)
 {
 	server_watch(s);
 	/* what waits inside the SSL makes no descriptor readable */
 	if (!s->closed && s->conn.ssl && conn_has_pending(&s->conn))
-		read_some(s);
+		server_read(s);
 }
 
 static void on_io(struct ev_loop *loop, ev_io *io, int revents)
@@ -566,7 +181,7 @@ static void on_io(struct ev_loop *loop, ev_io *io, int revents)
 	if (revents & EV_WRITE)
 		flush(s);
 	if ((revents & EV_READ) && !s->closed)
-		read_some(s);
+		server_read(s);
 }
 
 /* --- lending it ---------------------------------------------------------------- */
@@ -663,105 +278,6 @@ void server_setup_done(struct server *s)
 }
 
 /* --- taking it back -------------------------------------------------------------- */
-
-void server_unlink(struct server *s)
-{
-	struct client *c = s->client;
-
-	if (s->slot.own) {
-		s->client = NULL;
-		if (s->pg)
-			server_close(s, CLOSE_SERVER_CLIENT_GONE, NULL);
-		return; /* else server_dialed() finds nobody */
-	}
-	if (c->state == CLIENT_CLOSED)
-		who_note(s, c); /* client_done() has done it otherwise */
-	s->client = NULL;
-	s->was_pinned = c->pinned;
-	s->half_sent = c->left > 0 || s->feeding;
-	if (s->feeding)
-		relay_of(s)->w.scratch.len = 0; /* what was not sent must not go with another's */
-	s->feeding = false;
-	s->setup = false;
-	s->asked_cancel = s->asked_reset = false;
-	s->drain_until = relay_of(s)->w.now + s->lane->set.cancel_wait_timeout;
-	timer_ensure(&relay_of(s)->w.timers, &s->timer, s->drain_until);
-	server_watch(s);
-	server_drain(s);
-}
-
-static bool wants_reset(const struct server *s)
-{
-	const struct pool_settings *set = &s->lane->set;
-
-	if (s->asked_reset || !set->reset_query[0])
-		return false;
-	return set->mode == POOL_MODE_SESSION || set->reset_always || s->was_pinned ||
-	       s->dirty_effects || s->session_state;
-}
-
-/* DISCARD ALL and its like: what the client had set is gone. */
-static void forget_session(struct server *s)
-{
-	struct relay *r = relay_of(s);
-	struct params *p = params_empty(&r->params);
-
-	for (size_t i = 0; i < s->params->count; i++)
-		if (s->params->item[i].reported)
-			p = params_with(&r->params, p, s->params->item[i].name,
-				s->params->item[i].value, true);
-	params_drop(&r->params, &s->params);
-	s->params = p;
-	server_statements_clear(s);
-	prepared_drop(&r->prepared, &s->unnamed);
-	s->session_state = s->dirty_effects = 0;
-	s->was_pinned = false;
-}
-
-/* One step of bringing a connection without a client back to a quiet state. */
-void server_drain(struct server *s)
-{
-	struct buf b = {0};
-
-	if (s->closed || s->slot.state != SLOT_BUSY)
-		return;
-	if (s->half_sent || s->ledger.ambiguous) {
-		server_close(s, CLOSE_SERVER_CLIENT_GONE, NULL);
-	} else if (s->ledger.copying_in) {
-		/* A cancel request does not reach a server that reads copy data. */
-		size_t at = wire_begin(&b, 'f');
-
-		buf_put_cstr(&b, "the client is gone");
-		wire_end(&b, at);
-		if (ledger_push(&s->ledger, ENTRY_COPY_END, ENTRY_OURS, 0))
-			server_send(s, b.data, b.len);
-		buf_free(&b);
-	} else if (s->ledger.len || s->left || s->in) {
-		if (!s->asked_cancel && s->ledger.len && !s->resetting) {
-			s->asked_cancel = true;
-			cancel_server(s, NULL);
-		}
-	} else if (s->ledger.unsynced || s->ledger.skipping) {
-		if (!ledger_push(&s->ledger, ENTRY_SYNC, ENTRY_OURS, OUR_NOTHING))
-			return;
-		wire_put_bare(&b, 'S');
-		server_send(s, b.data, b.len);
-		buf_free(&b);
-	} else if (s->ledger.status != 'I') {
-		if (!server_ask(s, "ROLLBACK", OUR_ROLLBACK))
-			server_close(s, CLOSE_SERVER_DRAIN, NULL);
-	} else if (s->cancels || s->out) {
-		return; /* cancel_done() or flush() comes back */
-	} else if (wants_reset(s)) {
-		s->asked_reset = s->resetting = true;
-		if (!server_ask(s, s->lane->set.reset_query, OUR_RESET))
-			server_close(s, CLOSE_SERVER_DRAIN, NULL);
-	} else {
-		if (s->asked_reset && !s->slot.doomed)
-			forget_session(s);
-		server_release(s);
-	}
-}
 
 void server_release(struct server *s)
 {

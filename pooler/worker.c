@@ -52,36 +52,61 @@ static void on_alarm(struct ev_loop *loop, ev_timer *t, int revents)
 		due->fire(due);
 }
 
-/* Before the loop sleeps: what was put off, and the next deadline. */
-static void on_before(struct ev_loop *loop, ev_prepare *p, int revents)
+/* The end of a tick: what was put off, and the next deadline. */
+static void end_tick(struct worker *w)
 {
-	struct worker *w = p->data;
-	usec_t next, busy = clock_mono() - w->now;
+	usec_t next;
 
-	(void)revents;
-	if (busy > w->lag_max_usec)
-		__atomic_store_n(&w->lag_max_usec, busy, __ATOMIC_RELAXED);
-	run_mails(w, &w->deferred);
+	if (UNLIKELY(!list_empty(&w->deferred)))
+		run_mails(w, &w->deferred);
 	next = timers_next(&w->timers);
-	if (next < w->alarm_at) {
+	if (UNLIKELY(next < w->alarm_at)) {
 		usec_t wait = next > w->now ? next - w->now : 0;
 
 		w->alarm_at = next;
-		ev_timer_stop(loop, &w->alarm);
+		ev_timer_stop(w->loop, &w->alarm);
 		/* A millisecond late rather than a tick too early. */
 		ev_timer_set(&w->alarm, (double)wait / USEC_SEC + 0.0005, 0.);
-		ev_timer_start(loop, &w->alarm);
+		ev_timer_start(w->loop, &w->alarm);
+	}
+}
+
+/* In place of libev's own step: the watchers of this tick, then its end.  A prepare watcher
+ * would do the same for three times the instructions. */
+static void on_pending(struct ev_loop *loop)
+{
+	struct worker *w = ev_userdata(loop);
+
+	w->woke = ev_now(loop);
+	ev_invoke_pending(loop);
+	end_tick(w);
+}
+
+/* Before the kernel waits.  libev has just looked at the clock, so that the length of a tick
+ * costs nothing; only one that looks like a record is measured by a clock that cannot jump. */
+static void on_sleep(struct ev_loop *loop) EV_NOEXCEPT
+{
+	struct worker *w = ev_userdata(loop);
+
+	if (UNLIKELY((ev_now(loop) - w->woke) * USEC_SEC > (double)w->lag_max_usec)) {
+		usec_t busy = clock_mono() - w->now;
+
+		if (busy > w->lag_max_usec)
+			__atomic_store_n(&w->lag_max_usec, busy, __ATOMIC_RELAXED);
 	}
 }
 
 /* Right after it woke: the one clock reading of the tick. */
-static void on_after(struct ev_loop *loop, ev_check *c, int revents)
+static void on_awake(struct ev_loop *loop) EV_NOEXCEPT
 {
-	struct worker *w = c->data;
+	struct worker *w = ev_userdata(loop);
 
-	(void)revents;
 	w->now = clock_mono();
-	w->wall = (usec_t)(ev_now(loop) * 1e6);
+	if (UNLIKELY(w->now >= w->compared + USEC_SEC)) {
+		w->compared = w->now;
+		w->wall_ahead = clock_wall() - w->now;
+	}
+	w->wall = w->now + w->wall_ahead;
 	__atomic_store_n(&w->ticks, w->ticks + 1, __ATOMIC_RELAXED);
 }
 
@@ -92,29 +117,29 @@ void worker_init(struct worker *w, int index)
 	w->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
 	if (!w->loop)
 		log_die(LOG_PART_MAIN, "cannot make an event loop (epoll): out of descriptors?");
-	w->now = clock_mono();
+	w->now = w->compared = clock_mono();
 	w->wall = clock_wall();
+	w->wall_ahead = w->wall - w->now;
+	w->woke = ev_now(w->loop);
 	w->alarm_at = USEC_NEVER;
 	w->buffer = mem_alloc(WORKER_MARGIN + WORKER_BUFFER);
 	pthread_mutex_init(&w->lock, NULL);
 	list_init(&w->inbox);
 	list_init(&w->deferred);
 	ev_async_init(&w->wake, on_wake);
-	ev_prepare_init(&w->before, on_before);
-	ev_check_init(&w->after, on_after);
 	ev_timer_init(&w->alarm, on_alarm, 0., 0.);
-	ev_set_priority(&w->after, EV_MAXPRI);
-	w->wake.data = w->before.data = w->after.data = w->alarm.data = w;
+	w->wake.data = w->alarm.data = w;
+	ev_set_userdata(w->loop, w);
+	ev_set_invoke_pending_cb(w->loop, on_pending);
+	ev_set_loop_release_cb(w->loop, on_sleep, on_awake);
 	ev_async_start(w->loop, &w->wake);
-	ev_prepare_start(w->loop, &w->before);
-	ev_check_start(w->loop, &w->after);
 }
 
 void worker_run(struct worker *w)
 {
 	w->thread = pthread_self();
 	while (!w->stop)
-		ev_run(w->loop, EVRUN_ONCE);
+		ev_run(w->loop, 0);
 	run_mails(w, &w->deferred);
 }
 
@@ -123,7 +148,7 @@ static void *thread_main(void *arg)
 	struct worker *w = arg;
 
 	while (!w->stop)
-		ev_run(w->loop, EVRUN_ONCE);
+		ev_run(w->loop, 0);
 	run_mails(w, &w->deferred);
 	return NULL;
 }

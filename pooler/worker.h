@@ -51,10 +51,11 @@ struct worker {
 
 	/* inner */
 	ev_async wake;
-	ev_prepare before;
-	ev_check after;
 	ev_timer alarm;
 	usec_t alarm_at;
+	usec_t compared;   /* when the two clocks were last read together */
+	usec_t wall_ahead; /* wall - now, then */
+	ev_tstamp woke;	   /* libev's clock at the beginning of the tick */
 	pthread_mutex_t lock;
 	struct list inbox;    /* of struct mail; under lock */
 	struct list deferred; /* of struct mail: run at the end of the tick */

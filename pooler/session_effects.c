@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What a text does to the session it runs in (wire_text_effects says what), and what of that
+ * is not allowed.  Lasting effects are remembered on the server connection, whose state is
+ * asked for before anybody else gets it (session_audit.c).
+ */
+#include "session_message.h"
+
+/* Effects after which somebody must ask the server what state there is. */
+#define EFFECTS_LASTING                                                                            \
+	(TEXT_SET | TEXT_PREPARE | TEXT_LISTEN | TEXT_TEMP | TEXT_ADVISORY | TEXT_HOLD |           \
+		TEXT_LOAD | TEXT_LONG | TEXT_DISCARD_ALL)
+/* Effects that may take state back. */
+#define EFFECTS_UNDOING                                                                            \
+	(TEXT_DEALLOCATE | TEXT_UNLISTEN | TEXT_CLOSE | TEXT_DROP_TEMP | TEXT_UNLOCK |             \
+		TEXT_DISCARD_ALL | TEXT_SET)
+/* What only a session can give. */
+#define EFFECTS_FEATURE                                                                            \
+	(TEXT_PREPARE | TEXT_LISTEN | TEXT_TEMP | TEXT_ADVISORY | TEXT_HOLD | TEXT_LOAD)
+
+static const char *feature_word(unsigned effects)
+{
+	return effects & TEXT_LISTEN	 ? "LISTEN"
+	       : effects & TEXT_PREPARE	 ? "PREPARE"
+	       : effects & TEXT_TEMP	 ? "a temporary table"
+	       : effects & TEXT_ADVISORY ? "a session-level advisory lock"
+	       : effects & TEXT_HOLD	 ? "a cursor WITH HOLD"
+					 : "LOAD";
+}
+
+void effects_note(struct client *c, struct server *s, unsigned effects, const char *sql, size_t len)
+{
+	if (effects & TEXT_SET)
+		audit_learn(s, sql, len);
+	if (effects & EFFECTS_LASTING)
+		s->dirty_effects |= effects & EFFECTS_LASTING;
+	if ((effects & EFFECTS_UNDOING) && s->session_state)
+		s->dirty_effects |= effects & EFFECTS_UNDOING;
+	if (effects & TEXT_DISCARD_ALL) {
+		client_statements_clear(c);
+		server_statements_clear(s);
+		s->stale_names = true; /* should it fail, they are all still there */
+	}
+}
+
+void effects_put_refusal(struct buf *sql, unsigned effects)
+{
+	buf_printf(sql,
+		"DO 'BEGIN RAISE EXCEPTION USING ERRCODE = ''0A000'', "
+		"MESSAGE = ''%s is not available in transaction pooling'', "
+		"HINT = ''Use pool_mode = auto or session for this database, "
+		"or set on_session_feature = pin.''; END'",
+		feature_word(effects));
+}
+
+bool effects_are_refused(const struct lane *l, unsigned effects)
+{
+	return (effects & EFFECTS_FEATURE) && l->set.mode != POOL_MODE_AUTO &&
+	       l->set.on_session_feature == ON_SESSION_FEATURE_ERROR;
+}

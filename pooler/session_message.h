@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * message: one message of a client on its way to the server; shared by the files that deal
+ * with requests.
+ *
+ *   session_request.c    the walk over what a client sent, with and without a server
+ *   session_query.c      Query: a statement as text
+ *   session_statement.c  Parse, Bind, Describe, Close: statements by name
+ *   session_effects.c    what a text does to the session, and what may not be done
+ *   session_begin.c      BEGIN, answered before there is a server connection
+ */
+#ifndef POOLER_SESSION_MESSAGE_H
+#define POOLER_SESSION_MESSAGE_H
+
+#include "session.h"
+#include "session_gather.h"
+
+/* A message up to this is waited for, so that a server is not held by half a request. */
+#define WHOLE_MAX (32U * 1024)
+/* Names in Bind, Describe and Close. */
+#define NAME_MAX_BYTES 4096U
+#define OUR_NAME_SIZE  32
+
+/* What became of a message: dealt with; more of it is needed; its client is closed. */
+enum step { STEP_DONE, STEP_MORE, STEP_CLOSED };
+
+/* One message and where it goes. */
+struct message {
+	struct client *c;
+	struct server *s;
+	struct gather *g;
+	char type;
+	const char *at;	  /* its header */
+	const char *body; /* behind the header */
+	size_t have;	  /* bytes here, header included */
+	size_t size;	  /* bytes in all, header included */
+};
+
+enum step message_query(struct message *m);
+enum step message_parse(struct message *m);
+enum step message_bind(struct message *m);
+enum step message_named(struct message *m); /* Describe and Close */
+
+/* Notes it in the server's ledger.  False: too much is in flight, the client is closed. */
+static inline bool message_push(struct message *m, enum entry_kind kind, unsigned flags,
+	uint32_t tag)
+{
+	if (LIKELY(ledger_push(&m->s->ledger, kind, flags, tag)))
+		return true;
+	client_close(m->c, CLOSE_CLIENT_IN_FLIGHT, NULL);
+	return false;
+}
+
+/* Goes to the server as it is; what is not here yet follows as it comes. */
+static inline void message_pass(struct message *m)
+{
+	size_t take = m->have < m->size ? m->have : m->size;
+
+	gather_add(m->g, m->at, take);
+	m->c->left = (uint32_t)(m->size - take);
+}
+
+/* Nobody else ever has its server connection: what it does to the session is its own. */
+static inline bool message_has_session(const struct client *c)
+{
+	return c->lane->set.mode == POOL_MODE_SESSION || c->replication;
+}
+
+/* Does the client call prepared statements by names that become ours (PGSLUICE_17)? */
+static inline bool message_renames(const struct client *c)
+{
+	const struct pool_settings *set = &c->lane->set;
+
+	return set->mode != POOL_MODE_SESSION && set->max_prepared > 0 && !c->replication;
+}
+
+/* --- effects ------------------------------------------------------------------------- */
+
+/* A text with these effects is sent: what must be asked about later is remembered. */
+void effects_note(struct client *c, struct server *s, unsigned effects, const char *sql,
+	size_t len);
+/* Is a text with these effects forbidden here (on_session_feature = error)? */
+bool effects_are_refused(const struct lane *l, unsigned effects);
+/* In place of a statement that may not run: one that fails with our words, so that the
+ * transaction fails as PostgreSQL would have made it fail. */
+void effects_put_refusal(struct buf *sql, unsigned effects);
+/* DEALLOCATE in a text, of a statement that was prepared by the protocol: *out becomes the
+ * text that does it, when another one is needed.  False: the client is closed. */
+bool statement_rewrite_deallocate(struct message *m, const char *sql, size_t len, struct buf *out);
+
+/* --- statements ------------------------------------------------------------------------ */
+
+/* Parse and Sync of a statement that servers of this pool have accepted before, or Close
+ * and Sync of one that the client has: nobody is needed to answer that.  Answers the bytes
+ * dealt with, or 0. */
+size_t statement_answer(struct client *c, const char *p, size_t n);
+
+/* --- BEGIN ------------------------------------------------------------------------------- */
+
+/* BEGIN needs no server connection before there is something to do.  Answers the bytes that
+ * were dealt with, or 0 when they hold something else. */
+size_t begin_defer(struct client *c, const char *p, size_t n);
+/* Now there is a server connection: what was answered is sent.  False: the client is closed. */
+bool begin_send(struct message *m);
+
+#endif

@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Parse, Bind, Describe and Close: prepared statements.  Outside of session pooling their
+ * names become ours (PGSLUICE_17), and what the server connection at hand lacks is prepared
+ * there first.
+ */
+#include "session_message.h"
+
+#include <strings.h>
+
+static void our_name(char out[OUR_NAME_SIZE], uint64_t number)
+{
+	snprintf(out, OUR_NAME_SIZE, "PGSLUICE_%llu", (unsigned long long)number);
+}
+
+static void put_parse(struct buf *b, const char *name, const struct prepared *p)
+{
+	size_t at = wire_begin(b, 'P');
+
+	buf_put_cstr(b, name);
+	buf_put(b, p->body, p->body_len);
+	wire_end(b, at);
+}
+
+static void put_close(struct buf *b, const char *name)
+{
+	size_t at = wire_begin(b, 'C');
+
+	buf_put_u8(b, 'S');
+	buf_put_cstr(b, name);
+	wire_end(b, at);
+}
+
+/* Closes the server's least used statements until it has at most `max`. */
+static bool evict_statements(struct message *m, size_t max)
+{
+	struct prepared *old;
+	char name[OUR_NAME_SIZE];
+
+	while ((old = server_statement_evict(m->s, max))) {
+		our_name(name, old->number);
+		prepared_drop(&m->c->lane->relay->prepared, &old);
+		if (!message_push(m, ENTRY_CLOSE, ENTRY_OURS, 0))
+			return false;
+		put_close(gather_insert(m->g), name);
+	}
+	return true;
+}
+
+/* Is there room for one more text?  What only the server still has may go for it. */
+static bool prepared_room(struct message *m, size_t len)
+{
+	uint64_t max = m->c->lane->set.max_prepared_bytes;
+	size_t held = server_statement_count(m->s);
+
+	while (prepared_bytes_total() + len > max && held > 0)
+		if (!evict_statements(m, --held))
+			return false;
+	return prepared_bytes_total() + len <= max;
+}
+
+/* Has the server prepare `p` under our name unless it has it; room is made by the LRU. */
+static bool ensure_prepared(struct message *m, struct prepared *p)
+{
+	struct server *s = m->s;
+	struct buf *b;
+	char name[OUR_NAME_SIZE];
+
+	if (server_statement_has(s, p))
+		return true;
+	b = gather_insert(m->g);
+	our_name(name, p->number);
+	if (s->stale_names) {
+		if (!message_push(m, ENTRY_CLOSE, ENTRY_OURS, 0))
+			return false;
+		put_close(b, name);
+	}
+	if (!message_push(m, ENTRY_PARSE, ENTRY_OURS | ENTRY_TAGGED, (uint32_t)p->number))
+		return false;
+	put_parse(b, name, p);
+	server_statement_put(s, p);
+	stats_add(&m->c->lane->stats.server_parse_count, 1);
+	return evict_statements(m, (size_t)m->c->lane->set.max_prepared);
+}
+
+/* Has the server keep an empty statement under this name.  It cannot fail, not even in a
+ * failed transaction. */
+static bool put_empty(struct message *m, const char *name)
+{
+	struct buf *b = gather_insert(m->g);
+	size_t at;
+
+	if (!message_push(m, ENTRY_CLOSE, ENTRY_OURS, 0) ||
+		!message_push(m, ENTRY_PARSE, ENTRY_OURS | ENTRY_TAGGED, 0))
+		return false;
+	put_close(b, name);
+	at = wire_begin(b, 'P');
+	buf_put_cstr(b, name);
+	buf_put_cstr(b, "");
+	buf_put_u16(b, 0);
+	wire_end(b, at);
+	return true;
+}
+
+/* The name in `DEALLOCATE [PREPARE] name`, when that is the whole statement. */
+static bool deallocated_name(const char *sql, size_t len, char *name, size_t cap, bool *all)
+{
+	char text[256], word[3][80] = {"", "", ""};
+	int n;
+
+	*all = false;
+	if (len >= sizeof text)
+		return false;
+	memcpy(text, sql, len);
+	text[len] = '\0';
+	n = sscanf(text, " %79s %79[^ ;\t\r\n] %79[^ ;\t\r\n]", word[0], word[1], word[2]);
+	if (n < 2 || strcasecmp(word[0], "deallocate"))
+		return false;
+	if (strcasecmp(word[1], "prepare") == 0) {
+		if (n < 3)
+			return false;
+		memmove(word[1], word[2], sizeof word[1]);
+	}
+	word[1][sizeof word[1] - 1] = '\0';
+	*all = strcasecmp(word[1], "all") == 0;
+	n = (int)strlen(word[1]);
+	if (word[1][0] == '"' && n >= 2 && word[1][n - 1] == '"') {
+		word[1][n - 1] = '\0';
+		snprintf(name, cap, "%.79s", word[1] + 1);
+	} else {
+		for (char *w = word[1]; *w; w++)
+			if (*w >= 'A' && *w <= 'Z')
+				*w = (char)(*w + 32);
+		snprintf(name, cap, "%.79s", word[1]);
+	}
+	return true;
+}
+
+bool statement_rewrite_deallocate(struct message *m, const char *sql, size_t len, struct buf *out)
+{
+	char name[84], ours[OUR_NAME_SIZE];
+	struct prepared *p;
+	bool all;
+
+	if (!deallocated_name(sql, len, name, sizeof name, &all))
+		return true;
+	if (all) {
+		client_statements_clear(m->c);
+		server_statements_clear(m->s);
+		m->s->stale_names = true;
+		return true;
+	}
+	p = client_statement_get(m->c, name);
+	if (!p)
+		return true;
+	our_name(ours, p->number);
+	/* Its own text might fail by now (a table is gone), and a Query behind a failed Parse
+	 * is skipped. */
+	if (!server_statement_has(m->s, p) && !put_empty(m, ours))
+		return false;
+	buf_printf(out, "DEALLOCATE \"%s\"", ours);
+	server_statement_remove(m->s, p->number);
+	client_statement_remove(m->c, name);
+	return true;
+}
+
+/* A name that the client has given already: PostgreSQL's own error comes of it when the
+ * server has a statement of that very name. */
+static bool provoke_duplicate(struct message *m, const char *name)
+{
+	m->s->litter = true;
+	return put_empty(m, name);
+}
+
+static enum step on_parse_unnamed(struct message *m, const char *rest, size_t rest_len)
+{
+	struct client *c = m->c;
+	struct server *s = m->s;
+	struct relay *r = c->lane->relay;
+	struct buf sql = {0};
+	struct prepared *p;
+
+	prepared_drop(&r->prepared, &c->unnamed);
+	prepared_drop(&r->prepared, &s->unnamed);
+	p = c->unnamed = prepared_intern(&r->prepared, rest, rest_len);
+	if (UNLIKELY(p->effects & TEXT_DEALLOCATE) &&
+		!statement_rewrite_deallocate(m, p->body, p->text_len, &sql)) {
+		buf_free(&sql);
+		return STEP_CLOSED;
+	}
+	if (UNLIKELY(effects_are_refused(c->lane, p->effects)))
+		effects_put_refusal(&sql, p->effects);
+	if (!message_push(m, ENTRY_PARSE, 0, 0)) {
+		buf_free(&sql);
+		return STEP_CLOSED;
+	}
+	if (UNLIKELY(sql.len > 0)) {
+		struct buf *b = gather_insert(m->g);
+		size_t at = wire_begin(b, 'P');
+
+		buf_put_u8(b, 0);
+		buf_put_cstr(b, buf_cstr(&sql));
+		buf_put(b, p->body + p->text_len + 1, p->body_len - p->text_len - 1);
+		wire_end(b, at);
+		buf_free(&sql);
+	} else {
+		s->unnamed = p;
+		p->refs++;
+		message_pass(m);
+	}
+	return STEP_DONE;
+}
+
+enum step message_parse(struct message *m)
+{
+	struct client *c = m->c;
+	struct server *s = m->s;
+	struct prepared_table *table = &c->lane->relay->prepared;
+	const char *end = m->body + (m->size - WIRE_HEADER), *rest = m->body, *name;
+	struct prepared *p;
+	char ours[OUR_NAME_SIZE];
+	size_t at, rest_len;
+	bool known;
+
+	if (!message_renames(c)) {
+		if (c->lane->set.mode == POOL_MODE_SESSION && m->have < m->size &&
+			m->size <= WHOLE_MAX)
+			return STEP_MORE;
+		trace_parse_raw(c, m->body, m->have - WIRE_HEADER);
+		if (!message_push(m, ENTRY_PARSE, 0, 0))
+			return STEP_CLOSED;
+		message_pass(m);
+		return STEP_DONE;
+	}
+	if (m->size > c->lane->set.max_client_prepared_bytes) {
+		client_close(c, CLOSE_CLIENT_TOO_LARGE,
+			"Parse is larger than max_client_prepared_bytes");
+		return STEP_CLOSED;
+	}
+	if (m->have < m->size)
+		return STEP_MORE;
+	name = wire_cstr(&rest, end);
+	rest_len = name ? (size_t)(end - rest) : 0;
+	if (!name || rest_len < 3 || !memchr(rest, 0, rest_len - 2)) {
+		client_close(c, CLOSE_CLIENT_PROTOCOL, "Parse without its strings");
+		return STEP_CLOSED;
+	}
+	stats_add(&c->lane->stats.client_parse_count, 1);
+	if (*name == '\0')
+		return on_parse_unnamed(m, rest, rest_len);
+	if (client_statement_get(c, name)) {
+		if (!provoke_duplicate(m, name) || !message_push(m, ENTRY_PARSE, 0, 0))
+			return STEP_CLOSED;
+		message_pass(m);
+		return STEP_DONE;
+	}
+	if (client_statement_bytes(c) + rest_len > c->lane->set.max_client_prepared_bytes) {
+		client_close(c, CLOSE_CLIENT_TOO_LARGE,
+			"prepared statements exceed max_client_prepared_bytes");
+		return STEP_CLOSED;
+	}
+	if (!prepared_find(table, rest, rest_len) && !prepared_room(m, rest_len)) {
+		client_close(c, CLOSE_CLIENT_TOO_LARGE,
+			"prepared statements of all clients exceed max_prepared_bytes");
+		return STEP_CLOSED;
+	}
+	p = prepared_intern(table, rest, rest_len);
+	client_statement_put(c, name, p);
+	known = server_statement_has(s, p);
+	if (known) {
+		if (!message_push(m, ENTRY_PARSE, ENTRY_LOCAL | ENTRY_TAGGED, (uint32_t)p->number))
+			return STEP_CLOSED;
+		return STEP_DONE;
+	}
+	our_name(ours, p->number);
+	if (s->stale_names) {
+		if (!message_push(m, ENTRY_CLOSE, ENTRY_OURS, 0))
+			return STEP_CLOSED;
+		put_close(gather_insert(m->g), ours);
+	}
+	if (!message_push(m, ENTRY_PARSE, ENTRY_TAGGED, (uint32_t)p->number))
+		return STEP_CLOSED;
+	server_statement_put(s, p);
+	stats_add(&c->lane->stats.server_parse_count, 1);
+	at = wire_begin(gather_insert(m->g), 'P');
+	buf_put_cstr(m->g->copy, ours);
+	buf_put(m->g->copy, rest, rest_len);
+	wire_end(m->g->copy, at);
+	return STEP_DONE;
+}
+
+/* The unnamed statement that this client means must be the one that the server has. */
+static bool ensure_unnamed(struct message *m)
+{
+	struct client *c = m->c;
+	struct server *s = m->s;
+	struct buf *b;
+
+	if (LIKELY(c->unnamed == s->unnamed && c->unnamed))
+		return true;
+	b = gather_insert(m->g);
+	if (!c->unnamed) {
+		/* It has none: nor must it find another client's. */
+		prepared_drop(&c->lane->relay->prepared, &s->unnamed);
+		if (!message_push(m, ENTRY_CLOSE, ENTRY_OURS, 0))
+			return false;
+		put_close(b, "");
+		return true;
+	}
+	if (!message_push(m, ENTRY_PARSE, ENTRY_OURS, 0))
+		return false;
+	put_parse(b, "", c->unnamed);
+	prepared_drop(&c->lane->relay->prepared, &s->unnamed);
+	s->unnamed = c->unnamed;
+	s->unnamed->refs++;
+	return true;
+}
+
+/* A message that names a statement: the name of ours in its place.  `before` is what
+ * precedes the name in the body, `name` the client's, `after` what follows it. */
+static void put_renamed(struct message *m, const char *name, const char *after,
+	const struct prepared *p)
+{
+	struct buf *b = gather_insert(m->g);
+	size_t have_after = (size_t)(m->at + m->have - after);
+	char ours[OUR_NAME_SIZE];
+	uint32_t size;
+
+	our_name(ours, p->number);
+	size = (uint32_t)(m->size - (size_t)(after - name) + strlen(ours) + 1);
+	buf_put_u8(b, (uint8_t)m->type);
+	buf_put_u32(b, size - 1);
+	buf_put(b, m->body, (size_t)(name - m->body));
+	buf_put_cstr(b, ours);
+	gather_add(m->g, after, have_after);
+	m->c->left = (uint32_t)(m->size - m->have);
+}
+
+enum step message_bind(struct message *m)
+{
+	struct client *c = m->c;
+	const char *end = m->at + m->have, *rest = m->body, *portal, *name = NULL;
+	struct prepared *p = NULL;
+
+	portal = wire_cstr(&rest, end);
+	if (portal)
+		name = wire_cstr(&rest, end);
+	if (!name) {
+		if (m->have == m->size || m->have > NAME_MAX_BYTES) {
+			client_close(c, CLOSE_CLIENT_PROTOCOL, "Bind without its names");
+			return STEP_CLOSED;
+		}
+		return STEP_MORE;
+	}
+	if (UNLIKELY(c->lane->set.observed) && m->have < m->size && m->size <= WHOLE_MAX)
+		return STEP_MORE;
+	stats_add(&c->lane->stats.bind_count, 1);
+	if (message_renames(c)) {
+		if (*name == '\0') {
+			if (!ensure_unnamed(m))
+				return STEP_CLOSED;
+			p = c->unnamed;
+			if (p && UNLIKELY(p->effects & ~(unsigned)TEXT_BEGIN) &&
+				!effects_are_refused(c->lane, p->effects))
+				effects_note(c, m->s, p->effects & ~(unsigned)TEXT_DEALLOCATE,
+					p->body, p->text_len);
+			p = NULL;
+		} else if ((p = client_statement_get(c, name))) {
+			if (!ensure_prepared(m, p))
+				return STEP_CLOSED;
+			if (UNLIKELY(p->effects & ~(unsigned)TEXT_BEGIN))
+				effects_note(c, m->s, p->effects, p->body, p->text_len);
+		}
+	}
+	trace_bind(c, name, m->body, m->have - WIRE_HEADER);
+	if (!message_push(m, ENTRY_BIND, 0, 0))
+		return STEP_CLOSED;
+	if (p)
+		put_renamed(m, name, rest, p);
+	else
+		message_pass(m);
+	return STEP_DONE;
+}
+
+enum step message_named(struct message *m)
+{
+	struct client *c = m->c;
+	const char *end = m->at + m->size, *rest = m->body + 1, *name;
+	struct prepared *p = NULL;
+	bool statement;
+
+	if (m->size > NAME_MAX_BYTES) {
+		client_close(c, CLOSE_CLIENT_PROTOCOL, "a name of more than 4 kB");
+		return STEP_CLOSED;
+	}
+	if (m->have < m->size)
+		return STEP_MORE;
+	name = m->size > WIRE_HEADER + 1 ? wire_cstr(&rest, end) : NULL;
+	statement = m->size > WIRE_HEADER && m->body[0] == 'S';
+	if (!name || rest != end) {
+		client_close(c, CLOSE_CLIENT_PROTOCOL, "Describe or Close without its name");
+		return STEP_CLOSED;
+	}
+	if (statement && message_renames(c)) {
+		if (m->type == 'C' && client_statement_remove(c, name)) {
+			/* The server keeps it for others. */
+			return message_push(m, ENTRY_CLOSE, ENTRY_LOCAL, 0) ? STEP_DONE
+									    : STEP_CLOSED;
+		}
+		if (m->type == 'C' && *name == '\0') {
+			prepared_drop(&c->lane->relay->prepared, &c->unnamed);
+			prepared_drop(&c->lane->relay->prepared, &m->s->unnamed);
+		} else if (m->type == 'D' && *name == '\0') {
+			if (!ensure_unnamed(m))
+				return STEP_CLOSED;
+		} else if (m->type == 'D' && (p = client_statement_get(c, name))) {
+			if (!ensure_prepared(m, p))
+				return STEP_CLOSED;
+		}
+	}
+	if (!message_push(m,
+		    m->type == 'C' ? ENTRY_CLOSE
+		    : statement	   ? ENTRY_DESCRIBE_STATEMENT
+				   : ENTRY_DESCRIBE_PORTAL,
+		    0, m->type == 'D' && statement ? trace_describe(c, name) : 0))
+		return STEP_CLOSED;
+	if (p)
+		put_renamed(m, name, rest, p);
+	else
+		message_pass(m);
+	return STEP_DONE;
+}
+
+size_t statement_answer(struct client *c, const char *p, size_t n)
+{
+	struct relay *r = c->lane->relay;
+	size_t size = wire_message_size(p);
+	const char *at = p + WIRE_HEADER, *end = p + size, *name;
+	struct prepared *known;
+	struct buf b = {0};
+
+	if ((p[0] != 'P' && p[0] != 'C') || n < size + WIRE_HEADER || p[size] != 'S' ||
+		!message_renames(c) || wire_message_size(p + size) != WIRE_HEADER)
+		return 0;
+	if (p[0] == 'C') {
+		if (size < WIRE_HEADER + 2 || *at++ != 'S' || !(name = wire_cstr(&at, end)) ||
+			!*name || !client_statement_remove(c, name))
+			return 0;
+		wire_put_bare(&b, '3');
+	} else {
+		name = wire_cstr(&at, end);
+		if (!name || !*name || client_statement_get(c, name))
+			return 0;
+		known = prepared_find(&r->prepared, at, (size_t)(end - at));
+		if (!known || known->valid != c->lane ||
+			client_statement_bytes(c) + known->body_len >
+				c->lane->set.max_client_prepared_bytes)
+			return 0;
+		known->refs++;
+		client_statement_put(c, name, known);
+		stats_add(&c->lane->stats.client_parse_count, 1);
+		wire_put_bare(&b, '1');
+	}
+	wire_put_ready(&b, c->begin ? 'T' : 'I');
+	client_send(c, b.data, b.len);
+	buf_free(&b);
+	return size + WIRE_HEADER;
+}
