@@ -20,6 +20,7 @@
  *   session_params.c   struct params: the parameters of a session, as one shared value
  *   session_prepare.c  prepared statements whose names are the client's and whose place is
  *                      whichever server connection serves it
+ *   session_heal.c     plans that have gone stale
  *   session_collect.c  what all relays know, gathered for the front
  *   session_chunk.c    the buffers that connections borrow
  *   session_trace.c    what the query log and the statistics are told of a statement
@@ -134,12 +135,21 @@ bool param_is_settable(const char *name);
 /* --- prepared statements -------------------------------------------------------- */
 
 /* One statement text with its parameter types, shared by all clients of a relay that
- * prepared the same; `number` names it on servers: PGSLUICE_17. */
+ * prepared the same; `number` names it on servers: PGSLUICE_17.
+ *
+ * What servers are given may be another one (prepared_served): the same text without the
+ * comments around it, so that each traceparent of sqlcommenter's does not make a statement
+ * of its own; or a newer copy under a new number, when plans of the old one have gone stale
+ * (session_heal.c). */
 struct prepared {
 	uint32_t refs;
 	uint32_t hash;
 	uint64_t number;
 	struct prepared *next;	  /* in the relay's table */
+	struct prepared *served;  /* nearer to what servers are given; NULL: this itself */
+	uint16_t shift;		  /* characters in front of the text that is served */
+	bool stale;		  /* replaced by `served`, and not to be found any more */
+	uint64_t columns;	  /* hash of its RowDescription; 0: nobody was told yet */
 	const struct lane *valid; /* whose servers have accepted it; NULL: none yet */
 	unsigned effects;	  /* wire_text_effects of its text */
 	size_t text_len;	  /* of the statement, without its NUL */
@@ -164,19 +174,40 @@ struct server_statements;
 struct prepared *prepared_intern(struct prepared_table *t, const char *body, size_t len);
 /* The one that is known already, without a new reference; or NULL. */
 struct prepared *prepared_find(const struct prepared_table *t, const char *body, size_t len);
+/* What servers would be given for it, when that is known already; or NULL. */
+struct prepared *prepared_find_served(struct prepared_table *t, const char *body, size_t len);
+struct prepared *prepared_served_far(struct prepared_table *t, struct prepared *p);
+static inline struct prepared *prepared_served(struct prepared_table *t, struct prepared *p)
+{
+	return LIKELY(!p->served) ? p : prepared_served_far(t, p);
+}
+/* Was it prepared when its columns were other ones than now? */
+static inline bool prepared_is_stale(const struct prepared *p)
+{
+	return UNLIKELY(p->stale || (p->served && p->served->stale));
+}
+/* From now on servers are given it under a new number.  Answers what they are given. */
+struct prepared *prepared_renew(struct prepared_table *t, struct prepared *p);
 void prepared_drop(struct prepared_table *t, struct prepared **p);
 unsigned long long prepared_bytes_total(void); /* of the whole process */
+#define PREPARED_NAME 32
+void prepared_name(char out[PREPARED_NAME], uint64_t number);
+/* A Parse of it under that name. */
+void prepared_put_parse(struct buf *b, const char *name, const struct prepared *p);
 
 bool client_statement_put(struct client *c, const char *name, struct prepared *p);
 struct prepared *client_statement_get(const struct client *c, const char *name);
 bool client_statement_remove(struct client *c, const char *name);
 /* A Parse of statement `number` failed: its newest name is not there. */
 void client_statement_forget(struct client *c, uint64_t number);
+/* Its newest name for that is one for `fresh` from now on. */
+void client_statement_move(struct client *c, uint64_t number, struct prepared *fresh);
 void client_statements_clear(struct client *c);
 size_t client_statement_count(const struct client *c);
 size_t client_statement_bytes(const struct client *c);
 
 bool server_statement_has(struct server *s, const struct prepared *p); /* and marks it used */
+struct prepared *server_statement_find(const struct server *s, uint64_t number);
 void server_statement_put(struct server *s, struct prepared *p);
 void server_statement_accepted(struct server *s, uint64_t number);
 bool server_statement_remove(struct server *s, uint64_t number);
@@ -389,6 +420,9 @@ struct server {
 	struct params *params;
 	struct server_statements *statements;
 	struct prepared *unnamed; /* its unnamed statement, NULL: none or not known */
+	struct buf again;	  /* what it was sent last, should that have to be sent anew */
+	uint32_t again_entries;	  /* of the ledger, for that */
+	uint64_t parameters;	  /* hash of the last ParameterDescription, for that, too */
 	struct audit *audit;
 	struct timer timer; /* lifetime; drain limit */
 	struct mail reap;
@@ -413,6 +447,8 @@ struct server {
 	bool our_failed;	      /* an answer to us was an error */
 	bool resetting;		      /* the reset query runs */
 	bool auditing;		      /* the audit's rows are coming */
+	bool describing;	      /* its client's next message waits for what it says */
+	bool was_describing;	      /* and has not been looked at again since */
 	bool said_fatal;	      /* it announced its end */
 	bool stale_names;	      /* it may have statements that we believe gone */
 	bool feeding;		      /* its client's messages are noted and not yet sent */
@@ -449,11 +485,29 @@ void server_reap(struct server *s);
 void server_unblocked(struct server *s);
 /* Its descriptor is readable: what it says goes where it belongs. */
 void server_read(struct server *s);
+/* Must what its client sends wait for answers to us? */
+static inline bool server_is_asked(const struct server *s)
+{
+	return s->setup || s->describing;
+}
 /* After an event that was not a read: is it quiet now? */
 void server_settle(struct server *s);
 const char *server_who(const struct server *s, char *out, size_t size);
 /* A question of ours: `sql` as a simple Query whose answer nobody sees. */
 bool server_ask(struct server *s, const char *sql, uint32_t tag);
+
+/* An ErrorResponse has come.  True: it said that a statement's plan is out of date, the
+ * statement was prepared anew and sent again, and the client must not see the error. */
+bool heal_stale_plan(struct server *s, const char *body, size_t len);
+/* What the server says about a statement: its parameters (false: not for the client, who
+ * has been told already), and its columns. */
+bool heal_sees_parameters(struct server *s, const char *body, size_t len);
+void heal_sees_columns(struct server *s, const struct entry *e, char type, const char *body,
+	size_t len);
+/* Note of a Bind that must fail: its client knows the statement by columns that it no longer
+ * has.  The server is given a name that it lacks, the client the error that it expects. */
+#define HEAL_REFUSED 2
+void heal_put_refusal(struct buf *b);
 
 /* The audit: asks the server what state the session holds (sql/state_audit.sql). */
 void audit_start(struct server *s);
@@ -494,8 +548,8 @@ void trace_execute(struct client *c, const char *body, size_t len);
 /* A statement that the pooler answered itself. */
 void trace_answered(struct client *c, const char *text, const char *tag);
 void trace_sync(struct client *c);
-/* Describe of a statement.  Answers the tag for its ledger entry, 0: none needed. */
-uint32_t trace_describe(struct client *c, const char *name);
+/* Describe of a statement, whose ledger entry has its number as tag. */
+void trace_describe(struct client *c, struct prepared *p);
 void trace_linked(struct client *c, usec_t waited_since);
 void trace_reply(struct client *c, char type, const char *body, size_t len,
 	const struct ledger_event *ev);

@@ -159,7 +159,7 @@ static void read_pending(struct client *c)
 
 void client_continue(struct client *c)
 {
-	if (c->state == CLIENT_CLOSED || c->out || (c->server && c->server->setup))
+	if (c->state == CLIENT_CLOSED || c->out || (c->server && server_is_asked(c->server)))
 		return;
 	process_kept(c);
 	if (c->state != CLIENT_CLOSED)
@@ -206,7 +206,7 @@ static void read_some(struct client *c)
 		stats_add(&c->lane->stats.bytes_received, (uint64_t)got);
 		if (LIKELY(!c->in)) {
 			if (c->state == CLIENT_LOGIN || c->state == CLIENT_WAITING ||
-				(c->server && c->server->setup)) {
+				(c->server && server_is_asked(c->server))) {
 				chunk_append(&r->chunks, &c->in, base, (size_t)got);
 				client_watch(c);
 			} else {
@@ -214,7 +214,7 @@ static void read_some(struct client *c)
 			}
 		} else {
 			c->in->len += (uint32_t)got;
-			if (c->state == CLIENT_WAITING || (c->server && c->server->setup))
+			if (c->state == CLIENT_WAITING || (c->server && server_is_asked(c->server)))
 				client_watch(c);
 			else
 				process_kept(c);

@@ -19,10 +19,10 @@
 #define WHOLE_MAX (32U * 1024)
 /* Names in Bind, Describe and Close. */
 #define NAME_MAX_BYTES 4096U
-#define OUR_NAME_SIZE  32
 
-/* What became of a message: dealt with; more of it is needed; its client is closed. */
-enum step { STEP_DONE, STEP_MORE, STEP_CLOSED };
+/* What became of a message: dealt with; more of it is needed; its client is closed; it is to
+ * be offered again when the server has answered us (server_is_asked). */
+enum step { STEP_DONE, STEP_MORE, STEP_CLOSED, STEP_WAIT };
 
 /* One message and where it goes. */
 struct message {
@@ -34,7 +34,20 @@ struct message {
 	const char *body; /* behind the header */
 	size_t have;	  /* bytes here, header included */
 	size_t size;	  /* bytes in all, header included */
+	size_t rest;	  /* bytes here from its header on, those of later messages included */
+	unsigned seen;	  /* SEEN_*, of all messages of this read */
+	unsigned local;	  /* how many of them are ours to answer */
 };
+
+/* What a read brought: is it a batch that could be sent once more (session_heal.c)? */
+enum {
+	SEEN_NAMED = 1,	    /* Bind or Describe of a named statement that the server has */
+	SEEN_DESCRIBED = 2, /* the client learns what its rows look like */
+	SEEN_SYNC = 4,
+	SEEN_OTHER = 8, /* what must not be sent twice */
+	SEEN_BATCH = SEEN_NAMED | SEEN_DESCRIBED | SEEN_SYNC,
+};
+#define AGAIN_MAX 8192U /* a larger batch is not kept */
 
 enum step message_query(struct message *m);
 enum step message_parse(struct message *m);

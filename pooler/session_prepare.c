@@ -60,7 +60,8 @@ static struct prepared *find(const struct prepared_table *t, const char *body, s
 {
 	struct prepared *p = t->size ? t->slot[hash & (t->size - 1)] : NULL;
 
-	while (p && (p->hash != hash || p->body_len != len || memcmp(p->body, body, len) != 0))
+	while (p && (p->hash != hash || p->body_len != len || prepared_is_stale(p) ||
+			    memcmp(p->body, body, len) != 0))
 		p = p->next;
 	return p;
 }
@@ -70,22 +71,39 @@ struct prepared *prepared_find(const struct prepared_table *t, const char *body,
 	return find(t, body, len, hash_bytes(body, len));
 }
 
-struct prepared *prepared_intern(struct prepared_table *t, const char *body, size_t len)
+/* The body without the comments around its text, in *core.  False: there are none. */
+static bool put_core(struct buf *core, const char *body, size_t len, size_t *from)
 {
-	uint32_t hash = hash_bytes(body, len);
-	struct prepared *p = find(t, body, len, hash);
+	size_t text = strnlen(body, len), to;
 
-	if (p) {
-		p->refs++;
-		return p;
-	}
+	if (LIKELY(!wire_text_core(body, text, from, &to)))
+		return false;
+	buf_put(core, body + *from, to - *from);
+	buf_put(core, body + text, len - text);
+	return true;
+}
+
+struct prepared *prepared_find_served(struct prepared_table *t, const char *body, size_t len)
+{
+	struct prepared *p = prepared_find(t, body, len);
+	struct buf core = {0};
+	size_t from;
+
+	if (!p && put_core(&core, body, len, &from))
+		p = prepared_find(t, core.data, core.len);
+	buf_free(&core);
+	return p ? prepared_served(t, p) : NULL;
+}
+
+static struct prepared *prepared_new(struct prepared_table *t, const char *body, size_t len,
+	uint32_t hash)
+{
+	struct prepared *p;
+
 	if (t->count >= t->size)
 		prepared_grow(t);
-	p = mem_alloc(sizeof *p + len);
+	p = mem_zalloc(sizeof *p + len);
 	p->refs = 1;
-	p->valid = NULL;
-	p->types = NULL;
-	p->n_types = 0;
 	p->hash = hash;
 	p->number = ++t->last_number;
 	p->body_len = len;
@@ -98,6 +116,72 @@ struct prepared *prepared_intern(struct prepared_table *t, const char *body, siz
 	t->bytes += sizeof *p + len;
 	atomic_fetch_add_explicit(&bytes_total, sizeof *p + len, memory_order_relaxed);
 	return p;
+}
+
+/* As PostgreSQL counts them for the position of an error. */
+static uint16_t characters(const char *p, size_t n)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += (p[i] & 0xC0) != 0x80;
+	return count > UINT16_MAX ? UINT16_MAX : (uint16_t)count;
+}
+
+struct prepared *prepared_intern(struct prepared_table *t, const char *body, size_t len)
+{
+	uint32_t hash = hash_bytes(body, len);
+	struct prepared *p = find(t, body, len, hash);
+	struct buf core = {0};
+	size_t from;
+
+	if (p) {
+		p->refs++;
+		return p;
+	}
+	p = prepared_new(t, body, len, hash);
+	if (put_core(&core, body, len, &from)) {
+		p->served = prepared_intern(t, core.data, core.len);
+		p->shift = characters(body, from);
+		buf_free(&core);
+	}
+	return p;
+}
+
+/* Makes the way shorter, which grows with every renewal; but what is not stale itself keeps
+ * its link to what is (prepared_is_stale). */
+struct prepared *prepared_served_far(struct prepared_table *t, struct prepared *p)
+{
+	if (!p->stale && p->served->served)
+		p = p->served;
+	while (p->served->served) {
+		struct prepared *near = p->served;
+
+		p->served = near->served;
+		p->served->refs++;
+		prepared_drop(t, &near);
+	}
+	return p->served;
+}
+
+struct prepared *prepared_renew(struct prepared_table *t, struct prepared *p)
+{
+	struct prepared *fresh;
+
+	p = prepared_served(t, p);
+	p->stale = true;
+	fresh = find(t, p->body, p->body_len, p->hash);
+	if (fresh)
+		fresh->refs++;
+	else
+		fresh = prepared_new(t, p->body, p->body_len, p->hash);
+	if (p->n_types && !fresh->types) {
+		fresh->types = mem_alloc(p->n_types * sizeof *p->types);
+		memcpy(fresh->types, p->types, p->n_types * sizeof *p->types);
+		fresh->n_types = p->n_types;
+	}
+	p->served = fresh;
+	return fresh;
 }
 
 void prepared_drop(struct prepared_table *t, struct prepared **pp)
@@ -114,7 +198,22 @@ void prepared_drop(struct prepared_table *t, struct prepared **pp)
 	t->bytes -= sizeof *p + p->body_len;
 	atomic_fetch_sub_explicit(&bytes_total, sizeof *p + p->body_len, memory_order_relaxed);
 	free(p->types);
+	prepared_drop(t, &p->served);
 	free(p);
+}
+
+void prepared_name(char out[PREPARED_NAME], uint64_t number)
+{
+	snprintf(out, PREPARED_NAME, "PGSLUICE_%llu", (unsigned long long)number);
+}
+
+void prepared_put_parse(struct buf *b, const char *name, const struct prepared *p)
+{
+	size_t at = wire_begin(b, 'P');
+
+	buf_put_cstr(b, name);
+	buf_put(b, p->body, p->body_len);
+	wire_end(b, at);
 }
 
 /* --- a client's names --------------------------------------------------------- */
@@ -224,19 +323,43 @@ bool client_statement_remove(struct client *c, const char *name)
 	return true;
 }
 
-void client_statement_forget(struct client *c, uint64_t number)
+/* Is, or was, this its number on servers? */
+static bool is_called(const struct prepared *p, uint64_t number)
 {
-	struct client_statements *m = c->statements;
+	while (p && p->number != number)
+		p = p->served;
+	return p != NULL;
+}
+
+static struct named *newest_called(struct client_statements *m, uint64_t number)
+{
 	struct named *newest = NULL;
 
-	if (!m)
-		return;
-	for (size_t i = 0; i < m->size; i++)
-		if (m->slot[i].name && m->slot[i].p->number == number &&
+	for (size_t i = 0; m && i < m->size; i++)
+		if (m->slot[i].name && is_called(m->slot[i].p, number) &&
 			(!newest || m->slot[i].serial > newest->serial))
 			newest = &m->slot[i];
-	if (newest)
-		named_remove(c, newest);
+	return newest;
+}
+
+void client_statement_forget(struct client *c, uint64_t number)
+{
+	struct named *at = newest_called(c->statements, number);
+
+	if (at)
+		named_remove(c, at);
+}
+
+void client_statement_move(struct client *c, uint64_t number, struct prepared *fresh)
+{
+	struct named *at = newest_called(c->statements, number);
+
+	if (!at)
+		return;
+	c->statements->bytes += fresh->body_len - at->p->body_len;
+	prepared_drop(&c->lane->relay->prepared, &at->p);
+	at->p = fresh;
+	fresh->refs++;
 }
 
 void client_statements_clear(struct client *c)
@@ -302,6 +425,13 @@ bool server_statement_has(struct server *s, const struct prepared *p)
 		list_push_front(&s->statements->use, &h->use);
 	}
 	return true;
+}
+
+struct prepared *server_statement_find(const struct server *s, uint64_t number)
+{
+	struct held *h = s->statements ? *held_at(s->statements, number) : NULL;
+
+	return h ? h->p : NULL;
 }
 
 void server_statement_put(struct server *s, struct prepared *p)

@@ -14,6 +14,7 @@ enum step message_query(struct message *m)
 
 	if (m->have < m->size && m->size <= WHOLE_MAX)
 		return STEP_MORE;
+	m->seen = SEEN_OTHER;
 	if (!message_has_session(c)) {
 		effects = wire_text_effects(m->body, len);
 		if (m->have < m->size)

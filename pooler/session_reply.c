@@ -57,6 +57,8 @@ static void on_dropped(void *ctx, const struct entry *e)
 		prepared_drop(&relay_of(s)->prepared, &s->unnamed);
 	} else if (e->kind == ENTRY_CLOSE && (e->flags & ENTRY_OURS)) {
 		s->stale_names = true; /* it still has what we believe gone */
+	} else if (e->kind == ENTRY_DESCRIBE_STATEMENT && (e->flags & ENTRY_OURS)) {
+		s->describing = false; /* the error says enough */
 	}
 }
 
@@ -157,17 +159,44 @@ static void on_ready(struct server *s, const struct ledger_event *ev)
 		c->closing = true;
 }
 
+/* An error that the client is told in other words: the position in a text of which the
+ * server got less than the client wrote, and what session_heal.c refuses.  `e` is whose
+ * answer it is. */
+static bool put_error(const struct entry *e, struct gather *g, const char *body, size_t len)
+{
+	if (LIKELY(!e->note))
+		return false;
+	if (e->kind == ENTRY_PARSE)
+		wire_put_shifted_error(gather_insert(g), body, len, e->note);
+	else if (e->note == HEAL_REFUSED)
+		heal_put_refusal(gather_insert(g));
+	else
+		return false;
+	return true;
+}
+
 /* One message that is wholly there (or of which only the header matters).  Answers whether
  * the client gets it. */
 enum fate { FATE_FORWARD, FATE_SWALLOW, FATE_CLOSED };
 
-static enum fate on_message(struct server *s, char type, const char *body, size_t len)
+static enum fate on_message(struct server *s, struct gather *g, char type, const char *body,
+	size_t len)
 {
 	struct ledger_event ev;
-	enum ledger_verdict v = ledger_reply(&s->ledger, type,
-		type == 'Z' && len == 1 ? body[0] : '?', &ev, on_dropped, s);
+	struct entry whose = {0};
+	enum ledger_verdict v;
 	const struct entry *head;
 
+	if (UNLIKELY(type == 'E')) {
+		if (heal_stale_plan(s, body, len))
+			return s->closed ? FATE_CLOSED : FATE_SWALLOW;
+		if (s->ledger.len)
+			whose = *ledger_head(&s->ledger);
+	}
+	if (UNLIKELY(type == 't') && !heal_sees_parameters(s, body, len))
+		return s->closed ? FATE_CLOSED : FATE_SWALLOW;
+	v = ledger_reply(&s->ledger, type, type == 'Z' && len == 1 ? body[0] : '?', &ev, on_dropped,
+		s);
 	switch (v) {
 	case LEDGER_UNEXPECTED:
 		integrity_close(s, type);
@@ -199,10 +228,15 @@ static enum fate on_message(struct server *s, char type, const char *body, size_
 		on_ready(s, &ev);
 	else if (type == '1' && (ev.done.flags & ENTRY_TAGGED))
 		server_statement_accepted(s, ev.done.tag);
+	else if (UNLIKELY(ev.finished && ev.done.kind == ENTRY_DESCRIBE_STATEMENT))
+		heal_sees_columns(s, &ev.done, type, body, len);
 	else if (UNLIKELY(v == LEDGER_SWALLOW && s->auditing && type == 'D'))
 		audit_row(s, body, len);
 	if (UNLIKELY(s->client && s->client->trace && v == LEDGER_FORWARD))
 		trace_reply(s->client, type, body, len, &ev);
+	if (UNLIKELY(type == 'E') && v == LEDGER_FORWARD && s->client &&
+		put_error(&whose, g, body, len))
+		return FATE_SWALLOW;
 	return v == LEDGER_FORWARD ? FATE_FORWARD : FATE_SWALLOW;
 }
 
@@ -219,7 +253,15 @@ static void put_local_answers(struct server *s, struct gather *g)
 /* Messages whose body we must see whole; the others pass as they come. */
 static bool needs_body(char type)
 {
-	return type == 'Z' || type == 'S' || type == 'E' || type == 'K' || type == 'R';
+	return type == 'Z' || type == 'S' || type == 'E' || type == 'K' || type == 'R' ||
+	       type == 't';
+}
+
+static bool describes_statement(const struct server *s)
+{
+	const struct entry *head = ledger_head(&s->ledger);
+
+	return head && head->kind == ENTRY_DESCRIBE_STATEMENT;
 }
 
 /* Walks what has arrived.  Answers how much of it was dealt with; the rest is the
@@ -254,7 +296,9 @@ static size_t feed(struct server *s, const char *p, size_t n)
 			server_close(s, CLOSE_SERVER_PROTOCOL, "length out of range");
 			return n;
 		}
-		if (size > have && (needs_body(type) || (type == 'D' && s->auditing)) &&
+		if (size > have &&
+			(needs_body(type) || (type == 'D' && s->auditing) ||
+				(type == 'T' && describes_statement(s))) &&
 			size <= WORKER_BUFFER)
 			break;
 		take = size < have ? size : have;
@@ -262,7 +306,7 @@ static size_t feed(struct server *s, const char *p, size_t n)
 		if (LIKELY(plain && ledger_pass(&s->ledger, type))) {
 			fate = FATE_FORWARD;
 		} else {
-			fate = on_message(s, type, p + at + WIRE_HEADER, take - WIRE_HEADER);
+			fate = on_message(s, &g, type, p + at + WIRE_HEADER, take - WIRE_HEADER);
 			if (fate == FATE_CLOSED || s->closed) {
 				relay_of(s)->w.scratch.len = 0;
 				return n;
@@ -298,6 +342,11 @@ void server_settle(struct server *s)
 		return; /* what is left of it will come with the next read */
 	if (!c && !s->setup) {
 		server_drain(s);
+		return;
+	}
+	if (UNLIKELY(s->was_describing) && !s->describing) {
+		s->was_describing = false;
+		client_resume(c);
 		return;
 	}
 	if (s->ledger.len)

@@ -22,6 +22,7 @@ static enum step on_plain(struct message *m, enum entry_kind kind)
 
 static void begin_batch(struct message *m)
 {
+	m->seen |= m->seen & SEEN_SYNC ? SEEN_OTHER : SEEN_SYNC;
 	stats_add(&m->c->lane->stats.query_count, 1);
 	if (m->s->ledger.len == 0)
 		m->c->since = m->c->lane->relay->w.now;
@@ -63,6 +64,7 @@ static enum step on_message(struct message *m)
 		return on_plain(m, ENTRY_SYNC);
 	case 'F':
 		begin_batch(m);
+		m->seen |= SEEN_OTHER;
 		if (!message_push(m, ENTRY_FUNCTION, 0, 0))
 			return STEP_CLOSED;
 		m->s->dirty_effects |= message_has_session(c) ? 0 : TEXT_LONG;
@@ -70,9 +72,11 @@ static enum step on_message(struct message *m)
 		return STEP_DONE;
 	case 'c':
 	case 'f':
+		m->seen |= SEEN_OTHER;
 		return on_plain(m, ENTRY_COPY_END);
 	case 'H':
 	case 'd':
+		m->seen |= SEEN_OTHER;
 		message_pass(m);
 		return STEP_DONE;
 	case 'X':
@@ -114,6 +118,9 @@ static size_t feed_linked(struct client *c, const char *p, size_t n)
 	size_t at = 0, len;
 	enum step step = STEP_DONE;
 
+	s->again.len = 0;
+	if (s->ledger.len || s->ledger.unsynced || s->ledger.status != 'I')
+		m.seen = SEEN_OTHER;
 	s->feeding = true;
 	if (UNLIKELY(c->begin != NULL) && !begin_send(&m))
 		return n;
@@ -138,6 +145,7 @@ static size_t feed_linked(struct client *c, const char *p, size_t n)
 			break;
 		}
 		m.have = have < m.size ? have : m.size;
+		m.rest = have;
 		m.at = p + at;
 		m.body = m.at + WIRE_HEADER;
 		step = on_message(&m);
@@ -151,6 +159,11 @@ static size_t feed_linked(struct client *c, const char *p, size_t n)
 	}
 	s->feeding = false;
 	len = gather_end(&g, &out);
+	if (m.seen == SEEN_BATCH && m.type == 'S' && len <= AGAIN_MAX) {
+		/* should it have to be sent once more */
+		buf_put(&s->again, out, len);
+		s->again_entries = s->ledger.len - m.local;
+	}
 	if (len)
 		server_send(s, out, len);
 	w->scratch.len = 0;
@@ -328,7 +341,7 @@ size_t request_feed(struct client *c, const char *p, size_t n)
 		if (!linked)
 			return at;
 	}
-	if (c->server->setup)
+	if (server_is_asked(c->server))
 		return at;
 	return at + feed_linked(c, p + at, n - at);
 }

@@ -8,20 +8,6 @@
 
 #include <strings.h>
 
-static void our_name(char out[OUR_NAME_SIZE], uint64_t number)
-{
-	snprintf(out, OUR_NAME_SIZE, "PGSLUICE_%llu", (unsigned long long)number);
-}
-
-static void put_parse(struct buf *b, const char *name, const struct prepared *p)
-{
-	size_t at = wire_begin(b, 'P');
-
-	buf_put_cstr(b, name);
-	buf_put(b, p->body, p->body_len);
-	wire_end(b, at);
-}
-
 static void put_close(struct buf *b, const char *name)
 {
 	size_t at = wire_begin(b, 'C');
@@ -35,10 +21,10 @@ static void put_close(struct buf *b, const char *name)
 static bool evict_statements(struct message *m, size_t max)
 {
 	struct prepared *old;
-	char name[OUR_NAME_SIZE];
+	char name[PREPARED_NAME];
 
 	while ((old = server_statement_evict(m->s, max))) {
-		our_name(name, old->number);
+		prepared_name(name, old->number);
 		prepared_drop(&m->c->lane->relay->prepared, &old);
 		if (!message_push(m, ENTRY_CLOSE, ENTRY_OURS, 0))
 			return false;
@@ -64,12 +50,13 @@ static bool ensure_prepared(struct message *m, struct prepared *p)
 {
 	struct server *s = m->s;
 	struct buf *b;
-	char name[OUR_NAME_SIZE];
+	char name[PREPARED_NAME];
 
 	if (server_statement_has(s, p))
 		return true;
+	m->seen |= SEEN_OTHER;
 	b = gather_insert(m->g);
-	our_name(name, p->number);
+	prepared_name(name, p->number);
 	if (s->stale_names) {
 		if (!message_push(m, ENTRY_CLOSE, ENTRY_OURS, 0))
 			return false;
@@ -77,7 +64,7 @@ static bool ensure_prepared(struct message *m, struct prepared *p)
 	}
 	if (!message_push(m, ENTRY_PARSE, ENTRY_OURS | ENTRY_TAGGED, (uint32_t)p->number))
 		return false;
-	put_parse(b, name, p);
+	prepared_put_parse(b, name, p);
 	server_statement_put(s, p);
 	stats_add(&m->c->lane->stats.server_parse_count, 1);
 	return evict_statements(m, (size_t)m->c->lane->set.max_prepared);
@@ -138,7 +125,7 @@ static bool deallocated_name(const char *sql, size_t len, char *name, size_t cap
 
 bool statement_rewrite_deallocate(struct message *m, const char *sql, size_t len, struct buf *out)
 {
-	char name[84], ours[OUR_NAME_SIZE];
+	char name[84], ours[PREPARED_NAME];
 	struct prepared *p;
 	bool all;
 
@@ -153,7 +140,8 @@ bool statement_rewrite_deallocate(struct message *m, const char *sql, size_t len
 	p = client_statement_get(m->c, name);
 	if (!p)
 		return true;
-	our_name(ours, p->number);
+	p = prepared_served(&m->c->lane->relay->prepared, p);
+	prepared_name(ours, p->number);
 	/* Its own text might fail by now (a table is gone), and a Query behind a failed Parse
 	 * is skipped. */
 	if (!server_statement_has(m->s, p) && !put_empty(m, ours))
@@ -168,6 +156,7 @@ bool statement_rewrite_deallocate(struct message *m, const char *sql, size_t len
  * server has a statement of that very name. */
 static bool provoke_duplicate(struct message *m, const char *name)
 {
+	m->seen |= SEEN_OTHER;
 	m->s->litter = true;
 	return put_empty(m, name);
 }
@@ -180,6 +169,7 @@ static enum step on_parse_unnamed(struct message *m, const char *rest, size_t re
 	struct buf sql = {0};
 	struct prepared *p;
 
+	m->seen |= SEEN_OTHER;
 	prepared_drop(&r->prepared, &c->unnamed);
 	prepared_drop(&r->prepared, &s->unnamed);
 	p = c->unnamed = prepared_intern(&r->prepared, rest, rest_len);
@@ -218,9 +208,9 @@ enum step message_parse(struct message *m)
 	struct prepared_table *table = &c->lane->relay->prepared;
 	const char *end = m->body + (m->size - WIRE_HEADER), *rest = m->body, *name;
 	struct prepared *p;
-	char ours[OUR_NAME_SIZE];
-	size_t at, rest_len;
-	bool known;
+	char ours[PREPARED_NAME];
+	size_t rest_len;
+	uint16_t shift;
 
 	if (!message_renames(c)) {
 		if (c->lane->set.mode == POOL_MODE_SESSION && m->have < m->size &&
@@ -266,13 +256,16 @@ enum step message_parse(struct message *m)
 	}
 	p = prepared_intern(table, rest, rest_len);
 	client_statement_put(c, name, p);
-	known = server_statement_has(s, p);
-	if (known) {
+	shift = p->shift;
+	p = prepared_served(table, p);
+	if (server_statement_has(s, p)) {
+		m->local++;
 		if (!message_push(m, ENTRY_PARSE, ENTRY_LOCAL | ENTRY_TAGGED, (uint32_t)p->number))
 			return STEP_CLOSED;
 		return STEP_DONE;
 	}
-	our_name(ours, p->number);
+	m->seen |= SEEN_OTHER;
+	prepared_name(ours, p->number);
 	if (s->stale_names) {
 		if (!message_push(m, ENTRY_CLOSE, ENTRY_OURS, 0))
 			return STEP_CLOSED;
@@ -280,12 +273,11 @@ enum step message_parse(struct message *m)
 	}
 	if (!message_push(m, ENTRY_PARSE, ENTRY_TAGGED, (uint32_t)p->number))
 		return STEP_CLOSED;
+	if (UNLIKELY(shift))
+		ledger_note_last(&s->ledger, shift);
 	server_statement_put(s, p);
 	stats_add(&c->lane->stats.server_parse_count, 1);
-	at = wire_begin(gather_insert(m->g), 'P');
-	buf_put_cstr(m->g->copy, ours);
-	buf_put(m->g->copy, rest, rest_len);
-	wire_end(m->g->copy, at);
+	prepared_put_parse(gather_insert(m->g), ours, p);
 	return STEP_DONE;
 }
 
@@ -298,6 +290,7 @@ static bool ensure_unnamed(struct message *m)
 
 	if (LIKELY(c->unnamed == s->unnamed && c->unnamed))
 		return true;
+	m->seen |= SEEN_OTHER;
 	b = gather_insert(m->g);
 	if (!c->unnamed) {
 		/* It has none: nor must it find another client's. */
@@ -309,7 +302,7 @@ static bool ensure_unnamed(struct message *m)
 	}
 	if (!message_push(m, ENTRY_PARSE, ENTRY_OURS, 0))
 		return false;
-	put_parse(b, "", c->unnamed);
+	prepared_put_parse(b, "", c->unnamed);
 	prepared_drop(&c->lane->relay->prepared, &s->unnamed);
 	s->unnamed = c->unnamed;
 	s->unnamed->refs++;
@@ -318,15 +311,14 @@ static bool ensure_unnamed(struct message *m)
 
 /* A message that names a statement: the name of ours in its place.  `before` is what
  * precedes the name in the body, `name` the client's, `after` what follows it. */
-static void put_renamed(struct message *m, const char *name, const char *after,
-	const struct prepared *p)
+static void put_renamed(struct message *m, const char *name, const char *after, uint64_t number)
 {
 	struct buf *b = gather_insert(m->g);
 	size_t have_after = (size_t)(m->at + m->have - after);
-	char ours[OUR_NAME_SIZE];
+	char ours[PREPARED_NAME];
 	uint32_t size;
 
-	our_name(ours, p->number);
+	prepared_name(ours, number);
 	size = (uint32_t)(m->size - (size_t)(after - name) + strlen(ours) + 1);
 	buf_put_u8(b, (uint8_t)m->type);
 	buf_put_u32(b, size - 1);
@@ -336,11 +328,65 @@ static void put_renamed(struct message *m, const char *name, const char *after,
 	m->c->left = (uint32_t)(m->size - m->have);
 }
 
+/* Does the client ask what the rows of this Bind look like?  (As far as it can be seen.) */
+static bool is_described(const struct message *m)
+{
+	return m->rest > m->size && m->at[m->size] == 'D';
+}
+
+/* Has the server prepare it and say what it is, before the Bind that uses it goes on. */
+static enum step describe_first(struct message *m, struct prepared *p)
+{
+	struct server *s = m->s;
+	struct buf *b;
+	char name[PREPARED_NAME];
+	size_t at;
+
+	if (!ensure_prepared(m, p) ||
+		!message_push(m, ENTRY_DESCRIBE_STATEMENT, ENTRY_OURS, (uint32_t)p->number))
+		return STEP_CLOSED;
+	prepared_name(name, p->number);
+	b = gather_insert(m->g);
+	at = wire_begin(b, 'D');
+	buf_put_u8(b, 'S');
+	buf_put_cstr(b, name);
+	wire_end(b, at);
+	wire_put_bare(b, 'H');
+	s->describing = s->was_describing = true;
+	return STEP_WAIT;
+}
+
+/* Bind of a statement that the client prepared: what the server shall bind, in *number. */
+static enum step bind_named(struct message *m, struct prepared *said, uint64_t *number)
+{
+	struct client *c = m->c;
+	struct prepared *p = prepared_served(&c->lane->relay->prepared, said);
+
+	if (UNLIKELY(prepared_is_stale(said)) && !is_described(m)) {
+		m->seen |= SEEN_OTHER;
+		*number = 0; /* which no statement has */
+		return STEP_DONE;
+	}
+	if (UNLIKELY(!server_statement_has(m->s, p))) {
+		if (p->columns && !is_described(m))
+			return describe_first(m, p);
+		if (!ensure_prepared(m, p))
+			return STEP_CLOSED;
+	}
+	m->seen |= m->seen & SEEN_NAMED ? SEEN_OTHER : SEEN_NAMED;
+	if (UNLIKELY(p->effects & ~(unsigned)TEXT_BEGIN))
+		effects_note(c, m->s, p->effects, p->body, p->text_len);
+	*number = p->number;
+	return STEP_DONE;
+}
+
 enum step message_bind(struct message *m)
 {
 	struct client *c = m->c;
 	const char *end = m->at + m->have, *rest = m->body, *portal, *name = NULL;
 	struct prepared *p = NULL;
+	uint64_t number = 0;
+	enum step step;
 
 	portal = wire_cstr(&rest, end);
 	if (portal)
@@ -354,7 +400,6 @@ enum step message_bind(struct message *m)
 	}
 	if (UNLIKELY(c->lane->set.observed) && m->have < m->size && m->size <= WHOLE_MAX)
 		return STEP_MORE;
-	stats_add(&c->lane->stats.bind_count, 1);
 	if (message_renames(c)) {
 		if (*name == '\0') {
 			if (!ensure_unnamed(m))
@@ -366,20 +411,32 @@ enum step message_bind(struct message *m)
 					p->body, p->text_len);
 			p = NULL;
 		} else if ((p = client_statement_get(c, name))) {
-			if (!ensure_prepared(m, p))
-				return STEP_CLOSED;
-			if (UNLIKELY(p->effects & ~(unsigned)TEXT_BEGIN))
-				effects_note(c, m->s, p->effects, p->body, p->text_len);
+			step = bind_named(m, p, &number);
+			if (step != STEP_DONE)
+				return step;
 		}
 	}
+	stats_add(&c->lane->stats.bind_count, 1);
 	trace_bind(c, name, m->body, m->have - WIRE_HEADER);
-	if (!message_push(m, ENTRY_BIND, 0, 0))
+	if (!message_push(m, ENTRY_BIND, 0, (uint32_t)number))
 		return STEP_CLOSED;
+	if (UNLIKELY(p && number == 0))
+		ledger_note_last(&m->s->ledger, HEAL_REFUSED);
 	if (p)
-		put_renamed(m, name, rest, p);
+		put_renamed(m, name, rest, number);
 	else
 		message_pass(m);
 	return STEP_DONE;
+}
+
+/* The statement that a Describe is about, as far as it is known. */
+static struct prepared *described(struct client *c, const char *name)
+{
+	struct prepared *p = client_statement_get(c, name);
+
+	if (!p && *name == '\0')
+		p = c->unnamed;
+	return p ? prepared_served(&c->lane->relay->prepared, p) : NULL;
 }
 
 enum step message_named(struct message *m)
@@ -404,6 +461,7 @@ enum step message_named(struct message *m)
 	if (statement && message_renames(c)) {
 		if (m->type == 'C' && client_statement_remove(c, name)) {
 			/* The server keeps it for others. */
+			m->local++;
 			return message_push(m, ENTRY_CLOSE, ENTRY_LOCAL, 0) ? STEP_DONE
 									    : STEP_CLOSED;
 		}
@@ -414,18 +472,31 @@ enum step message_named(struct message *m)
 			if (!ensure_unnamed(m))
 				return STEP_CLOSED;
 		} else if (m->type == 'D' && (p = client_statement_get(c, name))) {
+			p = prepared_served(&c->lane->relay->prepared, p);
 			if (!ensure_prepared(m, p))
 				return STEP_CLOSED;
+			m->seen |= SEEN_NAMED;
 		}
 	}
-	if (!message_push(m,
-		    m->type == 'C' ? ENTRY_CLOSE
-		    : statement	   ? ENTRY_DESCRIBE_STATEMENT
-				   : ENTRY_DESCRIBE_PORTAL,
-		    0, m->type == 'D' && statement ? trace_describe(c, name) : 0))
-		return STEP_CLOSED;
+	if (m->type == 'C') {
+		m->seen |= SEEN_OTHER;
+		if (!message_push(m, ENTRY_CLOSE, 0, 0))
+			return STEP_CLOSED;
+	} else if (!statement) {
+		m->seen |= SEEN_DESCRIBED;
+		if (!message_push(m, ENTRY_DESCRIBE_PORTAL, 0, 0))
+			return STEP_CLOSED;
+	} else {
+		struct prepared *said = described(c, name);
+
+		m->seen |= SEEN_DESCRIBED;
+		if (!message_push(m, ENTRY_DESCRIBE_STATEMENT, 0,
+			    said ? (uint32_t)said->number : 0))
+			return STEP_CLOSED;
+		trace_describe(c, said);
+	}
 	if (p)
-		put_renamed(m, name, rest, p);
+		put_renamed(m, name, rest, p->number);
 	else
 		message_pass(m);
 	return STEP_DONE;
@@ -451,13 +522,15 @@ size_t statement_answer(struct client *c, const char *p, size_t n)
 		name = wire_cstr(&at, end);
 		if (!name || !*name || client_statement_get(c, name))
 			return 0;
-		known = prepared_find(&r->prepared, at, (size_t)(end - at));
+		known = prepared_find_served(&r->prepared, at, (size_t)(end - at));
 		if (!known || known->valid != c->lane ||
-			client_statement_bytes(c) + known->body_len >
-				c->lane->set.max_client_prepared_bytes)
+			client_statement_bytes(c) + (size_t)(end - at) >
+				c->lane->set.max_client_prepared_bytes ||
+			prepared_bytes_total() + (size_t)(end - at) >
+				c->lane->set.max_prepared_bytes)
 			return 0;
-		known->refs++;
-		client_statement_put(c, name, known);
+		client_statement_put(c, name,
+			prepared_intern(&r->prepared, at, (size_t)(end - at)));
 		stats_add(&c->lane->stats.client_parse_count, 1);
 		wire_put_bare(&b, '1');
 	}

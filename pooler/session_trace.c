@@ -56,12 +56,8 @@ struct trace {
 	struct bound bound;	/* of the last Bind */
 	struct bound suspended; /* of the portal whose rows did not come to an end */
 	uint64_t bytes;		/* sent since the last statement was done */
-	/* Describes that the server has not answered; an old one may be overwritten. */
-	struct {
-		uint32_t tag;
-		struct prepared *p;
-	} described[4];
-	uint32_t last_tag;
+	/* Of Describes that the server has not answered; an old one may be overwritten. */
+	struct prepared *described[4];
 };
 
 static bool is_observed(const struct client *c)
@@ -259,28 +255,18 @@ void trace_bind(struct client *c, const char *name, const char *body, size_t len
 	t->bytes_in += len + WIRE_HEADER;
 }
 
-uint32_t trace_describe(struct client *c, const char *name)
+void trace_describe(struct client *c, struct prepared *p)
 {
 	struct trace *t;
-	struct prepared *p;
 	size_t i;
 
-	if (LIKELY(!is_observed(c)))
-		return 0;
-	p = client_statement_get(c, name);
-	if (!p && *name == '\0')
-		p = c->unnamed;
-	if (!p || p->types)
-		return 0;
+	if (LIKELY(!is_observed(c)) || !p || p->types)
+		return;
 	t = trace_of(c);
-	if (++t->last_tag == 0)
-		t->last_tag = 1;
-	i = t->last_tag % ARRAY_LEN(t->described);
-	prepared_drop(&relay_of(c)->prepared, &t->described[i].p);
-	t->described[i].tag = t->last_tag;
-	t->described[i].p = p;
+	i = p->number % ARRAY_LEN(t->described);
 	p->refs++;
-	return t->last_tag;
+	prepared_drop(&relay_of(c)->prepared, &t->described[i]);
+	t->described[i] = p;
 }
 
 /* ParameterDescription: what types the parameters of a statement have. */
@@ -294,14 +280,14 @@ static void learn_types(struct client *c, const char *body, size_t len)
 	if (!head || head->kind != ENTRY_DESCRIBE_STATEMENT || !head->tag || len < 2)
 		return;
 	i = head->tag % ARRAY_LEN(t->described);
-	p = t->described[i].p;
+	p = t->described[i];
 	n = wire_u16(body);
-	if (t->described[i].tag == head->tag && p && !p->types && n && len == 2 + 4 * n) {
+	if (p && (uint32_t)p->number == head->tag && !p->types && n && len == 2 + 4 * n) {
 		p->types = mem_alloc(n * sizeof *p->types);
 		for (p->n_types = 0; p->n_types < n; p->n_types++)
 			p->types[p->n_types] = wire_u32(body + 2 + 4 * p->n_types);
 	}
-	prepared_drop(&relay_of(c)->prepared, &t->described[i].p);
+	prepared_drop(&relay_of(c)->prepared, &t->described[i]);
 }
 
 void trace_execute(struct client *c, const char *body, size_t len)
@@ -433,7 +419,8 @@ static void record(struct client *c, struct traced *d, usec_t taken)
 		q.text = d->bound.p->body;
 		q.text_len = d->bound.p->text_len;
 		q.types = types;
-		q.type_count = types_of(d->bound.p, types, ARRAY_LEN(types));
+		q.type_count = types_of(prepared_served(&relay_of(c)->prepared, d->bound.p), types,
+			ARRAY_LEN(types));
 	} else {
 		q.text = d->text ? d->text : "";
 		q.text_len = d->text_len;
@@ -648,7 +635,7 @@ void trace_gone(struct client *c, enum close_reason why)
 	bound_clear(c, &t->bound);
 	bound_clear(c, &t->suspended);
 	for (size_t i = 0; i < ARRAY_LEN(t->described); i++)
-		prepared_drop(&relay_of(c)->prepared, &t->described[i].p);
+		prepared_drop(&relay_of(c)->prepared, &t->described[i]);
 	if (relay_of(c)->ring)
 		qlog_session_release(relay_of(c)->ring, &t->session);
 	params_drop(&relay_of(c)->params, &t->params);

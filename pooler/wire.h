@@ -178,6 +178,25 @@ static inline const struct entry *ledger_head(const struct ledger *l)
 	return l->len ? &l->ring[l->head] : NULL;
 }
 
+/* The i-th of those that wait, 0 the head. */
+static inline const struct entry *ledger_at(const struct ledger *l, uint32_t i)
+{
+	return &l->ring[(l->head + i) & (l->size - 1)];
+}
+
+/* The answer that is under way is not for the client any more. */
+static inline void ledger_own_head(struct ledger *l)
+{
+	l->ring[l->head].flags |= ENTRY_OURS;
+	l->ring[l->head].tag = 0;
+}
+
+/* Writes a note into the entry that was pushed last. */
+static inline void ledger_note_last(struct ledger *l, uint16_t note)
+{
+	l->ring[(l->head + l->len - 1) & (l->size - 1)].note = note;
+}
+
 static inline bool ledger_is_local(const struct ledger *l)
 {
 	return UNLIKELY(l->len && (l->ring[l->head].flags & ENTRY_LOCAL));
@@ -241,8 +260,10 @@ void wire_end(struct buf *b, size_t at);
 
 /* The fields of an ErrorResponse or NoticeResponse body; pointers into it, or NULL. */
 struct wire_error {
-	const char *severity, *sqlstate, *message, *detail, *hint;
+	const char *severity, *sqlstate, *message, *detail, *hint, *routine;
 };
+/* Puts the message with the number in its position field made larger by `shift`. */
+void wire_put_shifted_error(struct buf *b, const char *body, size_t len, unsigned shift);
 /* False: not a well-formed body. */
 bool wire_read_error(const char *body, size_t len, struct wire_error *e) MUSTCHECK;
 
@@ -275,5 +296,10 @@ enum {
 };
 
 unsigned wire_text_effects(const char *sql, size_t len);
+
+/* Where the statement itself begins and ends, without the comments before and behind it.
+ * False: there are none, or one is a hint to the planner (begins with a plus sign), or the
+ * text is not understood; then it must stay as it is. */
+bool wire_text_core(const char *sql, size_t len, size_t *from, size_t *to);
 
 #endif

@@ -128,9 +128,34 @@ bool wire_read_error(const char *body, size_t len, struct wire_error *e)
 		case 'H':
 			e->hint = text;
 			break;
+		case 'R':
+			e->routine = text;
+			break;
 		}
 	}
 	return p < end;
+}
+
+void wire_put_shifted_error(struct buf *b, const char *body, size_t len, unsigned shift)
+{
+	const char *p = body, *end = body + len, *text;
+	size_t at = wire_begin(b, 'E');
+
+	while (p < end && *p) {
+		char code = *p++;
+
+		text = wire_cstr(&p, end);
+		if (!text)
+			break;
+		buf_put_u8(b, (uint8_t)code);
+		if (code == 'P')
+			buf_printf(b, "%lu", strtoul(text, NULL, 10) + shift);
+		else
+			buf_put_str(b, text);
+		buf_put_u8(b, 0);
+	}
+	buf_put_u8(b, 0);
+	wire_end(b, at);
 }
 
 uint64_t wire_tag_rows(const char *tag, size_t len)

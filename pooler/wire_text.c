@@ -371,3 +371,69 @@ unsigned wire_text_effects(const char *sql, size_t len)
 	}
 	return effects | scan(p, end);
 }
+
+/* --- the statement without what is said about it ------------------------------------- */
+
+static bool is_comment(const char *p, const char *end)
+{
+	return end - p >= 2 && ((p[0] == '/' && p[1] == '*') || (p[0] == '-' && p[1] == '-'));
+}
+
+/* Can there be a comment at its end?  (Line comments there are not looked for.) */
+static bool ends_in_comment(const char *p, const char *end)
+{
+	while (end > p && (is_space(end[-1]) || end[-1] == ';'))
+		end--;
+	return end - p >= 4 && end[-1] == '/' && end[-2] == '*';
+}
+
+/* Behind the last byte that is neither blank, comment nor semicolon; NULL: the text is not
+ * understood (a backslash in a string means one thing or another, as the session is set). */
+static const char *end_of_words(const char *p, const char *end)
+{
+	const char *last = p, *from;
+
+	for (;;) {
+		p = skip_blank(p, end);
+		if (p == end)
+			return last;
+		from = p;
+		if (*p == '\'' || *p == '"' || *p == '$') {
+			p = skip_quoted(p, end, false);
+			if (*from != '$' && (p[-1] != *from || p == from + 1 ||
+						    memchr(from, '\\', (size_t)(p - from))))
+				return NULL;
+		} else if (is_word_byte((unsigned char)*p)) {
+			while (p < end && is_word_byte((unsigned char)*p))
+				p++;
+			if (p < end && *p == '\'' && p - from == 1 && (*from | 0x20) == 'e')
+				p = skip_quoted(p, end, true);
+		} else {
+			p++;
+			if (*from == ';')
+				continue;
+		}
+		last = p;
+	}
+}
+
+bool wire_text_core(const char *sql, size_t len, size_t *from, size_t *to)
+{
+	const char *p = sql, *end = sql + len, *last;
+	bool front;
+
+	while (p < end && is_space(*p))
+		p++;
+	front = is_comment(p, end);
+	if (LIKELY(!front && !ends_in_comment(p, end)))
+		return false;
+	if (len > TEXT_READ_MAX || memmem(sql, len, "/*+", 3))
+		return false;
+	p = front ? skip_blank(p, end) : sql;
+	last = end_of_words(p, end);
+	if (!last || last == p)
+		return false;
+	*from = (size_t)(p - sql);
+	*to = (size_t)(last - sql);
+	return true;
+}

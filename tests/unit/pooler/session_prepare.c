@@ -225,6 +225,70 @@ START_TEST(a_text_lives_as_long_as_anybody_has_it)
 }
 END_TEST
 
+static struct prepared *said(const char *sql)
+{
+	char body[128];
+	size_t n = strlen(sql) + 1;
+
+	memcpy(body, sql, n);
+	body[n] = body[n + 1] = '\0';
+	return prepared_intern(&relay->prepared, body, n + 2);
+}
+
+START_TEST(comments_do_not_make_another_statement)
+{
+	struct prepared *plain = said("select 1"), *a = said("select 1 /*a*/"),
+			*b = said("/*b*/ select 1;"), *hint = said("/*+x*/ select 1");
+
+	ck_assert_ptr_ne(a, b); /* logs tell them apart */
+	ck_assert_ptr_eq(prepared_served(&relay->prepared, a), plain);
+	ck_assert_ptr_eq(prepared_served(&relay->prepared, b), plain);
+	ck_assert_ptr_eq(prepared_served(&relay->prepared, hint), hint);
+	ck_assert_uint_eq(a->shift, 0);
+	ck_assert_uint_eq(b->shift, 6);
+	ck_assert(client_statement_put(c, "a", a));
+	ck_assert(client_statement_put(c, "b", b));
+	client_statement_forget(c, plain->number); /* the server's number: the newest of them */
+	ck_assert_ptr_null(client_statement_get(c, "b"));
+	ck_assert_ptr_eq(client_statement_get(c, "a"), a);
+	prepared_drop(&relay->prepared, &hint);
+	prepared_drop(&relay->prepared, &plain);
+}
+END_TEST
+
+START_TEST(what_is_renewed_is_stale_for_who_had_it)
+{
+	struct prepared_table *t = &relay->prepared;
+	struct prepared *old = said("select 1"), *noted = said("select 1 /*a*/"), *fresh, *again;
+	uint64_t first = old->number;
+
+	fresh = prepared_renew(t, old);
+	ck_assert(prepared_is_stale(old) && prepared_is_stale(noted) && !prepared_is_stale(fresh));
+	ck_assert_ptr_eq(prepared_served(t, old), fresh);
+	ck_assert_ptr_eq(prepared_served(t, noted), fresh);
+	/* who prepares now gets the new one, with or without a comment */
+	again = said("select 1");
+	ck_assert_ptr_eq(again, fresh);
+	prepared_drop(t, &again);
+	again = said("select 1 /*a*/");
+	ck_assert_ptr_ne(again, noted);
+	ck_assert(!prepared_is_stale(again));
+	prepared_drop(t, &again);
+	for (int i = 0; i < 100; i++) {
+		fresh = prepared_renew(t, noted);
+		ck_assert_ptr_eq(prepared_served(t, noted), fresh);
+		ck_assert_ptr_eq(prepared_served(t, old), fresh);
+		ck_assert(prepared_is_stale(noted) && prepared_is_stale(old));
+	}
+	ck_assert_uint_le(t->count, 4); /* and not all that were in between */
+	ck_assert(client_statement_put(c, "s", old));
+	ck_assert(client_statement_put(c, "n", noted));
+	client_statement_move(c, first, fresh);
+	ck_assert_ptr_eq(client_statement_get(c, "n"), fresh); /* the newer name */
+	ck_assert_ptr_eq(client_statement_get(c, "s"), old);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("session_prepare");
@@ -238,6 +302,8 @@ int main(void)
 	tcase_add_loop_test(t, names_against_a_model, 0, 5);
 	tcase_add_test(t, the_newest_name_is_forgotten);
 	tcase_add_loop_test(t, what_a_server_has_against_a_model, 0, 5);
+	tcase_add_test(t, comments_do_not_make_another_statement);
+	tcase_add_test(t, what_is_renewed_is_stale_for_who_had_it);
 	tcase_add_test(t, a_text_lives_as_long_as_anybody_has_it);
 	suite_add_tcase(suite, t);
 	r = srunner_create(suite);

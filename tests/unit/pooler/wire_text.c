@@ -247,9 +247,59 @@ START_TEST(several_statements_give_the_union)
 }
 END_TEST
 
+static const struct {
+	const char *sql, *core; /* core NULL: it stays as it is */
+} cores[] = {
+	{"select 1", NULL},
+	{"select 1;", NULL},
+	{" select 1 ", NULL},
+	{"select 1 /*a*/", "select 1"},
+	{"select 1/*a*/;", "select 1"},
+	{"select 1; /*a*/ ; -- b\n /*c*/", "select 1"},
+	{"select 1 /* /* */ */", "select 1"},
+	{" select 1 /*a*/", " select 1"},
+	{"/*a*/ select 1", "select 1"},
+	{"-- a\nselect 1", "select 1"},
+	{"/*a*/ -- b\n /*c*/ select 1; /*d*/", "select 1"},
+	{"select /*in*/ 1 /*out*/", "select /*in*/ 1"},
+	{"select '/*a*/'", NULL},
+	{"select 'a' /*b*/", "select 'a'"},
+	{"select '/*' || $$*/$$ /*b*/", "select '/*' || $$*/$$"},
+	{"select \"/*\" /*b*/", "select \"/*\""},
+	{"select e'\\'' /*b*/", "select e'\\''"},
+	{"select '\\' /*b*/", NULL}, /* depends on standard_conforming_strings */
+	{"select '''' /*b*/", "select ''''"},
+	{"select $1 /*b*/", "select $1"},
+	{"select 'open /*b*/", NULL},
+	{"/*+ SeqScan(t) */ select 1", NULL},
+	{"/*a*/ /*+ SeqScan(t) */ select 1 /*b*/", NULL},
+	{"/*a*/", NULL},
+	{"-- a", NULL},
+	{"/*a", NULL},
+	{"", NULL},
+	{";/*a*/", NULL},
+};
+
+START_TEST(comments_around_a_statement)
+{
+	const char *sql = cores[_i].sql;
+	size_t from = 0, to = strlen(sql);
+	bool found = wire_text_core(sql, strlen(sql), &from, &to);
+	char core[80];
+
+	ck_assert_msg(found == (cores[_i].core != NULL), "%s", sql);
+	snprintf(core, sizeof core, "%.*s", (int)(to - from), sql + from);
+	ck_assert_str_eq(core, cores[_i].core ? cores[_i].core : sql);
+	/* what is left has none */
+	if (found)
+		ck_assert(!wire_text_core(core, strlen(core), &from, &to));
+}
+END_TEST
+
 START_TEST(garbage_never_reads_outside)
 {
 	unsigned seed = 3;
+	size_t from, to;
 	char text[300];
 
 	for (int i = 0; i < 50000; i++) {
@@ -261,6 +311,8 @@ START_TEST(garbage_never_reads_outside)
 		exact = mem_alloc(n);
 		memcpy(exact, text, n);
 		(void)wire_text_effects(exact, n);
+		if (wire_text_core(exact, n, &from, &to))
+			ck_assert(from < to && to <= n);
 		free(exact);
 	}
 }
@@ -278,6 +330,7 @@ int main(void)
 	tcase_add_test(t, long_texts_are_not_read_to_their_end);
 	tcase_add_loop_test(t, the_quick_pass_misses_nothing, 0, 4);
 	tcase_add_test(t, several_statements_give_the_union);
+	tcase_add_loop_test(t, comments_around_a_statement, 0, (int)ARRAY_LEN(cores));
 	tcase_add_test(t, garbage_never_reads_outside);
 	tcase_set_timeout(t, 60);
 	suite_add_tcase(s, t);
