@@ -15,12 +15,15 @@
 
 struct token {
 	struct str text;
+	int depth; /* in parentheses */
 	bool is_word, is_gone;
 };
 
 struct alias {
 	struct str name, with;
 	bool is_local; /* stands alone, too; a table's only before a dot */
+	size_t from;   /* alone: at this token or behind it … */
+	int depth;     /* … and as deep in parentheses; -1: anywhere (a common table) */
 };
 
 struct canon {
@@ -38,6 +41,8 @@ static bool is_word_char(char c)
 
 static void cut_tokens(struct canon *c, struct str s)
 {
+	int depth = 0;
+
 	for (size_t i = 0; i < s.n;) {
 		size_t from = i;
 		bool word = true;
@@ -56,7 +61,9 @@ static void cut_tokens(struct canon *c, struct str s)
 			word = false;
 			i++;
 		}
-		*VEC_PUSH(&c->token) = (struct token){{s.p + from, i - from}, word, false};
+		depth += s.p[from] == '(' ? 1 : s.p[from] == ')' ? -1 : 0;
+		*VEC_PUSH(&c->token) = (struct token){
+			.text = {s.p + from, i - from}, .depth = depth, .is_word = word};
 	}
 }
 
@@ -91,13 +98,20 @@ static struct alias *find_alias(const struct canon *c, struct str name)
 static void add_alias(struct canon *c, struct str name, struct str with, bool is_local)
 {
 	if (!find_alias(c, name))
-		*VEC_PUSH(&c->alias) = (struct alias){name, with, is_local};
+		*VEC_PUSH(&c->alias) =
+			(struct alias){.name = name, .with = with, .is_local = is_local};
 }
 
-static void add_local(struct canon *c, struct str name)
+/* The name at a token. */
+static void add_local(struct canon *c, size_t at, bool anywhere)
 {
-	if (!find_alias(c, name))
-		add_alias(c, name, arena_printf(c->arena, "#%zu", c->alias.n), true);
+	const struct token *t = &c->token.at[at];
+
+	if (find_alias(c, t->text))
+		return;
+	add_alias(c, t->text, arena_printf(c->arena, "#%zu", c->alias.n), true);
+	c->alias.at[c->alias.n - 1].from = anywhere ? 0 : at;
+	c->alias.at[c->alias.n - 1].depth = anywhere ? -1 : t->depth;
 }
 
 /* The relation's name begins at i; where what follows it begins. */
@@ -119,6 +133,9 @@ static size_t read_relation(struct canon *c, size_t i)
 	}
 	with = arena_str(c->arena, text_slice(&name));
 	text_release(&name);
+	const struct alias *cte = find_alias(c, with);
+	if (cte && cte->is_local)
+		with = cte->with;
 	for (size_t k = 0; k < c->relation.n; k++)
 		same += str_eq(c->relation.at[k], with);
 	*VEC_PUSH(&c->relation) = with;
@@ -163,7 +180,17 @@ static void find_relations(struct canon *c)
 	}
 }
 
-/* AS name, `) name`, and WITH name AS (…): names that only this statement knows. */
+/* WITH name AS (…), name AS MATERIALIZED (… */
+static void find_common_tables(struct canon *c)
+{
+	for (size_t i = 1; i < c->token.n; i++) {
+		size_t n = i + 1 + (is(c, i + 1, "not") ? 1 : 0);
+		if (is(c, i, "as") && is(c, n + is(c, n, "materialized"), "(") && is_name(c, i - 1))
+			add_local(c, i - 1, true);
+	}
+}
+
+/* AS name, and `) name`: names that only this statement knows. */
 static void find_locals(struct canon *c)
 {
 	size_t depth = 0, cast_depth = 0;
@@ -180,14 +207,9 @@ static void find_locals(struct canon *c)
 			cast_depth = cast_depth == depth ? 0 : cast_depth;
 			depth -= depth > 0;
 			if (is_name(c, i + 1) && !is(c, i + 2, "."))
-				add_local(c, c->token.at[i + 1].text);
-		} else if (is(c, i, "as") && cast_depth != depth) {
-			size_t n = i + 1 + (is(c, i + 1, "not") ? 1 : 0);
-			n += is(c, n, "materialized");
-			if (is(c, n, "(") && i && c->token.at[i - 1].is_word)
-				add_local(c, c->token.at[i - 1].text);
-			else if (i + 1 < c->token.n && c->token.at[i + 1].is_word)
-				add_local(c, c->token.at[i + 1].text);
+				add_local(c, i + 1, false);
+		} else if (is(c, i, "as") && !(depth && cast_depth == depth) && is_name(c, i + 1)) {
+			add_local(c, i + 1, false);
 		}
 	}
 }
@@ -199,13 +221,17 @@ static void put_token(const struct canon *c, size_t *i, struct text *out)
 	const struct alias *a = t->is_word ? find_alias(c, t->text) : NULL;
 	bool dotted = is(c, *i + 1, "."), behind_dot = *i > 0 && is(c, *i - 1, ".");
 
+	if (a && dotted && !behind_dot && c->relation.n == 1) {
+		*i += 1; /* the only table: its columns need no qualifier */
+		return;
+	}
 	if (out->n)
 		text_char(out, ' ');
 	if (!a || behind_dot || is(c, *i + 1, "(")) {
 		text_str(out, t->text);
-	} else if (dotted && c->relation.n == 1 && !a->is_local) {
-		*i += 1; /* the only table: its columns need no qualifier */
-	} else if (dotted || a->is_local || (*i > 0 && is(c, *i - 1, "of"))) {
+	} else if (dotted ||
+		   (a->is_local && *i >= a->from && (a->depth < 0 || a->depth == t->depth)) ||
+		   (*i > 0 && is(c, *i - 1, "of"))) {
 		text_str(out, a->with);
 	} else {
 		text_str(out, t->text);
@@ -218,6 +244,7 @@ struct str canonical_sql(struct arena *a, struct str norm)
 	struct text out = {0};
 
 	cut_tokens(&c, norm);
+	find_common_tables(&c);
 	find_relations(&c);
 	find_locals(&c);
 	for (size_t i = 0; i < c.token.n; i++)
@@ -233,7 +260,7 @@ struct str canonical_sql(struct arena *a, struct str norm)
 
 /* --- findings --------------------------------------------------------------------------- */
 
-/* A key without the qualifiers of its columns. */
+/* A key without the qualifiers of its columns; parameters are values, too. */
 static struct str canonical_key(struct arena *a, struct str key)
 {
 	char *out = arena_alloc(a, key.n + 1);
@@ -242,6 +269,12 @@ static struct str canonical_key(struct arena *a, struct str key)
 	for (size_t i = 0; i < key.n; i++) {
 		if (key.p[i] == '.' && n > word) {
 			n = word;
+			continue;
+		}
+		if (key.p[i] == '$') {
+			out[n++] = '?';
+			while (i + 1 < key.n && key.p[i + 1] >= '0' && key.p[i + 1] <= '9')
+				i++;
 			continue;
 		}
 		out[n++] = key.p[i];
@@ -279,6 +312,13 @@ static uint64_t hash_of(struct arena *a, const struct finding *x, const struct f
 		key = message_key(a, x->message);
 	}
 	return sql_hash_bytes(key.p ? key.p : "", key.n, h);
+}
+
+struct str canonical_id(struct arena *a, const struct shape *s)
+{
+	struct str sql = canonical_sql(a, s->norm);
+
+	return arena_printf(a, "%016llx", (unsigned long long)sql_hash_bytes(sql.p, sql.n, 0));
 }
 
 void findings_fingerprint(struct findings *fs, const struct facts *f)

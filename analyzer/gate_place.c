@@ -22,7 +22,6 @@ static bool exists_below(struct gate *g, struct str path)
 void gate_init(struct gate *g)
 {
 	char here[PATH_MAX], probe[PATH_MAX + 8];
-	struct str conf = STR(".pgassay.conf");
 
 	if (!getcwd(here, sizeof(here)))
 		snprintf(here, sizeof(here), "/");
@@ -36,12 +35,18 @@ void gate_init(struct gate *g)
 		while (n > 0 && here[--n] != '/')
 			;
 	}
-	if (exists_below(g, conf))
-		g->fallback = conf;
 }
 
 void gate_release(struct gate *g)
 {
+	for (size_t i = 0; i < g->conf.excuse.n; i++)
+		VEC_RELEASE(&g->conf.excuse.at[i].rule);
+	VEC_RELEASE(&g->conf.excuse);
+	VEC_RELEASE(&g->conf.rule);
+	VEC_RELEASE(&g->conf.paths);
+	VEC_RELEASE(&g->conf.exclude);
+	VEC_RELEASE(&g->known);
+	VEC_RELEASE(&g->changed);
 	arena_release(&g->arena);
 }
 

@@ -68,7 +68,8 @@ static void usage(FILE *to)
 		to);
 	for (const struct command *c = commands; c->name; c++)
 		fprintf(to, "  pgassay %-7s %-10s %s\n", c->name, c->args, c->what);
-	fputs("\n`pgassay COMMAND --help` explains a command and its options.\n"
+	fputs("  pgassay --print-sample       a .pgassay.conf with every key explained\n"
+	      "\n`pgassay COMMAND --help` explains a command and its options.\n"
 	      "\nexit status: 0 nothing at or above --fail-on; 1 findings; 2 wrong usage or\n"
 	      "configuration; 3 the input could not be understood; 75 an I/O or internal "
 	      "failure.\n",
@@ -114,6 +115,14 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		printf("pgassay %s\n", PGSLUICE_VERSION);
+		return EXIT_CLEAN;
+	}
+	if (argc == 2 && strcmp(argv[1], "--print-sample") == 0) {
+		gate_print_sample(stdout);
+		return EXIT_CLEAN;
+	}
+	if (argc == 2 && strcmp(argv[1], "--print-man") == 0) {
+		gate_print_man(stdout);
 		return EXIT_CLEAN;
 	}
 	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {

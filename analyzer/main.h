@@ -34,6 +34,8 @@ enum command_bit {
 	CMD_ALL = 127
 };
 
+#define FAIL_ON_UNSET ((enum severity)(SEVERITY_ERROR + 1)) /* --fail-on was not given */
+
 struct options {
 	enum command_bit command;
 	const char *format, *output, *config, *schema, *dsn, *baseline, *write_baseline;
@@ -44,15 +46,16 @@ struct options {
 	int64_t top, jobs, max_unparsed, budget, max_indexes, chunk; /* -1: not given */
 	bool follow, doctor, scratch, verify, changed_only, no_color, help;
 	const char *base;
-	struct gate gate;
+	struct gate gate;	 /* with .pgassay.conf, read by options_parse() */
 	enum severity *severity; /* for each row of rules[]; made by options_rules() */
 };
 
 /* Reads argv (behind the command); errors go to stderr.  false: wrong usage. */
 bool options_parse(struct options *o, enum command_bit command, int argc, char **argv);
 void options_usage(FILE *to, enum command_bit command);
-/* Counts the statements of a file of SQL; false: it cannot be read (said on stderr). */
-bool lint_file(struct facts *f, struct input *in, const char *name);
+/* Counts the statements of a file of SQL, with a gate those that have changed; false: it cannot
+ * be read (said on stderr). */
+bool lint_file(struct facts *f, struct input *in, const char *name, struct gate *g);
 void options_release(struct options *o);
 /* Writes the report where --format and -o say; the exit status by --fail-on. */
 enum exit_status options_report(struct options *o, struct report *r);

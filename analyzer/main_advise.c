@@ -36,7 +36,7 @@ static bool read_logs(struct options *o, struct input *in, struct facts *f)
 	}
 	facts_finish(f);
 	for (size_t i = 0; i < o->file.n; i++)
-		if (is_sql(o->file.at[i]) && !lint_file(f, in, o->file.at[i]))
+		if (is_sql(o->file.at[i]) && !lint_file(f, in, o->file.at[i], NULL))
 			return false;
 	return true;
 }

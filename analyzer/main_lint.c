@@ -3,6 +3,7 @@
  * pgassay lint: SQL files, cut into statements by the lexer's rules, checked without a log.
  */
 #include "main.h"
+#include "sql.h"
 
 #include <errno.h>
 
@@ -43,9 +44,43 @@ static uint64_t first_line(const char *p, size_t n, uint64_t line)
 	return line;
 }
 
-static void lint_text(struct facts *f, struct str text, uint32_t file)
+/* A comment behind a statement's semicolon, on its last line, belongs to that statement. */
+static void trailing_mark(struct facts *f, struct shape *s, struct str rest, struct place at)
+{
+	struct str comment, text;
+	size_t i = 0;
+
+	rest = str_before(rest, str_find(rest, "\n"));
+	while (i < rest.n && (rest.p[i] == ' ' || rest.p[i] == '\t'))
+		i++;
+	if (!str_starts(str_skip(rest, i), "--") && !str_starts(str_skip(rest, i), "/*"))
+		return;
+	if (sql_comment_next(rest, &i, &comment) && (text = sql_mark(comment, "pgassay:ignore")).p)
+		shape_mark(f, s, text, at, true);
+}
+
+/* `pgassay:ignore-file …` anywhere in it. */
+static void file_marks(struct facts *f, struct str text, uint32_t file)
+{
+	struct str comment, mark;
+
+	for (size_t i = 0; sql_comment_next(text, &i, &comment);) {
+		uint64_t line = 1;
+		if (!(mark = sql_mark(comment, "pgassay:ignore-file")).p)
+			continue;
+		for (const char *p = text.p; p < comment.p; p++)
+			line += *p == '\n';
+		*VEC_PUSH(&f->file_mark) =
+			(struct mark){arena_str(&f->arena, mark), {file, line}, 1};
+	}
+}
+
+static void lint_text(struct facts *f, struct gate *g, struct str text, uint32_t file)
 {
 	uint64_t line = 1;
+
+	if (memmem(text.p ? text.p : "", text.n, "pgassay:ignore-file", 19))
+		file_marks(f, text, file);
 
 	for (size_t at = 0; at < text.n;) {
 		size_t n = sql_statement_end(text.p + at, text.n - at);
@@ -54,16 +89,18 @@ static void lint_text(struct facts *f, struct str text, uint32_t file)
 		while (sql.n && sql.p[sql.n - 1] == ';')
 			sql = str_trim(str_before(sql, sql.n - 1));
 		sql_lex(sql.p, sql.n, &lex, NULL, 0);
-		if (lex.verb != SQL_EMPTY)
-			facts_statement(f, sql,
-				(struct place){file, first_line(text.p + at, n, line)});
+		struct place from = {file, first_line(text.p + at, n, line)};
 		for (size_t i = 0; i < n; i++)
 			line += text.p[at + i] == '\n';
+		if (lex.verb != SQL_EMPTY &&
+			(!g || gate_changed(g, f->in->file.at[file]->name, from.line, line)))
+			trailing_mark(f, facts_statement(f, sql, from), str_skip(text, at + n),
+				from);
 		at += n;
 	}
 }
 
-bool lint_file(struct facts *f, struct input *in, const char *name)
+bool lint_file(struct facts *f, struct input *in, const char *name, struct gate *g)
 {
 	struct text t = {0};
 	struct err why;
@@ -73,7 +110,7 @@ bool lint_file(struct facts *f, struct input *in, const char *name)
 		fprintf(stderr, "pgassay: %s\n", why.text);
 	ok = ok && read_all(in->file.at[in->file.n - 1]->name, &t);
 	if (ok)
-		lint_text(f, text_slice(&t), (uint32_t)in->file.n - 1);
+		lint_text(f, g, text_slice(&t), (uint32_t)in->file.n - 1);
 	text_release(&t);
 	return ok;
 }
@@ -91,16 +128,19 @@ enum exit_status run_lint(struct options *o)
 
 	if (!ok)
 		fprintf(stderr, "pgassay: which file?  `pgassay lint FILE.sql…`, or - for stdin\n");
+	if (ok && (o->changed_only || o->base))
+		ok = gate_git(&o->gate, o->base ? o->base : gate_git_base(&o->gate));
+	o->gate.is_partial |= o->changed_only;
 	for (size_t i = 0; ok && i < o->file.n; i++)
-		ok = lint_file(f, &in, o->file.at[i]);
+		ok = lint_file(f, &in, o->file.at[i], &o->gate);
 	if (ok)
 		schema = options_schema(o, &ok);
 	if (ok) {
 		rules_run(f, schema, &ro, &found, &r.unparsed);
 		status = options_report(o, &r);
 		int64_t most = o->max_unparsed < 0 ? 50 : o->max_unparsed;
-		if (status == EXIT_CLEAN &&
-			(f->statements == 0 || r.unparsed * 100 > f->shape.n * (size_t)most)) {
+		if (status == EXIT_CLEAN && ((f->statements == 0 && !o->gate.has_changes) ||
+						    r.unparsed * 100 > f->shape.n * (size_t)most)) {
 			fprintf(stderr, "pgassay: %zu of %zu statements could not be parsed\n",
 				r.unparsed, f->shape.n);
 			status = EXIT_INPUT;

@@ -97,6 +97,10 @@ static bool set_input(struct options *o, struct input *in, struct facts *f)
 {
 	struct err why;
 
+	if (o->gate.conf.test_names)
+		f->test_names = strcmp(o->gate.conf.test_names, "always") == 0	? TEST_NAMES_ALWAYS
+				: strcmp(o->gate.conf.test_names, "never") == 0 ? TEST_NAMES_NEVER
+										: TEST_NAMES_AUTO;
 	in->opt.prefix = o->prefix;
 	in->opt.format = o->input;
 	in->opt.jobs = o->jobs > 0 ? (int)o->jobs : 1;

@@ -27,6 +27,16 @@ static const struct option {
 	{"output", 'o', KIND_TEXT, "FILE", AT(output), CMD_ALL, "write there, not to stdout"},
 	{"fail-on", 0, KIND_SEVERITY, "LEVEL", AT(fail_on), CMD_ALL & ~CMD_RULES,
 		"exit 1 on findings of this level or above: error, warning, info, never (default)"},
+	{"config", 0, KIND_TEXT, "FILE", AT(config), CMD_ALL & ~CMD_RULES,
+		"settings of the gate (default: the nearest .pgassay.conf upwards)"},
+	{"baseline", 0, KIND_TEXT, "FILE", AT(baseline), CMD_ALL & ~CMD_RULES,
+		"findings of this file are known and do not count"},
+	{"write-baseline", 0, KIND_TEXT, "FILE", AT(write_baseline), CMD_ALL & ~CMD_RULES,
+		"write what is found now as known, keeping the file's comments; exit 0"},
+	{"changed-only", 0, KIND_FLAG, NULL, AT(changed_only), CMD_LINT,
+		"only statements that this branch has added or changed, as git tells"},
+	{"base", 0, KIND_TEXT, "REF", AT(base), CMD_LINT,
+		"the branch it will go to (default: origin/HEAD, else main)"},
 	{"rule", 0, KIND_LIST, "ID=LEVEL", AT(rule), CMD_ALL & ~CMD_RULES,
 		"set a rule's level: off, info, warning, error; may be repeated"},
 	{"schema", 0, KIND_TEXT, "FILE", AT(schema), CMD_ALL & ~CMD_RULES,
@@ -158,6 +168,9 @@ static bool set_rules(struct options *o)
 	o->severity = mem_alloc((n + 1) * sizeof(*o->severity));
 	for (size_t i = 0; i < n; i++)
 		o->severity[i] = rules[i].severity;
+	for (size_t i = 0; i < o->gate.conf.rule.n; i++)
+		o->severity[o->gate.conf.rule.at[i].rule - rules] =
+			o->gate.conf.rule.at[i].severity;
 	for (size_t i = 0; i < o->rule.n; i++) {
 		const char *eq = strchr(o->rule.at[i], '=');
 		char id[64];
@@ -175,12 +188,39 @@ static bool set_rules(struct options *o)
 	return true;
 }
 
+/* What the command line does not say, .pgassay.conf may. */
+static bool set_gate(struct options *o)
+{
+	struct gate *g = &o->gate;
+	struct gate_conf *c = &g->conf;
+	bool has_limit = false;
+
+	gate_init(g);
+	if (o->command == CMD_RULES)
+		return true;
+	if (!gate_load(g, o->config))
+		return false;
+	for (int i = 0; i < GATE_LIMITS; i++)
+		has_limit |= c->limit[i].value >= 0;
+	if (o->fail_on == FAIL_ON_UNSET) /* who sets a limit means it */
+		o->fail_on = c->has_fail_on ? c->fail_on
+			     : has_limit    ? SEVERITY_ERROR
+					    : SEVERITY_OFF;
+	o->schema = o->schema || o->dsn ? o->schema : c->schema;
+	o->literals = o->literals ? o->literals : c->literals;
+	o->baseline = o->baseline ? o->baseline : c->baseline;
+	/* The file that is being written need not be there yet. */
+	g->write_baseline = o->write_baseline;
+	g->baseline = o->baseline;
+	return true;
+}
+
 bool options_parse(struct options *o, enum command_bit command, int argc, char **argv)
 {
 	bool only_files = false;
 
 	o->command = command;
-	gate_init(&o->gate);
+	o->fail_on = FAIL_ON_UNSET;
 	o->top = o->jobs = o->max_unparsed = o->budget = o->max_indexes = o->chunk = -1;
 	for (int i = 0; i < argc; i++) {
 		if (!only_files && strcmp(argv[i], "--") == 0)
@@ -190,6 +230,8 @@ bool options_parse(struct options *o, enum command_bit command, int argc, char *
 		else if (!parse_one(o, argc, argv, &i))
 			return false;
 	}
+	if (!set_gate(o))
+		return false;
 	if (o->format && !report_format_find(o->format))
 		return wrong("there is no format ", o->format);
 	if (o->literals && strcmp(o->literals, "keep") != 0 && strcmp(o->literals, "mask") != 0)
@@ -249,12 +291,17 @@ enum exit_status options_report(struct options *o, struct report *r)
 	r->opt.width = terminal_width();
 	r->gate = &o->gate;
 	r->fail_on = o->fail_on;
+	if (!gate_apply(r->gate, r->facts, r->findings, o->severity)) {
+		if (to != stdout)
+			fclose(to);
+		return EXIT_USAGE;
+	}
 	report_make(r);
 	f->write(r, to);
 	ok = fflush(to) == 0 && !ferror(to);
 	if (to != stdout)
 		ok = fclose(to) == 0 && ok;
-	if (findings_fail(r->findings, o->fail_on))
+	if (!o->write_baseline && findings_fail(r->findings, o->fail_on))
 		return EXIT_FINDINGS;
 	if (!ok) {
 		fprintf(stderr, "pgassay: the report could not be written: %s\n", strerror(errno));

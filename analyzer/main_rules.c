@@ -53,7 +53,9 @@ static void explain(const struct rule *r)
 	printf("needs:    ");
 	print_needs(r);
 	printf("bad:      %s\ngood:     %s\n", r->bad, r->good);
-	printf("suppress: --rule %s=off\n", r->id);
+	printf("suppress: -- pgassay:ignore %s REASON (in the SQL); [suppress] or [rules] of "
+	       ".pgassay.conf; --rule %s=off\n",
+		r->id, r->id);
 }
 
 /* docs/rules.md */
@@ -64,7 +66,9 @@ static void print_markdown(void)
 	       "A finding is *certain* (true from the text alone, or proved by schema, statistics "
 	       "or the log), *likely* (true unless something unusual was not seen) or *possible* "
 	       "(worth a look).  `--fail-on` counts certain and likely ones.  A rule is silent "
-	       "where the evidence it needs is missing.  Suppress one with `--rule ID=off`.\n\n"
+	       "where the evidence it needs is missing.  Suppress one "
+	       "statement with a comment, `-- pgassay:ignore ID REASON`; more with `.pgassay.conf` "
+	       "(pgassay.conf(5)) or `--rule ID=off`.\n\n"
 	       "| rule | severity | finds |\n|---|---|---|\n");
 	for (const struct rule *r = rules; r->id; r++)
 		printf("| %s %s | %s | %s |\n", r->id, r->name, severity_name(r->severity),

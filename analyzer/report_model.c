@@ -102,7 +102,6 @@ void report_make(struct report *r)
 {
 	report_order(r);
 	findings_sort(r->findings);
-	findings_fingerprint(r->findings, r->facts);
 	make_notes(r);
 }
 

@@ -133,5 +133,19 @@ const struct rule rules[] = {
 		.good = good_},
 #include "plan_rule_table.h"
 #undef PLAN_RULE
+/* So are the gate's. */
+#define GATE_RULE(id_, name_, severity_, title_, why_, fix_, bad_, good_)                          \
+	{.id = #id_,                                                                               \
+		.name = name_,                                                                     \
+		.severity = SEVERITY_##severity_,                                                  \
+		.scope = SCOPE_GATE,                                                               \
+		.needs = 0,                                                                        \
+		.title = title_,                                                                   \
+		.why = why_,                                                                       \
+		.fix = fix_,                                                                       \
+		.bad = bad_,                                                                       \
+		.good = good_},
+#include "rule_gate_table.h"
+#undef GATE_RULE
 	{.id = NULL},
 };

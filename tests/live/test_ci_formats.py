@@ -216,6 +216,14 @@ def test_a_tag_and_the_application_name_name_the_test(tmp_path):
     assert [x["tests"] for x in report["findings"] if x["rule"] == "NP001"] == [["tests/test_x.py::test_index"]]
 
 
+@pytest.mark.parametrize("setting, names", [("auto", []), ("always", ["billing"]), ("never", [])])
+def test_whether_the_application_name_is_a_test(setting, names, tmp_path):
+    (tmp_path / ".pgassay.conf").write_text(f"[gate]\ntest_names = {setting}\n")
+    (tmp_path / "pg.log").write_text(statements("").replace("app@shop", "app@shop billing"))
+    report = json.loads(run(tmp_path, "log", "pg.log", "-f", "json", "--prefix", "%m [%p] %u@%d %a "))
+    assert [t["name"] for t in report.get("tests", [])] == names
+
+
 def test_a_retry_counts_as_one(tmp_path):
     head = "2024-01-05 10:00:00.000 UTC [100] app@shop LOG:  duration: 1.000 ms  statement: "
     once = head + "SELECT 'pgassay:test t1'\n" + statements("")
