@@ -73,10 +73,10 @@ static void facts_prepare(void *ctx, struct chunk *c)
 	}
 }
 
-static void facts_commit(void *ctx, struct chunk *c)
+static void facts_commit(void *ctx, struct log_entry *e, size_t n)
 {
-	for (size_t i = 0; i < c->entry.n; i++)
-		session_feed(ctx, &c->entry.at[i]);
+	for (size_t i = 0; i < n; i++)
+		session_feed(ctx, &e[i]);
 }
 
 struct input_sink facts_sink(struct facts *f)

@@ -4,7 +4,8 @@
  *
  *   input_source.c   files, directories, stdin, compression; following and remembering
  *   input_state.c    what was read before
- *   input_run.c      chunks, worker threads, and the order they are handed on in
+ *   input_stream.c   one file while it is read: bytes -> chunks
+ *   input_run.c      worker threads; entries of all files in the order of their time
  *   input_detect.c   which format a file is in
  *   input_prefix.c   log_line_prefix: given, or inferred from the log itself
  *   input_time.c     timestamps
@@ -19,8 +20,8 @@
  * such lines, the chunks parsed on any number of threads, and the result does not depend on
  * where they were cut:
  *
- *	read chunk (one at a time, in order) -> parse + prepare() (any thread) ->
- *	commit() (one at a time, in order)
+ *	read chunk (of one file: in order) -> parse + prepare() (any thread) ->
+ *	commit() (one at a time, entries of all files in the order of their time)
  *
  * Every byte read is accounted for: the bytes of the entries of all classes, `cont` and
  * `not_understood` included, sum up to the bytes of the files.
@@ -141,13 +142,15 @@ struct chunk {
 	uint32_t file;
 	uint64_t line; /* number of the first line */
 	uint64_t offset;
-	uint64_t seq;
 	VEC(struct log_entry) entry;
 	struct arena arena; /* for texts that are not in p as they stand */
 	uint64_t lines;	    /* how many lines there are; set by the format */
 	char *buf;	    /* owned: p points into it */
 	size_t cap;
-	void *scratch; /* of prepare(); kept from chunk to chunk */
+	uint64_t bytes[LOG_CLASSES], entries[LOG_CLASSES]; /* of this chunk */
+	/* input_run.c's queues */
+	struct chunk *next;
+	bool is_ready; /* parsed and prepared */
 };
 
 struct log_format {
@@ -221,6 +224,13 @@ struct input_options {
 
 struct input_file {
 	char *name;			 /* as the user gave it; "-" is stdin */
+	char *path;			 /* what is opened; NULL: a member found while reading */
+	int member;			 /* of an archive, from 0; -1: all that is in the file */
+	uint64_t salt; /* told apart by directory: servers that use the same process ids */
+	bool detected; /* `format` is the outcome */
+	bool is_read;  /* --state: nothing was added since */
+	char head[17]; /* --state: what it begins with, hashed; "": not known */
+	size_t head_n; /* of how many bytes */
 	const struct log_format *format; /* NULL: not recognised */
 	struct log_format own;		 /* `format` points here when it has a prefix */
 	int prefix_fit;
@@ -242,8 +252,8 @@ struct input {
 struct input_sink {
 	/* On any thread: c->entry is filled, sessions apart. */
 	void (*prepare)(void *ctx, struct chunk *c);
-	/* In order, one at a time. */
-	void (*commit)(void *ctx, struct chunk *c);
+	/* In order, one at a time: n entries. */
+	void (*commit)(void *ctx, struct log_entry *e, size_t n);
 	void *ctx;
 };
 

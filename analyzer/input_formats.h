@@ -79,11 +79,11 @@ bool totals_starts(const struct log_format *f, const char *line, size_t n);
 void totals_parse(const struct log_format *f, struct chunk *c);
 int totals_score(const char *p, size_t n);
 
-/* input_join.c: commits a chunk whose entries are pieces. */
+/* input_join.c: pieces of one file -> whole entries, prepared; valid until the next call. */
 struct join;
 struct join *join_new(const struct input_sink *sink);
-void join_commit(struct join *j, const struct log_format *f, struct chunk *c);
-void join_flush(struct join *j, const struct log_format *f);
+struct chunk *join_chunk(struct join *j, const struct log_format *f, struct chunk *c);
+struct chunk *join_flush(struct join *j, const struct log_format *f);
 void join_free(struct join **j);
 
 #endif

@@ -64,18 +64,22 @@ static struct message *message_of(struct join *j, uint64_t pid)
 	return j->message.at[*at];
 }
 
-static void deliver(struct join *j)
+static void begin(struct join *j)
 {
-	if (j->out.entry.n == 0)
-		return;
-	j->sink->prepare(j->sink->ctx, &j->out);
-	j->sink->commit(j->sink->ctx, &j->out);
 	j->out.entry.n = 0;
 	arena_reset(&j->out.arena);
 }
 
-void join_commit(struct join *j, const struct log_format *f, struct chunk *c)
+static struct chunk *deliver(struct join *j)
 {
+	if (j->out.entry.n)
+		j->sink->prepare(j->sink->ctx, &j->out);
+	return &j->out;
+}
+
+struct chunk *join_chunk(struct join *j, const struct log_format *f, struct chunk *c)
+{
+	begin(j);
 	for (size_t i = 0; i < c->entry.n; i++) {
 		struct log_entry *e = &c->entry.at[i];
 		bool new_line;
@@ -98,15 +102,16 @@ void join_commit(struct join *j, const struct log_format *f, struct chunk *c)
 		text_clear(&m->text);
 		text_str(&m->text, e->raw);
 	}
-	deliver(j);
+	return deliver(j);
 }
 
-void join_flush(struct join *j, const struct log_format *f)
+struct chunk *join_flush(struct join *j, const struct log_format *f)
 {
+	begin(j);
 	for (size_t i = 0; i < j->message.n; i++)
 		if (j->message.at[i]->open)
 			emit(j, f, j->message.at[i]);
-	deliver(j);
+	return deliver(j);
 }
 
 void join_free(struct join **pj)
@@ -123,7 +128,6 @@ void join_free(struct join **pj)
 	VEC_RELEASE(&j->out.entry);
 	map_release(&j->of);
 	arena_release(&j->out.arena);
-	free(j->out.scratch);
 	free(j);
 	*pj = NULL;
 }

@@ -1,253 +1,90 @@
 /* SPDX-License-Identifier: ISC
  *
- * input_run: files -> chunks -> entries -> commit, on one thread or many.
+ * input_run: files -> chunks -> entries in the order of their time, on one thread or many.
  *
- * Every worker does the same: under `read_lock` it takes the next chunk of bytes, cut where an
- * entry begins; outside any lock it parses and prepares it; then it waits for its turn and
- * commits.  One worker is the plain loop.  The order of commits is the order of the bytes, so
- * the result does not depend on how many workers there are.
+ *	         take (any stream, one worker each)   parse, prepare     in order
+ *	 file A ──▶ chunk ─────────────────────────────▶ entries ──┐
+ *	 file B ──▶ chunk ─────────────────────────────▶ entries ──┼─▶ oldest first ─▶ commit()
+ *	 file C      … not opened before its first entry's turn ───┘
  *
- * A chunk is grown until an entry begins in it, up to ENTRY_MAX; a larger entry is cut there.
+ * Every worker does what is to be done next: hand entries on when nobody else does, else read
+ * and parse a chunk of the stream that has the fewest waiting.  Entries of one file keep their
+ * order; between files the older goes first, at the same time the file named first.  None of it
+ * depends on where chunks were cut or on how many workers there are: the result is the same,
+ * byte for byte.
+ *
+ * Memory: of each file that overlaps another in time, a few chunks.
  */
 #include "input.h"
-#include "input_detect.h"
-#include "input_formats.h"
-#include "input_source.h"
 #include "input_state.h"
+#include "input_stream.h"
 
 #include <pthread.h>
 #include <time.h>
 
-#define CHUNK	  ((size_t)512 << 10)
-#define ENTRY_MAX ((size_t)32 << 20)
+#define KEEP_OPEN   16 /* files that stay open between being dated and being read */
+#define FOLLOW_NSEC 200000000L
+#define CHUNK	    ((size_t)512 << 10)
+#define CHUNKS	    ((size_t)8 << 20) /* shared by the files that are read at once */
 
 struct run {
 	struct input *in;
 	const struct input_sink *sink;
-	struct err *why;
-	bool failed;
+	struct err *why; /* of the first failure */
+	bool failed, fatal;
+	unsigned jobs;
 
-	pthread_mutex_t read_lock;
-	struct source source;
-	bool open;
-	size_t file; /* the one being read, or to be opened next */
-	char *carry; /* bytes read that belong to the next chunk */
-	size_t carry_n, carry_cap;
-	bool at_end;	      /* of the current file */
-	uint64_t offset, seq; /* of the next chunk */
-	uint64_t done;	      /* bytes of files read through */
-
-	pthread_mutex_t turn_lock;
-	pthread_cond_t turn_cond;
-	uint64_t turn; /* seq of the chunk that may commit */
-	uint64_t line; /* of the current file, kept by commits */
-	uint32_t line_file;
-	struct join *join; /* NULL: no file comes in pieces so far */
+	pthread_mutex_t lock; /* of all that follows; not held while reading, parsing, committing */
+	pthread_cond_t work;
+	VEC(struct stream *) active;  /* being read or handed on */
+	VEC(struct stream *) pending; /* oldest first; opened when their time has come */
+	size_t opened;		      /* of pending: begun */
+	struct chunk *spare;
+	unsigned chunks; /* in streams' queues, or about to be */
+	bool merging;	 /* somebody hands entries on */
+	uint64_t done;	 /* bytes of files that are read through */
 };
+
+static bool is_stopped(const struct run *r)
+{
+	return r->fatal || (r->in->opt.stop && *r->in->opt.stop);
+}
+
+/* With --follow an interrupt is the end of the files: what they have is still read. */
+static bool reads_on(const struct run *r)
+{
+	return !r->fatal && (r->in->opt.follow || !is_stopped(r));
+}
 
 static size_t chunk_size(const struct run *r)
 {
-	return r->in->opt.chunk ? r->in->opt.chunk : CHUNK;
+	size_t share = CHUNKS / (r->active.n + 1);
+
+	if (r->in->opt.chunk)
+		return r->in->opt.chunk;
+	return share >= CHUNK ? CHUNK : share < 32768 ? 32768 : share;
 }
 
-static void chunk_room(struct chunk *c, size_t want)
+static void fail(struct run *r, const struct err *why)
 {
-	if (c->cap >= want)
-		return;
-	c->buf = mem_realloc(c->buf, want);
-	c->cap = want;
-}
-
-#define FOLLOW_NSEC 200000000L
-
-/* --follow, at the end of the last file: waits until there is more.  false: there will be none
- * (the user interrupted; or the file was rotated, its successor is next). */
-static bool wait_for_more(struct run *r)
-{
-	struct input *in = r->in;
-
-	if (!in->opt.follow || r->file + 1 < in->file.n || r->source.archive)
-		return false;
-	if (in->opt.stop && *in->opt.stop)
-		return false;
-	if (source_was_rotated(&r->source)) {
-		struct err why;
-		char *name = mem_strdup(r->source.name);
-		input_add(in, name, &why);
-		free(name);
-		return false;
-	}
-	if (!source_was_truncated(&r->source)) {
-		struct timespec t = {0, FOLLOW_NSEC};
-		nanosleep(&t, NULL);
-	}
-	return true;
-}
-
-/* Fills the chunk up to `want` bytes; false: a read error. */
-static bool fill(struct run *r, struct chunk *c, size_t want)
-{
-	size_t had = c->n;
-
-	while (!r->at_end && c->n < want) {
-		ssize_t n = source_read(&r->source, c->buf + c->n, want - c->n, r->why);
-		if (n < 0) {
-			r->failed = r->at_end = true;
-			return false;
-		}
-		if (n == 0 && c->n > had && r->in->opt.follow)
-			break; /* what there is, now */
-		if (n == 0 && !wait_for_more(r))
-			r->at_end = true;
-		c->n += (size_t)n;
-	}
-	return true;
-}
-
-/* Where the last entry of the bytes begins; 0: only one does, at the start. */
-static size_t last_start(const struct log_format *f, const char *p, size_t n)
-{
-	size_t end = n;
-
-	for (;;) {
-		const char *nl = end > 0 ? memrchr(p, '\n', end - 1) : NULL;
-		if (!nl)
-			return 0;
-		size_t from = (size_t)(nl - p) + 1;
-		const char *stop = memchr(nl + 1, '\n', n - from);
-		if (stop && f->starts(f, nl + 1, (size_t)(stop - nl - 1)))
-			return from;
-		end = from;
-	}
-}
-
-static bool next_file(struct run *r)
-{
-	struct input *in = r->in;
-
-	while (r->file < in->file.n) {
-		if (source_open(&r->source, in->file.at[r->file]->name, in->file.at[r->file]->skip,
-			    r->why)) {
-			r->open = true;
-			r->at_end = false;
-			r->offset = 0;
-			in->file.at[r->file]->compressed = r->source.archive != NULL;
-			return true;
-		}
-		r->failed = true;
-		r->file++;
-	}
-	return false;
-}
-
-static void end_file(struct run *r)
-{
-	r->done += r->source.taken;
-	source_close(&r->source);
-	r->open = false;
-	r->file++;
+	if (!r->failed && r->why)
+		*r->why = *why;
+	r->failed = true;
 }
 
 static void report_progress(struct run *r)
 {
 	struct input_options *o = &r->in->opt;
+	uint64_t done = r->done;
 
-	if (o->progress)
-		o->progress(o->progress_ctx, r->done + r->source.taken, r->in->total);
+	if (!o->progress)
+		return;
+	for (size_t i = 0; i < r->active.n; i++)
+		done += r->active.at[i]->source ? r->active.at[i]->source->taken : 0;
+	o->progress(o->progress_ctx, done, r->in->total);
 }
 
-/* Cuts the chunk at an entry's start; what is behind is carried over. */
-static void cut(struct run *r, struct chunk *c, const struct log_format *f)
-{
-	size_t keep = c->n;
-
-	while (f && !r->at_end) {
-		if (r->in->opt.follow && c->n < chunk_size(r)) {
-			keep = last_start(f, c->p, c->n);
-			break;
-		}
-		keep = last_start(f, c->p, c->n);
-		if (keep > 0)
-			break;
-		if (c->n >= ENTRY_MAX) {
-			const char *nl = memrchr(c->p, '\n', c->n);
-			keep = nl ? (size_t)(nl - c->p) + 1 : c->n;
-			break;
-		}
-		chunk_room(c, c->n * 2);
-		c->p = c->buf;
-		if (!fill(r, c, c->n * 2))
-			break;
-		keep = c->n;
-	}
-	if (r->at_end && r->in->opt.state) { /* an incomplete line is the next run's */
-		const char *nl = c->n ? memrchr(c->p, '\n', c->n) : NULL;
-		keep = c->n = nl ? (size_t)(nl - c->p) + 1 : 0;
-	}
-	r->carry_n = c->n - keep;
-	if (r->carry_n > r->carry_cap) {
-		r->carry_cap = r->carry_n * 2;
-		r->carry = mem_realloc(r->carry, r->carry_cap);
-	}
-	if (r->carry_n)
-		memcpy(r->carry, c->p + keep, r->carry_n);
-	c->n = keep;
-}
-
-/* Takes the next chunk; false: there is none. */
-static bool take(struct run *r, struct chunk *c)
-{
-	for (;;) {
-		if (r->in->opt.stop && *r->in->opt.stop)
-			return false;
-		if (!r->open && !next_file(r))
-			return false;
-		size_t want = chunk_size(r) > r->carry_n * 2 ? chunk_size(r) : r->carry_n * 2;
-		chunk_room(c, want);
-		c->n = r->carry_n;
-		if (c->n)
-			memcpy(c->buf, r->carry, c->n);
-		r->carry_n = 0;
-		c->p = c->buf;
-		if (!fill(r, c, want) && c->n == 0)
-			return false;
-		if (c->n > 0)
-			break;
-		end_file(r);
-	}
-	struct input_file *f = r->in->file.at[r->file];
-	if (r->offset == 0 &&
-		!detect_format(f, &r->in->opt, c->p, c->n < 262144 ? c->n : 262144, r->why)) {
-		r->failed = true;
-		return false;
-	}
-	cut(r, c, f->format);
-	c->file = (uint32_t)r->file;
-	c->offset = r->offset;
-	c->seq = r->seq++;
-	r->offset += c->n;
-	report_progress(r);
-	if (r->at_end && r->carry_n == 0)
-		end_file(r);
-	return true;
-}
-
-/* --- accounting and commit ------------------------------------------------------------ */
-
-static void account(struct input *in, struct chunk *c)
-{
-	uint64_t base = c->line - 1;
-
-	for (size_t i = 0; i < c->entry.n; i++) {
-		struct log_entry *e = &c->entry.at[i];
-		e->line += base;
-		in->bytes[e->class] += e->bytes;
-		in->bytes[LOG_CONTINUATION] += e->cont;
-		in->entries[e->class]++;
-	}
-	in->file.at[c->file]->bytes += c->n;
-	in->file.at[c->file]->lines += c->lines;
-}
+/* --- a chunk's work, on any thread ------------------------------------------------------ */
 
 static uint64_t count_lines(const char *p, size_t n)
 {
@@ -261,115 +98,459 @@ static uint64_t count_lines(const char *p, size_t n)
 	return lines;
 }
 
-static void work_on(struct run *r, struct chunk *c)
+static void work_on(struct run *r, const struct stream *s, struct chunk *c)
 {
-	const struct log_format *f = r->in->file.at[c->file]->format;
+	const struct log_format *f = s->f->format;
 
 	c->entry.n = 0;
 	arena_reset(&c->arena);
+	memset(c->bytes, 0, sizeof(c->bytes));
+	memset(c->entries, 0, sizeof(c->entries));
 	c->line = 1; /* made absolute when the chunk's turn comes */
-	if (f) {
-		f->parse(f, c);
-		if (!f->pieces)
-			r->sink->prepare(r->sink->ctx, c);
-	} else {
+	if (!f) {
 		c->lines = count_lines(c->p, c->n);
+		c->bytes[LOG_NOT_UNDERSTOOD] = c->n;
+		return;
+	}
+	f->parse(f, c);
+	for (size_t i = 0; i < c->entry.n; i++) {
+		struct log_entry *e = &c->entry.at[i];
+		c->bytes[e->class] += e->bytes;
+		c->bytes[LOG_CONTINUATION] += e->cont;
+		c->entries[e->class]++;
+		if (e->session)
+			e->session ^= s->f->salt;
+	}
+	if (!f->pieces)
+		r->sink->prepare(r->sink->ctx, c);
+}
+
+/* --- in order --------------------------------------------------------------------------- */
+
+static void account(struct input *in, struct stream *s, struct chunk *c)
+{
+	for (int k = 0; k < LOG_CLASSES; k++) {
+		in->bytes[k] += c->bytes[k];
+		in->entries[k] += c->entries[k];
+	}
+	s->f->bytes += c->n;
+	s->f->lines += c->lines;
+	s->base = s->line;
+	s->line += c->lines;
+}
+
+static void view(struct stream *s, struct log_entry *e, size_t n)
+{
+	s->entry = e;
+	s->n = n;
+	s->at = 0;
+}
+
+/* The chunk's turn: it is counted, and its entries are the stream's next ones. */
+static void stage(struct run *r, struct stream *s, struct chunk *c)
+{
+	account(r->in, s, c);
+	s->head = c;
+	if (!s->f->format || !s->f->format->pieces) {
+		view(s, c->entry.at, c->entry.n);
+		return;
+	}
+	for (size_t i = 0; i < c->entry.n; i++)
+		c->entry.at[i].line += s->base;
+	if (!s->join)
+		s->join = join_new(r->sink);
+	s->base = 0;
+	struct chunk *whole = join_chunk(s->join, s->f->format, c);
+	view(s, whole->entry.at, whole->entry.n);
+}
+
+/* The last pieces of a stream. */
+static void flush(struct stream *s)
+{
+	s->flushed = true;
+	if (s->join) {
+		struct chunk *whole = join_flush(s->join, s->f->format);
+		view(s, whole->entry.at, whole->entry.n);
 	}
 }
 
-/* The pieces of the file that was read so far are complete. */
-static void flush_pieces(struct run *r)
+static int64_t key_of(const struct stream *s)
 {
-	const struct log_format *f =
-		r->line_file < r->in->file.n ? r->in->file.at[r->line_file]->format : NULL;
+	int64_t ts = s->entry[s->at].ts;
 
-	if (r->join && f && f->pieces)
-		join_flush(r->join, f);
+	return ts > s->key ? ts : s->key;
 }
 
-static void commit(struct run *r, struct chunk *c)
+/* Hands on the entries of s that are not younger than `until`, nor, at that very time, of a
+ * file named later than `file`. */
+static void hand_on(struct run *r, struct stream *s, int64_t until, uint32_t file)
 {
-	struct input *in = r->in;
+	size_t from = s->at;
 
-	pthread_mutex_lock(&r->turn_lock);
-	while (r->turn != c->seq)
-		pthread_cond_wait(&r->turn_cond, &r->turn_lock);
-	pthread_mutex_unlock(&r->turn_lock);
-	if (c->file != r->line_file) {
-		flush_pieces(r);
-		r->line_file = c->file;
-		r->line = 0;
+	while (s->at < s->n) {
+		int64_t key = key_of(s);
+		if (key > until || (key == until && s->file > file))
+			break;
+		s->key = key;
+		s->entry[s->at].line += s->base;
+		s->at++;
 	}
-	c->line = r->line + 1;
-	account(in, c);
-	r->line += c->lines;
-	const struct log_format *f = in->file.at[c->file]->format;
-	if (f && f->pieces) {
-		if (!r->join)
-			r->join = join_new(r->sink);
-		join_commit(r->join, f, c);
-	} else if (f) {
-		r->sink->commit(r->sink->ctx, c);
-	} else {
-		in->bytes[LOG_NOT_UNDERSTOOD] += c->n;
+	r->sink->commit(r->sink->ctx, s->entry + from, s->at - from);
+}
+
+/* The stream with the oldest next entry, and until when it stays that; NULL: some stream's next
+ * entry is not known yet, or no stream has any. */
+static struct stream *oldest(const struct run *r, int64_t *until, uint32_t *file)
+{
+	struct stream *best = NULL;
+	int64_t low = 0;
+
+	*until = INT64_MAX;
+	*file = UINT32_MAX;
+	for (size_t i = 0; i < r->active.n; i++) {
+		struct stream *s = r->active.at[i];
+		if (s->at == s->n) {
+			if (s->idle && !s->first)
+				continue;
+			return NULL;
+		}
+		int64_t key = key_of(s);
+		if (best && (key > low || (key == low && s->file > best->file))) {
+			if (key < *until || (key == *until && s->file < *file)) {
+				*until = key;
+				*file = s->file;
+			}
+			continue;
+		}
+		if (best) {
+			*until = low;
+			*file = best->file;
+		}
+		best = s;
+		low = key;
 	}
-	pthread_mutex_lock(&r->turn_lock);
-	r->turn++;
-	pthread_cond_broadcast(&r->turn_cond);
-	pthread_mutex_unlock(&r->turn_lock);
+	return best;
+}
+
+/* --- streams come and go ------------------------------------------------------------------ */
+
+static void add_pending(struct run *r, struct input_file *f, uint32_t index)
+{
+	*VEC_PUSH(&r->pending) = stream_new(f, index);
+}
+
+static void begin_next(struct run *r)
+{
+	struct stream *s = r->pending.at[r->opened++];
+	struct err why = {""};
+
+	r->pending.at[r->opened - 1] = NULL;
+	if (!s->source && !stream_open(s, &r->in->opt, &why, &r->fatal)) {
+		fail(r, &why);
+		stream_free(&s);
+		return;
+	}
+	if (s->failed)
+		fail(r, &why);
+	*VEC_PUSH(&r->active) = s;
+}
+
+/* A stream is handed on to its end: what follows it?  The next member of its archive, or the
+ * file that has its name now. */
+static void end_stream(struct run *r, size_t i)
+{
+	struct stream *s = r->active.at[i];
+
+	r->done += s->source->taken;
+	if (s->source->archive && !s->failed && s->f->member < 0 && source_next(s->source)) {
+		struct input_file *f = input_file_member(r->in, s->f, s->source->member_name);
+		struct stream *next = stream_new(f, (uint32_t)r->in->file.n - 1);
+		struct err why = {""};
+		r->done -= s->source->taken;
+		next->source = s->source;
+		s->source = NULL;
+		if (!stream_begin_member(next, &r->in->opt, &why, &r->fatal))
+			fail(r, &why);
+		next->key = s->key;
+		r->active.at[i] = next;
+		stream_free(&s);
+		return;
+	}
+	if (s->rotated && !is_stopped(r)) {
+		struct err why;
+		if (input_add(r->in, s->f->path, &why))
+			add_pending(r, r->in->file.at[r->in->file.n - 1],
+				(uint32_t)r->in->file.n - 1);
+	}
+	stream_free(&s);
+	r->active.at[i] = r->active.at[--r->active.n];
+}
+
+/* --- the workers ---------------------------------------------------------------------------- */
+
+static struct chunk *spare_chunk(struct run *r)
+{
+	struct chunk *c = r->spare;
+
+	if (c)
+		r->spare = c->next;
+	else
+		c = mem_zalloc(sizeof(*c));
+	c->next = NULL;
+	c->is_ready = false;
+	return c;
+}
+
+static void give_back(struct run *r, struct chunk *c)
+{
+	c->next = r->spare;
+	r->spare = c;
+	r->chunks--;
+	pthread_cond_broadcast(&r->work); /* there is room to read on */
+}
+
+/* One step of handing on, the lock given up in between; false: there is nothing to do now. */
+static bool merge_step(struct run *r)
+{
+	int64_t until;
+	uint32_t file;
+	struct stream *s;
+
+	for (size_t i = 0; i < r->active.n; i++) {
+		s = r->active.at[i];
+		if (s->at < s->n)
+			continue;
+		if (s->head) {
+			give_back(r, s->head);
+			s->head = NULL;
+		}
+		if (s->first && s->first->is_ready) {
+			struct chunk *c = s->first;
+			s->first = c->next;
+			s->queued--;
+			pthread_mutex_unlock(&r->lock);
+			stage(r, s, c);
+			pthread_mutex_lock(&r->lock);
+			return true;
+		}
+		if (s->first || s->busy || !(stream_is_read(s) || !reads_on(r)))
+			continue;
+		if (s->flushed)
+			end_stream(r, i);
+		else
+			flush(s);
+		return true;
+	}
+	s = oldest(r, &until, &file);
+	if (r->opened < r->pending.n && !is_stopped(r) &&
+		(r->active.n == 0 ||
+			(s && (r->pending.at[r->opened]->first_ts <= key_of(s))))) {
+		begin_next(r);
+		return true;
+	}
+	if (!s)
+		return false;
+	if (r->opened < r->pending.n && r->pending.at[r->opened]->first_ts <= until) {
+		until = r->pending.at[r->opened]->first_ts - 1;
+		file = UINT32_MAX;
+	}
+	pthread_mutex_unlock(&r->lock);
+	hand_on(r, s, until, file);
+	pthread_mutex_lock(&r->lock);
+	return true;
+}
+
+/* The stream whose next chunk is wanted most; NULL: none now. */
+static struct stream *wanting(const struct run *r)
+{
+	struct stream *best = NULL;
+	unsigned most = r->jobs * 2 + 1;
+
+	for (size_t i = 0; i < r->active.n; i++) {
+		struct stream *s = r->active.at[i];
+		if (s->busy || s->idle || stream_is_read(s) || !reads_on(r))
+			continue;
+		if (s->queued > 0 && (r->chunks >= most + (unsigned)r->active.n))
+			continue;
+		if (!best || s->queued < best->queued)
+			best = s;
+	}
+	return best;
+}
+
+static void read_chunk(struct run *r, struct stream *s)
+{
+	struct chunk *c = spare_chunk(r);
+	struct err why = {""};
+	bool got;
+
+	s->busy = true;
+	r->chunks++;
+	size_t size = chunk_size(r);
+	pthread_mutex_unlock(&r->lock);
+	got = stream_read(s, c, size, &r->in->opt, &why);
+	pthread_mutex_lock(&r->lock);
+	s->busy = false;
+	if (s->failed)
+		fail(r, &why);
+	if (!got) {
+		give_back(r, c);
+		pthread_cond_broadcast(&r->work);
+		return;
+	}
+	if (s->first)
+		s->last->next = c;
+	else
+		s->first = c;
+	s->last = c;
+	s->queued++;
+	report_progress(r);
+	pthread_cond_broadcast(&r->work); /* the stream can be read on */
+	pthread_mutex_unlock(&r->lock);
+	work_on(r, s, c);
+	pthread_mutex_lock(&r->lock);
+	c->is_ready = true;
+	pthread_cond_broadcast(&r->work);
+}
+
+/* --follow: is there nothing to do but wait? */
+static bool all_idle(const struct run *r)
+{
+	for (size_t i = 0; i < r->active.n; i++)
+		if (!r->active.at[i]->idle || r->active.at[i]->busy || r->active.at[i]->first)
+			return false;
+	return r->active.n > 0;
+}
+
+static void wait_for_more(struct run *r)
+{
+	struct timespec t = {0, FOLLOW_NSEC};
+
+	r->merging = true; /* nobody else needs to wake */
+	pthread_mutex_unlock(&r->lock);
+	nanosleep(&t, NULL);
+	pthread_mutex_lock(&r->lock);
+	r->merging = false;
+	for (size_t i = 0; i < r->active.n; i++)
+		r->active.at[i]->idle = false;
+	pthread_cond_broadcast(&r->work);
 }
 
 static void *worker(void *arg)
 {
 	struct run *r = arg;
-	struct chunk c = {0};
-	bool more;
 
+	pthread_mutex_lock(&r->lock);
 	for (;;) {
-		pthread_mutex_lock(&r->read_lock);
-		more = take(r, &c);
-		pthread_mutex_unlock(&r->read_lock);
-		if (!more)
+		struct stream *s;
+		bool did = false;
+		if (!r->merging) {
+			r->merging = true;
+			while (merge_step(r))
+				did = true;
+			r->merging = false;
+			if (did)
+				pthread_cond_broadcast(&r->work);
+		}
+		if (!r->merging && r->active.n == 0)
 			break;
-		work_on(r, &c);
-		commit(r, &c);
+		if ((s = wanting(r)) != NULL)
+			read_chunk(r, s);
+		else if (did)
+			continue;
+		else if (!r->merging && all_idle(r))
+			wait_for_more(r);
+		else
+			pthread_cond_wait(&r->work, &r->lock);
 	}
-	VEC_RELEASE(&c.entry);
-	arena_release(&c.arena);
-	free(c.scratch);
-	free(c.buf);
+	pthread_cond_broadcast(&r->work);
+	pthread_mutex_unlock(&r->lock);
 	return NULL;
+}
+
+/* --- beginning and end ------------------------------------------------------------------------ */
+
+static int by_age(const void *pa, const void *pb)
+{
+	const struct stream *a = *(struct stream *const *)pa, *b = *(struct stream *const *)pb;
+
+	if (a->first_ts != b->first_ts)
+		return a->first_ts < b->first_ts ? -1 : 1;
+	return (a->file > b->file) - (a->file < b->file);
+}
+
+/* Opens every file once, to know its format and in which order they begin. */
+static void date_all(struct run *r)
+{
+	size_t open = 0;
+
+	input_list_members(r->in);
+	for (size_t i = 0; i < r->in->file.n; i++)
+		if (!r->in->file.at[i]->is_read)
+			add_pending(r, r->in->file.at[i], (uint32_t)i);
+	for (size_t i = 0; i < r->pending.n && r->pending.n > 1 && !is_stopped(r); i++) {
+		struct stream *s = r->pending.at[i];
+		struct err why = {""};
+		if (!stream_open(s, &r->in->opt, &why, &r->fatal)) {
+			fail(r, &why);
+			stream_free(&s);
+			r->pending.at[i--] = r->pending.at[--r->pending.n];
+			continue;
+		}
+		if (s->failed)
+			fail(r, &why);
+		stream_date(s);
+		if (open >= KEEP_OPEN && stream_reopens(s))
+			stream_close(s);
+		else
+			open++;
+	}
+	if (r->pending.n)
+		qsort(r->pending.at, r->pending.n, sizeof(*r->pending.at), by_age);
+}
+
+static void release(struct run *r)
+{
+	struct chunk *next;
+
+	for (size_t i = 0; i < r->active.n; i++)
+		stream_free(&r->active.at[i]);
+	for (size_t i = r->opened; i < r->pending.n; i++)
+		stream_free(&r->pending.at[i]);
+	for (struct chunk *c = r->spare; c; c = next) {
+		next = c->next;
+		VEC_RELEASE(&c->entry);
+		arena_release(&c->arena);
+		free(c->buf);
+		free(c);
+	}
+	VEC_RELEASE(&r->active);
+	VEC_RELEASE(&r->pending);
+	pthread_cond_destroy(&r->work);
+	pthread_mutex_destroy(&r->lock);
 }
 
 bool input_run(struct input *in, const struct input_sink *sink, struct err *why)
 {
-	struct run r = {.in = in, .sink = sink, .why = why, .line_file = UINT32_MAX};
-	int jobs = in->opt.jobs > 1 ? in->opt.jobs : 1;
-	pthread_t *thread = mem_zalloc(sizeof(*thread) * (size_t)jobs);
+	struct run r = {.in = in, .sink = sink, .why = why};
+	pthread_t *thread;
 	int started = 0;
 
-	if (in->opt.state && !state_apply(in, in->opt.state, why)) {
-		free(thread);
+	r.jobs = in->opt.jobs > 1 ? (unsigned)in->opt.jobs : 1;
+	if (in->opt.state && !state_apply(in, in->opt.state, why))
 		return false;
-	}
-	pthread_mutex_init(&r.read_lock, NULL);
-	pthread_mutex_init(&r.turn_lock, NULL);
-	pthread_cond_init(&r.turn_cond, NULL);
-	for (int i = 1; i < jobs; i++)
+	pthread_mutex_init(&r.lock, NULL);
+	pthread_cond_init(&r.work, NULL);
+	date_all(&r);
+	thread = mem_zalloc(sizeof(*thread) * r.jobs);
+	for (unsigned i = 1; i < r.jobs; i++)
 		if (pthread_create(&thread[started], NULL, worker, &r) == 0)
 			started++;
 	worker(&r);
 	for (int i = 0; i < started; i++)
 		pthread_join(thread[i], NULL);
-	flush_pieces(&r);
-	join_free(&r.join);
-	if (r.open)
-		source_close(&r.source);
-	free(r.carry);
 	free(thread);
-	pthread_cond_destroy(&r.turn_cond);
-	pthread_mutex_destroy(&r.turn_lock);
-	pthread_mutex_destroy(&r.read_lock);
+	release(&r);
 	if (in->opt.state && !r.failed && !state_save(in, in->opt.state, why))
 		r.failed = true;
 	return !r.failed;

@@ -82,6 +82,84 @@ static bool open_archive(struct source *s, struct err *why)
 	return true;
 }
 
+/* Steps to the next member that is a file: 1, 0 at the end, -1 on error. */
+static int next_member(struct source *s)
+{
+	struct archive_entry *entry;
+
+	for (;;) {
+		int h = s->ended ? ARCHIVE_EOF : archive_read_next_header(s->archive, &entry);
+		s->ended = h == ARCHIVE_EOF;
+		if (s->ended)
+			return 0;
+		if (h < ARCHIVE_WARN)
+			return -1;
+		if (archive_entry_filetype(entry) != AE_IFREG &&
+			archive_format(s->archive) != ARCHIVE_FORMAT_RAW)
+			continue;
+		s->member = true;
+		s->is_raw = archive_format(s->archive) == ARCHIVE_FORMAT_RAW;
+		s->is_solid = archive_filter_code(s->archive, 0) != ARCHIVE_FILTER_NONE;
+		mem_free(&s->member_name);
+		if (!s->is_raw && archive_entry_pathname(entry))
+			s->member_name = mem_strdup(archive_entry_pathname(entry));
+		return 1;
+	}
+}
+
+static ssize_t read_archive(struct source *s, char *buf, size_t n, struct err *why)
+{
+	for (;;) {
+		if (s->member) {
+			la_ssize_t r = archive_read_data(s->archive, buf, n);
+			if (r > 0)
+				return r;
+			if (r < 0)
+				break;
+			s->member = false;
+		}
+		if (s->by_member)
+			return 0;
+		int h = next_member(s);
+		if (h == 0)
+			return 0;
+		if (h < 0)
+			break;
+	}
+	err_set(why, "%s: cannot unpack: %s", s->name, archive_error_string(s->archive));
+	return -1;
+}
+
+bool source_next(struct source *s)
+{
+	return s->archive && next_member(s) > 0;
+}
+
+bool source_by_member(struct source *s, unsigned first)
+{
+	s->by_member = true;
+	for (unsigned i = 0; i <= first; i++)
+		if (!source_next(s))
+			return false;
+	return true;
+}
+
+/* What was read before of a file that has been packed since. */
+static bool discard(struct source *s, uint64_t skip, struct err *why)
+{
+	char buf[16384];
+
+	while (skip > 0) {
+		ssize_t n = read_archive(s, buf, skip < sizeof(buf) ? skip : sizeof(buf), why);
+		if (n < 0)
+			return false;
+		if (n == 0)
+			break;
+		skip -= (uint64_t)n;
+	}
+	return true;
+}
+
 bool source_open(struct source *s, const char *name, uint64_t skip, struct err *why)
 {
 	struct stat st;
@@ -89,7 +167,8 @@ bool source_open(struct source *s, const char *name, uint64_t skip, struct err *
 
 	memset(s, 0, offsetof(struct source, block));
 	s->taken = s->size = 0;
-	s->member = false;
+	s->member = s->ended = s->by_member = s->is_raw = s->is_solid = false;
+	s->member_name = NULL;
 	s->name = name;
 	s->fd = strcmp(name, "-") == 0 ? 0 : open(name, O_RDONLY | O_CLOEXEC);
 	if (s->fd < 0)
@@ -111,7 +190,7 @@ bool source_open(struct source *s, const char *name, uint64_t skip, struct err *
 	}
 	s->taken = s->head_n;
 	if (is_packed(s->head, s->head_n)) {
-		bool ok = open_archive(s, why);
+		bool ok = open_archive(s, why) && discard(s, skip, why);
 		if (!ok)
 			source_close(s);
 		return ok;
@@ -140,31 +219,6 @@ bool source_was_truncated(struct source *s)
 	return lseek(s->fd, 0, SEEK_SET) == 0;
 }
 
-static ssize_t read_archive(struct source *s, char *buf, size_t n, struct err *why)
-{
-	struct archive_entry *entry;
-	la_ssize_t r;
-
-	for (;;) {
-		if (s->member) {
-			r = archive_read_data(s->archive, buf, n);
-			if (r > 0)
-				return r;
-			if (r < 0)
-				break;
-			s->member = false;
-		}
-		int h = archive_read_next_header(s->archive, &entry);
-		if (h == ARCHIVE_EOF)
-			return 0;
-		if (h < ARCHIVE_WARN)
-			break;
-		s->member = archive_entry_filetype(entry) != AE_IFDIR;
-	}
-	err_set(why, "%s: cannot unpack: %s", s->name, archive_error_string(s->archive));
-	return -1;
-}
-
 ssize_t source_read(struct source *s, char *buf, size_t n, struct err *why)
 {
 	ssize_t r;
@@ -182,6 +236,7 @@ void source_close(struct source *s)
 	if (s->archive)
 		archive_read_free(s->archive);
 	s->archive = NULL;
+	mem_free(&s->member_name);
 	if (s->fd > 0)
 		close(s->fd);
 	s->fd = -1;

@@ -10,6 +10,8 @@
 /* Before reading: files read before begin where that run ended; a file that was rotated away
  * in between is found by its inode beside its successor and read to its end first. */
 bool state_apply(struct input *in, const char *path, struct err *why);
+/* Remembers what the file begins with: it is known again when it was renamed or packed. */
+void state_head(struct input_file *f, const char *p, size_t n);
 /* After reading. */
 bool state_save(const struct input *in, const char *path, struct err *why);
 

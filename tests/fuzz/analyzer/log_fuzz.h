@@ -43,7 +43,7 @@ static inline int fuzz_format(const char *name, const char *prefix, const uint8_
 		abort();
 	if (!format.pieces) {
 		sink.prepare(sink.ctx, &c);
-		sink.commit(sink.ctx, &c);
+		sink.commit(sink.ctx, c.entry.at, c.entry.n);
 	}
 	facts_finish(f);
 	facts_free(&f);

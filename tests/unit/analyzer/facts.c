@@ -96,7 +96,7 @@ static size_t runs(struct feed *x)
 
 	x->format.parse(&x->format, &c);
 	x->sink.prepare(x->sink.ctx, &c);
-	x->sink.commit(x->sink.ctx, &c);
+	x->sink.commit(x->sink.ctx, c.entry.at, c.entry.n);
 	facts_finish(x->f);
 	VEC_RELEASE(&c.entry);
 	arena_release(&c.arena);
