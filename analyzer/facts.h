@@ -7,9 +7,12 @@
  *   facts_shape.c     the table of shapes
  *   facts_session.c   entries of one session -> events; three durations -> one call
  *   facts_unit.c      events of one transaction or burst -> runs of one shape (N+1)
- *   facts_server.c    errors, connections, checkpoints, autovacuum, locks, temporary files
  *   facts_tag.c       what comments say: the place in the application, marks for the gate
  *   facts_test.c      which test of a suite sent a call; the calls of each test
+ *   facts_tx.c        transactions: how long, how much of it idle
+ *   facts_server.c    connections, checkpoints, autovacuum, temporary files
+ *   facts_fault.c     errors by SQLSTATE, cancellations
+ *   facts_lock.c      who waited for whom; deadlocks
  *   facts_log.c       the sink the input layer feeds; groups and time series
  *
  * Life cycle: facts_new(), facts_sink() given to input_run(), facts_finish() once, then only
@@ -92,6 +95,11 @@ struct sample {
 	char *sql, *params;	/* owned, capped; params may be NULL */
 };
 
+struct shape_hour {
+	int64_t hour; /* hours since 1970 */
+	uint64_t calls, usec, max;
+};
+
 struct tally { /* how often a name occurs with a shape */
 	uint32_t name;
 	uint32_t kind; /* enum group_kind */
@@ -147,6 +155,7 @@ struct shape {
 	VEC(struct tally) tally;
 	VEC(struct sent) sent;
 	VEC(struct mark) mark;
+	VEC(struct shape_hour) hour; /* in the order they were seen in */
 	char *plan; /* the slowest plan auto_explain logged, text as it was; owned */
 	int64_t plan_time;
 	struct place plan_at;
@@ -179,6 +188,7 @@ struct unit {
 	VEC(struct event) event;
 	struct text text;
 	uint64_t dropped; /* events beyond the cap */
+	bool counted;	  /* its transaction is counted from BEGIN to COMMIT */
 	uint32_t user, db, app, test;
 };
 
@@ -226,9 +236,10 @@ struct test_call { /* how often a test calls a shape */
 
 /* --- the server --------------------------------------------------------------------------- */
 
-struct fault { /* errors of one kind */
-	char state[6];
-	struct str text; /* numbers and quoted parts taken out */
+struct fault {		     /* errors of one kind */
+	char state[6];	     /* SQLSTATE */
+	bool state_inferred; /* the log has none: told from the message */
+	struct str text;     /* numbers and quoted parts taken out */
 	enum log_severity severity;
 	uint32_t shape; /* the statement's; NO_SHAPE */
 	uint64_t count;
@@ -236,11 +247,27 @@ struct fault { /* errors of one kind */
 	int64_t first_ts, last_ts;
 };
 
-enum group_kind { GROUP_USER = 0, GROUP_DB, GROUP_APP, GROUP_HOST, GROUP_KINDS };
+/* What a SQLSTATE is called in PostgreSQL's manual; "" when it is none of the common ones. */
+const char *sqlstate_name(const char *state);
+
+/* Why statements were cancelled. */
+enum cancel_cause {
+	CANCEL_USER = 0,
+	CANCEL_STATEMENT_TIMEOUT,
+	CANCEL_LOCK_TIMEOUT,
+	CANCEL_RECOVERY,
+	CANCEL_AUTOVACUUM,
+	CANCEL_OTHER,
+	CANCEL_CAUSES
+};
+const char *cancel_cause_name(enum cancel_cause c); /* "statement_timeout", … */
+
+enum group_kind { GROUP_USER = 0, GROUP_DB, GROUP_APP, GROUP_HOST, GROUP_HOUR, GROUP_KINDS };
+const char *group_kind_name(enum group_kind k); /* "users", "databases", … */
 
 struct group {
 	enum group_kind kind;
-	uint32_t name;
+	uint32_t name; /* GROUP_HOUR: hours since 1970 */
 	struct sketch time;
 	uint64_t calls, errors, sessions;
 };
@@ -251,14 +278,76 @@ struct minute {
 	int64_t at; /* minutes since 1970 */
 	uint64_t calls, usec, errors, connections;
 	uint64_t reads, writes;
+	uint64_t temp_bytes, lock_usec, checkpoints;
 	uint32_t heat[HEAT_ROWS];
+};
+
+/* --- transactions --------------------------------------------------------------------------- */
+
+/* One explicit transaction.  Where BEGIN and COMMIT are not logged: from its first statement to
+ * its last. */
+struct tx {
+	int64_t begin; /* 0: the log has no time */
+	uint64_t usec; /* from BEGIN to COMMIT */
+	uint64_t busy; /* of this in statements; the rest it was idle in transaction */
+	uint64_t statements;
+	bool rolled_back;
+	uint32_t user, db, app;
+	uint32_t shape; /* that took most of its time; NO_SHAPE */
+	struct place at;
+};
+
+#define TX_TOP 10
+enum tx_order { TX_BUSIEST = 0, TX_LONGEST, TX_IDLEST, TX_ORDERS };
+const char *tx_order_name(enum tx_order o); /* "busiest", … */
+
+struct tx_facts {
+	uint64_t count, rollbacks, statements;
+	struct sketch time, idle;
+	struct tx top[TX_ORDERS][TX_TOP]; /* greatest first */
+	uint32_t tops[TX_ORDERS];
+};
+
+/* --- locks ------------------------------------------------------------------------------------ */
+
+/* Statements of one shape waited for locks that statements of another one held. */
+struct wait_edge {
+	uint32_t waiter, holder; /* shapes; NO_SHAPE: not known */
+	uint64_t waits, usec, deadlocks;
+	struct str lock; /* "ShareLock on transaction", of the first */
+	struct place at;
+};
+
+#define DEADLOCK_SIDES 6
+struct deadlock_side {
+	int64_t pid, blocked_by;
+	struct str lock; /* what it waited for */
+	uint32_t shape;	 /* of its statement; NO_SHAPE */
+};
+
+/* Deadlocks between the same statements. */
+struct deadlock {
+	uint64_t key, count;
+	int64_t first_ts, last_ts;
+	struct place at;
+	struct deadlock_side side[DEADLOCK_SIDES]; /* of the first */
+	uint32_t sides;
+};
+
+/* What autovacuum did to one table. */
+struct vacuumed {
+	struct str table;
+	uint64_t vacuums, analyzes, usec, tuples;
 };
 
 struct server_facts {
 	uint64_t connections, disconnections, session_usec;
+	struct sketch sessions; /* how long they lasted */
 	uint64_t checkpoints, checkpoint_buffers, checkpoint_usec, checkpoint_warnings;
 	uint64_t vacuums, analyzes, vacuum_usec;
 	uint64_t temp_files, temp_bytes, lock_waits, lock_usec, deadlocks, cancels;
+	uint64_t cancel_by[CANCEL_CAUSES];
+	uint64_t idle_timeouts; /* terminated for idling in a transaction */
 };
 
 struct session;
@@ -288,6 +377,16 @@ struct facts {
 	struct map test_call_of;
 	enum test_names test_names;
 	struct server_facts server;
+	struct tx_facts tx;
+	VEC(struct wait_edge) wait;
+	struct map wait_of;
+	VEC(struct deadlock) deadlock;
+	struct map deadlock_of;
+	VEC(struct vacuumed) vacuum;
+	struct map vacuum_of;
+	struct map pid_of;   /* process id of a server -> index in session */
+	uint32_t hour_group; /* row of the hour counted last */
+	int64_t hour;	     /* it */
 	struct map session_of;
 	size_t sweep_at; /* sessions at which silent ones are looked for; 0: the default */
 	VEC(struct session *) session;
@@ -327,5 +426,16 @@ uint32_t shape_tests(const struct facts *f, uint32_t shape, uint32_t *set);
 void names_least(const struct facts *f, uint32_t *set, uint32_t *n, uint32_t cap, uint32_t name);
 struct group *facts_group(struct facts *f, enum group_kind kind, uint32_t name);
 struct minute *facts_minute(struct facts *f, int64_t ts);
+struct shape_hour *facts_shape_hour(struct shape *s, int64_t hour);
+/* These add to what is there: for merging reports. */
+void facts_add_tx(struct facts *f, enum tx_order o, const struct tx *t);
+struct wait_edge *facts_wait(struct facts *f, uint32_t waiter, uint32_t holder);
+struct deadlock *facts_deadlock(struct facts *f, const struct deadlock *d);
+uint64_t facts_deadlock_key(const struct facts *f, const struct deadlock *d);
+struct vacuumed *facts_vacuumed(struct facts *f, struct str table);
+void facts_tally(struct shape *s, enum group_kind kind, uint32_t name, uint64_t calls,
+	uint64_t usec);
+struct fault *facts_fault(struct facts *f, struct str state, struct str text,
+	enum log_severity severity);
 
 #endif

@@ -34,6 +34,14 @@ struct group *facts_group(struct facts *f, enum group_kind kind, uint32_t name)
 	return &f->group.at[*at];
 }
 
+const char *group_kind_name(enum group_kind k)
+{
+	static const char *const names[GROUP_KINDS] = {
+		"users", "databases", "applications", "hosts", "hours"};
+
+	return names[k];
+}
+
 struct minute *facts_minute(struct facts *f, int64_t ts)
 {
 	int64_t at = ts / 60000000;
@@ -105,6 +113,9 @@ void facts_free(struct facts **pf)
 			free(f->run.at[i].values[k]);
 	for (size_t i = 0; i < f->group.n; i++)
 		sketch_release(&f->group.at[i].time);
+	sketch_release(&f->tx.time);
+	sketch_release(&f->tx.idle);
+	sketch_release(&f->server.sessions);
 	VEC_RELEASE(&f->session);
 	VEC_RELEASE(&f->shape);
 	VEC_RELEASE(&f->run);
@@ -118,6 +129,13 @@ void facts_free(struct facts **pf)
 	map_release(&f->origin_of);
 	map_release(&f->test_of);
 	map_release(&f->test_call_of);
+	VEC_RELEASE(&f->wait);
+	VEC_RELEASE(&f->deadlock);
+	VEC_RELEASE(&f->vacuum);
+	map_release(&f->wait_of);
+	map_release(&f->deadlock_of);
+	map_release(&f->vacuum_of);
+	map_release(&f->pid_of);
 	map_release(&f->session_of);
 	map_release(&f->shape_of);
 	map_release(&f->run_of);

@@ -26,7 +26,7 @@ static struct session *session_new(struct facts *f, uint64_t key)
 	struct session *s = mem_zalloc(sizeof(*s));
 
 	s->key = key;
-	s->wait_shape = s->plan_shape = NO_SHAPE;
+	s->wait_shape = s->plan_shape = s->last_shape = s->lock_holder = NO_SHAPE;
 	s->test = s->marker = s->unit.test = NO_TEST;
 	memset(s->group, 0xff, sizeof(s->group));
 	f->live++;
@@ -40,11 +40,16 @@ static struct session *session_find(struct facts *f, const struct log_entry *e)
 
 	if (*at == MAP_NONE) {
 		*at = (uint32_t)f->session.n;
-		*VEC_PUSH(&f->session) = session_new(f, e->session);
+		*VEC_PUSH(&f->session) = NULL;
 	}
 	s = f->session.at[*at];
-	if (!s)
-		s = f->session.at[*at] = session_new(f, e->session);
+	if (s)
+		return s;
+	s = f->session.at[*at] = session_new(f, e->session);
+	if (e->pid) {
+		s->pid_key = lock_pid(f, e, e->pid);
+		*map_put(&f->pid_of, s->pid_key) = *at;
+	}
 	return s;
 }
 
@@ -86,6 +91,27 @@ static void count_group(struct facts *f, struct session *s, enum group_kind kind
 		sketch_add(&g->time, (uint64_t)usec);
 }
 
+/* The hour as a whole, and in its hour the shape. */
+static void count_hour(struct facts *f, struct shape *sh, const struct open *o)
+{
+	int64_t hour = o->ts / 3600000000LL;
+	uint64_t usec = o->usec > 0 ? (uint64_t)o->usec : 0;
+
+	if (hour != f->hour || !f->hour_group) {
+		f->hour = hour;
+		f->hour_group =
+			(uint32_t)(facts_group(f, GROUP_HOUR, (uint32_t)hour) - f->group.at) + 1;
+	}
+	struct group *g = &f->group.at[f->hour_group - 1];
+	g->calls++;
+	if (o->usec >= 0)
+		sketch_add(&g->time, usec);
+	struct shape_hour *h = facts_shape_hour(sh, hour);
+	h->calls++;
+	h->usec += usec;
+	h->max = usec > h->max ? usec : h->max;
+}
+
 static void count_minute(struct facts *f, const struct shape *sh, const struct open *o)
 {
 	struct minute *m = facts_minute(f, o->ts);
@@ -118,6 +144,7 @@ static void count_pooler(struct shape *sh, const struct log_pooler *p)
 static void close_call(struct facts *f, struct session *s, struct open *o)
 {
 	struct shape *sh = f->shape.at[o->shape];
+	uint64_t usec = o->usec > 0 ? (uint64_t)o->usec : 0;
 
 	sh->calls++;
 	f->statements++;
@@ -141,17 +168,22 @@ static void close_call(struct facts *f, struct session *s, struct open *o)
 		count_pooler(sh, &o->pooler);
 	shape_place(sh, o->at);
 	if (s->user)
-		shape_tally(sh, GROUP_USER, s->user, o->usec);
+		facts_tally(sh, GROUP_USER, s->user, 1, usec);
 	if (s->db)
-		shape_tally(sh, GROUP_DB, s->db, o->usec);
+		facts_tally(sh, GROUP_DB, s->db, 1, usec);
 	if (s->app)
-		shape_tally(sh, GROUP_APP, s->app, o->usec);
+		facts_tally(sh, GROUP_APP, s->app, 1, usec);
+	if (s->host)
+		facts_tally(sh, GROUP_HOST, s->host, 1, usec);
 	count_group(f, s, GROUP_USER, s->user, o->usec);
 	count_group(f, s, GROUP_DB, s->db, o->usec);
 	count_group(f, s, GROUP_APP, s->app, o->usec);
 	count_group(f, s, GROUP_HOST, s->host, o->usec);
 	count_minute(f, sh, o);
 	test_count(f, s, o->shape, o->usec);
+	if (o->ts)
+		count_hour(f, sh, o);
+	s->last_shape = o->shape;
 	unit_add(f, s, o);
 }
 
@@ -163,7 +195,7 @@ void session_close(struct facts *f, struct session *s)
 	if (s->open.is_call)
 		close_call(f, s, &s->open);
 	else if (s->open.shape != NO_SHAPE)
-		server_attribute(f, &s->open, s->open.shape);
+		server_attribute(f, s, &s->open, s->open.shape);
 }
 
 /* A call nobody logged but for its parse and bind, or its plan. */
@@ -341,6 +373,8 @@ static void feed_part(struct facts *f, struct session *s, struct log_entry *e)
 			feed_prepared(f, s, e->detail);
 		else
 			open_params(f, s, message_params(e->detail));
+	} else if (e->part == PART_DETAIL) {
+		lock_detail(f, s, e);
 	} else if (e->part == PART_STATEMENT && !s->open.is_call && e->shape) {
 		s->open.shape = shape_index(f, e->sql, e->shape, false);
 	}
@@ -381,6 +415,8 @@ static void session_end(struct facts *f, struct session *s)
 	session_close(f, s);
 	flush_waiting(f, s, NULL);
 	flush_plan(f, s, NULL);
+	if (s->in_tx)
+		tx_end(f, s, NULL, true);
 	unit_end(f, &s->unit);
 	test_leave(f, s);
 	session_free(s);
@@ -397,6 +433,7 @@ static void sweep(struct facts *f, int64_t now)
 	size_t kept = 0;
 
 	map_release(&f->session_of);
+	map_release(&f->pid_of);
 	for (size_t i = 0; i < f->session.n; i++) {
 		struct session *s = f->session.at[i];
 		if (!s)
@@ -406,6 +443,8 @@ static void sweep(struct facts *f, int64_t now)
 			continue;
 		}
 		*map_put(&f->session_of, s->key) = (uint32_t)kept;
+		if (s->pid_key)
+			*map_put(&f->pid_of, s->pid_key) = (uint32_t)kept;
 		f->session.at[kept++] = s;
 	}
 	f->session.n = kept;

@@ -84,22 +84,33 @@ void facts_totals(struct facts *f, struct str sql, const struct log_totals *t, s
 		s->max_rows = whole(t->rows) / calls;
 }
 
-void shape_tally(struct shape *s, enum group_kind kind, uint32_t name, int64_t usec)
+void facts_tally(struct shape *s, enum group_kind kind, uint32_t name, uint64_t calls,
+	uint64_t usec)
 {
 	struct tally *t;
 
 	for (size_t i = 0; i < s->tally.n; i++) {
 		t = &s->tally.at[i];
 		if (t->name == name && t->kind == kind) {
-			t->calls++;
-			t->usec += usec > 0 ? (uint64_t)usec : 0;
+			t->calls += calls;
+			t->usec += usec;
 			return;
 		}
 	}
 	if (s->tally.n >= 40)
 		return;
 	t = VEC_PUSH(&s->tally);
-	*t = (struct tally){name, kind, 1, usec > 0 ? (uint64_t)usec : 0};
+	*t = (struct tally){name, kind, calls, usec};
+}
+
+struct shape_hour *facts_shape_hour(struct shape *s, int64_t hour)
+{
+	for (size_t i = s->hour.n; i-- > 0;) /* nearly always the last one */
+		if (s->hour.at[i].hour == hour)
+			return &s->hour.at[i];
+	struct shape_hour *h = VEC_PUSH(&s->hour);
+	*h = (struct shape_hour){.hour = hour};
+	return h;
 }
 
 void shape_place(struct shape *s, struct place at)
@@ -159,5 +170,6 @@ void shape_release(struct shape *s)
 	VEC_RELEASE(&s->tally);
 	VEC_RELEASE(&s->sent);
 	VEC_RELEASE(&s->mark);
+	VEC_RELEASE(&s->hour);
 	free(s->plan);
 }

@@ -234,6 +234,9 @@ void unit_end(struct facts *f, struct unit *u)
 		n = count_shapes(f, u, at);
 	for (uint32_t i = 0; i < n; i++)
 		look_for_runs(f, u, at[i], f->shape.at[u->event.at[at[i]].shape]->unit_count);
+	if (u->kind == UNIT_TX && !u->counted && u->event.n > 0)
+		tx_unit(f, u);
+	u->counted = false;
 	u->event.n = 0;
 	u->dropped = 0;
 	u->kind = UNIT_BURST;
@@ -292,25 +295,34 @@ void unit_add(struct facts *f, struct session *s, const struct open *o)
 	enum sql_verb v = f->shape.at[o->shape]->verb;
 
 	if (is_boundary(v)) {
+		if (s->in_tx)
+			tx_end(f, s, o, v == SQL_ROLLBACK);
 		unit_end(f, &s->unit);
-		s->in_tx = v == SQL_BEGIN;
+		s->in_tx = s->unit.counted = v == SQL_BEGIN;
 		s->unit.kind = s->in_tx ? UNIT_TX : UNIT_BURST;
 		s->vxid = 0;
 		f->has_tx |= s->in_tx;
+		if (s->in_tx)
+			tx_begin(s, o);
 		return;
 	}
 	if (new_unit(s, o)) {
+		if (s->in_tx)
+			tx_end(f, s, NULL, false);
 		unit_end(f, &s->unit);
 		s->in_tx = false;
 	}
+	if (s->in_tx)
+		tx_call(s, o);
 	if (o->vxid && o->vxid == s->vxid && !s->in_tx && s->unit.event.n > 0)
 		s->unit.kind = UNIT_TX; /* BEGIN was not logged */
 	if (o->vxid)
 		s->vxid = o->vxid;
 	if (s->unit.event.n >= UNIT_MAX) {
-		bool tx = s->unit.kind == UNIT_TX;
+		bool tx = s->unit.kind == UNIT_TX, counted = s->unit.counted;
 		unit_end(f, &s->unit);
 		s->unit.kind = tx ? UNIT_TX : UNIT_BURST;
+		s->unit.counted = counted;
 	}
 	push_event(s, o);
 }

@@ -223,9 +223,9 @@ struct input_options {
 };
 
 struct input_file {
-	char *name;			 /* as the user gave it; "-" is stdin */
-	char *path;			 /* what is opened; NULL: a member found while reading */
-	int member;			 /* of an archive, from 0; -1: all that is in the file */
+	char *name;    /* as the user gave it; "-" is stdin */
+	char *path;    /* what is opened; NULL: a member found while reading */
+	int member;    /* of an archive, from 0; -1: all that is in the file */
 	uint64_t salt; /* told apart by directory: servers that use the same process ids */
 	bool detected; /* `format` is the outcome */
 	bool is_read;  /* --state: nothing was added since */

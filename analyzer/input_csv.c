@@ -77,9 +77,9 @@ bool csv_starts(const struct log_format *f, const char *line, size_t n)
 	p = line + t + 1;
 	for (int i = COL_USER; i <= COL_LINE && p; i++)
 		p = head_field(p, end, i == COL_PID || i == COL_SESSION || i == COL_LINE);
-	/* what follows is "TAG", or nothing, then the session's start */
-	return p && p < end &&
-	       (*p == '"' ? p + 1 < end && p[1] != '"' : *p == ',' || isupper((unsigned char)*p));
+	if (p) /* "TAG", "" or nothing, then the session's start */
+		p = head_field(p, end, false);
+	return p && p < end && (isdigit((unsigned char)*p) || *p == ',');
 }
 
 enum log_severity severity_of(struct str w)

@@ -4,7 +4,9 @@
  *
  * Well-known prefixes are tried first.  When none fits nearly all lines that carry a severity,
  * one is made from the lines themselves: each line's head is cut into fields of recognisable
- * form (time, [pid], session id, vxid, key=value …) and the commonest cut wins.
+ * form (time, [pid], session id, vxid, key=value …) and the commonest cut wins.  A prefix that
+ * fits but makes a user of "app@shop" or a database of "shop/web" is taken for want of a better
+ * one only.
  */
 #include "input_formats.h"
 
@@ -12,6 +14,8 @@
 
 static const char *const candidates[] = {
 	"%m [%p] %q%u@%d ",
+	"%m [%p] %q%u@%d/%a ",
+	"%m [%p] %q%u@%d %a ",
 	"%m [%p] ",
 	"%t [%p]: [%l-1] user=%u,db=%d,app=%a,client=%h ",
 	"%t [%p]: user=%u,db=%d,app=%a,client=%h ",
@@ -68,15 +72,37 @@ struct samples {
 	VEC(struct sample) at;
 };
 
-static int fit(const struct log_prefix *p, const struct samples *s)
+/* In percent of the lines. */
+struct fit {
+	int hits;  /* that it matches */
+	int clean; /* of these, with names that look like names */
+};
+
+static bool is_name_like(struct str v, const char *marks)
 {
-	size_t hits = 0;
+	if (str_is(v, "[unknown]") || str_is(v, "[local]"))
+		return true;
+	for (size_t i = 0; i < v.n; i++)
+		if (strchr(marks, v.p[i]))
+			return false;
+	return true;
+}
+
+static struct fit fit(const struct log_prefix *p, const struct samples *s)
+{
+	size_t hits = 0, clean = 0;
 
 	for (size_t i = 0; i < s->at.n; i++) {
 		struct log_entry e = {0};
-		hits += prefix_match(p, s->at.at[i].line.p, s->at.at[i].line.n, &e) >= 0;
+		if (prefix_match(p, s->at.at[i].line.p, s->at.at[i].line.n, &e) < 0)
+			continue;
+		hits++;
+		clean += is_name_like(e.user, "/@|,:;=[]() ") &&
+			 is_name_like(e.db, "/@|,:;=[]() ") && is_name_like(e.app, "=|");
 	}
-	return s->at.n ? (int)(hits * 100 / s->at.n) : 0;
+	if (!s->at.n)
+		return (struct fit){0, 0};
+	return (struct fit){(int)(hits * 100 / s->at.n), (int)(clean * 100 / s->at.n)};
 }
 
 /* --- making one from the lines ------------------------------------------------------- */
@@ -142,6 +168,16 @@ static size_t word_end(const char *p, size_t n)
 	size_t i = 0;
 
 	while (i < n && !strchr(" ,;|@[]():=", p[i]))
+		i++;
+	return i;
+}
+
+/* The same for a bare word: "shop/web" is two. */
+static size_t bare_end(const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && !strchr(" ,;|@[]():=/", p[i]))
 		i++;
 	return i;
 }
@@ -235,7 +271,9 @@ static char *make_prefix(const char *p, size_t n)
 			i += len;
 			continue;
 		}
-		len = isalpha((unsigned char)p[i]) ? word_end(p + i, n - i) : 0;
+		len = isalpha((unsigned char)p[i]) ? bare_end(p + i, n - i) : 0;
+		if (!len && n - i >= 9 && memcmp(p + i, "[unknown]", 9) == 0)
+			len = 9;
 		if (len > 0 && i + len < n && (p[i + len] == '=' || p[i + len] == ':')) {
 			text_add(&m.made, p + i, len + 1); /* a key, or a word of the prefix */
 			i += len + 1;
@@ -250,13 +288,15 @@ static char *make_prefix(const char *p, size_t n)
 	return m.made.p;
 }
 
-static void keep_better(struct log_prefix **best, int *best_fit, const char *text,
+static void keep_better(struct log_prefix **best, struct fit *best_fit, const char *text,
 	const struct samples *s)
 {
 	struct log_prefix *try = prefix_new(text, NULL);
-	int f = try ? fit(try, s) : 0;
+	struct fit f = {0, 0};
 
-	if (f <= *best_fit) {
+	if (try)
+		f = fit(try, s);
+	if (f.clean < best_fit->clean || (f.clean == best_fit->clean && f.hits <= best_fit->hits)) {
 		prefix_free(&try);
 		return;
 	}
@@ -265,13 +305,52 @@ static void keep_better(struct log_prefix **best, int *best_fit, const char *tex
 	*best_fit = f;
 }
 
-struct log_prefix *prefix_infer(const char *p, size_t n, int *best_fit)
+/* The prefix as a background process would stop in it: %q in front of the client's fields. */
+static char *with_q(const char *text)
+{
+	struct text t = {0};
+	size_t at = 0;
+
+	while (text[at] && !(text[at] == '%' && strchr("udahr", text[at + 1])))
+		at++;
+	if (!text[at] || strstr(text, "%q"))
+		return NULL;
+	while (at > 0 && text[at - 1] != ' ')
+		at--;
+	if (at == 0)
+		return NULL;
+	text_add(&t, text, at);
+	text_puts(&t, "%q");
+	text_puts(&t, text + at);
+	return t.p;
+}
+
+/* Made of one line's head, in its variants. */
+static void try_line(struct log_prefix **best, struct fit *best_fit, const struct sample *line,
+	const struct samples *s)
+{
+	char *text = make_prefix(line->line.p, line->severity);
+	char *pair = strstr(text, "%u %d"), *q = with_q(text);
+
+	keep_better(best, best_fit, text, s);
+	if (q)
+		keep_better(best, best_fit, q, s);
+	if (pair) { /* two words with a blank may be an application's name */
+		memcpy(pair, "%a", 2);
+		memmove(pair + 2, pair + 5, strlen(pair + 5) + 1);
+		keep_better(best, best_fit, text, s);
+	}
+	free(q);
+	free(text);
+}
+
+struct log_prefix *prefix_infer(const char *p, size_t n, int *percent)
 {
 	struct samples s = {0};
 	struct log_prefix *best = NULL;
+	struct fit best_fit = {0, 0};
 	const char *line = p, *end = p + n, *nl;
 
-	*best_fit = 0;
 	for (; line < end && s.at.n < 400; line = nl + 1) {
 		nl = memchr(line, '\n', (size_t)(end - line));
 		if (!nl)
@@ -280,20 +359,11 @@ struct log_prefix *prefix_infer(const char *p, size_t n, int *best_fit)
 		if (line[0] != '\t' && severity_at(line, (size_t)(nl - line), &at))
 			*VEC_PUSH(&s.at) = (struct sample){{line, (size_t)(nl - line)}, at};
 	}
-	for (size_t i = 0; i < ARRAY_LEN(candidates) && *best_fit < 98 && s.at.n; i++) {
-		keep_better(&best, best_fit, candidates[i], &s);
-	}
-	for (size_t i = 0; i < s.at.n && *best_fit < 98 && i < 60; i++) {
-		char *text = make_prefix(s.at.at[i].line.p, s.at.at[i].severity);
-		char *pair = strstr(text, "%u %d");
-		keep_better(&best, best_fit, text, &s);
-		if (pair) { /* two words with a blank may be an application's name */
-			memcpy(pair, "%a", 2);
-			memmove(pair + 2, pair + 5, strlen(pair + 5) + 1);
-			keep_better(&best, best_fit, text, &s);
-		}
-		free(text);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(candidates) && best_fit.clean < 98 && s.at.n; i++)
+		keep_better(&best, &best_fit, candidates[i], &s);
+	for (size_t i = 0; i < s.at.n && best_fit.clean < 98 && i < 60; i++)
+		try_line(&best, &best_fit, &s.at.at[i], &s);
+	*percent = best_fit.hits;
 	VEC_RELEASE(&s.at);
 	return best;
 }

@@ -198,6 +198,8 @@ static int match_end(const char *line, size_t n, size_t at, struct log_entry *e)
 static void set_text(struct log_entry *e, char kind, struct str v)
 {
 	v = str_trim(v);
+	if (str_is(v, "[unknown]")) /* what the server writes where csvlog has nothing */
+		v = STR_NONE;
 	if (kind == 'u')
 		e->user = v;
 	else if (kind == 'd')

@@ -343,8 +343,7 @@ static bool merge_step(struct run *r)
 	}
 	s = oldest(r, &until, &file);
 	if (r->opened < r->pending.n && !is_stopped(r) &&
-		(r->active.n == 0 ||
-			(s && (r->pending.at[r->opened]->first_ts <= key_of(s))))) {
+		(r->active.n == 0 || (s && (r->pending.at[r->opened]->first_ts <= key_of(s))))) {
 		begin_next(r);
 		return true;
 	}

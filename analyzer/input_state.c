@@ -96,8 +96,8 @@ static json_t *find(json_t *list, const char *path, const struct stat *st)
 	json_t *x;
 
 	json_array_foreach(list, i, x) if (is_inode(x, st) && begins_so(x, head, n)) return x;
-	json_array_foreach(list, i, x) if (js_get_int(x, "head_bytes") >= HEAD_MIN &&
-					   begins_so(x, head, n)) return x;
+	json_array_foreach(list, i,
+		x) if (js_get_int(x, "head_bytes") >= HEAD_MIN && begins_so(x, head, n)) return x;
 	return NULL;
 }
 

@@ -68,7 +68,8 @@ static void carry_room(struct stream *s, size_t want)
 }
 
 /* Reads ahead what the format is told from. */
-static bool read_head(struct stream *s, const struct input_options *opt, struct err *why, bool *fatal)
+static bool read_head(struct stream *s, const struct input_options *opt, struct err *why,
+	bool *fatal)
 {
 	struct input_file *f = s->f;
 	ssize_t n = s->at_end ? 0 : 1;

@@ -55,7 +55,8 @@ bool stream_begin_member(struct stream *s, const struct input_options *opt, stru
 void stream_close(struct stream *s);
 /* Can it be closed and opened again? */
 bool stream_reopens(const struct stream *s);
-/* The next chunk, of about `size` bytes, cut where an entry begins.  false: there is none now (idle) or any more. */
+/* The next chunk, of about `size` bytes, cut where an entry begins.  false: there is none now
+ * (idle) or any more. */
 bool stream_read(struct stream *s, struct chunk *c, size_t size, const struct input_options *opt,
 	struct err *why);
 /* No chunk will come any more. */

@@ -7,26 +7,20 @@
  * a report does not hold (other samples, the schema) cannot come back.
  */
 #include "main.h"
+#include "main_merge.h"
 
 #include <jansson.h>
 #include <math.h>
 
-struct merger {
-	struct facts *facts;
-	struct findings *found;
-	struct input *in;
-	size_t unparsed;
-};
-
 /* --- one shape -------------------------------------------------------------------- */
 
-static uint64_t usec_of(const json_t *o, const char *key)
+uint64_t merge_usec(const json_t *o, const char *key)
 {
 	return (uint64_t)llround(js_get_real(o, key) * 1000);
 }
 
 /* Rebuilds a sketch from its buckets and the exact figures beside it. */
-static void read_sketch(const json_t *o, struct sketch *out)
+void merge_read_sketch(const json_t *o, struct sketch *out)
 {
 	const json_t *buckets = json_object_get(o, "sketch");
 	double mean, dev;
@@ -40,9 +34,9 @@ static void read_sketch(const json_t *o, struct sketch *out)
 	}
 	if (out->total == 0)
 		return;
-	out->sum = usec_of(o, "total_ms");
-	out->min = usec_of(o, "min_ms");
-	out->max = usec_of(o, "max_ms");
+	out->sum = merge_usec(o, "total_ms");
+	out->min = merge_usec(o, "min_ms");
+	out->max = merge_usec(o, "max_ms");
 	mean = (double)out->sum / (double)out->total;
 	dev = js_get_real(o, "stddev_ms") * 1000;
 	out->sum2 = (double)out->total * (dev * dev + mean * mean);
@@ -56,7 +50,7 @@ static enum sql_verb verb_of(struct str name)
 	return SQL_OTHER;
 }
 
-static uint32_t shape_of(struct merger *m, struct str id, const json_t *o)
+uint32_t merge_shape(struct merger *m, struct str id, const json_t *o)
 {
 	struct facts *f = m->facts;
 	char hex[17] = "";
@@ -84,7 +78,7 @@ static uint32_t shape_of(struct merger *m, struct str id, const json_t *o)
 	return *at;
 }
 
-static int64_t time_of(const json_t *o, const char *key)
+int64_t merge_time(const json_t *o, const char *key)
 {
 	struct str s = js_get_str(o, key);
 	int64_t t = 0;
@@ -92,9 +86,9 @@ static int64_t time_of(const json_t *o, const char *key)
 	return s.n && time_parse(s.p, s.n, &t) ? t : 0;
 }
 
-static void widen(int64_t *first, int64_t *last, const json_t *o)
+void merge_widen(int64_t *first, int64_t *last, const json_t *o)
 {
-	int64_t a = time_of(o, "first"), b = time_of(o, "last");
+	int64_t a = merge_time(o, "first"), b = merge_time(o, "last");
 
 	if (a && (!*first || a < *first))
 		*first = a;
@@ -124,7 +118,7 @@ static uint32_t read_places(struct merger *m, const json_t *list, struct place *
 	return n;
 }
 
-static struct place read_place(struct merger *m, const json_t *list)
+struct place merge_place(struct merger *m, const json_t *list)
 {
 	struct place one[PLACE_MAX] = {{0, 0}};
 
@@ -140,7 +134,7 @@ static void read_samples(struct merger *m, struct shape *s, const json_t *list)
 	json_array_foreach(list, i, x)
 	{
 		int64_t usec =
-			json_is_null(json_object_get(x, "ms")) ? -1 : (int64_t)usec_of(x, "ms");
+			json_is_null(json_object_get(x, "ms")) ? -1 : (int64_t)merge_usec(x, "ms");
 		struct str params = js_get_str(x, "parameters");
 		uint32_t at = s->samples;
 		while (at > 0 && s->slow[at - 1].usec < usec)
@@ -155,36 +149,63 @@ static void read_samples(struct merger *m, struct shape *s, const json_t *list)
 		}
 		memmove(&s->slow[at + 1], &s->slow[at], (s->samples - 1 - at) * sizeof(s->slow[0]));
 		s->slow[at] = (struct sample){.usec = usec,
-			.ts = time_of(x, "time"),
+			.ts = merge_time(x, "time"),
 			.user = names_id(&m->facts->names, js_get_str(x, "user")),
 			.db = names_id(&m->facts->names, js_get_str(x, "database")),
 			.app = names_id(&m->facts->names, js_get_str(x, "application")),
 			.sql = str_dup(js_get_str(x, "sql")),
 			.params = params.p ? str_dup(params) : NULL};
-		s->slow[at].at = read_place(m, json_object_get(x, "locations"));
+		s->slow[at].at = merge_place(m, json_object_get(x, "locations"));
 	}
+}
+
+static void read_hours(struct shape *s, const json_t *list)
+{
+	size_t i;
+	json_t *x;
+
+	json_array_foreach(list, i, x)
+	{
+		struct shape_hour *h = facts_shape_hour(s, js_get_int(x, "hour"));
+		uint64_t most = merge_usec(x, "max_ms");
+		h->calls += (uint64_t)js_get_int(x, "calls");
+		h->usec += merge_usec(x, "ms");
+		h->max = most > h->max ? most : h->max;
+	}
+}
+
+static void read_tally(struct merger *m, struct shape *s, const json_t *by)
+{
+	static const char *const kinds[] = {"user", "database", "application", "host"};
+	const char *name;
+	json_t *n;
+
+	for (int k = GROUP_USER; k <= GROUP_HOST; k++)
+		json_object_foreach(json_object_get(by, kinds[k]), name, n)
+			facts_tally(s, (enum group_kind)k, names_id(&m->facts->names, str_of(name)),
+				(uint64_t)json_integer_value(n), 0);
 }
 
 static void read_shape(struct merger *m, const json_t *o)
 {
-	uint32_t at = shape_of(m, js_get_str(o, "id"), o);
+	uint32_t at = merge_shape(m, js_get_str(o, "id"), o);
 	struct sketch time = {0};
 	struct shape *s;
 
 	if (at == NO_SHAPE)
 		return;
 	s = m->facts->shape.at[at];
-	read_sketch(o, &time);
+	merge_read_sketch(o, &time);
 	sketch_merge(&s->time, &time);
 	sketch_release(&time);
 	s->calls += (uint64_t)js_get_int(o, "calls");
-	s->plan_usec += usec_of(o, "planning_ms");
+	s->plan_usec += merge_usec(o, "planning_ms");
 	s->errors += (uint64_t)js_get_int(o, "errors");
 	s->cancels += (uint64_t)js_get_int(o, "cancels");
 	s->temp_files += (uint64_t)js_get_int(o, "temp_files");
 	s->temp_bytes += (uint64_t)js_get_int(o, "temp_bytes");
 	s->lock_waits += (uint64_t)js_get_int(o, "lock_waits");
-	s->lock_usec += usec_of(o, "lock_ms");
+	s->lock_usec += merge_usec(o, "lock_ms");
 	if (json_object_get(o, "rows")) {
 		uint64_t most = (uint64_t)js_get_int(o, "max_rows");
 		s->rows += (uint64_t)js_get_int(o, "rows");
@@ -192,108 +213,20 @@ static void read_shape(struct merger *m, const json_t *o)
 		s->max_rows = most > s->max_rows ? most : s->max_rows;
 		s->bytes_in += (uint64_t)js_get_int(o, "bytes_in");
 		s->bytes_out += (uint64_t)js_get_int(o, "bytes_out");
-		s->wait_usec += usec_of(o, "wait_ms");
+		s->wait_usec += merge_usec(o, "wait_ms");
 	}
-	widen(&s->first_ts, &s->last_ts, o);
+	merge_widen(&s->first_ts, &s->last_ts, o);
+	read_hours(s, json_object_get(o, "hours"));
 	if (js_get_str(o, "unparsed").p && !s->unparsed.p) {
 		s->unparsed = arena_str(&m->facts->arena, js_get_str(o, "unparsed"));
 		m->unparsed++;
 	}
 	s->places = read_places(m, json_object_get(o, "locations"), s->place, s->places);
 	read_samples(m, s, json_object_get(o, "samples"));
+	read_tally(m, s, json_object_get(o, "calls_by"));
 }
 
-/* --- the rest ------------------------------------------------------------------------ */
-
-static void read_groups(struct merger *m, const json_t *by)
-{
-	static const char *const kinds[] = {"users", "databases", "applications", "hosts"};
-
-	for (int k = 0; k < GROUP_KINDS; k++) {
-		size_t i;
-		json_t *x;
-		json_array_foreach(json_object_get(by, kinds[k]), i, x)
-		{
-			struct sketch time = {0};
-			struct group *g = facts_group(m->facts, (enum group_kind)k,
-				names_id(&m->facts->names, js_get_str(x, "name")));
-			read_sketch(x, &time);
-			sketch_merge(&g->time, &time);
-			sketch_release(&time);
-			g->calls += (uint64_t)js_get_int(x, "calls");
-			g->errors += (uint64_t)js_get_int(x, "errors");
-			g->sessions += (uint64_t)js_get_int(x, "sessions");
-		}
-	}
-}
-
-static void read_faults(struct merger *m, const json_t *list)
-{
-	struct facts *f = m->facts;
-	size_t i;
-	json_t *x;
-
-	json_array_foreach(list, i, x)
-	{
-		struct str text = js_get_str(x, "message"), state = js_get_str(x, "sqlstate");
-		uint64_t key = sql_hash_bytes(text.p ? text.p : "", text.n, str_hash(state));
-		uint32_t *at = map_put(&f->fault_of, key);
-		if (*at == MAP_NONE) {
-			*at = (uint32_t)f->fault.n;
-			struct fault *y = VEC_PUSH(&f->fault);
-			memset(y, 0, sizeof(*y));
-			if (state.n == 5)
-				memcpy(y->state, state.p, 5);
-			y->text = arena_str(&f->arena, text);
-			for (int s = SEV_NONE; s <= SEV_PANIC; s++)
-				if (str_is(js_get_str(x, "severity"),
-					    log_severity_name((enum log_severity)s)))
-					y->severity = (enum log_severity)s;
-			y->shape = shape_of(m, js_get_str(x, "shape"), NULL);
-			struct place at_first = read_place(m, json_object_get(x, "locations"));
-			f->fault.at[*at].at = at_first;
-		}
-		f->fault.at[*at].count += (uint64_t)js_get_int(x, "count");
-	}
-}
-
-static void read_server(struct server_facts *s, const json_t *o)
-{
-	s->connections += (uint64_t)js_get_int(o, "connections");
-	s->disconnections += (uint64_t)js_get_int(o, "disconnections");
-	s->session_usec += (uint64_t)llround(js_get_real(o, "session_s") * 1e6);
-	s->checkpoints += (uint64_t)js_get_int(o, "checkpoints");
-	s->checkpoint_buffers += (uint64_t)js_get_int(o, "checkpoint_buffers");
-	s->checkpoint_usec += (uint64_t)llround(js_get_real(o, "checkpoint_s") * 1e6);
-	s->checkpoint_warnings += (uint64_t)js_get_int(o, "checkpoint_warnings");
-	s->vacuums += (uint64_t)js_get_int(o, "autovacuums");
-	s->analyzes += (uint64_t)js_get_int(o, "autoanalyzes");
-	s->temp_files += (uint64_t)js_get_int(o, "temp_files");
-	s->temp_bytes += (uint64_t)js_get_int(o, "temp_bytes");
-	s->lock_waits += (uint64_t)js_get_int(o, "lock_waits");
-	s->lock_usec += (uint64_t)llround(js_get_real(o, "lock_wait_s") * 1e6);
-	s->deadlocks += (uint64_t)js_get_int(o, "deadlocks");
-	s->cancels += (uint64_t)js_get_int(o, "cancels");
-}
-
-static void read_minutes(struct facts *f, const json_t *list)
-{
-	size_t i, k;
-	json_t *x, *n;
-
-	json_array_foreach(list, i, x)
-	{
-		struct minute *m = facts_minute(f, js_get_int(x, "minute") * 60000000);
-		m->calls += (uint64_t)js_get_int(x, "calls");
-		m->usec += usec_of(x, "ms");
-		m->errors += (uint64_t)js_get_int(x, "errors");
-		m->connections += (uint64_t)js_get_int(x, "connections");
-		m->reads += (uint64_t)js_get_int(x, "reads");
-		m->writes += (uint64_t)js_get_int(x, "writes");
-		json_array_foreach(json_object_get(x, "heat"), k, n) if (k < HEAT_ROWS)
-			m->heat[k] += (uint32_t)json_integer_value(n);
-	}
-}
+/* --- findings ------------------------------------------------------------------------ */
 
 static struct finding *same_finding(struct findings *f, const struct rule *r, uint32_t shape,
 	struct str message)
@@ -310,7 +243,7 @@ static void read_finding(struct merger *m, const json_t *o)
 	struct str id = js_get_str(o, "rule"), fix = js_get_str(json_object_get(o, "fix"), "sql"),
 		   note = js_get_str(json_object_get(o, "fix"), "note");
 	const struct rule *rule = id.p ? rule_by_id(id.p) : NULL;
-	uint32_t shape = shape_of(m, js_get_str(o, "shape"), NULL);
+	uint32_t shape = merge_shape(m, js_get_str(o, "shape"), NULL);
 	struct finding *x;
 
 	if (!rule)
@@ -344,13 +277,10 @@ static void read_report(struct merger *m, const json_t *o)
 	json_array_foreach(json_object_get(input, "files"), i, x) file_of(m, js_get_str(x, "name"));
 	json_array_foreach(json_object_get(o, "shapes"), i, x) read_shape(m, x);
 	json_array_foreach(json_object_get(o, "findings"), i, x) read_finding(m, x);
-	read_groups(m, json_object_get(o, "by"));
-	read_faults(m, json_object_get(o, "errors"));
-	read_server(&m->facts->server, json_object_get(o, "server"));
-	read_minutes(m->facts, json_object_get(o, "minutes"));
+	merge_server(m, o);
 	m->facts->statements += (uint64_t)js_get_int(input, "statements");
 	m->facts->no_duration += (uint64_t)js_get_int(input, "without_duration");
-	widen(&m->facts->first_ts, &m->facts->last_ts, input);
+	merge_widen(&m->facts->first_ts, &m->facts->last_ts, input);
 	classes = json_object_get(input, "by_class");
 	for (int c = 0; c < LOG_CLASSES; c++)
 		m->in->bytes[c] += (uint64_t)js_get_int(classes, log_class_name((enum log_class)c));

@@ -3,8 +3,8 @@
  * report: the model of what is reported, and its writers, one per format.
  *
  *   report_model.c   facts and findings -> rows in their final order, literals masked
- *   report_text.c    for a terminal
- *   report_json.c    the contract scripts rely on (docs/report.schema.json)
+ *   report_text.c, report_text_server.c   for a terminal
+ *   report_json.c, report_json_server.c   the contract scripts rely on (docs/report.schema.json)
  *   report_html.c    one file, no external address
  *   report_csv.c, report_markdown.c
  *   report_sarif.c, report_github.c, report_gitlab.c, report_junit.c   for build servers; what
@@ -87,6 +87,14 @@ bool report_is_shown(const struct finding *x);
 struct str report_sql(struct report *r, struct str sql, size_t max);
 /* The SQL a shape is shown by. */
 struct str report_shape_sql(struct report *r, const struct shape *s);
+/* The name of a user, …, or an hour as a time. */
+struct str report_group_name(struct report *r, const struct group *g);
+/* Errors by SQLSTATE, the most frequent first; the array is the arena's. */
+struct sqlstate_count {
+	const char *state;
+	uint64_t count;
+};
+size_t report_sqlstates(struct report *r, struct sqlstate_count **out);
 /* Why a statement was not parsed; libpg_query quotes the place, which may be a literal. */
 struct str report_reason(struct report *r, struct str why);
 /* Parameters for output: as they were, or STR_NONE when masked. */

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: ISC
  *
  * report_json: the contract of DESIGN and docs/report.schema.json: keys may be added, never
- * changed.  Times are milliseconds.
+ * changed.  Times are milliseconds.  What is not about a shape: report_json_server.c.
  */
-#include "report.h"
+#include "report_json.h"
 
 #include <jansson.h>
 
-static double ms(double usec)
+double json_ms(double usec)
 {
 	return usec / 1000;
 }
 
-static json_t *json_time(int64_t ts)
+json_t *json_time(int64_t ts)
 {
 	char buf[32];
 
@@ -22,7 +22,7 @@ static json_t *json_time(int64_t ts)
 	return json_string(buf);
 }
 
-static void set_quantiles(json_t *o, const struct sketch *s)
+void json_quantiles(json_t *o, const struct sketch *s)
 {
 	static const struct {
 		const char *key;
@@ -32,17 +32,17 @@ static void set_quantiles(json_t *o, const struct sketch *s)
 
 	if (s->total == 0)
 		return;
-	js_set(o, "total_ms", js_real(ms((double)s->sum)));
-	js_set(o, "mean_ms", js_real(ms(sketch_mean(s))));
-	js_set(o, "stddev_ms", js_real(ms(sketch_stddev(s))));
-	js_set(o, "min_ms", js_real(ms((double)s->min)));
+	js_set(o, "total_ms", js_real(json_ms((double)s->sum)));
+	js_set(o, "mean_ms", js_real(json_ms(sketch_mean(s))));
+	js_set(o, "stddev_ms", js_real(json_ms(sketch_stddev(s))));
+	js_set(o, "min_ms", js_real(json_ms((double)s->min)));
 	for (size_t i = 0; i < ARRAY_LEN(qs); i++)
-		js_set(o, qs[i].key, js_real(ms(sketch_quantile(s, qs[i].q))));
-	js_set(o, "max_ms", js_real(ms((double)s->max)));
+		js_set(o, qs[i].key, js_real(json_ms(sketch_quantile(s, qs[i].q))));
+	js_set(o, "max_ms", js_real(json_ms((double)s->max)));
 }
 
 /* The sketch itself, so that reports can be merged: bucket, count, bucket, count … */
-static json_t *json_sketch(const struct sketch *s)
+json_t *json_sketch(const struct sketch *s)
 {
 	json_t *a = json_array();
 
@@ -54,7 +54,7 @@ static json_t *json_sketch(const struct sketch *s)
 	return a;
 }
 
-static json_t *json_places(struct report *r, const struct place *p, uint32_t n)
+json_t *json_places(struct report *r, const struct place *p, uint32_t n)
 {
 	json_t *a = json_array();
 
@@ -115,7 +115,7 @@ static void set_samples(struct report *r, json_t *o, const struct shape *s)
 		const struct sample *x = &s->slow[i];
 		json_t *k = json_object();
 		struct str params = report_params(r, x->params);
-		js_set(k, "ms", x->usec >= 0 ? js_real(ms((double)x->usec)) : json_null());
+		js_set(k, "ms", x->usec >= 0 ? js_real(json_ms((double)x->usec)) : json_null());
 		js_set(k, "time", json_time(x->ts));
 		js_set(k, "sql", js_str(report_sql(r, str_of(x->sql), 0)));
 		if (params.p)
@@ -129,10 +129,26 @@ static void set_samples(struct report *r, json_t *o, const struct shape *s)
 	js_set(o, "samples", a);
 }
 
-static void set_if(json_t *o, const char *key, uint64_t v)
+void json_set_if(json_t *o, const char *key, uint64_t v)
 {
 	if (v)
 		js_set(o, key, js_int((int64_t)v));
+}
+
+static json_t *json_hours(const struct shape *s)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < s->hour.n; i++) {
+		const struct shape_hour *h = &s->hour.at[i];
+		json_t *o = json_object();
+		js_set(o, "hour", js_int(h->hour));
+		js_set(o, "calls", js_int((int64_t)h->calls));
+		js_set(o, "ms", js_real(json_ms((double)h->usec)));
+		js_set(o, "max_ms", js_real(json_ms((double)h->max)));
+		js_add(a, o);
+	}
+	return a;
 }
 
 static json_t *json_shape(struct report *r, const struct shape *s)
@@ -144,23 +160,23 @@ static json_t *json_shape(struct report *r, const struct shape *s)
 	js_set(o, "sql", js_str(report_shape_sql(r, s)));
 	js_set(o, "verb", js_str(str_of(sql_verb_name(s->verb))));
 	js_set(o, "calls", js_int((int64_t)s->calls));
-	set_quantiles(o, &s->time);
+	json_quantiles(o, &s->time);
 	if (s->plan_usec)
-		js_set(o, "planning_ms", js_real(ms((double)s->plan_usec)));
+		js_set(o, "planning_ms", js_real(json_ms((double)s->plan_usec)));
 	if (s->rows_calls) {
 		js_set(o, "rows", js_int((int64_t)s->rows));
 		js_set(o, "max_rows", js_int((int64_t)s->max_rows));
 		js_set(o, "bytes_in", js_int((int64_t)s->bytes_in));
 		js_set(o, "bytes_out", js_int((int64_t)s->bytes_out));
-		js_set(o, "wait_ms", js_real(ms((double)s->wait_usec)));
+		js_set(o, "wait_ms", js_real(json_ms((double)s->wait_usec)));
 	}
-	set_if(o, "errors", s->errors);
-	set_if(o, "cancels", s->cancels);
-	set_if(o, "temp_files", s->temp_files);
-	set_if(o, "temp_bytes", s->temp_bytes);
-	set_if(o, "lock_waits", s->lock_waits);
+	json_set_if(o, "errors", s->errors);
+	json_set_if(o, "cancels", s->cancels);
+	json_set_if(o, "temp_files", s->temp_files);
+	json_set_if(o, "temp_bytes", s->temp_bytes);
+	json_set_if(o, "lock_waits", s->lock_waits);
 	if (s->lock_usec)
-		js_set(o, "lock_ms", js_real(ms((double)s->lock_usec)));
+		js_set(o, "lock_ms", js_real(json_ms((double)s->lock_usec)));
 	js_set(o, "first", json_time(s->first_ts));
 	js_set(o, "last", json_time(s->last_ts));
 	if (s->unparsed.p)
@@ -179,6 +195,7 @@ static json_t *json_shape(struct report *r, const struct shape *s)
 		text_release(&name);
 	}
 	js_set(o, "calls_by", by);
+	js_set(o, "hours", json_hours(s));
 	js_set(o, "locations", json_places(r, s->place, s->places));
 	set_samples(r, o, s);
 	js_set(o, "sketch", json_sketch(&s->time));
@@ -205,7 +222,7 @@ static json_t *json_tests(struct report *r)
 		js_set(o, "name", js_str(facts_name(r->facts, t->name)));
 		js_set(o, "runs", js_int((int64_t)t->runs));
 		js_set(o, "queries", js_int((int64_t)t->queries));
-		js_set(o, "ms", js_real(ms((double)t->usec)));
+		js_set(o, "ms", js_real(json_ms((double)t->usec)));
 		for (uint32_t k = t->first; k != UINT32_MAX; k = r->facts->test_call.at[k].next) {
 			const struct test_call *c = &r->facts->test_call.at[k];
 			js_set(calls, r->facts->shape.at[c->shape]->id, js_int((int64_t)c->calls));
@@ -280,94 +297,6 @@ static json_t *json_index(struct report *r, const struct index_advice *x)
 	return o;
 }
 
-static json_t *json_groups(struct report *r)
-{
-	static const char *const kinds[] = {"users", "databases", "applications", "hosts"};
-	json_t *o = json_object();
-
-	for (int k = 0; k < GROUP_KINDS; k++)
-		js_set(o, kinds[k], json_array());
-	for (size_t i = 0; i < r->facts->group.n; i++) {
-		const struct group *g = &r->facts->group.at[i];
-		json_t *x = json_object();
-		js_set(x, "name", js_str(facts_name(r->facts, g->name)));
-		js_set(x, "calls", js_int((int64_t)g->calls));
-		set_quantiles(x, &g->time);
-		js_set(x, "sketch", json_sketch(&g->time));
-		set_if(x, "errors", g->errors);
-		set_if(x, "sessions", g->sessions);
-		js_add(json_object_get(o, kinds[g->kind]), x);
-	}
-	return o;
-}
-
-static json_t *json_faults(struct report *r)
-{
-	json_t *a = json_array();
-
-	for (size_t i = 0; i < r->facts->fault.n; i++) {
-		const struct fault *f = &r->facts->fault.at[i];
-		json_t *o = json_object();
-		js_set(o, "sqlstate", *f->state ? js_str(str_of(f->state)) : json_null());
-		js_set(o, "severity", js_str(str_of(log_severity_name(f->severity))));
-		js_set(o, "message", js_str(f->text));
-		js_set(o, "count", js_int((int64_t)f->count));
-		js_set(o, "shape",
-			f->shape != NO_SHAPE ? js_str(str_of(r->facts->shape.at[f->shape]->id))
-					     : json_null());
-		js_set(o, "locations", json_places(r, &f->at, 1));
-		js_add(a, o);
-	}
-	return a;
-}
-
-static json_t *json_server(const struct server_facts *s)
-{
-	json_t *o = json_object();
-
-	js_set(o, "connections", js_int((int64_t)s->connections));
-	js_set(o, "disconnections", js_int((int64_t)s->disconnections));
-	js_set(o, "session_s", js_real((double)s->session_usec / 1e6));
-	js_set(o, "checkpoints", js_int((int64_t)s->checkpoints));
-	js_set(o, "checkpoint_buffers", js_int((int64_t)s->checkpoint_buffers));
-	js_set(o, "checkpoint_s", js_real((double)s->checkpoint_usec / 1e6));
-	js_set(o, "checkpoint_warnings", js_int((int64_t)s->checkpoint_warnings));
-	js_set(o, "autovacuums", js_int((int64_t)s->vacuums));
-	js_set(o, "autoanalyzes", js_int((int64_t)s->analyzes));
-	js_set(o, "temp_files", js_int((int64_t)s->temp_files));
-	js_set(o, "temp_bytes", js_int((int64_t)s->temp_bytes));
-	js_set(o, "lock_waits", js_int((int64_t)s->lock_waits));
-	js_set(o, "lock_wait_s", js_real((double)s->lock_usec / 1e6));
-	js_set(o, "deadlocks", js_int((int64_t)s->deadlocks));
-	js_set(o, "cancels", js_int((int64_t)s->cancels));
-	return o;
-}
-
-static json_t *json_minutes(const struct facts *f)
-{
-	json_t *a = json_array();
-
-	for (size_t i = 0; i < f->minute.n; i++) {
-		const struct minute *m = &f->minute.at[i];
-		json_t *o = json_object(), *heat = json_array();
-		js_set(o, "minute", js_int(m->at));
-		js_set(o, "calls", js_int((int64_t)m->calls));
-		js_set(o, "ms", js_real(ms((double)m->usec)));
-		js_set(o, "errors", js_int((int64_t)m->errors));
-		js_set(o, "connections", js_int((int64_t)m->connections));
-		js_set(o, "reads", js_int((int64_t)m->reads));
-		js_set(o, "writes", js_int((int64_t)m->writes));
-		int last = HEAT_ROWS;
-		while (last > 0 && m->heat[last - 1] == 0)
-			last--;
-		for (int k = 0; k < last; k++)
-			js_add(heat, js_int(m->heat[k]));
-		js_set(o, "heat", heat);
-		js_add(a, o);
-	}
-	return a;
-}
-
 json_t *report_tree(struct report *r)
 {
 	json_t *o = json_object(), *shapes = json_array(), *finds = json_array(),
@@ -392,20 +321,22 @@ json_t *report_tree(struct report *r)
 		js_add(indexes, json_index(r, &r->findings->index.at[i]));
 	js_set(o, "indexes", indexes);
 	js_set(o, "plans", r->plans ? json_incref(r->plans) : json_array());
-	js_set(o, "errors", json_faults(r));
-	js_set(o, "by", json_groups(r));
-	js_set(o, "server", json_server(&r->facts->server));
-	js_set(o, "minutes", json_minutes(r->facts));
+	json_add_server(r, o);
 	if (r->facts->test.n)
 		js_set(o, "tests", json_tests(r));
 	return o;
+}
+
+static int put(const char *p, size_t n, void *to)
+{
+	return fwrite_unlocked(p, 1, n, to) == n ? 0 : -1;
 }
 
 void report_json(struct report *r, FILE *to)
 {
 	json_t *o = report_tree(r);
 
-	json_dumpf(o, to, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
+	json_dump_callback(o, put, to, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
 	fputc('\n', to);
 	json_decref(o);
 }

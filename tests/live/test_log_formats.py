@@ -417,14 +417,14 @@ def test_pg_stat_statements_as_csv(tmp_path):
 
 def fits(schema, value, where="$"):
     """The little of JSON Schema that docs/report.schema.json uses."""
-    kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "null": type(None)}
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "null": type(None), "boolean": bool}
     if "const" in schema:
         assert value == schema["const"], where
     if "enum" in schema:
         assert value in schema["enum"], where
     if "type" in schema:
         want = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-        assert any(isinstance(value, kinds[t]) and not isinstance(value, bool) for t in want), (where, value)
+        assert any(isinstance(value, kinds[t]) and (t == "boolean" or not isinstance(value, bool)) for t in want), (where, value)
     for key in schema.get("required", []):
         assert key in value, f"{where}.{key}"
     if isinstance(value, dict):

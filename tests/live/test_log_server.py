@@ -1,0 +1,272 @@
+"""A real server writes the same activity as stderr, csvlog and jsonlog; all three say the same,
+and what pg_stat_statements counted in the meantime."""
+import glob
+import json
+import os
+import subprocess
+import threading
+import time
+
+import psycopg
+import pytest
+
+import cluster
+from test_log_formats import PGASSAY, accounted, assay
+
+SETTINGS = {
+    "logging_collector": "on", "log_destination": "stderr,csvlog,jsonlog", "log_filename": "pg.log",
+    "log_min_duration_statement": 0, "log_connections": "on", "log_disconnections": "on", "log_lock_waits": "on",
+    "deadlock_timeout": "30ms", "log_temp_files": 0, "log_checkpoints": "on", "log_autovacuum_min_duration": 0,
+    "autovacuum": "on", "autovacuum_naptime": "1s", "shared_preload_libraries": "pg_stat_statements,auto_explain",
+    "pg_stat_statements.track_planning": "on", "pg_stat_statements.track_utility": "on",
+    "log_line_prefix": "%m [%p] %q%u@%d/%a ", "log_directory": "log",
+}
+
+
+def wait_for(what):
+    end = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def waits(server, pid):
+    """Does the backend wait for a lock?"""
+    return server.sql(f"select wait_event_type = 'Lock' from pg_stat_activity where pid = {pid}") == [(True,)]
+
+
+def fail(c, sql, error):
+    with pytest.raises(error):
+        c.execute(sql)
+
+
+def plain_statements(c):
+    for i in range(7):
+        c.execute(f"SELECT * FROM items WHERE id = {i}")
+        c.execute("SELECT note FROM items WHERE id = %s AND note <> %s", (i, f"it's {i}"), prepare=True)
+        c.execute("INSERT INTO items (id, note) VALUES (%s, %s)", (1000 + i, "a\nb\t'c'"))
+    c.execute("SELECT * FROM items WHERE id IN (1, 2, 3)")
+    c.execute("SELECT * FROM items WHERE id IN (4, 5)")
+    c.execute("PREPARE by_id (int) AS SELECT id + 1 FROM items WHERE id = $1")
+    for i in range(5):
+        c.execute(f"EXECUTE by_id ({i})")
+    c.execute("UPDATE items\n   SET note = $$dollar 'quoted'$$ -- why?\n WHERE id /* here */ = 5")
+
+
+def errors(c):
+    fail(c, "SELECT 1 / 0", psycopg.errors.DivisionByZero)
+    fail(c, "SELECT * FROM nowhere", psycopg.errors.UndefinedTable)
+    fail(c, "INSERT INTO items (id) VALUES (1)", psycopg.errors.UniqueViolation)
+    fail(c, "SELEC 1", psycopg.errors.SyntaxError)
+    c.execute("SET statement_timeout = '20ms'")
+    fail(c, "SELECT pg_sleep(5)", psycopg.errors.QueryCanceled)
+    c.execute("RESET statement_timeout")
+
+
+def temp_file(c):
+    c.execute("SET work_mem = '64kB'")
+    c.execute("SELECT count(*) FROM (SELECT g, md5(g::text) FROM generate_series(1, 20000) g ORDER BY 2 OFFSET 1) x")
+    c.execute("RESET work_mem")
+
+
+def transactions(c):
+    c.execute("BEGIN")
+    for i in range(12):
+        c.execute(f"SELECT count(*) FROM items WHERE note = 'x{i}'")
+    c.execute("COMMIT")
+    c.execute("BEGIN")
+    c.execute("DELETE FROM items WHERE id = 3")
+    c.execute("ROLLBACK")
+
+
+def in_thread(c, sql, swallow=()):
+    def run():
+        try:
+            c.execute(sql)
+        except swallow:
+            pass
+    t = threading.Thread(target=run)
+    t.start()
+    return t
+
+
+def lock_wait(server, a, b):
+    a.execute("BEGIN")
+    a.execute("UPDATE items SET note = 'held' WHERE id = 10")
+    t = in_thread(b, "UPDATE items SET note = note || 'waiter' WHERE id = 10")
+    wait_for(lambda: waits(server, b.info.backend_pid))
+    wait_for(lambda: "still waiting for" in stderr_log(server))
+    a.execute("COMMIT")
+    t.join()
+
+
+def deadlock(server, a, b):
+    a.execute("BEGIN")
+    b.execute("BEGIN")
+    a.execute("UPDATE items SET note = 'a' WHERE id = 20")
+    b.execute("UPDATE items SET note = upper('b') WHERE id = 21")
+    t = in_thread(a, "UPDATE items SET note = 'a' WHERE id = 21", psycopg.errors.DeadlockDetected)
+    wait_for(lambda: waits(server, a.info.backend_pid))
+    try:
+        b.execute("UPDATE items SET note = upper('b') WHERE id = 20")
+    except psycopg.errors.DeadlockDetected:
+        pass
+    t.join()
+    a.execute("ROLLBACK")
+    b.execute("ROLLBACK")
+
+
+def plans(c):
+    c.execute("SET auto_explain.log_min_duration = 0")
+    c.execute("SET auto_explain.log_analyze = on")
+    for form in ("text", "json", "yaml", "xml"):
+        c.execute(f"SET auto_explain.log_format = '{form}'")
+        c.execute(f"SELECT max(id) AS {form} FROM items WHERE note LIKE '%x%'")
+    c.execute("SET auto_explain.log_min_duration = -1")
+
+
+def stderr_log(server):
+    with open(server.data + "/log/pg.log", encoding="utf-8", errors="replace") as f:
+        return f.read()
+
+
+class Recorded:
+    pass
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    server = cluster.Postgres(**SETTINGS)
+    r = Recorded()
+    try:
+        server.sql("CREATE EXTENSION pg_stat_statements", dbname="shop")
+        server.sql("CREATE TABLE items (id int PRIMARY KEY, note text)", dbname="shop")
+        server.sql("INSERT INTO items SELECT g, 'note ' || g FROM generate_series(1, 900) g", dbname="shop")
+        server.sql("UPDATE items SET note = note || '.'", dbname="shop")
+        wait_for(lambda: "automatic vacuum of table \"shop.public.items\"" in stderr_log(server))
+        server.sql("GRANT ALL ON items TO trusty", dbname="shop")
+        server.sql("SELECT pg_stat_statements_reset()", dbname="shop")
+        begun = len(stderr_log(server))
+        connect = lambda: server.connect(application_name="web")  # noqa: E731
+        with connect() as a, connect() as b:
+            plain_statements(a)
+            errors(a)
+            temp_file(a)
+            transactions(a)
+            lock_wait(server, a, b)
+            deadlock(server, a, b)
+        with server.connect(user="postgres", application_name="web") as c:
+            plans(c)
+        r.pgss = json.loads(subprocess.run(
+            [PGASSAY, "log", "--input", "pg_stat_statements", "--dsn", server.dsn(dbname="shop"), "-f", "json"],
+            capture_output=True, check=True).stdout)
+        server.sql("CHECKPOINT")
+        wait_for(lambda: stderr_log(server).count("checkpoint complete") >= 1 and stderr_log(server).count("disconnection") >= 8)
+        server.stop()
+        r.files = {os.path.splitext(f)[1][1:]: f for f in glob.glob(server.data + "/log/*")}
+        r.texts = {k: open(f, "rb").read() for k, f in r.files.items()}
+        r.begun = begun
+        r.reports = {k: assay(f) for k, f in r.files.items()}
+        yield r
+    finally:
+        server.close()
+
+
+def test_every_byte_of_every_format_is_understood(recorded):
+    assert set(recorded.files) == {"log", "csv", "json"}
+    for kind, report in recorded.reports.items():
+        accounted(report, recorded.files[kind])
+        assert report["input"]["files"][0]["format"] == {"log": "stderr", "csv": "csvlog", "json": "jsonlog"}[kind]
+        # the collector's first lines go to the stderr of the postmaster, none is lost in the files
+        assert report["input"]["not_understood_bytes"] == 0
+
+
+def test_the_formats_agree(recorded):
+    def view(report):
+        shapes = {s["sql"]: {k: s.get(k) for k in ("calls", "total_ms", "p99_ms", "planning_ms", "errors", "cancels", "temp_files",
+                                                   "temp_bytes", "lock_waits", "lock_ms", "hours")} for s in report["shapes"]}
+        locks = sorted((w["waits"], w["deadlocks"], w["ms"]) for w in report["waits"])
+        return (shapes, sorted((e["sqlstate"], e["message"], e["count"]) for e in report["errors"]), report["server"], locks,
+                [d["count"] for d in report["deadlocks"]], report["transactions"]["count"], report["minutes"],
+                sorted((v["table"], v["vacuums"], v["analyzes"]) for v in report["autovacuum"]))
+    log, csv, js = (view(recorded.reports[k]) for k in ("log", "csv", "json"))
+    assert csv == js
+    assert log == csv  # the SQLSTATEs of the plain log are inferred
+
+
+def shape(report, begin):
+    found = [s for s in report["shapes"] if s["sql"].startswith(begin)]
+    assert len(found) == 1, (begin, [s["sql"] for s in found])
+    return found[0]
+
+
+@pytest.mark.parametrize("kind", ["log", "csv", "json"])
+def test_what_happened_is_reported(recorded, kind):
+    r = recorded.reports[kind]
+    assert shape(r, "select * from items where id = ?")["calls"] == 7
+    assert shape(r, "select * from items where id in (...)")["calls"] == 2
+    assert shape(r, "select note from items where id = ?")["calls"] == 7
+    assert shape(r, "select note from items")["samples"][0]["parameters"].startswith("$1 = '")
+    assert shape(r, "select id + ? from items")["calls"] == 5  # EXECUTE by_id: the statement behind it
+    assert shape(r, "insert into items(id, note)")["planning_ms"] > 0
+    temp = shape(r, "select count(*) from (select g")
+    assert temp["temp_files"] >= 1 and temp["temp_bytes"] > 100000
+    waiter = shape(r, "update items set note = note || ? where")
+    assert waiter["lock_waits"] == 1 and waiter["lock_ms"] >= 30
+    edge = next(w for w in r["waits"] if w["waiter"] == waiter["id"])
+    holder = next(s for s in r["shapes"] if s["id"] == edge["holder"])
+    assert holder["sql"] == "update items set note = ? where id = ?" and edge["waits"] == 1
+    by_state = {e["sqlstate"]: e for e in r["sqlstates"]}
+    assert {k: by_state[k]["count"] for k in ("22012", "42P01", "23505", "42601", "57014", "40P01")} == dict.fromkeys(
+        ("22012", "42P01", "23505", "42601", "57014", "40P01"), 1)
+    assert by_state["40P01"]["condition"] == "deadlock_detected"
+    assert r["server"]["cancels_statement_timeout"] == 1 and r["server"]["deadlocks"] == 1
+    (dead,) = r["deadlocks"]
+    assert len(dead["processes"]) == 2
+    assert {p["blocked_by"] for p in dead["processes"]} == {p["pid"] for p in dead["processes"]}
+    assert all(p["lock"].startswith("ShareLock on transaction") and p["shape"] for p in dead["processes"])
+    tx = r["transactions"]
+    assert tx["busiest"][0]["statements"] == 12 and tx["rollbacks"] >= 1
+    assert all(0 <= t["busy_ms"] for t in tx["longest"]) and tx["idle"]["count"] == tx["count"]
+    assert any(v["table"] == "shop.public.items" and v["vacuums"] >= 1 for v in r["autovacuum"])
+    assert r["server"]["checkpoints"] >= 1 and r["server"]["connections"] >= 8
+    assert r["sessions"]["count"] == r["server"]["disconnections"]
+    users = {g["name"]: g for g in r["by"]["users"]}
+    assert users["trusty"]["errors"] == 6 and users["trusty"]["sessions"] == 2
+    assert sum(g["calls"] for g in r["by"]["hours"]) == r["input"]["statements"]
+    assert {g["name"] for g in r["by"]["hosts"]} >= {"127.0.0.1", "[local]"}
+
+
+@pytest.mark.parametrize("kind", ["log", "csv", "json"])
+def test_plans_of_every_format_are_attached_to_their_statement(recorded, kind):
+    r = recorded.reports[kind]
+    plans = {p["shape"]: p for p in r["plans"]}
+    for form in ("text", "json", "yaml", "xml"):
+        s = shape(r, f"select max(id) as {form} from")
+        assert s["calls"] == 1 and s["id"] in plans, form
+        assert "Seq Scan on items" in plans[s["id"]]["tree"]
+
+
+def test_calls_are_those_of_pg_stat_statements(recorded, tmp_path):
+    """The part of the log that pg_stat_statements saw: shape by shape the same calls; never less
+    time, since the log's durations include parsing and sending."""
+    # from the reset on, without what pgassay itself and the fixture sent afterwards
+    part = tmp_path / "pg.log"
+    part.write_bytes(recorded.texts["log"][recorded.begun:])
+    log = {s["id"]: s for s in assay(part, "--user", "trusty", "--db", "shop")["shapes"]}
+    pgss = {s["id"]: s for s in recorded.pgss["shapes"]}
+    left_out = {}
+    compared = 0
+    for key, s in log.items():
+        if s.get("errors") and s["calls"] == 0:
+            left_out[s["sql"]] = "failed statements are not counted there"
+        elif s["verb"] in ("BEGIN", "COMMIT", "ROLLBACK", "SET", "PREPARE", "EXECUTE", "DEALLOCATE", "SHOW"):
+            left_out[s["sql"]] = "utility statements are kept as they are typed"
+        elif key not in pgss and any(p["verb"] == "PREPARE" and p["sql"].endswith(s["sql"]) for p in pgss.values()):
+            left_out[s["sql"]] = "what EXECUTE runs is counted with its PREPARE"
+        else:
+            assert key in pgss, s["sql"]
+            assert s["calls"] == pgss[key]["calls"], s["sql"]
+            assert s["total_ms"] * 1.01 + .05 >= pgss[key]["total_ms"], s["sql"]
+            compared += 1
+    assert compared >= 10, left_out
