@@ -55,9 +55,10 @@
 	.words = on_session_feature_words,
 	.help = "What happens in transaction mode when a client uses what only a session can give "
 		"(LISTEN, session advisory locks, temporary tables, WITH HOLD cursors). `pin`: it "
-		"keeps its server connection. `error`: it gets an error. `allow`: it is let "
-		"through, as PgBouncer does, with a warning in the log. `pool_mode = auto` always "
-		"pins.",
+		"keeps its server connection. `error`: it gets an error. `allow`: it "
+		"works until the end of its transaction, as with PgBouncer; then the connection is "
+		"reset (server_reset_query; closed when that is empty) before anybody else gets it, "
+		"with a warning in the log. `pool_mode = auto` always pins.",
 },
 {
 	.name = "state_audit",
@@ -65,9 +66,13 @@
 	.at = {POOLER(state_audit), DATABASE(state_audit)},
 	.def = "off",
 	.words = state_audit_words,
-	.help = "Ask the server what state a client left on its connection, and name client and "
-		"statement in the log. `off`: never. `sample`: after some transactions. `always`: "
-		"after each; for finding such clients, not for every day.",
+	.help = "State that a client leaves on its connection is found by reading its statements. What "
+		"functions do is not seen in them; for that the server can be asked, too, and the "
+		"log then names the client, what it left, and its statements (without values). "
+		"`off`: not. `sample`: after one transaction in a hundred. `always`: after each, "
+		"which costs a query; for finding such clients, not for every day. Parameters with "
+		"a dot in their name that only a function sets are not found: the server does not "
+		"list them.",
 },
 {
 	.name = "deferred_begin",

@@ -314,6 +314,7 @@ struct relay {
 	struct queries *queries; /* statistics by shape; hub.queries holds it too */
 	struct buf learned;	 /* names of parameters that no module has, each with its NUL */
 	unsigned n_learned;
+	uint32_t sample;     /* state_audit = sample: pseudo-random */
 	struct list reading; /* servers with bytes inside their SSL */
 	struct who_book who;
 	bool suspended; /* reads nothing */
@@ -424,6 +425,7 @@ struct server {
 	uint32_t again_entries;	  /* of the ledger, for that */
 	uint64_t parameters;	  /* hash of the last ParameterDescription, for that, too */
 	struct audit *audit;
+	struct buf said;    /* the statements of this transaction, for state_audit */
 	struct timer timer; /* lifetime; drain limit */
 	struct mail reap;
 	struct list reading; /* relay->reading */
@@ -509,10 +511,17 @@ void heal_sees_columns(struct server *s, const struct entry *e, char type, const
 #define HEAL_REFUSED 2
 void heal_put_refusal(struct buf *b);
 
+/* Note of a Parse that must fail, its tag the effects for which: the error in our words. */
+#define NOTE_REFUSED UINT16_MAX
+void effects_put_error(struct buf *b, unsigned effects);
+
 /* The audit: asks the server what state the session holds (sql/state_audit.sql). */
 void audit_start(struct server *s);
 /* A text that sets parameters was sent: remembers the dotted names in it. */
 void audit_learn(struct server *s, const char *sql, size_t len);
+/* With state_audit: a statement was sent; a transaction is over. */
+void audit_hear(struct server *s, const char *sql, size_t len);
+void audit_transaction_done(struct server *s);
 void audit_row(struct server *s, const char *body, size_t len);
 void audit_done(struct server *s, bool failed);
 void audit_free(struct server *s);

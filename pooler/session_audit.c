@@ -3,9 +3,14 @@
  * The audit: after a transaction in which a statement may have changed the session's state,
  * the server is asked what state there is (sql/state_audit.sql).  Parameters become the
  * client's, to be restored wherever it goes next; other state pins the client to this
- * connection, or is reported, until a later audit finds it gone.
+ * connection, or is reported and reset, until a later audit finds it gone.
+ *
+ * What functions do cannot be seen in a statement's text.  For that there is state_audit: the
+ * same question after every transaction, or after some, and a line in the log that names the
+ * client, what it left, and its statements (without their values).
  */
 #include "session.h"
+#include "sql_lex.h"
 #include "sql_text.h"
 
 #include <strings.h>
@@ -14,7 +19,12 @@ struct audit {
 	struct params *params; /* what is set in the session */
 	unsigned state;	       /* TEXT_* */
 	unsigned effects;      /* what made us ask */
+	struct buf found;      /* in words, what was not there before */
 };
+
+#define FOUND_MAX   400U  /* bytes of that */
+#define SAID_MAX    1000U /* bytes of statements that are kept for the log */
+#define SAMPLE_1_IN 100	  /* transactions, with state_audit = sample */
 
 static struct relay *relay_of(const struct server *s)
 {
@@ -26,9 +36,43 @@ void audit_free(struct server *s)
 	if (!s->audit)
 		return;
 	params_drop(&relay_of(s)->params, &s->audit->params);
+	buf_free(&s->audit->found);
 	free(s->audit);
 	s->audit = NULL;
 }
+
+/* --- every transaction, or some ------------------------------------------------------- */
+
+void audit_hear(struct server *s, const char *sql, size_t len)
+{
+	struct sql_shape shape;
+	char text[240];
+	size_t n;
+
+	if (s->said.len >= SAID_MAX)
+		return;
+	n = sql_lex(sql, strnlen(sql, len), &shape, text, sizeof text);
+	if (s->said.len)
+		buf_put_str(&s->said, "; ");
+	buf_put(&s->said, text, n < sizeof text ? n : sizeof text);
+	if (n >= sizeof text || s->said.len >= SAID_MAX)
+		buf_put_str(&s->said, "...");
+}
+
+void audit_transaction_done(struct server *s)
+{
+	struct relay *r = relay_of(s);
+
+	/* not every hundredth: applications have rhythms */
+	r->sample = r->sample * 1664525U + 1013904223U;
+	if (s->lane->set.state_audit == STATE_AUDIT_ALWAYS ||
+		r->sample / (UINT32_MAX / SAMPLE_1_IN + 1) == 0)
+		s->dirty_effects |= TEXT_LONG;
+	else if (!s->ledger.len && !s->dirty_effects)
+		s->said.len = 0;
+}
+
+/* --- asking ------------------------------------------------------------------------------ */
 
 /* pg_settings does not show parameters of no module (my.tenant); so every dotted name in a
  * text that sets something is remembered and asked for.  One too many does no harm. */
@@ -135,6 +179,44 @@ static char *column(const char **p, const char *end)
 	return text;
 }
 
+static const struct kind {
+	char letter; /* in state_audit.sql */
+	unsigned effect;
+	const char *words;
+} kinds[] = {
+	{'p', TEXT_PREPARE, "prepared statement"},
+	{'l', TEXT_LISTEN, "LISTEN"},
+	{'a', TEXT_ADVISORY, "advisory lock"},
+	{'t', TEXT_TEMP, "temporary"},
+	{'h', TEXT_HOLD, "cursor WITH HOLD"},
+};
+
+static void put_found(struct audit *a, const char *words, const char *name)
+{
+	if (a->found.len < FOUND_MAX)
+		buf_printf(&a->found, "%s%s %.80s", a->found.len ? ", " : "", words, name);
+}
+
+static void note_row(struct server *s, char letter, const char *name, const char *value)
+{
+	struct audit *a = s->audit;
+	const char *before = params_value(s->params, name);
+
+	if (letter == 's') {
+		if (params_value(a->params, name))
+			return;
+		a->params = params_with(&relay_of(s)->params, a->params, name, value, false);
+		if (!before || strcmp(before, value) != 0)
+			put_found(a, "parameter", name);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (kinds[i].letter == letter) {
+			a->state |= kinds[i].effect;
+			put_found(a, kinds[i].words, name);
+		}
+}
+
 void audit_row(struct server *s, const char *body, size_t len)
 {
 	const char *p = body + 2, *end = body + len;
@@ -145,30 +227,8 @@ void audit_row(struct server *s, const char *body, size_t len)
 	kind = column(&p, end);
 	name = kind ? column(&p, end) : NULL;
 	value = name ? column(&p, end) : NULL;
-	if (value) {
-		switch (kind[0]) {
-		case 's':
-			if (!params_value(s->audit->params, name))
-				s->audit->params = params_with(&relay_of(s)->params,
-					s->audit->params, name, value, false);
-			break;
-		case 'p':
-			s->audit->state |= TEXT_PREPARE;
-			break;
-		case 'l':
-			s->audit->state |= TEXT_LISTEN;
-			break;
-		case 'a':
-			s->audit->state |= TEXT_ADVISORY;
-			break;
-		case 't':
-			s->audit->state |= TEXT_TEMP;
-			break;
-		case 'h':
-			s->audit->state |= TEXT_HOLD;
-			break;
-		}
-	}
+	if (value)
+		note_row(s, kind[0], name, value);
 	free(kind);
 	free(name);
 	free(value);
@@ -179,12 +239,61 @@ static bool pins(const struct lane *l)
 	return l->set.mode == POOL_MODE_AUTO || l->set.on_session_feature == ON_SESSION_FEATURE_PIN;
 }
 
+/* For state_audit: who left what, and by which statements. */
+static void report(struct server *s, struct client *c)
+{
+	struct audit *a = s->audit;
+	bool news = a->state & ~s->session_state;
+	/* what its own statements announced is restored, and nothing to worry about */
+	bool hidden = news ? (a->state & ~s->session_state & ~a->effects) != 0
+			   : a->found.len && !(a->effects & TEXT_SET);
+	char who[128];
+
+	if (!news && !hidden && !(a->found.len && (a->effects & TEXT_SET)))
+		return;
+	log_line(LOG_PART_SESSION, hidden || news ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+		"%s: state_audit: left on server process %u%s: %s; its statements: %s",
+		client_who(c, who, sizeof who), s->pid,
+		hidden ? " by what its statements do not show" : "", buf_cstr(&a->found),
+		s->said.len ? buf_cstr(&s->said) : "(not known)");
+}
+
+/* State that cannot be restored elsewhere: keeps its client here, or must go. */
+static void settle(struct server *s, struct client *c)
+{
+	struct audit *a = s->audit;
+	char who[128];
+
+	s->session_state = a->state;
+	if (pins(s->lane)) {
+		if (!c->pinned && a->state) {
+			s->pinned_since = relay_of(s)->w.now;
+			log_line(LOG_PART_SESSION, LOG_LEVEL_DEBUG,
+				"%s: pinned to server process %u: it holds session state (%s)",
+				client_who(c, who, sizeof who), s->pid, buf_cstr(&a->found));
+		}
+		c->pinned = a->state != 0;
+		return;
+	}
+	if (!a->state)
+		return;
+	if (!s->lane->set.reset_query[0] || (a->state & TEXT_LOAD)) {
+		s->slot.doomed = true;
+		s->doomed_why = CLOSE_SERVER_STATE;
+	}
+	log_line(LOG_PART_SESSION, LOG_LEVEL_WARNING,
+		"%s: left session state on server process %u, which is %s (%s): pool_mode = auto "
+		"or "
+		"on_session_feature = pin would keep it for this client",
+		client_who(c, who, sizeof who), s->pid, s->slot.doomed ? "closed" : "reset",
+		a->found.len ? buf_cstr(&a->found) : "LOAD");
+}
+
 void audit_done(struct server *s, bool failed)
 {
 	struct relay *r = relay_of(s);
 	struct client *c = s->client;
 	struct audit *a = s->audit;
-	char who[128];
 
 	s->auditing = false;
 	if (!a)
@@ -195,29 +304,17 @@ void audit_done(struct server *s, bool failed)
 		audit_free(s);
 		return;
 	}
-	s->session_state = a->state;
 	if (a->effects & TEXT_LOAD)
-		s->session_state |= TEXT_LOAD;
+		a->state |= TEXT_LOAD;
+	if (c && s->lane->set.state_audit != STATE_AUDIT_OFF)
+		report(s, c);
+	s->said.len = 0;
 	params_drop(&r->params, &s->params);
 	s->params = params_ref(a->params);
 	if (c) {
 		params_drop(&r->params, &c->params);
 		c->params = params_ref(a->params);
-		if (pins(s->lane)) {
-			if (!c->pinned && s->session_state) {
-				s->pinned_since = r->w.now;
-				log_line(LOG_PART_SESSION, LOG_LEVEL_DEBUG,
-					"%s: pinned to server process %u: it holds session state",
-					client_who(c, who, sizeof who), s->pid);
-			}
-			c->pinned = s->session_state != 0;
-		} else if (s->session_state) {
-			log_line(LOG_PART_SESSION, LOG_LEVEL_WARNING,
-				"%s: leaves session state on server process %u for whoever gets it "
-				"next (on_session_feature)",
-				client_who(c, who, sizeof who), s->pid);
-			s->session_state = 0;
-		}
+		settle(s, c);
 	}
 	audit_free(s);
 }

@@ -299,7 +299,8 @@ void client_done(struct client *c)
 	c->server = NULL;
 	c->state = CLIENT_IDLE;
 	c->since = relay_of(c)->w.now;
-	if (UNLIKELY(c->lane->set.reset_always && c->lane->set.reset_query[0])) {
+	if (UNLIKELY(s->session_state ||
+		     (c->lane->set.reset_always && c->lane->set.reset_query[0]))) {
 		server_unlink(s);
 	} else {
 		s->client = NULL;

@@ -61,6 +61,7 @@ static void forget_session(struct server *s)
 	server_statements_clear(s);
 	prepared_drop(&r->prepared, &s->unnamed);
 	s->session_state = s->dirty_effects = 0;
+	s->said.len = 0;
 	s->was_pinned = false;
 }
 

@@ -43,14 +43,25 @@ void effects_note(struct client *c, struct server *s, unsigned effects, const ch
 	}
 }
 
+#define REFUSED_HINT                                                                               \
+	"Use pool_mode = auto or session for this database, or set on_session_feature = pin."
+
 void effects_put_refusal(struct buf *sql, unsigned effects)
 {
 	buf_printf(sql,
 		"DO 'BEGIN RAISE EXCEPTION USING ERRCODE = ''0A000'', "
-		"MESSAGE = ''%s is not available in transaction pooling'', "
-		"HINT = ''Use pool_mode = auto or session for this database, "
-		"or set on_session_feature = pin.''; END'",
+		"MESSAGE = ''%s is not available in transaction pooling'', HINT = ''" REFUSED_HINT
+		"''; END'",
 		feature_word(effects));
+}
+
+void effects_put_error(struct buf *b, unsigned effects)
+{
+	char message[120];
+
+	snprintf(message, sizeof message, "%s is not available in transaction pooling",
+		feature_word(effects));
+	wire_put_error(b, 'E', "ERROR", "0A000", message, NULL, REFUSED_HINT);
 }
 
 bool effects_are_refused(const struct lane *l, unsigned effects)

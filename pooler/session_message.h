@@ -94,7 +94,7 @@ void effects_note(struct client *c, struct server *s, unsigned effects, const ch
 	size_t len);
 /* Is a text with these effects forbidden here (on_session_feature = error)? */
 bool effects_are_refused(const struct lane *l, unsigned effects);
-/* In place of a statement that may not run: one that fails with our words, so that the
+/* In place of a Query that may not run: one that fails with our words, so that the
  * transaction fails as PostgreSQL would have made it fail. */
 void effects_put_refusal(struct buf *sql, unsigned effects);
 /* DEALLOCATE in a text, of a statement that was prepared by the protocol: *out becomes the

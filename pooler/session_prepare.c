@@ -125,7 +125,7 @@ static uint16_t characters(const char *p, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		count += (p[i] & 0xC0) != 0x80;
-	return count > UINT16_MAX ? UINT16_MAX : (uint16_t)count;
+	return count < NOTE_REFUSED ? (uint16_t)count : NOTE_REFUSED - 1;
 }
 
 struct prepared *prepared_intern(struct prepared_table *t, const char *body, size_t len)

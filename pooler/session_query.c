@@ -29,6 +29,8 @@ enum step message_query(struct message *m)
 			effects_put_refusal(&sql, effects);
 		else if (UNLIKELY(effects & ~(unsigned)TEXT_BEGIN))
 			effects_note(c, s, effects, m->body, len);
+		if (UNLIKELY(c->lane->set.state_audit != STATE_AUDIT_OFF))
+			audit_hear(s, m->body, len);
 	}
 	if (UNLIKELY(s->unnamed != NULL))
 		prepared_drop(&c->lane->relay->prepared, &s->unnamed);

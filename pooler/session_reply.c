@@ -155,18 +155,23 @@ static void on_ready(struct server *s, const struct ledger_event *ev)
 	if (!c)
 		return;
 	client_ready(c, s->ledger.status);
+	if (UNLIKELY(l->set.state_audit != STATE_AUDIT_OFF) && s->ledger.status == 'I' &&
+		l->set.mode != POOL_MODE_SESSION && !c->replication)
+		audit_transaction_done(s);
 	if (l->set.mode == POOL_MODE_STATEMENT && s->ledger.status != 'I' && !c->replication)
 		c->closing = true;
 }
 
 /* An error that the client is told in other words: the position in a text of which the
- * server got less than the client wrote, and what session_heal.c refuses.  `e` is whose
+ * server got less than the client wrote, and what we refuse.  `e` is whose
  * answer it is. */
 static bool put_error(const struct entry *e, struct gather *g, const char *body, size_t len)
 {
 	if (LIKELY(!e->note))
 		return false;
-	if (e->kind == ENTRY_PARSE)
+	if (e->kind == ENTRY_PARSE && e->note == NOTE_REFUSED)
+		effects_put_error(gather_insert(g), e->tag);
+	else if (e->kind == ENTRY_PARSE)
 		wire_put_shifted_error(gather_insert(g), body, len, e->note);
 	else if (e->note == HEAL_REFUSED)
 		heal_put_refusal(gather_insert(g));

@@ -148,6 +148,7 @@ void server_close(struct server *s, enum close_reason why, const char *detail)
 	server_statements_clear(s);
 	prepared_drop(&r->prepared, &s->unnamed);
 	buf_free(&s->again);
+	buf_free(&s->said);
 	params_drop(&r->params, &s->params);
 	ledger_release(&s->ledger);
 	free(s->setup_error);

@@ -161,6 +161,27 @@ static bool provoke_duplicate(struct message *m, const char *name)
 	return put_empty(m, name);
 }
 
+/* A statement that may not be had here: the server is given a text that fails, in place and
+ * at the moment where it would have failed, and the client is told why (put_error). */
+static enum step refuse_parse(struct message *m, unsigned effects)
+{
+	struct buf *b = gather_insert(m->g);
+	size_t at;
+
+	m->seen |= SEEN_OTHER;
+	prepared_drop(&m->c->lane->relay->prepared, &m->c->unnamed);
+	prepared_drop(&m->c->lane->relay->prepared, &m->s->unnamed);
+	if (!message_push(m, ENTRY_PARSE, 0, effects))
+		return STEP_CLOSED;
+	ledger_note_last(&m->s->ledger, NOTE_REFUSED);
+	at = wire_begin(b, 'P');
+	buf_put_cstr(b, "");
+	buf_put_cstr(b, "PGSLUICE refuses a statement (on_session_feature)");
+	buf_put_u16(b, 0);
+	wire_end(b, at);
+	return STEP_DONE;
+}
+
 static enum step on_parse_unnamed(struct message *m, const char *rest, size_t rest_len)
 {
 	struct client *c = m->c;
@@ -173,17 +194,19 @@ static enum step on_parse_unnamed(struct message *m, const char *rest, size_t re
 	prepared_drop(&r->prepared, &c->unnamed);
 	prepared_drop(&r->prepared, &s->unnamed);
 	p = c->unnamed = prepared_intern(&r->prepared, rest, rest_len);
+	if (UNLIKELY(effects_are_refused(c->lane, p->effects)))
+		return refuse_parse(m, p->effects);
 	if (UNLIKELY(p->effects & TEXT_DEALLOCATE) &&
 		!statement_rewrite_deallocate(m, p->body, p->text_len, &sql)) {
 		buf_free(&sql);
 		return STEP_CLOSED;
 	}
-	if (UNLIKELY(effects_are_refused(c->lane, p->effects)))
-		effects_put_refusal(&sql, p->effects);
 	if (!message_push(m, ENTRY_PARSE, 0, 0)) {
 		buf_free(&sql);
 		return STEP_CLOSED;
 	}
+	s->unnamed = p;
+	p->refs++;
 	if (UNLIKELY(sql.len > 0)) {
 		struct buf *b = gather_insert(m->g);
 		size_t at = wire_begin(b, 'P');
@@ -194,8 +217,6 @@ static enum step on_parse_unnamed(struct message *m, const char *rest, size_t re
 		wire_end(b, at);
 		buf_free(&sql);
 	} else {
-		s->unnamed = p;
-		p->refs++;
 		message_pass(m);
 	}
 	return STEP_DONE;
@@ -255,6 +276,12 @@ enum step message_parse(struct message *m)
 		return STEP_CLOSED;
 	}
 	p = prepared_intern(table, rest, rest_len);
+	if (UNLIKELY(effects_are_refused(c->lane, p->effects))) {
+		unsigned effects = p->effects;
+
+		prepared_drop(table, &p);
+		return refuse_parse(m, effects);
+	}
 	client_statement_put(c, name, p);
 	shift = p->shift;
 	p = prepared_served(table, p);
@@ -376,6 +403,8 @@ static enum step bind_named(struct message *m, struct prepared *said, uint64_t *
 	m->seen |= m->seen & SEEN_NAMED ? SEEN_OTHER : SEEN_NAMED;
 	if (UNLIKELY(p->effects & ~(unsigned)TEXT_BEGIN))
 		effects_note(c, m->s, p->effects, p->body, p->text_len);
+	if (UNLIKELY(c->lane->set.state_audit != STATE_AUDIT_OFF))
+		audit_hear(m->s, p->body, p->text_len);
 	*number = p->number;
 	return STEP_DONE;
 }
@@ -405,10 +434,10 @@ enum step message_bind(struct message *m)
 			if (!ensure_unnamed(m))
 				return STEP_CLOSED;
 			p = c->unnamed;
-			if (p && UNLIKELY(p->effects & ~(unsigned)TEXT_BEGIN) &&
-				!effects_are_refused(c->lane, p->effects))
-				effects_note(c, m->s, p->effects & ~(unsigned)TEXT_DEALLOCATE,
-					p->body, p->text_len);
+			if (p && UNLIKELY(p->effects & ~(unsigned)TEXT_BEGIN))
+				effects_note(c, m->s, p->effects, p->body, p->text_len);
+			if (p && UNLIKELY(c->lane->set.state_audit != STATE_AUDIT_OFF))
+				audit_hear(m->s, p->body, p->text_len);
 			p = NULL;
 		} else if ((p = client_statement_get(c, name))) {
 			step = bind_named(m, p, &number);

@@ -279,7 +279,7 @@ enum {
 	TEXT_SET = 1 << 0,     /* SET/RESET, set_config(): parameters may change for the session */
 	TEXT_PREPARE = 1 << 1, /* PREPARE: a statement by SQL */
 	TEXT_DEALLOCATE = 1 << 2,  /* DEALLOCATE, also ALL */
-	TEXT_DISCARD_ALL = 1 << 3, /* DISCARD ALL / DISCARD PLANS … */
+	TEXT_DISCARD_ALL = 1 << 3, /* DISCARD ALL */
 	TEXT_LISTEN = 1 << 4,	   /* LISTEN */
 	TEXT_UNLISTEN = 1 << 5,
 	TEXT_TEMP = 1 << 6,	  /* creates something in pg_temp */

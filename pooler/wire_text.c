@@ -139,6 +139,11 @@ static unsigned first_word_effect(const char *w)
 	return 0;
 }
 
+static bool starts(const char *w, const char *prefix)
+{
+	return strncmp(w, prefix, strlen(prefix)) == 0;
+}
+
 static void see_second_word(struct statement *s, const char *w)
 {
 	if (strcmp(s->first, "set") == 0) {
@@ -147,12 +152,11 @@ static void see_second_word(struct statement *s, const char *w)
 			s->effects |= TEXT_SET;
 	} else if (strcmp(s->first, "prepare") == 0 && strcmp(w, "transaction") == 0) {
 		s->effects &= ~(unsigned)TEXT_PREPARE;
+	} else if (strcmp(s->first, "discard") == 0 && strcmp(w, "all") != 0) {
+		/* TEMP, PLANS, SEQUENCES: statements and settings stay */
+		s->effects &= ~(unsigned)TEXT_DISCARD_ALL;
+		s->effects |= starts(w, "temp") ? TEXT_DROP_TEMP : 0;
 	}
-}
-
-static bool starts(const char *w, const char *prefix)
-{
-	return strncmp(w, prefix, strlen(prefix)) == 0;
 }
 
 static void see_any_word(struct statement *s, const char *w)

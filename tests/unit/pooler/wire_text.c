@@ -80,7 +80,10 @@ static const struct {
 	{"deallocate prepare all", TEXT_DEALLOCATE},
 	{"discard all", TEXT_DISCARD_ALL},
 	{"DISCARD ALL;", TEXT_DISCARD_ALL},
-	{"select 1; discard temp", TEXT_DISCARD_ALL},
+	{"select 1; discard temp", TEXT_DROP_TEMP},
+	{"discard temporary", TEXT_DROP_TEMP},
+	{"discard plans", 0},
+	{"DISCARD SEQUENCES", 0},
 	/* channels, cursors, modules */
 	{"listen c", TEXT_LISTEN},
 	{"unlisten *", TEXT_UNLISTEN},
