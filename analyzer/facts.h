@@ -165,6 +165,16 @@ struct shape {
 	uint32_t unit_first, unit_count;
 };
 
+/* One text of a SQL file, and where it stands.  What a rule says may hang on a literal (5 or 5.0,
+ * 'a%' or '%a'), so a linter looks at every text and not at one of each shape. */
+struct variant {
+	uint32_t shape;
+	struct str text;
+	uint64_t calls;
+	struct place place[PLACE_MAX];
+	uint32_t places;
+};
+
 /* --- sequences ------------------------------------------------------------------------ */
 
 /* One call. */
@@ -359,7 +369,9 @@ struct facts {
 	struct arena arena;
 	struct names names; /* users, databases, applications, hosts */
 	VEC(struct shape *) shape;
-	struct map shape_of; /* hash -> index */
+	struct map shape_of;	     /* hash -> index */
+	VEC(struct variant) variant; /* of SQL files only */
+	struct map variant_of;	     /* hash of the text -> index */
 	VEC(struct run) run;
 	struct map run_of;
 	VEC(struct fault) fault;
@@ -411,6 +423,8 @@ void facts_free(struct facts **f);
 
 /* Counts one statement that no log brought: from SQL files, from pg_stat_statements. */
 struct shape *facts_statement(struct facts *f, struct str sql, struct place at);
+/* The same, and its text is kept whole to be looked at by itself. */
+struct shape *facts_text(struct facts *f, struct str sql, struct place at);
 /* Many calls of which only the totals are known (pg_stat_statements). */
 void facts_totals(struct facts *f, struct str sql, const struct log_totals *t, struct place at);
 struct shape *facts_shape(struct facts *f, struct str sql, const struct sql_shape *lex);

@@ -118,6 +118,7 @@ void facts_free(struct facts **pf)
 	sketch_release(&f->server.sessions);
 	VEC_RELEASE(&f->session);
 	VEC_RELEASE(&f->shape);
+	VEC_RELEASE(&f->variant);
 	VEC_RELEASE(&f->run);
 	VEC_RELEASE(&f->fault);
 	VEC_RELEASE(&f->group);
@@ -138,6 +139,7 @@ void facts_free(struct facts **pf)
 	map_release(&f->pid_of);
 	map_release(&f->session_of);
 	map_release(&f->shape_of);
+	map_release(&f->variant_of);
 	map_release(&f->run_of);
 	map_release(&f->fault_of);
 	map_release(&f->group_of);

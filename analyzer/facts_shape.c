@@ -51,6 +51,27 @@ struct shape *facts_statement(struct facts *f, struct str sql, struct place at)
 	return s;
 }
 
+struct shape *facts_text(struct facts *f, struct str sql, struct place at)
+{
+	struct shape *s = facts_statement(f, sql, at);
+	uint32_t *where = map_put(&f->variant_of, str_hash(sql));
+	struct variant *v;
+
+	if (*where == MAP_NONE) {
+		*where = (uint32_t)f->variant.n;
+		v = VEC_PUSH(&f->variant);
+		memset(v, 0, sizeof(*v));
+		v->shape = map_get(&f->shape_of, s->hash);
+		v->text = arena_str(&f->arena, sql);
+	} else {
+		v = &f->variant.at[*where];
+	}
+	v->calls++;
+	if (v->places < PLACE_MAX)
+		v->place[v->places++] = at;
+	return s;
+}
+
 /* A number of a table, as a count: what makes no sense is none. */
 static uint64_t whole(double v)
 {

@@ -135,6 +135,8 @@ struct rule_check {
 	uint32_t shape_at;
 	const struct sql_tree *tree; /* NULL: not parsed (only rules without NEED_TREE see that) */
 	struct sql_outline *top, *o;
+	const struct variant *variant; /* of a SQL file; NULL: the shape's example is looked at */
+	size_t found_from;	       /* findings[found_from …] are of this text */
 	/* SCOPE_RUN */
 	const struct run *run;
 	struct shape *parent; /* NULL: none */
@@ -162,6 +164,9 @@ struct rule_options {
  * *unparsed and keep the reason. */
 void rules_run(struct facts *f, const struct schema *schema, const struct rule_options *opt,
 	struct findings *out, size_t *unparsed);
+/* Findings from `from` on that were made before of another text of their shape are joined with
+ * those; `seen` belongs to the caller, zeroed at first. */
+void findings_join(struct findings *f, struct map *seen, size_t from);
 /* Most important first: severity, confidence, weight; ties by rule and shape. */
 void findings_sort(struct findings *f);
 /* Is there a finding at or above `gate` that counts (certain or likely, not suppressed)? */

@@ -18,7 +18,8 @@ struct engine {
 	const struct schema *schema;
 	const struct rule_options *opt;
 	struct findings *out;
-	struct arena arena, parent_arena;
+	struct arena arena;
+	struct map seen; /* findings by what they say */
 };
 
 static enum severity severity_of_rule(const struct engine *e, const struct rule *r)
@@ -51,14 +52,15 @@ static void each_query(struct rule_check *c, struct sql_outline *o)
 		each_query(c, o->sub[i]);
 }
 
-static const struct sql_tree *parse_shape(struct engine *e, struct arena *a, struct shape *s)
+static const struct sql_tree *parse_shape(struct engine *e, struct arena *a, struct shape *s,
+	struct str text)
 {
 	struct err why = {""};
 	struct sql_tree *t;
 
 	if (s->unparsed.p)
 		return NULL;
-	t = sql_parse(a, s->example, &why);
+	t = sql_parse(a, text, &why);
 	if (t && t->statements == 0)
 		t = NULL;
 	if (!t)
@@ -66,10 +68,12 @@ static const struct sql_tree *parse_shape(struct engine *e, struct arena *a, str
 	return t;
 }
 
-static void check_shape(struct engine *e, uint32_t at)
+/* One text: the shape's example, or a variant of it. */
+static void check_shape(struct engine *e, uint32_t at, const struct variant *v)
 {
 	struct shape *s = e->facts->shape.at[at];
-	const struct sql_tree *tree = parse_shape(e, &e->arena, s);
+	const struct sql_tree *tree = parse_shape(e, &e->arena, s, v ? v->text : s->example);
+	size_t from = e->out->at.n;
 
 	for (size_t k = 0; k < (tree ? tree->statements : 1); k++) {
 		struct sql_outline *top =
@@ -85,12 +89,15 @@ static void check_shape(struct engine *e, uint32_t at)
 			c.shape_at = at;
 			c.tree = tree;
 			c.top = c.o = top;
+			c.variant = v;
+			c.found_from = from;
 			if (query && top)
 				each_query(&c, top);
 			else if (!query)
 				r->check(&c);
 		}
 	}
+	findings_join(e->out, &e->seen, from);
 	arena_reset(&e->arena);
 }
 
@@ -101,12 +108,12 @@ static void check_run(struct engine *e, const struct run *run)
 
 	c.shape = f->shape.at[run->child];
 	c.shape_at = run->child;
-	c.tree = parse_shape(e, &e->arena, c.shape);
+	c.tree = parse_shape(e, &e->arena, c.shape, c.shape->example);
 	if (c.tree)
 		c.top = c.o = sql_outline(&e->arena, sql_statement(c.tree, 0));
 	if (run->parent != NO_SHAPE) {
 		c.parent = f->shape.at[run->parent];
-		c.parent_tree = parse_shape(e, &e->arena, c.parent);
+		c.parent_tree = parse_shape(e, &e->arena, c.parent, c.parent->example);
 		if (c.parent_tree)
 			c.parent_top = sql_outline(&e->arena, sql_statement(c.parent_tree, 0));
 	}
@@ -142,8 +149,10 @@ void rules_run(struct facts *f, const struct schema *schema, const struct rule_o
 	struct engine e = {.facts = f, .schema = schema, .opt = opt, .out = out};
 
 	*unparsed = 0;
-	for (uint32_t i = 0; i < f->shape.n; i++)
-		check_shape(&e, i);
+	for (uint32_t i = 0; i < f->shape.n && !f->variant.n; i++)
+		check_shape(&e, i, NULL);
+	for (size_t i = 0; i < f->variant.n; i++)
+		check_shape(&e, f->variant.at[i].shape, &f->variant.at[i]);
 	for (size_t i = 0; i < f->run.n; i++)
 		check_run(&e, &f->run.at[i]);
 	check_whole(&e, SCOPE_LOG);
@@ -152,6 +161,7 @@ void rules_run(struct facts *f, const struct schema *schema, const struct rule_o
 	for (size_t i = 0; i < f->shape.n; i++)
 		*unparsed += f->shape.at[i]->unparsed.p && f->shape.at[i]->verb != SQL_EMPTY;
 	arena_release(&e.arena);
+	map_release(&e.seen);
 }
 
 /* --- help for checks --------------------------------------------------------------------- */

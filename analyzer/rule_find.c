@@ -81,6 +81,10 @@ struct finding *rule_find(struct rule_check *c, enum confidence conf, const char
 		x->weight = (double)(c->run->usec + c->run->gap_usec);
 		x->places = c->run->places;
 		memcpy(x->place, c->run->place, sizeof(x->place));
+	} else if (c->variant) {
+		x->count = c->variant->calls;
+		x->places = c->variant->places;
+		memcpy(x->place, c->variant->place, sizeof(x->place));
 	} else if (c->shape) {
 		x->count = c->shape->calls;
 		x->weight = (double)c->shape->time.sum;
@@ -89,6 +93,38 @@ struct finding *rule_find(struct rule_check *c, enum confidence conf, const char
 	}
 	find_origin(c, x);
 	return x;
+}
+
+static uint64_t identity(const struct finding *x)
+{
+	return str_hash(x->message) * 31 + str_hash(x->key) * 7 + x->shape * 131u +
+	       (uint64_t)(x->rule - rules);
+}
+
+void findings_join(struct findings *f, struct map *seen, size_t from)
+{
+	size_t to = from;
+
+	for (size_t i = from; i < f->at.n; i++) {
+		struct finding *x = &f->at.at[i];
+		uint32_t *at = map_put(seen, identity(x));
+		bool full = *at < from && f->at.at[*at].places + x->places > PLACE_MAX;
+		if (*at == MAP_NONE || full) { /* every place is told */
+			*at = (uint32_t)to;
+			f->at.at[to++] = *x;
+			continue;
+		}
+		struct finding *same = &f->at.at[*at];
+		if (*at >= from) { /* said twice of one text */
+			json_decref(x->evidence);
+			continue;
+		}
+		same->count += x->count;
+		for (uint32_t k = 0; k < x->places; k++)
+			same->place[same->places++] = x->place[k];
+		json_decref(x->evidence);
+	}
+	f->at.n = to;
 }
 
 /* Is it a statement or an expression that PostgreSQL's grammar takes? */

@@ -112,6 +112,36 @@ QUERY_RULE(SG024, "keyset-with-or", WARNING, QUERY, NEED_TREE, check_sg024,
 	"(a, b) > (x, y).",
 	"SELECT * FROM t WHERE a > 1 OR (a = 1 AND b > 2) ORDER BY a, b LIMIT 10",
 	"SELECT * FROM t WHERE (a, b) > (1, 2) ORDER BY a, b LIMIT 10")
+QUERY_RULE(SG015, "or-with-unserved-arm", WARNING, QUERY, NEED_TREE | NEED_SCHEMA, check_sg015,
+	"an arm of OR that no index serves makes the others' indexes useless",
+	"The rows of all arms must be found; one that can only be found by reading the table has "
+	"it "
+	"read, whatever the other arms could use.",
+	"Index what the arm asks for, or write it so that an index serves it.",
+	"SELECT * FROM t WHERE a = 5 OR b + 0 = 6 -- indexes on (a) and (b)",
+	"SELECT * FROM t WHERE a = 5 OR b = 6")
+QUERY_RULE(SG020, "leading-column-missing", WARNING, QUERY, NEED_TREE | NEED_SCHEMA, check_sg020,
+	"the only index with the column begins with another one",
+	"A B-tree is ordered by its first column: without a condition on that, all of the index is "
+	"read.",
+	"An index that begins with the column, or a condition on the leading one.",
+	"SELECT * FROM t WHERE b = 1 -- index on (a, b)", "SELECT * FROM t WHERE a = 2 AND b = 1")
+QUERY_RULE(SG025, "index-without-operator", INFO, QUERY, NEED_TREE | NEED_SCHEMA, check_sg025,
+	"an index on the column does not have the operator",
+	"Each kind of index serves its own operators: hash only equality, GIN containment and not "
+	"order, a partial index only its rows.",
+	"An index of the kind the operator needs, or another condition.",
+	"SELECT * FROM t WHERE data = '{}' -- GIN index on (data)",
+	"SELECT * FROM t WHERE data @> '{\"k\": 1}'")
+QUERY_RULE(SG026, "subquery-only-restriction", INFO, QUERY, NEED_TREE | USES_SCHEMA, check_sg026,
+	"only a subquery without a condition of its own restricts the table",
+	"EXISTS and IN become joins; where neither side is restricted, both tables are read whole "
+	"and "
+	"hashed or merged, with or without an index.",
+	"Restrict one of the two by a condition that an index serves.",
+	"SELECT * FROM orders o WHERE EXISTS (SELECT 1 FROM items i WHERE i.order_id = o.id)",
+	"SELECT * FROM orders o WHERE o.day = current_date AND EXISTS (SELECT 1 FROM items i WHERE "
+	"i.order_id = o.id)")
 QUERY_RULE(DM001, "write-without-where", ERROR, QUERY, NEED_TREE | USES_SCHEMA, check_dm001,
 	"UPDATE or DELETE of every row",
 	"Without WHERE the whole table is written, locked and bloated.",

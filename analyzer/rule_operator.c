@@ -23,7 +23,7 @@ static void look_sg006(struct rule_check *c, const struct sql_cond *k)
 	struct str v = k->right.value;
 
 	if (s->kind != SIDE_COLUMN || (!ilike && !regex) || k->right.kind != SIDE_CONST || !v.n ||
-		s->col.rel == -2 || sarg_has_trigram(c, s) || sarg_is_served(c, s))
+		s->col.rel == -2 || sarg_is_served(c, k))
 		return;
 	if (ilike ? v.p[0] == '%' || v.p[0] == '_' : v.p[0] != '^')
 		return; /* SG005 */
@@ -49,61 +49,16 @@ void check_sg006(struct rule_check *c)
 
 /* --- SG007: prefix matches in a collation that is not C -------------------------------------- */
 
-/* Is the pattern a prefix of at least one character and then something? */
-static bool is_prefix(const struct sql_cond *k)
-{
-	struct str v = k->right.value;
-
-	if (k->pred == PRED_OP)
-		return str_is(k->op, "^@");
-	if (k->right.kind != SIDE_CONST || v.n < 2)
-		return false;
-	if (k->pred == PRED_REGEX)
-		return str_is(k->op, "~") && v.p[0] == '^' && v.p[1] != '(' && v.p[1] != '[' &&
-		       v.p[1] != '.';
-	if (k->pred != PRED_LIKE || v.p[0] == '%' || v.p[0] == '_')
-		return false;
-	for (size_t i = 1; i < v.n; i++)
-		if ((v.p[i] == '%' || v.p[i] == '_') && v.p[i - 1] != '\\')
-			return true;
-	return false;
-}
-
-static bool is_c(struct str collation)
-{
-	return str_is(collation, "C") || str_is(collation, "POSIX") ||
-	       str_is(collation, "ucs_basic");
-}
-
-/* An index led by the column: false there is none, or one of them serves prefixes. */
-static bool only_locale_indexes(struct rule_check *c, const struct schema_table *t,
-	const struct schema_column *col)
-{
-	int at = schema_column_of(t, col->name);
-	bool found = false;
-
-	for (size_t i = 0; i < t->index.n; i++) {
-		const struct schema_index *x = t->index.at[i];
-		if (!x->keys || x->key[0].column != at || !x->valid)
-			continue;
-		struct str coll = x->key[0].collation.n ? x->key[0].collation : col->collation;
-		if (!str_is(x->method, "btree") || str_ends(x->key[0].opclass, "_pattern_ops") ||
-			is_c(coll) || (!coll.n && is_c(c->schema->collate)))
-			return false;
-		found = true;
-	}
-	return found;
-}
-
 static void look_sg007(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct sql_side *s = &k->left;
-	const struct schema_table *t;
 	const struct schema_column *col;
+	struct schema_served miss;
 
-	if (s->kind != SIDE_COLUMN || !is_prefix(k) || s->col.rel == -2 ||
-		!schema_resolve(c->schema, c->o, &s->col, &t, &col) || sarg_has_trigram(c, s) ||
-		!only_locale_indexes(c, t, col) || sarg_is_served(c, s))
+	if (s->cols != 1 || s->col.rel == -2 ||
+		schema_serves(c->schema, c->arena, c->o, k, &miss) != SERVE_NO ||
+		miss.why != WHY_PREFIX || !schema_resolve(c->schema, c->o, &s->col, NULL, &col) ||
+		sarg_is_served(c, k))
 		return;
 	bool known = col->collation.n || c->schema->collate.n;
 	enum confidence sure = sarg_sure(c, k);
@@ -127,8 +82,10 @@ void check_sg007(struct rule_check *c)
 
 static bool is_negative(const struct sql_cond *k)
 {
+	if (k->pred == PRED_NOT)
+		return k->arm[0].pred != PRED_BOOL && k->arm[0].left.cols > 0;
 	return k->pred == PRED_NE || k->pred == PRED_NOT_LIKE || k->pred == PRED_NOT_ILIKE ||
-	       (k->pred == PRED_NOT_IN && k->right.kind != SIDE_QUERY) ||
+	       k->pred == PRED_NOT_IN ||
 	       (k->pred == PRED_ALL && str_is(k->op, "<>") && k->right.kind != SIDE_QUERY) ||
 	       (k->pred == PRED_REGEX && k->op.n && k->op.p[0] == '!');
 }
@@ -154,17 +111,22 @@ void check_sg009(struct rule_check *c)
 		const struct sql_cond *k = &c->o->cond[i];
 		if (k->clause == CLAUSE_HAVING)
 			continue;
-		if (k->clause != CLAUSE_WHERE || !is_negative(k) || k->left.cols == 0 ||
-			k->right.cols || k->left.col.rel == -2)
+		const struct sql_side *s = k->pred == PRED_NOT ? &k->arm[0].left : &k->left;
+		if (k->clause != CLAUSE_WHERE || !is_negative(k) ||
+			(s->cols == 0) == (k->right.cols == 0) || s->col.rel == -2)
 			return; /* something else may find the rows */
 		first = first ? first : k;
 	}
 	if (!first || c->o->rels != 1 || c->o->limit != BOUND_NONE ||
-		c->o->rel[0].kind != REL_TABLE || sarg_is_served(c, &first->left) ||
+		c->o->rel[0].kind != REL_TABLE || sarg_is_served(c, first) ||
 		served_by_partial(c, first))
 		return;
+	struct sql_cond shown = first->pred == PRED_NOT ? first->arm[0] : *first;
+	if (!shown.left.cols) /* 5 <> ALL (column) */
+		shown.left = shown.right;
+	shown.node = first->node;
 	struct finding *x =
-		sarg_report(c, first, CONF_POSSIBLE, "only a negation restricts", STR(""));
+		sarg_report(c, &shown, CONF_POSSIBLE, "only a negation restricts", STR(""));
 	finding_fix(c->findings, x, STR_NONE,
 		"name the values wanted; or, when few rows are left, a partial index WHERE %.*s",
 		STR_ARGS(rule_text(c, first->node)));
@@ -175,7 +137,7 @@ void check_sg009(struct rule_check *c)
 static void look_sg011(struct rule_check *c, const struct sql_cond *k)
 {
 	if (k->left.kind != SIDE_COLUMN || !k->right.is_volatile || k->right.cols ||
-		!sarg_is_comparison(k) || k->left.col.rel == -2 || sarg_is_served(c, &k->left))
+		!sarg_is_comparison(k) || k->left.col.rel == -2 || sarg_is_served(c, k))
 		return;
 	struct finding *x = sarg_report(c, k, sarg_sure(c, k),
 		"a volatile function gives the value for", STR(""));
@@ -202,28 +164,27 @@ static void look_sg016(struct rule_check *c, const struct sql_cond *k)
 	struct str coll =
 		collation_of(&k->left).n ? collation_of(&k->left) : collation_of(&k->right);
 	const struct sql_side *s = &k->left;
-	const struct schema_table *t;
-	const struct schema_column *col;
-	bool indexed = false;
+	struct schema_served miss;
 
-	if (!coll.n || !sarg_is_comparison(k) || k->right.cols || s->cols != 1 ||
-		(s->kind != SIDE_COLUMN && s->wrap != WRAP_COLLATE) ||
-		!schema_resolve(c->schema, c->o, &s->col, &t, &col))
-		return;
-	for (size_t i = 0; i < t->index.n; i++) {
-		const struct schema_index *x = t->index.at[i];
-		if (!x->keys || x->key[0].column < 0 ||
-			!str_eq(t->column.at[x->key[0].column].name, col->name))
-			continue;
-		struct str own = x->key[0].collation.n ? x->key[0].collation : col->collation;
-		if (str_eq(own, coll) || str_ends(x->key[0].opclass, "_pattern_ops"))
-			return;
-		indexed = true;
-	}
-	if (!indexed || sarg_is_served(c, s))
+	bool name =
+		!coll.n && str_is(schema_type(c->schema, c->arena, c->o, k->right.node), "name");
+
+	if (name)
+		coll = STR("C");
+	if (!coll.n || k->right.cols || s->cols != 1 ||
+		schema_serves(c->schema, c->arena, c->o, k, &miss) != SERVE_NO ||
+		miss.why != WHY_COLLATION || sarg_is_served(c, k))
 		return;
 	struct finding *x =
 		sarg_report(c, k, sarg_sure(c, k), "another collation is asked of", coll);
+	if (name) {
+		finding_fix(c->findings, x,
+			arena_printf(c->arena, "%.*s %.*s (%.*s)::text",
+				STR_ARGS(sarg_column(c, s)), STR_ARGS(k->op),
+				STR_ARGS(sql_deparse(c->arena, k->right.node))),
+			"a name is compared in the collation C: make a text of it");
+		return;
+	}
 	finding_fix(c->findings, x,
 		arena_printf(c->arena, "CREATE INDEX CONCURRENTLY ON %.*s (%.*s COLLATE %.*s)",
 			STR_ARGS(sql_quote_ident(c->arena, sarg_table(c->o, s))),

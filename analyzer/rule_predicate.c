@@ -15,7 +15,7 @@ static bool is_outer(const struct sql_cond *k)
 static bool is_wrapped(struct rule_check *c, const struct sql_cond *k, enum sql_wrap wrap)
 {
 	return k->left.kind == SIDE_WRAPPED && k->left.wrap == wrap && !is_outer(k) &&
-	       !sarg_is_served(c, &k->left);
+	       !sarg_is_served(c, k);
 }
 
 /* --- SG008: COALESCE and its kin ------------------------------------------------------ */
@@ -62,7 +62,7 @@ static void look_sg010(struct rule_check *c, const struct sql_cond *k)
 
 	if ((k->pred != PRED_DISTINCT && k->pred != PRED_NOT_DISTINCT) || is_outer(k) ||
 		k->right.is_null || k->left.kind != SIDE_COLUMN || k->right.cols ||
-		k->clause != CLAUSE_WHERE || sarg_is_served(c, &k->left))
+		k->clause != CLAUSE_WHERE || sarg_is_served(c, k))
 		return;
 	struct finding *x =
 		sarg_report(c, k, sarg_sure(c, k), "IS [NOT] DISTINCT FROM tests", STR(""));
@@ -89,7 +89,7 @@ static void look_sg012(struct rule_check *c, const struct sql_cond *k)
 	struct sql_side field = inner ? sql_side(c->arena, inner) : *s;
 
 	if (!compared || s->kind != SIDE_WRAPPED || field.wrap != WRAP_JSON || s->cols != 1 ||
-		is_outer(k) || sarg_is_served(c, s))
+		is_outer(k) || sarg_is_served(c, k))
 		return;
 	struct finding *x = sarg_report(c, k, sarg_sure(c, k), "a field is taken out of", field.by);
 	finding_fix(c->findings, x, sarg_expression_index(c, s),
@@ -154,7 +154,7 @@ static void look_sg019(struct rule_check *c, const struct sql_cond *k)
 	const struct sql_side *s = &k->left;
 	bool certain = str_is(k->op, "is true") || str_is(k->op, "is false");
 
-	if (s->cols == 0 || is_outer(k) || sarg_is_served(c, s))
+	if (s->cols == 0 || is_outer(k) || sarg_is_served(c, k))
 		return;
 	bool wrapped = k->pred == PRED_IS_BOOL &&
 		       (s->kind == SIDE_WRAPPED ? s->wrap == WRAP_BOOL : !certain);
@@ -186,7 +186,7 @@ static void look_sg021(struct rule_check *c, const struct sql_cond *k)
 
 	if (!sarg_is_comparison(k) || s->kind != SIDE_WRAPPED || s->wrap != WRAP_CAST ||
 		(!str_is(s->by, "text") && !str_is(s->by, "varchar")) || is_outer(k) ||
-		!node_is(node_get(s->node, "arg"), "ColumnRef") || sarg_is_served(c, s) ||
+		!node_is(node_get(s->node, "arg"), "ColumnRef") || sarg_is_served(c, k) ||
 		!schema_resolve(c->schema, c->o, &s->col, NULL, &col) ||
 		!str_is(col->type, "bpchar"))
 		return;

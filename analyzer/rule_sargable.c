@@ -8,6 +8,8 @@
  */
 #include "rule_sargable.h"
 
+#include <math.h>
+
 /* --- what they share -------------------------------------------------------------- */
 
 static bool in_scope(const struct sql_cond *k)
@@ -99,9 +101,41 @@ static bool is_beyond(const struct sql_outline *o, const struct sql_side *s)
 	       (str_starts(rel->name, "pg_") && !str_starts(rel->name, "pgbench_"));
 }
 
-bool sarg_is_served(struct rule_check *c, const struct sql_side *s)
+static bool holds(const struct sql_cond *whole, const struct sql_cond *part)
 {
-	const struct schema_table *t = NULL;
+	for (size_t i = 0; i < whole->arms; i++)
+		if (holds(&whole->arm[i], part))
+			return true;
+	return whole == part;
+}
+
+/* Does an equality beside it, served by an index, leave few rows to look at? */
+static bool other_finds(struct rule_check *c, const struct sql_cond *self)
+{
+	for (size_t i = 0; i < c->o->conds; i++) {
+		const struct sql_cond *k = &c->o->cond[i];
+		const struct schema_column *col;
+		struct schema_served by;
+		if (holds(k, self) || k->clause == CLAUSE_HAVING)
+			continue;
+		if (schema_serves(c->schema, c->arena, c->o, k, &by) != SERVE_YES)
+			continue;
+		if (by.index && by.index->where.p) /* few rows are what it is for */
+			return true;
+		if (k->left.kind != SIDE_COLUMN || k->right.cols ||
+			k->left.col.rel != self->left.col.rel ||
+			(k->pred != PRED_EQ && k->pred != PRED_IN) ||
+			!schema_resolve(c->schema, c->o, &k->left.col, NULL, &col) ||
+			str_is(col->type, "bool"))
+			continue;
+		return true;
+	}
+	return false;
+}
+
+bool sarg_is_served(struct rule_check *c, const struct sql_cond *k)
+{
+	const struct sql_side *s = &k->left;
 	bool habit;
 
 	if (is_beyond(c->o, s))
@@ -110,9 +144,13 @@ bool sarg_is_served(struct rule_check *c, const struct sql_side *s)
 		return true;
 	if (c->o->rels == 1 && rule_one_row(c, c->o, &habit))
 		return true;
-	if (!schema_resolve(c->schema, c->o, &s->col, &t, NULL))
+	if (!c->schema)
 		return false;
-	return schema_led_by_expr(t, bare_expr(c, s)) != NULL;
+	for (size_t i = 0; i < c->o->conds; i++) /* AND in an arm of an OR: one of them is enough */
+		if (holds(&c->o->cond[i], k) &&
+			schema_serves(c->schema, c->arena, c->o, &c->o->cond[i], NULL) == SERVE_YES)
+			return true;
+	return schema_serves(c->schema, c->arena, c->o, k, NULL) == SERVE_YES || other_finds(c, k);
 }
 
 /* Another conjunct on the same table that an index could serve: then this one costs less. */
@@ -157,10 +195,17 @@ void sarg_each(struct rule_check *c, void (*look)(struct rule_check *c, const st
 		look_at(&e, &c->o->cond[i]);
 }
 
+struct str sarg_text(struct rule_check *c, const struct sql_cond *k)
+{
+	struct str text = rule_text(c, k->node);
+
+	return k->negated && text.n ? arena_printf(c->arena, "NOT (%.*s)", STR_ARGS(text)) : text;
+}
+
 struct finding *sarg_report(struct rule_check *c, const struct sql_cond *k, enum confidence sure,
 	const char *what, struct str by)
 {
-	struct str text = rule_text(c, k->node);
+	struct str text = sarg_text(c, k);
 	struct finding *x =
 		rule_find(c, sure, "%s %.*s%s%.*s%s: no index on the column serves %.*s", what,
 			STR_ARGS(k->left.col.name), by.n ? " (" : "", STR_ARGS(by), by.n ? ")" : "",
@@ -258,14 +303,26 @@ struct str sarg_column_index(struct rule_check *c, const struct sql_side *s, con
 
 /* --- SG001: function on column ------------------------------------------------------------ */
 
+/* Functions that are a condition themselves; others may have an index's support (PostGIS). */
+static bool is_test(struct str f)
+{
+	static const char *const names[] = {"starts_with", "isfinite", "isempty", "overlaps",
+		"jsonb_path_exists", "jsonb_path_match", "regexp_like", "jsonb_exists"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_is(f, names[i]))
+			return true;
+	return false;
+}
+
 static void look_sg001(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct sql_side *s = &k->left;
 
 	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_FUNC ||
-		!(sarg_is_comparison(k) ||
-			(k->pred == PRED_BOOL && str_is(s->by, "starts_with"))) ||
-		s->is_volatile || s->col.rel == -2 || sarg_is_served(c, s))
+		!(sarg_is_comparison(k) || k->pred == PRED_OP ||
+			(k->pred == PRED_BOOL && is_test(s->by))) ||
+		s->is_volatile || s->col.rel == -2 || sarg_is_served(c, k))
 		return;
 	struct finding *x = sarg_report(c, k, sarg_sure(c, k), "a function is applied to", s->by);
 	if (str_is(s->by, "date"))
@@ -300,11 +357,12 @@ static void look_sg002(struct rule_check *c, const struct sql_cond *k)
 
 	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_CAST || !sarg_is_comparison(k) ||
 		!node_is(node_get(s->node, "arg"), "ColumnRef") || s->col.rel == -2 ||
-		sarg_is_served(c, s))
+		sarg_is_served(c, k))
 		return;
 	if (schema_resolve(c->schema, c->o, &s->col, NULL, &col)) {
-		if (str_eq(col->type, s->by) || (is_text(col->type) && is_text(s->by)))
-			return; /* a relabelling: indexes see through it */
+		if (schema_type_is_relabel(col->type, s->by) &&
+			!node_len(node_get(s->node, "type_name"), "typmods"))
+			return; /* indexes see through it */
 		if (str_is(col->type, "bpchar") && is_text(s->by))
 			return; /* SG021 */
 	} else if (is_text(s->by)) {
@@ -326,11 +384,6 @@ void check_sg002(struct rule_check *c)
 
 /* --- SG003: arithmetic on column ----------------------------------------------------------------
  */
-
-static bool is_arithmetic(struct str op)
-{
-	return op.n == 1 && strchr("+-*/%^&|#", op.p[0]) != NULL;
-}
 
 /* col + v OP w -> col OP w - v; v - col OP w -> col FLIP v - w. */
 static struct str move_across(struct rule_check *c, const struct sql_cond *k)
@@ -366,9 +419,8 @@ static void look_sg003(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct sql_side *s = &k->left;
 
-	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_ARITH || !is_arithmetic(s->by) ||
-		!sarg_is_comparison(k) || s->is_volatile || s->col.rel == -2 ||
-		sarg_is_served(c, s))
+	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_ARITH || !sarg_is_comparison(k) ||
+		s->is_volatile || s->col.rel == -2 || sarg_is_served(c, k))
 		return;
 	struct finding *x = sarg_report(c, k, sarg_sure(c, k), "arithmetic is done on", s->by);
 	finding_fix(c->findings, x, move_across(c, k),
@@ -383,69 +435,63 @@ void check_sg003(struct rule_check *c)
 /* --- SG004: implicit cast on column
  * ----------------------------------------------------------------- */
 
-static bool is_int(struct str t)
+/* Does comparing with that side cast the column? */
+static bool casts_column(struct rule_check *c, struct str column, const struct sql_side *v)
 {
-	return str_is(t, "int2") || str_is(t, "int4") || str_is(t, "int8");
+	struct str type = v->node ? schema_type(c->schema, c->arena, c->o, v->node) : STR("");
+
+	if (str_ends(type, "[]") && !str_ends(column, "[]")) /* = ANY (array) */
+		type = str_before(type, type.n - 2);
+	return schema_fit(column, type) == FIT_CASTS;
 }
 
-static bool is_float(struct str t)
+/* The comparison of an integer column with a number, as one with an integer: a > 5.5 is a > 5. */
+static struct str with_integer(struct rule_check *c, const struct sql_cond *k, double v)
 {
-	return str_is(t, "float4") || str_is(t, "float8");
+	bool whole = v >= -1e15 && v <= 1e15 && floor(v) >= v;
+	bool up = k->pred == PRED_LT || k->pred == PRED_GE;
+
+	if (!whole && k->pred != PRED_GT && k->pred != PRED_GE && k->pred != PRED_LT &&
+		k->pred != PRED_LE)
+		return STR_NONE; /* never true, or always */
+	return arena_printf(c->arena, "%.*s %.*s %.0f", STR_ARGS(sarg_column(c, &k->left)),
+		STR_ARGS(k->op), up ? ceil(v) : floor(v));
 }
 
-static bool casts_column(struct str col, const struct sql_side *v);
-
-/* A list has the type its elements resolve to: one fraction makes all of them numeric. */
-static bool list_casts_column(struct rule_check *c, struct str col, const struct sql_side *v)
+/* The same comparison in the column's own type, where that means the same for every row. */
+static struct str in_own_type(struct rule_check *c, const struct sql_cond *k, struct str type)
 {
-	const struct sql_node *n = v->node;
-	const char *field = node_is(n, "A_ArrayExpr") ? "elements" : "items";
+	const struct sql_side *v = &k->right;
+	bool integer = str_is(type, "int2") || str_is(type, "int4") || str_is(type, "int8");
+	char *end = NULL;
 
-	for (size_t i = 0; v->kind == SIDE_LIST && i < node_len(n, field); i++) {
-		struct sql_side item = sql_side(c->arena, node_item(n, field, i));
-		if (casts_column(col, &item))
-			return true;
-	}
-	return false;
-}
-
-/* Does comparing a column of this type with that value cast the column? */
-static bool casts_column(struct str col, const struct sql_side *v)
-{
-	bool fraction =
-		v->kind == SIDE_CONST && !v->is_string && !v->cast.n && v->value.n &&
-		(memchr(v->value.p, '.', v->value.n) || memchr(v->value.p, 'e', v->value.n));
-
-	if (is_int(col))
-		return fraction || str_is(v->cast, "numeric") || is_float(v->cast);
-	if (str_is(col, "numeric"))
-		return is_float(v->cast);
-	if (str_is(col, "bpchar"))
-		return str_is(v->cast, "text");
-	return false;
+	if (v->kind != SIDE_CONST || !v->value.n || k->pred > PRED_GE)
+		return STR_NONE;
+	double number = strtod(v->value.p, &end);
+	if (end == v->value.p + v->value.n && (integer || str_is(type, "numeric")))
+		return integer ? with_integer(c, k, number)
+			       : arena_printf(c->arena, "%.*s %.*s %.*s",
+					 STR_ARGS(sarg_column(c, &k->left)), STR_ARGS(k->op),
+					 STR_ARGS(v->value));
+	if (str_is(type, "bpchar") && v->is_string && !str_ends(v->value, " "))
+		return arena_printf(c->arena, "%.*s %.*s %.*s", STR_ARGS(sarg_column(c, &k->left)),
+			STR_ARGS(k->op), STR_ARGS(sql_quote_literal(c->arena, v->value)));
+	return STR_NONE;
 }
 
 static void look_sg004(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct schema_column *col;
-	bool list;
 
 	if (k->left.kind != SIDE_COLUMN || !sarg_is_comparison(k) || k->right.cols ||
 		!schema_resolve(c->schema, c->o, &k->left.col, NULL, &col))
 		return;
-	list = list_casts_column(c, col->type, &k->right);
-	if ((!list && !casts_column(col->type, &k->right) && !casts_column(col->type, &k->upper)) ||
-		sarg_is_served(c, &k->left))
+	if ((!casts_column(c, col->type, &k->right) && !casts_column(c, col->type, &k->upper)) ||
+		sarg_is_served(c, k))
 		return;
 	struct finding *x =
 		sarg_report(c, k, CONF_CERTAIN, "the value's type forces a cast of", col->type);
-	finding_fix(c->findings, x,
-		k->right.node && !list && k->pred != PRED_BETWEEN && k->pred != PRED_ANY
-			? arena_printf(c->arena, "%.*s %.*s (%.*s)::%.*s",
-				  STR_ARGS(sarg_column(c, &k->left)), STR_ARGS(k->op),
-				  STR_ARGS(sql_deparse(c->arena, k->right.node)),
-				  STR_ARGS(col->type))
-			: STR_NONE,
+	finding_fix(c->findings, x, in_own_type(c, k, col->type),
 		"give the value the column's type, %.*s", STR_ARGS(col->type));
 }
 
@@ -481,31 +527,12 @@ static bool is_unanchored(const struct sql_cond *k)
 	return false;
 }
 
-bool sarg_has_trigram(struct rule_check *c, const struct sql_side *s)
-{
-	const struct schema_table *t;
-	const struct schema_column *col;
-
-	if (!schema_resolve(c->schema, c->o, &s->col, &t, &col))
-		return false;
-	for (size_t i = 0; i < t->index.n; i++)
-		for (size_t k = 0; k < t->index.at[i]->keys; k++) {
-			const struct schema_key *key = &t->index.at[i]->key[k];
-			if ((str_is(key->opclass, "gin_trgm_ops") ||
-				    str_is(key->opclass, "gist_trgm_ops")) &&
-				key->column >= 0 &&
-				str_eq(t->column.at[key->column].name, col->name))
-				return true;
-		}
-	return false;
-}
-
 static void look_sg005(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct sql_side *s = &k->left;
 
 	if ((s->kind != SIDE_COLUMN && s->wrap != WRAP_FUNC) || !is_unanchored(k) ||
-		s->col.rel == -2 || sarg_has_trigram(c, s) || sarg_is_served(c, s))
+		s->col.rel == -2 || sarg_is_served(c, k))
 		return;
 	struct finding *x =
 		sarg_report(c, k, sarg_sure(c, k), "the pattern is not anchored on", STR(""));

@@ -13,11 +13,14 @@
 
 /* Calls look() with every leaf of the conjuncts of WHERE and ON, the arms of OR included. */
 void sarg_each(struct rule_check *c, void (*look)(struct rule_check *c, const struct sql_cond *k));
+/* The condition with literals masked; with its NOT, where it has one. */
+struct str sarg_text(struct rule_check *c, const struct sql_cond *k);
 /* "WHAT column (BY): no index on the column serves PREDICATE", with the usual evidence. */
 struct finding *sarg_report(struct rule_check *c, const struct sql_cond *k, enum confidence sure,
 	const char *what, struct str by);
-/* An expression index serves it, the table is small, or a unique key finds the rows. */
-bool sarg_is_served(struct rule_check *c, const struct sql_side *s);
+/* An index serves it (schema), the table is small, or another conjunct finds the rows: by a
+ * unique key, or by equality over an index. */
+bool sarg_is_served(struct rule_check *c, const struct sql_cond *k);
 /* Less sure where another conjunct can be looked up, or the other side is a column. */
 enum confidence sarg_sure(const struct rule_check *c, const struct sql_cond *k);
 bool sarg_is_comparison(const struct sql_cond *k);
@@ -25,8 +28,6 @@ struct str sarg_table(const struct sql_outline *o, const struct sql_side *s);
 struct str sarg_column(struct rule_check *c, const struct sql_side *s); /* as SQL */
 /* CREATE INDEX on the side's expression; STR_NONE where it cannot be said. */
 struct str sarg_expression_index(struct rule_check *c, const struct sql_side *s);
-/* Is there a GIN or GiST trigram index on the column? */
-bool sarg_has_trigram(struct rule_check *c, const struct sql_side *s);
 /* CREATE INDEX … (column opclass) by that method. */
 struct str sarg_column_index(struct rule_check *c, const struct sql_side *s, const char *method,
 	const char *opclass);

@@ -5,6 +5,10 @@
  *   schema_table.c   the model: made by one of the two below, then only read
  *   schema_dump.c    from SQL text: a `pg_dump -s`, migrations (CREATE TABLE, CREATE INDEX, …)
  *   schema_live.c    from a live catalog (db.h), with row estimates and sizes
+ *   schema_type.c    the type of an expression; which side of a comparison is cast
+ *   schema_canon.c   expressions as keys: a query's and an index's compare as texts
+ *   schema_pattern.c what of a pattern an index can look up
+ *   schema_serve.c   does an index serve this condition?
  *
  * A schema that knows nothing is legal: every question has the answer "not known", and rules
  * that need more stay silent or say less.
@@ -19,6 +23,7 @@ struct schema_column {
 	struct str name;
 	struct str type; /* base name: "int4", "text", "timestamptz"; arrays end in "[]" */
 	bool not_null;
+	int64_t length;	      /* of varchar(n), char(n); 0: none */
 	struct str collation; /* STR_NONE: the default */
 	double n_distinct;    /* pg_stats; 0: not known */
 	double null_frac;
@@ -29,9 +34,15 @@ struct schema_column {
 struct schema_key {	      /* one column of an index */
 	int column;	      /* index in the table's columns; -1: an expression */
 	struct str expr;      /* deparsed, as libpg_query spells it */
+	struct str canon;     /* of an expression: schema_canon() */
 	struct str opclass;   /* "": the default */
 	struct str collation; /* "": the column's */
 	bool desc, nulls_first;
+};
+
+struct schema_where { /* a conjunct of a partial index's predicate */
+	struct sql_cond cond;
+	struct str canon;
 };
 
 struct schema_index {
@@ -42,15 +53,18 @@ struct schema_index {
 	size_t keys;
 	int *include;
 	size_t includes;
-	struct str where; /* deparsed predicate; STR_NONE: not partial */
+	struct str where;		 /* deparsed predicate; STR_NONE: not partial */
+	struct schema_where *where_cond; /* its conjuncts, after schema_settle() */
+	size_t wheres;
 	bool unique, primary, constraint, valid;
+	bool replica;	      /* the replica identity */
 	int64_t bytes, scans; /* -1: not known */
 };
 
 struct schema_foreign { /* a foreign key */
 	struct str name;
 	struct schema_table *table, *parent; /* parent NULL: not in the schema */
-	struct str parent_name;
+	struct str parent_schema, parent_name;
 	int *column;
 	size_t columns;
 };
@@ -60,16 +74,24 @@ struct schema_table {
 	VEC(struct schema_column) column;
 	VEC(struct schema_index *) index;
 	VEC(struct schema_foreign *) foreign;
-	double rows;   /* -1: not known */
-	int64_t bytes; /* -1: not known */
-	bool is_view, is_partitioned, is_temp;
+	uint32_t next;		 /* table of the same bare name in another schema; MAP_NONE */
+	double rows;		 /* -1: not known */
+	int64_t bytes;		 /* -1: not known */
+	bool is_view, is_stored; /* a view; a materialized one */
+	bool is_partitioned, is_temp;
 	struct sql_outline *view; /* a view's query */
+};
+
+struct schema_domain { /* a domain and the type below it; an enum is its own */
+	struct str name, base;
+	struct str collation; /* STR_NONE: that of the type */
 };
 
 struct schema {
 	struct arena arena;
 	VEC(struct schema_table *) table;
-	struct map by_name;  /* hash of the bare name -> first index */
+	struct map by_name; /* hash of the bare name -> its first table */
+	VEC(struct schema_domain) domain;
 	bool has_statistics; /* rows, sizes, scans are known */
 	bool live;
 	int server_version; /* 150004; 0: not known */
@@ -89,16 +111,71 @@ struct schema_table *schema_find(const struct schema *s, struct str schema, stru
 int schema_column_of(const struct schema_table *t, struct str column); /* -1 */
 struct schema_table *schema_add_table(struct schema *s, struct str schema, struct str name);
 struct schema_index *schema_add_index(struct schema *s, struct schema_table *t, struct str name);
+/* Once, when all is read: keys and predicates are made comparable. */
+void schema_settle(struct schema *s);
 /* Is {col} (with others) a unique, non-partial key whose columns are all in `set`? */
 bool schema_unique_by(const struct schema_table *t, const struct str *set, size_t n);
-/* Is there a valid index whose leading key is this column / this expression? */
+/* Is there a valid index whose leading key is this column? */
 const struct schema_index *schema_led_by(const struct schema_table *t, struct str column);
-const struct schema_index *schema_led_by_expr(const struct schema_table *t, struct str expr);
 bool schema_has_extension(const struct schema *s, const char *name);
 
-/* The table and column a side of a condition names, by way of the outline's FROM; false: not
- * known.  Either output may be NULL. */
+/* The table and column a side of a condition names, by way of the outline's FROM, through a view
+ * to the table below it; false: not known.  Either output may be NULL. */
 bool schema_resolve(const struct schema *s, const struct sql_outline *o, const struct sql_col *c,
 	const struct schema_table **table, const struct schema_column **column);
+
+/* --- types -------------------------------------------------------------------------------- */
+
+/* The type an expression has at a query level, domains looked through: "int4", "text[]";
+ * "unknown": a literal or parameter that takes the type of what it meets; "": not known. */
+struct str schema_type(const struct schema *s, struct arena *a, const struct sql_outline *o,
+	const struct sql_node *expr);
+/* The name of a TypeName node, in that spelling. */
+struct str schema_type_name(struct arena *a, const struct schema *s, const struct sql_node *type);
+bool schema_type_is_text(struct str type); /* of any kind */
+/* Is the cast only another name for the same bytes, which an index sees through? */
+bool schema_type_is_relabel(struct str from, struct str to);
+
+enum schema_fit { FIT_UNKNOWN = 0, FIT_DIRECT, FIT_CASTS /* the column is cast */ };
+enum schema_fit schema_fit(struct str column, struct str value);
+/* Has the method's family operators for the two types of one family, int4 and int8 say?  Only
+ * B-trees and BRIN have all of them. */
+bool schema_fit_family(struct str method, struct str column, struct str value);
+
+/* --- is it served? -------------------------------------------------------------------------- */
+
+/* The expression as text in which a query's and an index's are equal when they mean the same. */
+struct str schema_canon(const struct schema *s, struct arena *a, const struct sql_outline *o,
+	const struct sql_node *expr);
+
+enum schema_pattern { PATTERN_UNKNOWN = 0, PATTERN_NONE, PATTERN_PREFIX, PATTERN_EXACT };
+/* Of LIKE, ILIKE, SIMILAR TO, ~, ~*, ^@ against a literal. */
+enum schema_pattern schema_pattern(const struct sql_cond *k);
+
+enum serve { SERVE_UNKNOWN = 0, SERVE_YES, SERVE_NO };
+
+/* Why an index on the column (or the expression) does not serve; the nearest miss first. */
+enum schema_why {
+	WHY_SERVED = 0,
+	WHY_NOT_LEADING, /* its first key is not asked for: it would be read whole */
+	WHY_PARTIAL,	 /* other rows may be asked for than it holds */
+	WHY_PREFIX,	 /* a prefix, in the order of a language */
+	WHY_COLLATION,
+	WHY_TYPE, /* the column is cast */
+	WHY_OPERATOR,
+	WHY_VOLATILE,
+	WHY_SAME_ROW, /* the other side needs the row itself */
+	WHY_NO_INDEX
+};
+
+struct schema_served {
+	enum schema_why why;
+	const struct schema_index *index; /* that serves, or misses nearest; NULL */
+};
+
+/* Does an index serve the condition at this query level?  What is not known to the schema is
+ * SERVE_UNKNOWN.  out may be NULL; of an OR it tells of the last arm that was looked at. */
+enum serve schema_serves(const struct schema *s, struct arena *a, const struct sql_outline *o,
+	const struct sql_cond *k, struct schema_served *out);
 
 #endif

@@ -11,20 +11,6 @@
 
 /* --- columns and constraints -------------------------------------------------------- */
 
-static struct str type_name(struct arena *a, const struct sql_node *t)
-{
-	struct str n = node_last_name(t, "names");
-
-	/* serial is a default, not a type */
-	n = str_is(n, "serial")			       ? STR("int4")
-	    : str_is(n, "bigserial")		       ? STR("int8")
-	    : str_is(n, "smallserial")		       ? STR("int2")
-	    : str_is(n, "int") || str_is(n, "integer") ? STR("int4")
-						       : n;
-	return node_len(t, "array_bounds") ? arena_printf(a, "%.*s[]", STR_ARGS(n))
-					   : arena_str(a, n);
-}
-
 static struct schema_index *make_index(struct schema *s, struct schema_table *t, struct str name,
 	size_t keys)
 {
@@ -35,23 +21,61 @@ static struct schema_index *make_index(struct schema *s, struct schema_table *t,
 	return i;
 }
 
-static struct str table_name(const struct schema_table *t)
+static void include_columns(struct schema_index *x, const struct sql_node *n, const char *list)
 {
-	return t->name;
+	for (size_t i = 0; i < node_len(n, list) && x->includes < 32; i++) {
+		const struct sql_node *e = node_item(n, list, i);
+		const char *name =
+			node_is(e, "IndexElem") ? node_str(e, "name") : node_str(e, "sval");
+		x->include[x->includes++] = schema_column_of(x->table, str_of(name));
+	}
 }
 
-/* PRIMARY KEY (a, b), UNIQUE (a): an index of its own; REFERENCES: a foreign key. */
+/* ADD CONSTRAINT … PRIMARY KEY USING INDEX: the index is there already. */
+static void adopt_index(struct schema_table *t, struct str name, bool primary)
+{
+	for (size_t i = 0; i < t->index.n; i++) {
+		struct schema_index *x = t->index.at[i];
+		if (!str_eq(x->name, name))
+			continue;
+		x->constraint = x->unique = true;
+		x->primary = primary;
+		for (size_t k = 0; primary && k < x->keys; k++)
+			if (x->key[k].column >= 0)
+				t->column.at[x->key[k].column].not_null = true;
+	}
+}
+
+/* The name PostgreSQL gives: t_a_b_key, t_pkey. */
+static struct str key_name(struct schema *s, const struct schema_table *t, const struct sql_node *c,
+	struct str column, bool primary)
+{
+	struct str name = arena_str(&s->arena, t->name);
+
+	if (primary)
+		return arena_printf(&s->arena, "%.*s_pkey", STR_ARGS(name));
+	for (size_t i = 0; i < node_len(c, "keys"); i++)
+		name = arena_printf(&s->arena, "%.*s_%s", STR_ARGS(name),
+			node_str(node_item(c, "keys", i), "sval"));
+	if (column.n)
+		name = arena_printf(&s->arena, "%.*s_%.*s", STR_ARGS(name), STR_ARGS(column));
+	return arena_printf(&s->arena, "%.*s_key", STR_ARGS(name));
+}
+
+/* PRIMARY KEY (a, b), UNIQUE (a): an index of its own. */
 static void add_key(struct schema *s, struct schema_table *t, const struct sql_node *c,
 	struct str column)
 {
 	bool primary = strcmp(node_enum(c, "contype"), "CONSTR_PRIMARY") == 0;
 	size_t n = node_len(c, "keys");
-	struct str name = str_of(node_str(c, "conname"));
-	struct schema_index *i = make_index(s, t,
-		name.n ? name
-		       : arena_printf(&s->arena, "%.*s_%s", STR_ARGS(table_name(t)),
-				 primary ? "pkey" : "key"),
-		n ? n : 1);
+	struct str name = str_of(node_str(c, "conname")), use = str_of(node_str(c, "indexname"));
+
+	if (use.n) {
+		adopt_index(t, use, primary);
+		return;
+	}
+	struct schema_index *i =
+		make_index(s, t, name.n ? name : key_name(s, t, c, column, primary), n ? n : 1);
 
 	i->unique = i->constraint = true;
 	i->primary = primary;
@@ -65,6 +89,23 @@ static void add_key(struct schema *s, struct schema_table *t, const struct sql_n
 		if (primary)
 			t->column.at[at].not_null = true;
 	}
+	include_columns(i, c, "including");
+}
+
+static void read_keys(struct schema *s, struct schema_index *x, const struct sql_node *elem);
+
+/* EXCLUDE USING gist (a WITH =, …): an index that is no unique one. */
+static void add_exclusion(struct schema *s, struct schema_table *t, const struct sql_node *c)
+{
+	size_t n = node_len(c, "exclusions");
+	struct schema_index *x = make_index(s, t, str_of(node_str(c, "conname")), n);
+
+	x->constraint = true;
+	x->method = arena_str(&s->arena, str_of(node_str(c, "access_method")));
+	for (size_t i = 0; i < n; i++)
+		read_keys(s, x, node_item(node_item(c, "exclusions", i), "items", 0));
+	if (node_get(c, "where_clause"))
+		x->where = sql_deparse(&s->arena, node_get(c, "where_clause"));
 }
 
 static void add_foreign(struct schema *s, struct schema_table *t, const struct sql_node *c,
@@ -77,7 +118,8 @@ static void add_foreign(struct schema *s, struct schema_table *t, const struct s
 	f->name = arena_str(&s->arena, str_of(node_str(c, "conname")));
 	f->table = t;
 	f->parent_name = arena_str(&s->arena, str_of(node_str(parent, "relname")));
-	f->parent = schema_find(s, str_of(node_str(parent, "schemaname")), f->parent_name);
+	f->parent_schema = arena_str(&s->arena, str_of(node_str(parent, "schemaname")));
+	f->parent = schema_find(s, f->parent_schema, f->parent_name);
 	f->column = ARENA_ARRAY(&s->arena, int, n + 1);
 	for (size_t k = 0; k < (n ? n : 1); k++) {
 		struct str col = n ? str_of(node_str(node_item(c, "fk_attrs", k), "sval")) : column;
@@ -98,6 +140,35 @@ static void add_constraint(struct schema *s, struct schema_table *t, const struc
 		add_key(s, t, c, column);
 	else if (strcmp(type, "CONSTR_FOREIGN") == 0)
 		add_foreign(s, t, c, column);
+	else if (strcmp(type, "CONSTR_EXCLUSION") == 0)
+		add_exclusion(s, t, c);
+}
+
+static const struct schema_domain *domain_of(const struct schema *s, const struct sql_node *type)
+{
+	struct str name = node_last_name(type, "names");
+
+	for (size_t i = 0; i < s->domain.n && !node_len(type, "array_bounds"); i++)
+		if (str_eq(s->domain.at[i].name, name))
+			return &s->domain.at[i];
+	return NULL;
+}
+
+/* n of varchar(n), char(n). */
+static int64_t length_of(struct schema *s, const struct sql_node *type, struct str name)
+{
+	struct sql_side size = sql_side(&s->arena, node_item(type, "typmods", 0));
+	int64_t n = 0;
+
+	return (str_is(name, "varchar") || str_is(name, "bpchar")) && str_to_i64(size.value, &n)
+		       ? n
+		       : 0;
+}
+
+static void set_type(struct schema *s, struct schema_column *c, const struct sql_node *type)
+{
+	c->type = schema_type_name(&s->arena, s, type);
+	c->length = length_of(s, type, c->type);
 }
 
 static void add_column(struct schema *s, struct schema_table *t, const struct sql_node *d)
@@ -107,9 +178,13 @@ static void add_column(struct schema *s, struct schema_table *t, const struct sq
 
 	memset(c, 0, sizeof(*c));
 	c->name = arena_str(&s->arena, str_of(node_str(d, "colname")));
-	c->type = type_name(&s->arena, node_get(d, "type_name"));
-	c->not_null = node_int(d, "is_not_null") != 0;
+	set_type(s, c, node_get(d, "type_name"));
+	c->not_null = node_int(d, "is_not_null") != 0 ||
+		      str_ends(node_last_name(node_get(d, "type_name"), "names"), "serial");
 	c->collation = collation.n ? arena_str(&s->arena, collation) : STR_NONE;
+	const struct schema_domain *domain = domain_of(s, node_get(d, "type_name"));
+	if (domain && !c->collation.n)
+		c->collation = domain->collation;
 	struct str name = c->name;
 	for (size_t i = 0; i < node_len(d, "constraints"); i++)
 		add_constraint(s, t, node_item(d, "constraints", i), name);
@@ -126,22 +201,68 @@ static struct schema_table *table_of(struct schema *s, const struct sql_node *re
 	return t || !make ? t : schema_add_table(s, schema, name);
 }
 
+/* INHERITS, PARTITION OF, LIKE: the columns of another table come first. */
+static void copy_columns(struct schema *s, struct schema_table *t, const struct sql_node *rel)
+{
+	const struct schema_table *from = table_of(s, rel, false);
+
+	for (size_t i = 0; from && from != t && i < from->column.n; i++)
+		if (schema_column_of(t, from->column.at[i].name) < 0)
+			*VEC_PUSH(&t->column) = from->column.at[i];
+}
+
 static void create_table(struct schema *s, const struct sql_node *n)
 {
 	struct schema_table *t = table_of(s, node_get(n, "relation"), true);
 
 	if (t->column.n)
 		return; /* IF NOT EXISTS */
+	for (size_t i = 0; i < node_len(n, "inh_relations"); i++)
+		copy_columns(s, t, node_item(n, "inh_relations", i));
 	t->is_partitioned = node_get(n, "partspec") != NULL;
 	t->is_temp = strcmp(node_str(node_get(n, "relation"), "relpersistence"), "t") == 0;
 	for (size_t i = 0; i < node_len(n, "table_elts"); i++)
 		if (node_is(node_item(n, "table_elts", i), "ColumnDef"))
 			add_column(s, t, node_item(n, "table_elts", i));
+		else if (node_is(node_item(n, "table_elts", i), "TableLikeClause"))
+			copy_columns(s, t, node_get(node_item(n, "table_elts", i), "relation"));
 	for (size_t i = 0; i < node_len(n, "table_elts"); i++)
 		if (node_is(node_item(n, "table_elts", i), "Constraint"))
 			add_constraint(s, t, node_item(n, "table_elts", i), STR(""));
 	for (size_t i = 0; i < node_len(n, "constraints"); i++)
 		add_constraint(s, t, node_item(n, "constraints", i), STR(""));
+}
+
+/* The index of a constraint, the foreign key, or the index of that name. */
+static void drop_named(struct schema_table *t, struct str name)
+{
+	for (size_t i = 0; i < t->index.n; i++)
+		if (str_eq(t->index.at[i]->name, name)) {
+			t->index.at[i--] = t->index.at[--t->index.n];
+		}
+	for (size_t i = 0; i < t->foreign.n; i++)
+		if (str_eq(t->foreign.at[i]->name, name))
+			t->foreign.at[i--] = t->foreign.at[--t->foreign.n];
+}
+
+/* Its place stays, so that keys still count right; its indexes go with it. */
+static void drop_column(struct schema_table *t, int at)
+{
+	t->column.at[at].name = STR("");
+	for (size_t i = 0; i < t->index.n; i++) {
+		bool uses = false;
+		for (size_t k = 0; k < t->index.at[i]->keys; k++)
+			uses |= t->index.at[i]->key[k].column == at;
+		if (uses)
+			t->index.at[i--] = t->index.at[--t->index.n];
+	}
+}
+
+static void replica_identity(struct schema_table *t, struct str name)
+{
+	for (size_t i = 0; name.n && i < t->index.n; i++)
+		if (str_eq(t->index.at[i]->name, name))
+			t->index.at[i]->replica = true;
 }
 
 static void alter_table(struct schema *s, const struct sql_node *n)
@@ -158,9 +279,58 @@ static void alter_table(struct schema *s, const struct sql_node *n)
 			add_column(s, t, def);
 		else if (strcmp(type, "AT_SetNotNull") == 0 && at >= 0)
 			t->column.at[at].not_null = true;
+		else if (strcmp(type, "AT_DropNotNull") == 0 && at >= 0)
+			t->column.at[at].not_null = false;
 		else if (strcmp(type, "AT_AlterColumnType") == 0 && at >= 0)
-			t->column.at[at].type = type_name(&s->arena, node_get(def, "type_name"));
+			set_type(s, &t->column.at[at], node_get(def, "type_name"));
+		else if (strcmp(type, "AT_DropConstraint") == 0)
+			drop_named(t, str_of(node_str(c, "name")));
+		else if (strcmp(type, "AT_DropColumn") == 0 && at >= 0)
+			drop_column(t, at);
+		else if (strcmp(type, "AT_ReplicaIdentity") == 0)
+			replica_identity(t, str_of(node_str(def, "name")));
 	}
+}
+
+/* What migrations take back. */
+static void drop(struct schema *s, const struct sql_node *n)
+{
+	const char *type = node_enum(n, "remove_type");
+
+	for (size_t i = 0; i < node_len(n, "objects"); i++) {
+		struct str name = node_last_name(node_item(n, "objects", i), "items");
+		for (size_t k = 0; k < s->table.n && strcmp(type, "OBJECT_INDEX") == 0; k++)
+			drop_named(s->table.at[k], name);
+		struct schema_table *t =
+			strcmp(type, "OBJECT_TABLE") == 0 ? schema_find(s, STR(""), name) : NULL;
+		if (t) { /* a table without columns is not known */
+			t->column.n = t->index.n = t->foreign.n = 0;
+		}
+	}
+}
+
+static void rename_object(struct schema *s, const struct sql_node *n)
+{
+	struct schema_table *t = table_of(s, node_get(n, "relation"), false);
+	int at = schema_column_of(t, str_of(node_str(n, "subname")));
+
+	if (t && at >= 0 && strcmp(node_enum(n, "rename_type"), "OBJECT_COLUMN") == 0)
+		t->column.at[at].name = arena_str(&s->arena, str_of(node_str(n, "newname")));
+}
+
+/* One key of CREATE INDEX or EXCLUDE, added to x. */
+static void read_keys(struct schema *s, struct schema_index *x, const struct sql_node *e)
+{
+	const char *nulls = node_enum(e, "nulls_ordering");
+	struct schema_key *k = &x->key[x->keys++];
+
+	k->column = schema_column_of(x->table, str_of(node_str(e, "name")));
+	k->expr = node_get(e, "expr") ? sql_deparse(&s->arena, node_get(e, "expr")) : STR_NONE;
+	k->opclass = arena_str(&s->arena, node_last_name(e, "opclass"));
+	k->collation = arena_str(&s->arena, node_last_name(e, "collation"));
+	k->desc = strcmp(node_enum(e, "ordering"), "SORTBY_DESC") == 0;
+	k->nulls_first = strcmp(nulls, "SORTBY_NULLS_FIRST") == 0 ||
+			 (k->desc && strcmp(nulls, "SORTBY_NULLS_LAST") != 0);
 }
 
 static void create_index(struct schema *s, const struct sql_node *n)
@@ -177,59 +347,81 @@ static void create_index(struct schema *s, const struct sql_node *n)
 		x->method = arena_str(&s->arena, str_of(node_str(n, "access_method")));
 	if (node_get(n, "where_clause"))
 		x->where = sql_deparse(&s->arena, node_get(n, "where_clause"));
-	for (size_t i = 0; i < keys; i++) {
-		const struct sql_node *e = node_item(n, "index_params", i);
-		const char *nulls = node_enum(e, "nulls_ordering");
-		struct schema_key *k = &x->key[x->keys++];
-		k->column = schema_column_of(t, str_of(node_str(e, "name")));
-		k->expr = node_get(e, "expr") ? sql_deparse(&s->arena, node_get(e, "expr"))
-					      : STR_NONE;
-		k->opclass = arena_str(&s->arena, node_last_name(e, "opclass"));
-		k->collation = arena_str(&s->arena, node_last_name(e, "collation"));
-		k->desc = strcmp(node_enum(e, "ordering"), "SORTBY_DESC") == 0;
-		k->nulls_first = strcmp(nulls, "SORTBY_NULLS_FIRST") == 0 ||
-				 (k->desc && strcmp(nulls, "SORTBY_NULLS_LAST") != 0);
+	for (size_t i = 0; i < keys; i++)
+		read_keys(s, x, node_item(n, "index_params", i));
+	include_columns(x, n, "index_including_params");
+}
+
+static void show_columns(struct schema *s, struct schema_table *t, const struct sql_node *query,
+	const struct sql_node *names, const char *list)
+{
+	t->is_view = true;
+	t->view = sql_outline(&s->arena, query);
+	const struct sql_outline *o = t->view;
+	while (o->is_setop && o->subs) /* the first arm names the columns */
+		o = o->sub[0];
+	for (size_t i = 0; i < o->targets && t->column.n <= i; i++) {
+		const char *given = node_str(node_item(names, list, i), "sval");
+		struct str name = *given ? str_of(given) : o->target[i].name;
+		struct schema_column c = {.name = arena_str(&s->arena, name), .type = STR("")};
+		if (name.n)
+			*VEC_PUSH(&t->column) = c;
 	}
-	for (size_t i = 0; i < node_len(n, "index_including_params") && i < 32; i++)
-		x->include[x->includes++] = schema_column_of(t,
-			str_of(node_str(node_item(n, "index_including_params", i), "name")));
 }
 
 static void create_view(struct schema *s, const struct sql_node *n)
 {
-	struct schema_table *t = table_of(s, node_get(n, "view"), true);
+	show_columns(s, table_of(s, node_get(n, "view"), true), node_get(n, "query"), n, "aliases");
+}
 
-	t->is_view = true;
-	t->view = sql_outline(&s->arena, node_get(n, "query"));
-	for (size_t i = 0; i < t->view->targets && !t->column.n; i++)
-		if (t->view->target[i].name.n)
-			*VEC_PUSH(&t->column) = (struct schema_column){
-				.name = t->view->target[i].name, .type = STR("")};
+/* CREATE MATERIALIZED VIEW, CREATE TABLE AS. */
+static void create_as(struct schema *s, const struct sql_node *n)
+{
+	const struct sql_node *into = node_get(n, "into");
+	struct schema_table *t = table_of(s, node_get(into, "rel"), true);
+
+	if (!node_is(node_get(n, "query"), "SelectStmt"))
+		return;
+	show_columns(s, t, node_get(n, "query"), into, "col_names");
+	t->is_stored = true;
+	t->is_view = strcmp(node_enum(n, "objtype"), "OBJECT_MATVIEW") == 0;
+}
+
+static void create_domain(struct schema *s, const struct sql_node *n)
+{
+	struct schema_domain d = {.name = arena_str(&s->arena, node_last_name(n, "domainname")),
+		.base = schema_type_name(&s->arena, s, node_get(n, "type_name")),
+		.collation = arena_str(&s->arena,
+			node_last_name(node_get(n, "coll_clause"), "collname"))};
+
+	if (!d.collation.n)
+		d.collation = STR_NONE;
+	*VEC_PUSH(&s->domain) = d;
 }
 
 static void read_statement(struct schema *s, const struct sql_node *n)
 {
-	if (node_is(n, "CreateStmt"))
-		create_table(s, n);
-	else if (node_is(n, "AlterTableStmt"))
-		alter_table(s, n);
-	else if (node_is(n, "IndexStmt"))
-		create_index(s, n);
-	else if (node_is(n, "ViewStmt"))
-		create_view(s, n);
-	else if (node_is(n, "CreateExtensionStmt"))
-		*VEC_PUSH(&s->extension) = arena_str(&s->arena, str_of(node_str(n, "extname")));
-}
+	static const struct {
+		const char *kind;
+		void (*read)(struct schema *s, const struct sql_node *n);
+	} kinds[] = {
+		{"CreateStmt", create_table},
+		{"AlterTableStmt", alter_table},
+		{"IndexStmt", create_index},
+		{"ViewStmt", create_view},
+		{"CreateTableAsStmt", create_as},
+		{"CreateDomainStmt", create_domain},
+		{"DropStmt", drop},
+		{"RenameStmt", rename_object},
+	};
 
-/* Foreign keys may name tables that came later. */
-static void settle(struct schema *s)
-{
-	for (size_t i = 0; i < s->table.n; i++)
-		for (size_t k = 0; k < s->table.at[i]->foreign.n; k++) {
-			struct schema_foreign *f = s->table.at[i]->foreign.at[k];
-			if (!f->parent)
-				f->parent = schema_find(s, STR(""), f->parent_name);
-		}
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (node_is(n, kinds[i].kind))
+			kinds[i].read(s, n);
+	if (node_is(n, "CreateExtensionStmt"))
+		*VEC_PUSH(&s->extension) = arena_str(&s->arena, str_of(node_str(n, "extname")));
+	if (node_is(n, "CreateForeignTableStmt"))
+		create_table(s, node_get(n, "base_stmt"));
 }
 
 void schema_read_ddl(struct schema *s, struct str text)
@@ -248,7 +440,7 @@ void schema_read_ddl(struct schema *s, struct str text)
 		for (size_t i = 0; t && i < t->statements; i++)
 			read_statement(s, sql_statement(t, i));
 	}
-	settle(s);
+	schema_settle(s);
 }
 
 bool schema_read_dump(struct schema *s, const char *path, struct err *why)

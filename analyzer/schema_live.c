@@ -45,6 +45,7 @@ static void read_column(void *ctx, const struct db_row *r)
 		char kind = db_get(r, 2).p[0];
 		x->table = schema_add_table(s, schema, name);
 		x->table->is_view = kind == 'v' || kind == 'm';
+		x->table->is_stored = kind == 'm';
 		x->table->is_partitioned = kind == 'p';
 		x->table->is_temp = str_is(db_get(r, 3), "t");
 		x->table->rows = db_real(r, 4);
@@ -58,7 +59,8 @@ static void read_column(void *ctx, const struct db_row *r)
 			.n_distinct = db_real(r, 10),
 			.null_frac = db_real(r, 11),
 			.correlation = db_real(r, 12),
-			.width = (int)db_int(r, 13)};
+			.width = (int)db_int(r, 13),
+			.length = db_int(r, 14)};
 }
 
 /* An expression as the rules compare it: as libpg_query writes it. */
@@ -87,6 +89,7 @@ static void read_key(void *ctx, const struct db_row *r)
 		i->primary = db_true(r, 5);
 		i->valid = db_true(r, 6);
 		i->constraint = db_true(r, 7);
+		i->replica = db_true(r, 18);
 		i->bytes = db_int(r, 8);
 		i->scans = db_int(r, 9);
 		i->where = db_get(r, 10).n ? respell(s, db_get(r, 10)) : STR_NONE;
@@ -121,6 +124,7 @@ static void read_foreign(void *ctx, const struct db_row *r)
 		f->name = arena_str(&s->arena, db_get(r, 2));
 		f->table = t;
 		f->parent = schema_find(s, db_get(r, 3), db_get(r, 4));
+		f->parent_schema = arena_str(&s->arena, db_get(r, 3));
 		f->parent_name = arena_str(&s->arena, db_get(r, 4));
 		f->column = ARENA_ARRAY(&s->arena, int, 33);
 		*VEC_PUSH(&t->foreign) = f;
@@ -129,13 +133,27 @@ static void read_foreign(void *ctx, const struct db_row *r)
 		f->column[f->columns++] = schema_column_of(t, db_get(r, 5));
 }
 
+static void read_view(void *ctx, const struct db_row *r)
+{
+	struct reader *x = ctx;
+	struct schema_table *t = schema_find(x->s, db_get(r, 0), db_get(r, 1));
+	struct sql_tree *tree = sql_parse(&x->s->arena, db_get(r, 2), NULL);
+
+	if (t && tree && tree->statements == 1)
+		t->view = sql_outline(&x->s->arena, sql_statement(tree, 0));
+}
+
 bool schema_read_live(struct schema *s, struct db *db, struct err *why)
 {
 	struct reader x = {.s = s};
 
 	s->live = s->has_statistics = true;
-	return db_each(db, sql_assay_database, NULL, 0, read_database, &x, why) &&
-	       db_each(db, sql_assay_tables, NULL, 0, read_column, &x, why) &&
-	       db_each(db, sql_assay_indexes, NULL, 0, read_key, &x, why) &&
-	       db_each(db, sql_assay_foreign, NULL, 0, read_foreign, &x, why);
+	if (!db_each(db, sql_assay_database, NULL, 0, read_database, &x, why) ||
+		!db_each(db, sql_assay_tables, NULL, 0, read_column, &x, why) ||
+		!db_each(db, sql_assay_indexes, NULL, 0, read_key, &x, why) ||
+		!db_each(db, sql_assay_foreign, NULL, 0, read_foreign, &x, why) ||
+		!db_each(db, sql_assay_views, NULL, 0, read_view, &x, why))
+		return false;
+	schema_settle(s);
+	return true;
 }

@@ -22,6 +22,7 @@ void schema_free(struct schema **ps)
 	}
 	VEC_RELEASE(&s->table);
 	VEC_RELEASE(&s->extension);
+	VEC_RELEASE(&s->domain);
 	map_release(&s->by_name);
 	arena_release(&s->arena);
 	free(s);
@@ -32,12 +33,25 @@ struct schema_table *schema_find(const struct schema *s, struct str schema, stru
 {
 	if (!s)
 		return NULL;
-	for (size_t i = 0; i < s->table.n; i++) {
+	for (uint32_t i = map_get(&s->by_name, str_hash(name)); i != MAP_NONE;
+		i = s->table.at[i]->next) {
 		struct schema_table *t = s->table.at[i];
 		if (str_eq(t->name, name) && (schema.n == 0 || str_eq(t->schema, schema)))
 			return t;
 	}
 	return NULL;
+}
+
+/* Behind those of its name: an unqualified name finds the first. */
+static void enter(struct schema *s, struct schema_table *t)
+{
+	uint32_t *at = map_put(&s->by_name, str_hash(t->name));
+
+	while (*at != MAP_NONE)
+		at = &s->table.at[*at]->next;
+	t->next = MAP_NONE;
+	*at = (uint32_t)s->table.n;
+	*VEC_PUSH(&s->table) = t;
 }
 
 struct schema_table *schema_add_table(struct schema *s, struct str schema, struct str name)
@@ -51,7 +65,7 @@ struct schema_table *schema_add_table(struct schema *s, struct str schema, struc
 	t->name = arena_str(&s->arena, name);
 	t->rows = -1;
 	t->bytes = -1;
-	*VEC_PUSH(&s->table) = t;
+	enter(s, t);
 	return t;
 }
 
@@ -111,16 +125,6 @@ const struct schema_index *schema_led_by(const struct schema_table *t, struct st
 	return NULL;
 }
 
-const struct schema_index *schema_led_by_expr(const struct schema_table *t, struct str expr)
-{
-	for (size_t i = 0; t && i < t->index.n; i++) {
-		const struct schema_index *x = t->index.at[i];
-		if (x->valid && x->keys && x->key[0].column < 0 && str_eq(x->key[0].expr, expr))
-			return x;
-	}
-	return NULL;
-}
-
 bool schema_has_extension(const struct schema *s, const char *name)
 {
 	for (size_t i = 0; s && i < s->extension.n; i++)
@@ -129,14 +133,40 @@ bool schema_has_extension(const struct schema *s, const char *name)
 	return false;
 }
 
-bool schema_resolve(const struct schema *s, const struct sql_outline *o, const struct sql_col *c,
-	const struct schema_table **table, const struct schema_column **column)
+#define VIEWS_DEEP 4
+
+static bool resolve(const struct schema *s, const struct sql_outline *o, const struct sql_col *c,
+	const struct schema_table **table, const struct schema_column **column, int deep);
+
+/* A view's column is the column it shows, when it shows one as it is. */
+static bool resolve_view(const struct schema *s, const struct schema_table *v, struct str name,
+	const struct schema_table **table, const struct schema_column **column, int deep)
+{
+	for (size_t i = 0; deep < VIEWS_DEEP && i < v->view->targets; i++) {
+		const struct sql_target *t = &v->view->target[i];
+		struct sql_col c = t->val.col;
+		if (t->kind == TARGET_STAR && v->view->rels == 1)
+			c = (struct sql_col){.name = name, .rel = 0};
+		else if (t->kind != TARGET_COLUMN || !str_eq(t->name, name))
+			continue;
+		return resolve(s, v->view, &c, table, column, deep + 1);
+	}
+	return false;
+}
+
+static bool resolve(const struct schema *s, const struct sql_outline *o, const struct sql_col *c,
+	const struct schema_table **table, const struct schema_column **column, int deep)
 {
 	for (size_t i = 0; s && i < o->rels; i++) {
 		const struct sql_rel *r = &o->rel[i];
 		if (r->kind != REL_TABLE || (c->rel >= 0 && (size_t)c->rel != i))
 			continue;
 		const struct schema_table *t = schema_find(s, r->schema, r->name);
+		if (t && t->is_view && t->view && !t->is_stored) {
+			if (resolve_view(s, t, c->name, table, column, deep))
+				return true;
+			continue;
+		}
 		int at = t ? schema_column_of(t, c->name) : -1;
 		if (at < 0)
 			continue;
@@ -147,4 +177,58 @@ bool schema_resolve(const struct schema *s, const struct sql_outline *o, const s
 		return true;
 	}
 	return false;
+}
+
+bool schema_resolve(const struct schema *s, const struct sql_outline *o, const struct sql_col *c,
+	const struct schema_table **table, const struct schema_column **column)
+{
+	return resolve(s, o, c, table, column, 0);
+}
+
+/* --- made comparable --------------------------------------------------------------------- */
+
+static void settle_index(struct schema *s, struct schema_index *x)
+{
+	struct sql_rel rel = {.kind = REL_TABLE,
+		.schema = x->table->schema,
+		.name = x->table->name,
+		.alias = x->table->name};
+	struct sql_outline o = {.rel = &rel, .rels = 1};
+
+	for (size_t k = 0; k < x->keys; k++) {
+		const struct sql_node *n = x->key[k].column < 0 && x->key[k].expr.n
+						   ? sql_parse_expr(&s->arena, x->key[k].expr, NULL)
+						   : NULL;
+		x->key[k].canon = n ? schema_canon(s, &s->arena, &o, n) : STR("");
+	}
+	const struct sql_node *w = x->where.n ? sql_parse_expr(&s->arena, x->where, NULL) : NULL;
+	struct sql_cond *conds = w ? sql_conjuncts(&s->arena, w, &x->wheres) : NULL;
+	x->where_cond = ARENA_ARRAY(&s->arena, struct schema_where, x->wheres + 1);
+	for (size_t i = 0; i < x->wheres; i++)
+		x->where_cond[i] = (struct schema_where){
+			conds[i], schema_canon(s, &s->arena, &o, conds[i].node)};
+}
+
+/* Columns of views have the type of what they show. */
+static void settle_view(struct schema *s, struct schema_table *t)
+{
+	for (size_t i = 0; t->view && i < t->view->targets && i < t->column.n; i++)
+		if (!t->column.at[i].type.n && t->view->target[i].kind != TARGET_STAR)
+			t->column.at[i].type =
+				schema_type(s, &s->arena, t->view, t->view->target[i].val.node);
+}
+
+void schema_settle(struct schema *s)
+{
+	for (size_t i = 0; i < s->table.n; i++) {
+		struct schema_table *t = s->table.at[i];
+		for (size_t k = 0; k < t->foreign.n; k++) { /* may name tables that came later */
+			struct schema_foreign *f = t->foreign.at[k];
+			if (!f->parent)
+				f->parent = schema_find(s, f->parent_schema, f->parent_name);
+		}
+		settle_view(s, t);
+		for (size_t k = 0; k < t->index.n; k++)
+			settle_index(s, t->index.at[k]);
+	}
 }

@@ -198,6 +198,7 @@ struct sql_cond {
 	enum sql_join join; /* CLAUSE_ON: of which kind of join */
 	struct str op;	    /* the operator as written: "=", "@>" */
 	bool swapped;	    /* the column stood on the right */
+	bool negated;	    /* `node` stands below a NOT, which `pred` has taken in */
 	struct sql_side left, right, upper;
 	struct sql_cond *arm;
 	size_t arms;

@@ -53,6 +53,7 @@ static void cond_wrap_not(struct arena *a, struct sql_cond *c)
 	c->arms = 1;
 	c->loc = arm->loc;
 	c->node = arm->node;
+	c->negated = arm->negated;
 }
 
 static bool side_is_value(const struct sql_side *s)
@@ -221,7 +222,7 @@ static void cond_test(struct arena *a, struct sql_cond *c, const struct sql_node
 
 struct sql_cond build_cond(struct arena *a, const struct sql_node *n, bool negate)
 {
-	struct sql_cond c = {.node = n, .loc = node_start(n)};
+	struct sql_cond c = {.node = n, .loc = node_start(n), .negated = negate};
 
 	if (node_is(n, "BoolExpr") && strcmp(node_enum(n, "boolop"), "NOT_EXPR") == 0)
 		return build_cond(a, node_item(n, "args", 0), !negate);

@@ -10,7 +10,8 @@ SELECT n.nspname, c.relname, i.relname AS index, am.amname, x.indisunique, x.ind
 	CASE WHEN k.n <= x.indnkeyatts AND NOT o.opcdefault THEN o.opcname ELSE '' END AS opclass,
 	coalesce(CASE WHEN k.n <= x.indnkeyatts AND x.indcollation[k.n - 1] <> coalesce(a.attcollation, 0) AND a.attname IS NOT NULL THEN l.collname END, '') AS collation,
 	coalesce(k.n <= x.indnkeyatts AND x.indoption[k.n - 1] & 1 = 1, false) AS descending,
-	coalesce(k.n <= x.indnkeyatts AND x.indoption[k.n - 1] & 2 = 2, false) AS nulls_first
+	coalesce(k.n <= x.indnkeyatts AND x.indoption[k.n - 1] & 2 = 2, false) AS nulls_first,
+	x.indisreplident AS replica
 FROM pg_catalog.pg_index x
 JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
 JOIN pg_catalog.pg_class c ON c.oid = x.indrelid

@@ -2,14 +2,18 @@
 -- may see them.
 SELECT n.nspname, c.relname, c.relkind, c.relpersistence, c.reltuples,
 	CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) ELSE -1 END AS bytes,
-	a.attname, t.typname, a.attnotnull,
-	coalesce(CASE WHEN a.attcollation <> t.typcollation THEN l.collname END, '') AS collation,
+	a.attname, coalesce(b.typname, t.typname), a.attnotnull,
+	coalesce(CASE WHEN a.attcollation <> coalesce(b.typcollation, t.typcollation) THEN l.collname END, '') AS collation,
 	coalesce(s.n_distinct, 0) AS n_distinct, coalesce(s.null_frac, 0) AS null_frac,
-	coalesce(s.correlation, 0) AS correlation, coalesce(s.avg_width, 0) AS width
+	coalesce(s.correlation, 0) AS correlation, coalesce(s.avg_width, 0) AS width,
+	CASE WHEN coalesce(b.typname, t.typname) IN ('varchar', 'bpchar')
+		AND greatest(a.atttypmod, t.typtypmod) > 4
+		THEN greatest(a.atttypmod, t.typtypmod) - 4 ELSE 0 END AS length
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_catalog.pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype
 LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
 LEFT JOIN pg_catalog.pg_stats s
 	ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname

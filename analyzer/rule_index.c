@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * rule_index: indexes that are there and do not help: one arm of an OR without one, a leading
+ * column that is not asked for, an operator of another kind; and statements that only a
+ * subquery restricts.
+ *
+ * All but the last need the schema; what it does not know is not spoken of.
+ */
+#include "rule_sargable.h"
+
+/* --- SG015: OR with an arm that no index serves -------------------------------------------- */
+
+static bool mentions_one_table(const struct sql_cond *k, int *rel)
+{
+	for (size_t i = 0; i < k->arms; i++)
+		if (!mentions_one_table(&k->arm[i], rel))
+			return false;
+	if (k->arms || !k->left.cols)
+		return true;
+	if (*rel == -1)
+		*rel = k->left.col.rel;
+	return *rel == k->left.col.rel && *rel >= 0;
+}
+
+void check_sg015(struct rule_check *c)
+{
+	for (size_t i = 0; i < c->o->conds; i++) {
+		const struct sql_cond *k = &c->o->cond[i], *bad = NULL;
+		bool served = false, unknown = false;
+		int rel = -1;
+		if (k->pred != PRED_OR || k->clause == CLAUSE_HAVING ||
+			!mentions_one_table(k, &rel))
+			continue;
+		for (size_t j = 0; j < k->arms; j++) {
+			enum serve v = schema_serves(c->schema, c->arena, c->o, &k->arm[j], NULL);
+			served |= v == SERVE_YES;
+			unknown |= v == SERVE_UNKNOWN;
+			bad = v == SERVE_NO && !bad ? &k->arm[j] : bad;
+		}
+		if (!served || unknown || !bad || sarg_is_served(c, k))
+			continue;
+		struct str text = rule_text(c, bad->node);
+		struct finding *x = rule_find(c, CONF_LIKELY,
+			"no index serves %.*s, so those of the other arms of the OR are of no use",
+			STR_ARGS(text));
+		finding_str(x, "predicate", text);
+		x->key = arena_str(&c->findings->arena, rule_text(c, k->node));
+		finding_fix(c->findings, x, STR_NONE,
+			"make an index for that arm, too: a bitmap then combines them");
+	}
+}
+
+/* --- SG020: the index's leading column is not asked for ------------------------------------- */
+
+static void look_sg020(struct rule_check *c, const struct sql_cond *k)
+{
+	struct schema_served found;
+
+	if (schema_serves(c->schema, c->arena, c->o, k, &found) != SERVE_YES ||
+		found.why != WHY_NOT_LEADING || k->pred == PRED_NOT_NULL || k->right.cols ||
+		rule_is_small(c, c->o, k->left.col.rel) || k->left.kind != SIDE_COLUMN)
+		return;
+	const struct schema_index *x = found.index;
+	const struct schema_table *t = x->table;
+	const struct schema_key *first = &x->key[0];
+	/* Few values there are skipped over from PostgreSQL 18 on. */
+	bool skips = first->column >= 0 && t->column.at[first->column].n_distinct > 0 &&
+		     t->column.at[first->column].n_distinct < 50 &&
+		     c->schema->server_version >= 180000;
+	bool habit, other = false;
+	for (size_t i = 0; i < c->o->conds; i++) {
+		struct schema_served also;
+		const struct sql_cond *q = &c->o->cond[i];
+		other |= q != k && q->left.col.rel == k->left.col.rel && !q->right.cols &&
+			 q->pred != PRED_NOT_NULL &&
+			 schema_serves(c->schema, c->arena, c->o, q, &also) == SERVE_YES &&
+			 also.why == WHY_SERVED;
+	}
+	if (skips || other || (c->o->rels == 1 && rule_one_row(c, c->o, &habit)))
+		return;
+	struct str lead = first->column >= 0 ? t->column.at[first->column].name : first->expr;
+	struct finding *f = rule_find(c, CONF_LIKELY,
+		"index %.*s has %.*s, but behind %.*s, which is not asked for: it is read whole or "
+		"not at all",
+		STR_ARGS(x->name), STR_ARGS(k->left.col.name), STR_ARGS(lead));
+	f->key = arena_str(&c->findings->arena, k->left.col.name);
+	finding_str(f, "table", t->name);
+	finding_str(f, "column", k->left.col.name);
+	finding_fix(c->findings, f, sarg_column_index(c, &k->left, "", ""),
+		"an index that begins with the column; or ask for %.*s, too", STR_ARGS(lead));
+}
+
+void check_sg020(struct rule_check *c)
+{
+	sarg_each(c, look_sg020);
+}
+
+/* --- SG025: an index of another kind ---------------------------------------------------------- */
+
+/* Has a rule that knows the form spoken of this condition? */
+static bool is_said(const struct rule_check *c, struct str text)
+{
+	for (size_t i = c->found_from; i < c->findings->at.n; i++) {
+		const struct finding *x = &c->findings->at.at[i];
+		if (strncmp(x->rule->id, "SG", 2) == 0 && str_eq(x->key, text))
+			return true;
+	}
+	return false;
+}
+
+static const char *reason(enum schema_why why)
+{
+	switch (why) {
+	case WHY_PARTIAL:
+		return "may ask for rows that the partial index leaves out";
+	case WHY_SAME_ROW:
+		return "compares columns of one row, which no index finds";
+	case WHY_COLLATION:
+		return "is in another collation than the index";
+	case WHY_TYPE:
+		return "has a value of a type that the index does not know";
+	case WHY_SERVED:
+	case WHY_NOT_LEADING:
+	case WHY_PREFIX:
+	case WHY_VOLATILE:
+	case WHY_OPERATOR:
+	case WHY_NO_INDEX:
+		break;
+	}
+	return "is not among the operators the index has";
+}
+
+/* Forms that hide a column have rules of their own. */
+static bool is_bare(const struct sql_cond *k)
+{
+	const struct sql_side *s = &k->left;
+
+	return s->kind == SIDE_COLUMN || k->pred == PRED_NOT || k->pred == PRED_OR ||
+	       (s->kind == SIDE_WRAPPED && s->wrap == WRAP_ROW);
+}
+
+/* Does another conjunct find the rows?  Then this one is no fault. */
+static bool is_accompanied(struct rule_check *c, const struct sql_cond *self)
+{
+	for (size_t i = 0; i < c->o->conds; i++) {
+		const struct sql_cond *k = &c->o->cond[i];
+		if (k != self && k->clause != CLAUSE_HAVING &&
+			schema_serves(c->schema, c->arena, c->o, k, NULL) != SERVE_NO)
+			return true;
+	}
+	return false;
+}
+
+static void look_sg025(struct rule_check *c, const struct sql_cond *k)
+{
+	struct schema_served miss;
+
+	if (!is_bare(k) || schema_serves(c->schema, c->arena, c->o, k, &miss) != SERVE_NO)
+		return;
+	bool row = k->left.kind == SIDE_WRAPPED;
+	if ((miss.why == WHY_NO_INDEX && !row) || sarg_is_served(c, k) || is_accompanied(c, k))
+		return;
+	struct str text = sarg_text(c, k);
+	if (is_said(c, text))
+		return;
+	struct str index = miss.index ? miss.index->name : STR("");
+	struct finding *x = rule_find(c, CONF_POSSIBLE, "%.*s %s%s%.*s", STR_ARGS(text),
+		reason(miss.why), index.n ? ": " : "", STR_ARGS(index));
+	finding_str(x, "predicate", text);
+	x->key = arena_str(&c->findings->arena, text);
+	if (miss.index)
+		finding_str(x, "method", miss.index->method);
+}
+
+/* Has any rule spoken of a part of this OR? */
+static bool is_spoken_of(const struct rule_check *c)
+{
+	for (size_t i = c->found_from; i < c->findings->at.n; i++)
+		if (strncmp(c->findings->at.at[i].rule->id, "SG", 2) == 0)
+			return true;
+	return false;
+}
+
+void check_sg025(struct rule_check *c)
+{
+	for (size_t i = 0; i < c->o->conds; i++)
+		if (c->o->cond[i].clause != CLAUSE_HAVING &&
+			(c->o->cond[i].pred != PRED_OR || !is_spoken_of(c)))
+			look_sg025(c, &c->o->cond[i]);
+}
+
+/* --- SG026: only a subquery restricts -----------------------------------------------------------
+ */
+
+static bool is_restricted(const struct sql_outline *s)
+{
+	if (!s || s->rels != 1 || s->rel[0].kind != REL_TABLE || s->limit != BOUND_NONE ||
+		s->has_group)
+		return true;
+	for (size_t i = 0; i < s->conds; i++) {
+		const struct sql_cond *k = &s->cond[i];
+		bool outward = (k->left.cols && k->left.col.rel == -2) ||
+			       (k->right.cols && k->right.col.rel == -2);
+		if (!outward)
+			return true;
+	}
+	return false;
+}
+
+void check_sg026(struct rule_check *c)
+{
+	const struct sql_outline *o = c->o;
+	const struct sql_cond *k = o->conds == 1 ? &o->cond[0] : NULL;
+	bool habit;
+
+	if (!k || o->rels != 1 || o->rel[0].kind != REL_TABLE || k->clause != CLAUSE_WHERE ||
+		o->role != ROLE_TOP || o->limit != BOUND_NONE || o->verb != SQL_SELECT)
+		return;
+	bool semi = k->pred == PRED_EXISTS || k->pred == PRED_NOT_EXISTS ||
+		    ((k->pred == PRED_IN || k->pred == PRED_NOT_IN || k->pred == PRED_ANY) &&
+			    k->right.kind == SIDE_QUERY);
+	const struct sql_outline *s = k->right.sub;
+	if (!semi || !s || is_restricted(s) || rule_is_small(c, o, 0) || rule_is_small(c, s, 0) ||
+		rule_one_row(c, o, &habit))
+		return;
+	struct finding *x = rule_find(c, CONF_POSSIBLE,
+		"only a subquery over all of %.*s restricts %.*s: both are read whole",
+		STR_ARGS(s->rel[0].name), STR_ARGS(o->rel[0].name));
+	x->key = arena_str(&c->findings->arena, rule_text(c, k->node));
+	finding_str(x, "predicate", x->key);
+	finding_fix(c->findings, x, STR_NONE,
+		"restrict one of the two by a condition that an index serves, or page through it");
+}

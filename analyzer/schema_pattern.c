@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * schema_pattern: what an index can do with a pattern: look up one string, a range of strings
+ * that begin alike, or nothing.  The rules are those of PostgreSQL's planner, which takes the
+ * longest beginning that every matching string has.
+ */
+#include "schema.h"
+
+struct scan {
+	const char *p, *end;
+	size_t fixed; /* characters every match begins with */
+	bool nocase;
+	char escape; /* of LIKE; 0: none */
+};
+
+/* Does the character stand for another one, too, without regard to case? */
+static bool varies(const struct scan *s, char c)
+{
+	return s->nocase && ((c & 0x80) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
+}
+
+static enum schema_pattern verdict(const struct scan *s, bool ended)
+{
+	if (ended)
+		return PATTERN_EXACT;
+	return s->fixed ? PATTERN_PREFIX : PATTERN_NONE;
+}
+
+static enum schema_pattern like(struct scan *s)
+{
+	for (; s->p < s->end; s->p++, s->fixed++) {
+		char c = *s->p;
+		if ((c == '%' || c == '_') && c != s->escape)
+			return verdict(s, false);
+		if (s->escape && c == s->escape && s->p + 1 < s->end)
+			c = *++s->p;
+		if (varies(s, c))
+			return verdict(s, false);
+	}
+	return verdict(s, true);
+}
+
+static bool is_quantifier(const struct scan *s, const char *p)
+{
+	return p < s->end && (*p == '*' || *p == '?' || *p == '{');
+}
+
+/* One literal character of a regular expression at s->p; false: what stands there is none. */
+static bool literal(struct scan *s, char *c, const char *stops)
+{
+	const char *p = s->p;
+
+	if (*p == '\\') {
+		if (p + 1 >= s->end || (p[1] >= '0' && p[1] <= '9') ||
+			(p[1] >= 'a' && p[1] <= 'z') || (p[1] >= 'A' && p[1] <= 'Z'))
+			return false;
+		*c = p[1];
+		s->p = p + 2;
+		return true;
+	}
+	if (*p == '[' && p + 2 < s->end && p[2] == ']' && p[1] != '^' && p[1] != '\\') {
+		*c = p[1];
+		s->p = p + 3;
+		return true;
+	}
+	if (strchr(stops, *p))
+		return false;
+	*c = *p;
+	s->p = p + 1;
+	return true;
+}
+
+/* (ab|ac): what all arms begin with. */
+static void common_part(struct scan *s, const char *close)
+{
+	const char *first = s->p + (close - s->p > 2 && s->p[1] == '?' && s->p[2] == ':' ? 3 : 1);
+	size_t same = 0;
+
+	for (bool all = true; all; same++)
+		for (const char *arm = first; arm && all;
+			arm = memchr(arm, '|', (size_t)(close - arm))) {
+			arm += *arm == '|';
+			all = arm + same < close && arm[same] == first[same] &&
+			      !strchr("|%_.*+?{}[]\\^$", first[same]) && !varies(s, first[same]) &&
+			      !is_quantifier(s, arm + same + 1);
+		}
+	s->fixed += same - 1;
+}
+
+/* Characters up to the first that may be something else; groups are seen through. */
+static bool fixed_part(struct scan *s, const char *stops)
+{
+	while (s->p < s->end) {
+		char c;
+		if (*s->p == '(') {
+			size_t n = s->p + 2 < s->end && s->p[1] == '?' && s->p[2] == ':' ? 3 : 1;
+			const char *close = memchr(s->p, ')', (size_t)(s->end - s->p));
+			if (!close || is_quantifier(s, close + 1) ||
+				memchr(s->p + 1, '(', (size_t)(close - s->p - 1)))
+				return false;
+			if (memchr(s->p, '|', (size_t)(close - s->p))) {
+				common_part(s, close);
+				return false;
+			}
+			s->p += n;
+			continue;
+		}
+		if (*s->p == ')') {
+			s->p++;
+			continue;
+		}
+		if (*s->p == '+' && s->fixed) /* the character before it stands once at least */
+			return false;
+		if (!literal(s, &c, stops) || varies(s, c) || is_quantifier(s, s->p))
+			return false;
+		s->fixed++;
+	}
+	return true;
+}
+
+/* Alternatives outside of groups. */
+static bool has_arms(const struct scan *s)
+{
+	int deep = 0;
+
+	for (const char *p = s->p; p < s->end; p++) {
+		deep += *p == '(';
+		deep -= *p == ')';
+		if (*p == '|' && deep == 0)
+			return true;
+	}
+	return false;
+}
+
+static enum schema_pattern regex(struct scan *s)
+{
+	size_t n = (size_t)(s->end - s->p);
+
+	if (n == 0 || *s->p != '^' || has_arms(s))
+		return PATTERN_NONE;
+	s->p++;
+	if (s->end - s->p > 1 && memcmp(s->p, "\\m", 2) == 0) /* a word begins: nothing is read */
+		s->p += 2;
+	bool whole = fixed_part(s, ".*+?{}[]|$^\\");
+	bool ended = !whole && s->p + 1 == s->end && *s->p == '$';
+	return verdict(s, ended);
+}
+
+static enum schema_pattern similar(struct scan *s)
+{
+	if (has_arms(s))
+		return PATTERN_NONE;
+	return verdict(s, fixed_part(s, "%_*+?{}[]|\\"));
+}
+
+/* The pattern itself, from under its cast; NULL: not a literal. */
+static const struct sql_node *literal_of(const struct sql_node *n, char *escape)
+{
+	while (node_is(n, "TypeCast"))
+		n = node_get(n, "arg");
+	if (node_is(n, "FuncCall") && str_is(node_last_name(n, "funcname"), "similar_to_escape") &&
+		node_len(n, "args") == 1)
+		n = node_item(n, "args", 0);
+	if (node_is(n, "FuncCall") && str_is(node_last_name(n, "funcname"), "like_escape") &&
+		node_is(node_item(n, "args", 1), "A_Const")) {
+		const char *e = node_str(node_get(node_item(n, "args", 1), "sval"), "sval");
+		*escape = e[0] && e[1] ? '\\' : e[0];
+		n = node_item(n, "args", 0);
+	}
+	return node_is(n, "A_Const") && node_get(n, "sval") ? n : NULL;
+}
+
+enum schema_pattern schema_pattern(const struct sql_cond *k)
+{
+	char escape = '\\';
+	const struct sql_node *n = literal_of(k->right.node, &escape);
+
+	if (!n)
+		return PATTERN_UNKNOWN;
+	struct str v = str_of(node_str(node_get(n, "sval"), "sval"));
+	struct scan s = {v.p ? v.p : "", (v.p ? v.p : "") + v.n, 0, false, escape};
+	s.nocase = k->pred == PRED_ILIKE || str_is(k->op, "~*");
+	switch ((int)k->pred) {
+	case PRED_LIKE:
+	case PRED_ILIKE:
+		return like(&s);
+	case PRED_REGEX:
+		return k->op.n && k->op.p[0] == '~' ? regex(&s) : PATTERN_NONE;
+	case PRED_SIMILAR:
+		return similar(&s);
+	}
+	return v.n ? PATTERN_PREFIX : PATTERN_NONE; /* ^@ */
+}
