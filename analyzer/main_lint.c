@@ -94,8 +94,7 @@ static void lint_text(struct facts *f, struct gate *g, struct str text, uint32_t
 			line += text.p[at + i] == '\n';
 		if (lex.verb != SQL_EMPTY &&
 			(!g || gate_changed(g, f->in->file.at[file]->name, from.line, line)))
-			trailing_mark(f, facts_text(f, sql, from), str_skip(text, at + n),
-				from);
+			trailing_mark(f, facts_text(f, sql, from), str_skip(text, at + n), from);
 		at += n;
 	}
 }
