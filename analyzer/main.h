@@ -44,7 +44,7 @@ struct options {
 	VEC(const char *) rule; /* --rule ID=severity, in order */
 	VEC(const char *) file;
 	int64_t top, jobs, max_unparsed, budget, max_indexes, chunk; /* -1: not given */
-	bool follow, doctor, scratch, verify, changed_only, no_color, help;
+	bool follow, doctor, scratch, verify, changed_only, no_color, help, as_gate;
 	const char *base;
 	struct gate gate;	 /* with .pgassay.conf, read by options_parse() */
 	enum severity *severity; /* for each row of rules[]; made by options_rules() */

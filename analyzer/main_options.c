@@ -27,6 +27,8 @@ static const struct option {
 	{"output", 'o', KIND_TEXT, "FILE", AT(output), CMD_ALL, "write there, not to stdout"},
 	{"fail-on", 0, KIND_SEVERITY, "LEVEL", AT(fail_on), CMD_ALL & ~CMD_RULES,
 		"exit 1 on findings of this level or above: error, warning, info, never (default)"},
+	{"gate", 0, KIND_FLAG, NULL, AT(as_gate), CMD_ALL & ~CMD_RULES,
+		"fail as .pgassay.conf says; where it says nothing, on warnings"},
 	{"config", 0, KIND_TEXT, "FILE", AT(config), CMD_ALL & ~CMD_RULES,
 		"settings of the gate (default: the nearest .pgassay.conf upwards)"},
 	{"baseline", 0, KIND_TEXT, "FILE", AT(baseline), CMD_ALL & ~CMD_RULES,
@@ -204,6 +206,7 @@ static bool set_gate(struct options *o)
 		has_limit |= c->limit[i].value >= 0;
 	if (o->fail_on == FAIL_ON_UNSET) /* who sets a limit means it */
 		o->fail_on = c->has_fail_on ? c->fail_on
+			     : o->as_gate   ? SEVERITY_WARNING
 			     : has_limit    ? SEVERITY_ERROR
 					    : SEVERITY_OFF;
 	o->schema = o->schema || o->dsn ? o->schema : c->schema;

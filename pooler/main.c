@@ -11,6 +11,7 @@
  */
 #include "main.h"
 #include "console.h"
+#include "main_record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,6 +46,9 @@ static void usage(FILE *to)
 		"usage: pgsluice [OPTION…] FILE        run with the settings in FILE\n"
 		"       pgsluice --check FILE          validate the settings, say all errors, "
 		"start nothing\n"
+		"       pgsluice record -o LOG -- COMMAND…   run a test suite through a pooler, "
+		"record it; see\n"
+		"                                      pgsluice record --help\n"
 		"       pgsluice --print-sample        print a settings file with every setting "
 		"explained\n"
 		"\n"
@@ -542,7 +546,11 @@ int main(int argc, char **argv)
 {
 	struct conf_report report = {0};
 	const struct conf *conf;
-	int status = parse(argc, argv, &daemon_state.args);
+	int status;
+
+	if (argc > 1 && strcmp(argv[1], "record") == 0)
+		return record_main(argc - 1, argv + 1);
+	status = parse(argc, argv, &daemon_state.args);
 
 	if (status >= 0)
 		return status;
