@@ -52,6 +52,59 @@ static void print_finding(struct report *r, FILE *to, const struct finding *x)
 		code_block(to, report_sql(r, x->fix_sql, 4000));
 }
 
+static void print_errors(struct report *r, FILE *to)
+{
+	struct sqlstate_count *c;
+	size_t n = report_sqlstates(r, &c);
+
+	if (n)
+		fputs("\n## Errors\n\n| count | SQLSTATE | condition |\n|--:|---|---|\n", to);
+	for (size_t i = 0; i < n; i++)
+		fprintf(to, "| %.*s | %s | %s |\n", STR_ARGS(report_count(r, c[i].count)),
+			*c[i].state ? c[i].state : "?", sqlstate_name(c[i].state));
+}
+
+static void print_waits(struct report *r, FILE *to)
+{
+	const struct facts *f = r->facts;
+
+	if (f->wait.n)
+		fputs("\n## Who waited for whom\n\n| waits | time | deadlocks | waiter | holder |\n"
+		      "|--:|--:|--:|---|---|\n",
+			to);
+	for (size_t i = 0; i < f->wait.n && i < 20; i++) {
+		const struct wait_edge *w = &f->wait.at[i];
+		fprintf(to, "| %.*s | %.*s | %.*s |", STR_ARGS(report_count(r, w->waits)),
+			STR_ARGS(report_duration(r, (double)w->usec)),
+			STR_ARGS(report_count(r, w->deadlocks)));
+		for (int k = 0; k < 2; k++) {
+			uint32_t shape = k ? w->holder : w->waiter;
+			fputc(' ', to);
+			if (shape != NO_SHAPE)
+				code_span(to, report_sql(r, report_shape_sql(r, f->shape.at[shape]),
+						      200));
+			fputs(" |", to);
+		}
+		fputc('\n', to);
+	}
+}
+
+static void print_transactions(struct report *r, FILE *to)
+{
+	const struct tx_facts *x = &r->facts->tx;
+
+	if (x->count)
+		fprintf(to,
+			"\n%.*s transactions, %.*s rolled back, p95 %.*s; idle in transaction %.*s "
+			"in "
+			"all, at most %.*s\n",
+			STR_ARGS(report_count(r, x->count)),
+			STR_ARGS(report_count(r, x->rollbacks)),
+			STR_ARGS(report_duration(r, sketch_quantile(&x->time, .95))),
+			STR_ARGS(report_duration(r, (double)x->idle.sum)),
+			STR_ARGS(report_duration(r, (double)x->idle.max)));
+}
+
 void report_markdown(struct report *r, FILE *to)
 {
 	size_t n = r->opt.top && r->opt.top < r->shapes ? r->opt.top : r->shapes, shown = 0;
@@ -75,6 +128,9 @@ void report_markdown(struct report *r, FILE *to)
 		code_block(to, arena_printf(&r->arena, "%.*s;", STR_ARGS(x->ddl)));
 		fprintf(to, "\n%.*s\n", STR_ARGS(x->why));
 	}
+	print_transactions(r, to);
+	print_errors(r, to);
+	print_waits(r, to);
 	if (n == 0)
 		return;
 	fputs("\n## Where the time goes\n\n| total | calls | mean | p95 | p99 | statement |\n"

@@ -2,19 +2,11 @@
  *
  * report_text: for people at a terminal: findings first, then where the time goes.
  */
-#include "report.h"
+#include "report_text.h"
 
 #include <jansson.h>
 
-struct out {
-	struct report *r;
-	FILE *to;
-	int width;
-};
-
-enum ink { INK_NONE = 0, INK_BOLD, INK_DIM, INK_RED, INK_YELLOW, INK_BLUE, INK_GREEN };
-
-static const char *ink(const struct out *o, enum ink i)
+const char *text_ink(const struct out *o, enum ink i)
 {
 	static const char *const codes[] = {
 		"\033[0m", "\033[1m", "\033[2m", "\033[31m", "\033[33m", "\033[34m", "\033[32m"};
@@ -22,9 +14,9 @@ static const char *ink(const struct out *o, enum ink i)
 	return o->r->opt.color ? codes[i] : "";
 }
 
-static void heading(struct out *o, const char *text)
+void text_heading(struct out *o, const char *text)
 {
-	fprintf(o->to, "\n%s%s%s\n", ink(o, INK_BOLD), text, ink(o, INK_NONE));
+	fprintf(o->to, "\n%s%s%s\n", text_ink(o, INK_BOLD), text, text_ink(o, INK_NONE));
 }
 
 /* How many columns the next character takes, and its bytes: no wide characters are known, which
@@ -38,8 +30,7 @@ static size_t char_bytes(const char *p, size_t n)
 	return i;
 }
 
-/* Prints s wrapped at blanks, every line behind `indent` blanks. */
-static void wrapped(struct out *o, struct str s, int indent)
+void text_wrapped(struct out *o, struct str s, int indent)
 {
 	int room = o->width - indent, col = 0;
 	size_t i = 0;
@@ -74,6 +65,27 @@ static void wrapped(struct out *o, struct str s, int indent)
 	fputc('\n', o->to);
 }
 
+void text_shape(struct out *o, uint32_t shape, int indent)
+{
+	const struct shape *s;
+
+	if (shape == NO_SHAPE)
+		return;
+	s = o->r->facts->shape.at[shape];
+	struct str sql = report_shape_sql(o->r, s);
+	size_t room = o->width > indent + 60 ? (size_t)(o->width - indent - 19) : 40;
+	fprintf(o->to, "%*s%s%s  ", indent, "", text_ink(o, INK_DIM), s->id);
+	size_t i = 0, n;
+	for (size_t cols = 0; i < sql.n && cols < room; i += n, cols++) {
+		n = char_bytes(sql.p + i, sql.n - i);
+		if (sql.p[i] == '\n')
+			fputc(' ', o->to);
+		else
+			fwrite(sql.p + i, 1, n, o->to);
+	}
+	fprintf(o->to, "%s%s\n", i < sql.n ? "…" : "", text_ink(o, INK_NONE));
+}
+
 static void print_input(struct out *o)
 {
 	struct report *r = o->r;
@@ -82,14 +94,14 @@ static void print_input(struct out *o)
 	char from[32], to[32];
 
 	if (r->plans && strcmp(r->command, "plan") == 0) {
-		fprintf(o->to, "%spgassay %s%s: %zu plans\n", ink(o, INK_BOLD), r->command,
-			ink(o, INK_NONE), json_array_size(r->plans));
+		fprintf(o->to, "%spgassay %s%s: %zu plans\n", text_ink(o, INK_BOLD), r->command,
+			text_ink(o, INK_NONE), json_array_size(r->plans));
 		return;
 	}
 	for (int c = 0; r->input && c < LOG_CLASSES; c++)
 		bytes += r->input->bytes[c];
-	fprintf(o->to, "%spgassay %s%s: %.*s statements, %.*s shapes", ink(o, INK_BOLD), r->command,
-		ink(o, INK_NONE), STR_ARGS(report_count(r, f->statements)),
+	fprintf(o->to, "%spgassay %s%s: %.*s statements, %.*s shapes", text_ink(o, INK_BOLD),
+		r->command, text_ink(o, INK_NONE), STR_ARGS(report_count(r, f->statements)),
 		STR_ARGS(report_count(r, r->shapes)));
 	if (bytes)
 		fprintf(o->to, ", %.*s", STR_ARGS(report_bytes(r, (double)bytes)));
@@ -101,21 +113,22 @@ static void print_input(struct out *o)
 	fputc('\n', o->to);
 	for (size_t i = 0; r->input && i < r->input->file.n && i < 8; i++) {
 		const struct input_file *x = r->input->file.at[i];
-		fprintf(o->to, "%s  %s: %s", ink(o, INK_DIM), x->name,
+		fprintf(o->to, "%s  %s: %s", text_ink(o, INK_DIM), x->name,
 			x->format ? x->format->name : "not recognised");
 		if (x->format && x->format->prefix)
 			fprintf(o->to, ", log_line_prefix '%s' (fits %d %%)",
 				prefix_text(x->format->prefix), x->prefix_fit);
-		fprintf(o->to, "%s\n", ink(o, INK_NONE));
+		fprintf(o->to, "%s\n", text_ink(o, INK_NONE));
 	}
 	if (r->input && r->input->bytes[LOG_NOT_UNDERSTOOD])
 		fprintf(o->to, "  not understood: %.*s of %.*s\n",
 			STR_ARGS(report_bytes(r, (double)r->input->bytes[LOG_NOT_UNDERSTOOD])),
 			STR_ARGS(report_bytes(r, (double)bytes)));
 	for (size_t i = 0; i < r->note.n; i++) {
-		fprintf(o->to, "%s", ink(o, INK_YELLOW));
-		wrapped(o, arena_printf(&r->arena, "note: %.*s", STR_ARGS(r->note.at[i].text)), 2);
-		fprintf(o->to, "%s", ink(o, INK_NONE));
+		fprintf(o->to, "%s", text_ink(o, INK_YELLOW));
+		text_wrapped(o, arena_printf(&r->arena, "note: %.*s", STR_ARGS(r->note.at[i].text)),
+			2);
+		fprintf(o->to, "%s", text_ink(o, INK_NONE));
 	}
 }
 
@@ -124,18 +137,18 @@ static void print_finding(struct out *o, const struct finding *x)
 	static const enum ink inks[] = {INK_DIM, INK_BLUE, INK_YELLOW, INK_RED};
 	struct report *r = o->r;
 
-	fprintf(o->to, "\n%s%s%s %s%s %s%s (%s)\n", ink(o, inks[x->severity]),
-		severity_name(x->severity), ink(o, INK_NONE), ink(o, INK_BOLD), x->rule->id,
-		x->rule->name, ink(o, INK_NONE), confidence_name(x->confidence));
-	wrapped(o, x->message, 4);
+	fprintf(o->to, "\n%s%s%s %s%s %s%s (%s)\n", text_ink(o, inks[x->severity]),
+		severity_name(x->severity), text_ink(o, INK_NONE), text_ink(o, INK_BOLD),
+		x->rule->id, x->rule->name, text_ink(o, INK_NONE), confidence_name(x->confidence));
+	text_wrapped(o, x->message, 4);
 	if (x->shape != NO_SHAPE) {
 		const struct shape *s = r->facts->shape.at[x->shape];
-		fprintf(o->to, "%s", ink(o, INK_DIM));
-		wrapped(o,
+		fprintf(o->to, "%s", text_ink(o, INK_DIM));
+		text_wrapped(o,
 			arena_printf(&r->arena, "%s  %.*s", s->id,
 				STR_ARGS(str_before(report_shape_sql(r, s), 600))),
 			4);
-		fprintf(o->to, "%s    %.*s calls", ink(o, INK_NONE),
+		fprintf(o->to, "%s    %.*s calls", text_ink(o, INK_NONE),
 			STR_ARGS(report_count(r, x->count)));
 		if (s->time.total)
 			fprintf(o->to, ", %.*s in all",
@@ -149,11 +162,11 @@ static void print_finding(struct out *o, const struct finding *x)
 		fputc('\n', o->to);
 	}
 	if (x->fix_note.n)
-		wrapped(o, arena_printf(&r->arena, "fix: %.*s", STR_ARGS(x->fix_note)), 4);
+		text_wrapped(o, arena_printf(&r->arena, "fix: %.*s", STR_ARGS(x->fix_note)), 4);
 	if (x->fix_sql.n) {
-		fprintf(o->to, "%s", ink(o, INK_GREEN));
-		wrapped(o, report_sql(r, x->fix_sql, 2000), 8);
-		fprintf(o->to, "%s", ink(o, INK_NONE));
+		fprintf(o->to, "%s", text_ink(o, INK_GREEN));
+		text_wrapped(o, report_sql(r, x->fix_sql, 2000), 8);
+		fprintf(o->to, "%s", text_ink(o, INK_NONE));
 	}
 	if (x->index >= 0)
 		fprintf(o->to, "    index: see below, no. %d\n", x->index + 1);
@@ -166,7 +179,7 @@ static void print_findings(struct out *o)
 
 	for (size_t i = 0; i < f->at.n; i++)
 		count[f->at.at[i].suppressed ? 0 : f->at.at[i].severity]++;
-	heading(o, "Findings");
+	text_heading(o, "Findings");
 	if (f->at.n == 0)
 		fprintf(o->to, "  none\n");
 	for (size_t i = 0; i < f->at.n; i++) {
@@ -189,11 +202,11 @@ static void print_indexes(struct out *o)
 
 	if (f->index.n == 0)
 		return;
-	heading(o, "Indexes");
+	text_heading(o, "Indexes");
 	for (size_t i = 0; i < f->index.n; i++) {
 		const struct index_advice *x = &f->index.at[i];
-		fprintf(o->to, "\n%3zu. %s", i + 1, ink(o, INK_GREEN));
-		fprintf(o->to, "%.*s;%s\n", STR_ARGS(x->ddl), ink(o, INK_NONE));
+		fprintf(o->to, "\n%3zu. %s", i + 1, text_ink(o, INK_GREEN));
+		fprintf(o->to, "%.*s;%s\n", STR_ARGS(x->ddl), text_ink(o, INK_NONE));
 		fprintf(o->to, "     %s", status[x->status]);
 		if (x->cost_before >= 0 && x->cost_after >= 0)
 			fprintf(o->to, ", cost %.0f -> %.0f", x->cost_before, x->cost_after);
@@ -207,7 +220,7 @@ static void print_indexes(struct out *o)
 			fprintf(o->to, "; makes %.*s redundant", STR_ARGS(x->replaces.at[k]));
 		fputc('\n', o->to);
 		if (x->why.n)
-			wrapped(o, x->why, 5);
+			text_wrapped(o, x->why, 5);
 	}
 }
 
@@ -221,9 +234,9 @@ static void print_shapes(struct out *o)
 		return;
 	for (size_t i = 0; i < r->shapes; i++)
 		all += (double)r->facts->shape.at[r->shape[i]]->time.sum;
-	heading(o, "Where the time goes");
-	fprintf(o->to, "%s%6s %10s %9s %9s %9s %9s %9s%s\n", ink(o, INK_DIM), "share", "total",
-		"calls", "mean", "p50", "p95", "p99", ink(o, INK_NONE));
+	text_heading(o, "Where the time goes");
+	fprintf(o->to, "%s%6s %10s %9s %9s %9s %9s %9s%s\n", text_ink(o, INK_DIM), "share", "total",
+		"calls", "mean", "p50", "p95", "p99", text_ink(o, INK_NONE));
 	for (size_t i = 0; i < n; i++) {
 		const struct shape *s = r->facts->shape.at[r->shape[i]];
 		fprintf(o->to, "%5.1f%% %10.*s %9.*s",
@@ -240,7 +253,7 @@ static void print_shapes(struct out *o)
 						sketch_quantile(&s->time, q[k]))));
 		}
 		fputc('\n', o->to);
-		wrapped(o,
+		text_wrapped(o,
 			arena_printf(&r->arena, "%s  %.*s", s->id,
 				STR_ARGS(str_before(report_shape_sql(r, s), 400))),
 			8);
@@ -249,35 +262,20 @@ static void print_shapes(struct out *o)
 		fprintf(o->to, "  … and %zu more shapes: --top 0\n", r->shapes - n);
 }
 
-static void print_errors(struct out *o)
-{
-	struct report *r = o->r;
-
-	if (r->facts->fault.n == 0)
-		return;
-	heading(o, "Errors");
-	for (size_t i = 0; i < r->facts->fault.n && i < 20; i++) {
-		const struct fault *f = &r->facts->fault.at[i];
-		fprintf(o->to, "%9.*s  %s %s %.*s (%.*s)\n", STR_ARGS(report_count(r, f->count)),
-			log_severity_name(f->severity), f->state,
-			STR_ARGS(utf8_clean(&r->arena, f->text)),
-			STR_ARGS(report_place(r, &f->at)));
-	}
-}
-
 static void print_plans(struct out *o)
 {
 	struct report *r = o->r;
 	size_t n = json_array_size(r->plans), top = r->opt.top ? r->opt.top : n;
 
 	if (n)
-		heading(o, "Plans");
+		text_heading(o, "Plans");
 	for (size_t i = 0; i < n && i < top; i++) {
 		json_t *p = json_array_get(r->plans, i);
 		int64_t times = js_get_int(p, "times");
 
-		fprintf(o->to, "\n%s%.*s:%lld%s", ink(o, INK_BOLD), STR_ARGS(js_get_str(p, "file")),
-			(long long)js_get_int(p, "line"), ink(o, INK_NONE));
+		fprintf(o->to, "\n%s%.*s:%lld%s", text_ink(o, INK_BOLD),
+			STR_ARGS(js_get_str(p, "file")), (long long)js_get_int(p, "line"),
+			text_ink(o, INK_NONE));
 		if (times > 1)
 			fprintf(o->to, ", the slowest of %lld", (long long)times);
 		fprintf(o->to, "\n%.*s", STR_ARGS(js_get_str(p, "tree")));
@@ -295,5 +293,6 @@ void report_text(struct report *r, FILE *to)
 	print_findings(&o);
 	print_indexes(&o);
 	print_shapes(&o);
-	print_errors(&o);
+	if (strcmp(r->command, "log") == 0 || strcmp(r->command, "merge") == 0)
+		text_server(&o);
 }
