@@ -87,6 +87,134 @@ static void cut_text(json_t *o, const char *key, size_t most)
 	}
 }
 
+/* --- time ------------------------------------------------------------------------------- */
+
+#define MINUTES_MAX 1500
+#define SPARKS	    32
+
+static int64_t at_of(const json_t *list, size_t i, const char *key)
+{
+	return js_get_int(json_array_get(list, i), key);
+}
+
+static void span(const json_t *list, const char *key, int64_t *first, int64_t *last)
+{
+	*first = INT64_MAX;
+	*last = INT64_MIN;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		int64_t at = at_of(list, i, key);
+		*first = at < *first ? at : *first;
+		*last = at > *last ? at : *last;
+	}
+}
+
+static void add_numbers(json_t *into, const json_t *from)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)(uintptr_t)from, key, v)
+	{
+		json_t *had = json_object_get(into, key);
+		if (json_is_integer(v) && strcmp(key, "minute") != 0)
+			js_set(into, key, js_int(json_integer_value(had) + json_integer_value(v)));
+		else if (json_is_real(v))
+			js_set(into, key, js_real(json_number_value(had) + json_number_value(v)));
+	}
+	v = json_object_get(from, "heat");
+	json_t *heat = json_object_get(into, "heat");
+	for (size_t i = 0; i < json_array_size(v); i++) {
+		int64_t n = json_integer_value(json_array_get(v, i));
+		if (i < json_array_size(heat))
+			n += json_integer_value(json_array_get(heat, i));
+		else
+			js_add(heat, js_int(0));
+		json_array_set_new(heat, i, js_int(n));
+	}
+}
+
+/* Weeks of minutes are put together until a picture's worth is left; how many make one. */
+static int64_t fewer_minutes(json_t *tree)
+{
+	json_t *list = json_object_get(tree, "minutes"), *out = json_array();
+	int64_t first, last, step = 1;
+	struct map rows = {0};
+
+	span(list, "minute", &first, &last);
+	while (json_array_size(list) && (last - first) / step >= MINUTES_MAX)
+		step = step < 60 ? step * 5 > 60 ? 60 : step * 5 : step * 2;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *m = json_array_get(list, i);
+		int64_t at = js_get_int(m, "minute") / step * step;
+		uint32_t *row = map_put(&rows, (uint64_t)at);
+		if (*row != MAP_NONE) {
+			add_numbers(json_array_get(out, *row), m);
+			continue;
+		}
+		*row = (uint32_t)json_array_size(out);
+		js_set(m, "minute", js_int(at));
+		js_add(out, json_incref(m));
+	}
+	js_set(tree, "minutes", out);
+	map_release(&rows);
+	return step;
+}
+
+/* The time a shape took in each of SPARKS equal parts of the log, in milliseconds. */
+static json_t *sparks(const json_t *hours, int64_t first, int64_t last)
+{
+	double part[SPARKS] = {0};
+	json_t *out = json_array();
+	int64_t n = last - first + 1;
+
+	for (size_t i = 0; i < json_array_size(hours); i++) {
+		const json_t *h = json_array_get(hours, i);
+		part[(js_get_int(h, "hour") - first) * (n < SPARKS ? n : SPARKS) / n] +=
+			js_get_real(h, "ms");
+	}
+	for (int i = 0; i < (n < SPARKS ? n : SPARKS); i++)
+		js_add(out, js_int((int64_t)part[i]));
+	return out;
+}
+
+/* [[hour, calls, ms], …] */
+static json_t *flat_hours(const json_t *hours)
+{
+	json_t *out = json_array();
+
+	for (size_t i = 0; i < json_array_size(hours); i++) {
+		const json_t *h = json_array_get(hours, i);
+		json_t *row = json_array();
+		js_add(row, js_int(js_get_int(h, "hour")));
+		js_add(row, js_int(js_get_int(h, "calls")));
+		js_add(row, js_real(js_get_real(h, "ms")));
+		js_add(out, row);
+	}
+	return out;
+}
+
+static void shrink_hours(json_t *shapes)
+{
+	int64_t first = INT64_MAX, last = INT64_MIN, a, b;
+	size_t i;
+	json_t *s;
+
+	json_array_foreach(shapes, i, s)
+	{
+		span(json_object_get(s, "hours"), "hour", &a, &b);
+		first = a < first ? a : first;
+		last = b > last ? b : last;
+	}
+	json_array_foreach(shapes, i, s)
+	{
+		const json_t *hours = json_object_get(s, "hours");
+		size_t n = json_array_size(hours);
+		if (i < 400 && n && last > first)
+			js_set(s, "spark", sparks(hours, first, last));
+		js_set(s, "hours", i < 60 && n <= 400 ? flat_hours(hours) : json_array());
+	}
+}
+
 /* A page of a thousand shapes stays below 2 MB: the dearest hundred keep everything, the others
  * their numbers, a shorter text and one sample. */
 static void shrink(json_t *shapes)
@@ -100,7 +228,8 @@ static void shrink(json_t *shapes)
 		size_t most = i < 100 ? 4000 : 300;
 		js_set(s, "hist", i < 300 ? histogram(json_object_get(s, "sketch")) : json_array());
 		json_object_del(s, "sketch");
-		json_object_del(s, "calls_by");
+		if (i >= 100)
+			json_object_del(s, "calls_by");
 		keep_first(samples, i < 100 ? 3 : i < 300 ? 1 : 0);
 		keep_first(json_object_get(s, "locations"), i < 100 ? 5 : 1);
 		json_array_foreach(samples, k, x) cut_text(x, "sql", most);
@@ -108,12 +237,30 @@ static void shrink(json_t *shapes)
 	}
 }
 
+/* Elsewhere a sketch is not drawn. */
+static void drop_sketches(json_t *tree)
+{
+	const char *key;
+	size_t i;
+	json_t *list, *x;
+
+	json_object_foreach(json_object_get(tree, "by"), key, list) json_array_foreach(list, i, x)
+		json_object_del(x, "sketch");
+	json_object_del(json_object_get(tree, "sessions"), "sketch");
+	list = json_object_get(tree, "transactions");
+	json_object_del(json_object_get(list, "time"), "sketch");
+	json_object_del(json_object_get(list, "idle"), "sketch");
+}
+
 void report_html(struct report *r, FILE *to)
 {
 	json_t *tree = report_tree(r);
 	struct sink sink = {to};
 
+	shrink_hours(json_object_get(tree, "shapes"));
 	shrink(json_object_get(tree, "shapes"));
+	js_set(tree, "minute_step", js_int(fewer_minutes(tree)));
+	drop_sketches(tree);
 	fprintf(to,
 		"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "

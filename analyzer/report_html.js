@@ -38,18 +38,30 @@ function bytes(n) {
 }
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const short = (s, n) => s.length > n ? s.slice(0, n - 1) + "\u2026" : s;
-const place = (l) => l.file + ":" + l.line;
+const place = (l) => l.file.split("/").pop() + ":" + l.line;
+const share = (part, whole) => (whole > 0 ? 100 * part / whole : 0).toFixed(1) + "\u00a0%";
+const svgNS = "http://www.w3.org/2000/svg";
+function svg(tag, attrs, ...children) {
+	const e = document.createElementNS(svgNS, tag);
+	for (const [k, v] of Object.entries(attrs || {})) e.setAttribute(k, v);
+	e.append(...children.flat().filter((c) => c !== null && c !== undefined));
+	return e;
+}
+const totalMs = data.shapes.reduce((s, x) => s + (x.total_ms || 0), 0);
 
 /* --- summary ---------------------------------------------------------------- */
 
 function tiles() {
-	const all = data.shapes.reduce((s, x) => s + (x.total_ms || 0), 0);
 	const tile = (what, value) => el("div", {class: "card tile"}, el("b", {}, value), el("span", {}, what));
 	return el("div", {class: "tiles"},
 		tile("statements", num(data.input.statements)), tile("shapes", num(data.input.shapes)),
-		tile("time in statements", ms(all)), tile("findings", num(data.findings.length)),
-		tile("indexes", num(data.indexes.length)),
+		tile("time in statements", ms(totalMs)), tile("findings", num(data.findings.length)),
+		data.indexes.length ? tile("indexes", num(data.indexes.length)) : null,
 		tile("errors", num(data.errors.reduce((s, e) => s + e.count, 0))),
+		data.transactions.count ? tile("idle in transaction", ms(data.transactions.idle.total_ms)) : null,
+		data.server.lock_waits ? tile("waiting for locks", ms(data.server.lock_wait_s * 1000)) : null,
+		data.server.deadlocks ? tile("deadlocks", num(data.server.deadlocks)) : null,
+		data.server.temp_bytes ? tile("temporary files", bytes(data.server.temp_bytes)) : null,
 		tile("of log read", bytes(data.input.bytes)),
 		tile("not understood", bytes(data.input.not_understood_bytes)));
 }
@@ -61,12 +73,12 @@ function buckets(max) {
 	const m = data.minutes.slice().sort((a, b) => a.minute - b.minute);
 	if (!m.length) return {step: 1, rows: []};
 	const first = m[0].minute, span = m[m.length - 1].minute - first + 1;
-	const step = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 10080].find((s) => span / s <= max) || 43200;
+	const step = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 10080].find((s) => span / s <= max && s >= data.minute_step) || 43200;
 	const rows = new Map();
 	for (const x of m) {
 		const at = Math.floor(x.minute / step) * step;
-		const r = rows.get(at) || {minute: at, calls: 0, ms: 0, errors: 0, connections: 0, reads: 0, writes: 0, heat: []};
-		for (const k of ["calls", "ms", "errors", "connections", "reads", "writes"]) r[k] += x[k];
+		const r = rows.get(at) || {minute: at, calls: 0, ms: 0, errors: 0, connections: 0, reads: 0, writes: 0, temp_bytes: 0, lock_ms: 0, checkpoints: 0, heat: []};
+		for (const k of ["calls", "ms", "errors", "connections", "reads", "writes", "temp_bytes", "lock_ms", "checkpoints"]) r[k] += x[k] || 0;
 		x.heat.forEach((n, i) => { r.heat[i] = (r.heat[i] || 0) + n; });
 		rows.set(at, r);
 	}
@@ -76,7 +88,7 @@ const when = (minute) => new Date(minute * 60000).toISOString().slice(5, 16).rep
 
 function chart(parent, title, what, config, tall) {
 	const canvas = el("canvas", {role: "img", "aria-label": title + ". " + what});
-	parent.append(el("div", {class: "card"}, el("h3", {}, title), el("div", {class: "chart" + (tall ? " tall" : "")}, canvas)));
+	parent.append(el("div", {class: "card" + (tall ? " whole" : "")}, el("h3", {}, title), el("div", {class: "chart" + (tall ? " tall" : "")}, canvas)));
 	charts.push({canvas, config, drawn: null});
 }
 function draw() {
@@ -105,8 +117,17 @@ function timeCharts(parent) {
 			["others", (r) => r.calls - r.reads - r.writes, "--b2"],
 			["mean ms", (r) => r.calls ? r.ms / r.calls : 0, "--b3", {type: "line", yAxisID: "y1", pointRadius: 0, borderWidth: 2}]]),
 		options: {scales: {x: {stacked: true}, y: {stacked: true}, y1: {position: "right", grid: {drawOnChartArea: false}, beginAtZero: true}}}}));
-	chart(parent, "Errors and connections per " + per, "Counts over time", () => ({type: "bar",
-		data: series(b.rows, [["errors", "errors", "--b3"], ["connections", "connections", "--b2"]]), options: {}}));
+	const any = (k) => b.rows.some((r) => r[k] > 0);
+	chart(parent, "Errors per " + per, "Errors, and in percent of the statements", () => ({type: "bar",
+		data: series(b.rows, [["errors", "errors", "--b3"], ["% of statements", (r) => r.calls ? 100 * r.errors / (r.calls + r.errors) : 0, "--b1", {type: "line", yAxisID: "y1", pointRadius: 0, borderWidth: 2}]]),
+		options: {scales: {y: {beginAtZero: true}, y1: {position: "right", grid: {drawOnChartArea: false}, beginAtZero: true}}}}));
+	if (any("connections") || any("checkpoints"))
+		chart(parent, "Connections and checkpoints per " + per, "Counts over time", () => ({type: "bar",
+			data: series(b.rows, [["connections", "connections", "--b0"], ["checkpoints", "checkpoints", "--b2"]]), options: {}}));
+	if (any("lock_ms") || any("temp_bytes"))
+		chart(parent, "Lock waits and temporary files per " + per, "Seconds waited, megabytes written", () => ({type: "bar",
+			data: series(b.rows, [["lock waits, s", (r) => r.lock_ms / 1000, "--b3"], ["temporary files, MB", (r) => r.temp_bytes / 1e6, "--b1", {yAxisID: "y1"}]]),
+			options: {scales: {y: {beginAtZero: true}, y1: {position: "right", grid: {drawOnChartArea: false}, beginAtZero: true}}}}));
 	const total = [];
 	for (const r of b.rows) r.heat.forEach((n, i) => { total[i] = (total[i] || 0) + (n || 0); });
 	chart(parent, "Latency", "How many statements took how long", () => ({type: "bar",
@@ -132,11 +153,12 @@ function topChart(parent) {
 
 /* --- findings and indexes -------------------------------------------------------------- */
 
-function finding(f) {
-	return el("article", {class: "card finding " + f.severity},
-		el("header", {}, el("span", {class: "badge " + f.severity}, f.severity), el("b", {}, f.rule + " " + f.name),
-			el("span", {class: "dim"}, f.confidence + ", " + num(f.count) + " calls")),
-		el("p", {}, f.message),
+function finding(f, open) {
+	const s = f.shape && byId.get(f.shape);
+	return el("details", {class: "card finding " + f.severity, open: open},
+		el("summary", {}, el("span", {class: "badge " + f.severity}, f.severity), el("b", {}, f.rule + " " + f.name),
+			el("span", {class: "what"}, f.message),
+			el("span", {class: "dim"}, num(f.count) + " calls" + (s && s.total_ms ? ", " + ms(s.total_ms) + " (" + share(s.total_ms, totalMs) + ")" : ""))),
 		f.shape && byId.has(f.shape) && el("p", {class: "of"}, el("button", {on: {click: () => show(f.shape)}}, el("code", {}, short(byId.get(f.shape).sql, 400)))),
 		f.fix.note && el("p", {}, "Fix: " + f.fix.note), f.fix.sql && el("pre", {}, f.fix.sql),
 		el("details", {}, el("summary", {}, "evidence"), el("pre", {}, JSON.stringify(f.evidence, null, 1)),
@@ -150,13 +172,17 @@ function findings(parent) {
 		const q = search.value.toLowerCase();
 		const hits = data.findings.filter((f) => (level.value === "all" || f.severity === level.value) &&
 			(!q || (f.rule + f.name + f.message + f.shape).toLowerCase().includes(q)));
-		list.replaceChildren(...hits.slice(0, 300).map(finding));
+		list.replaceChildren(...hits.slice(0, 300).map((f) => finding(f, false)));
 		if (!hits.length) list.append(el("p", {class: "dim"}, "none"));
 		if (hits.length > 300) list.append(el("p", {class: "dim"}, "and " + (hits.length - 300) + " more"));
 	};
 	level.addEventListener("change", fill);
 	search.addEventListener("input", fill);
-	tools.append(search, level);
+	const all = el("button", {on: {click: () => {
+		const open = list.querySelector("details.finding:not([open])") !== null;
+		list.querySelectorAll("details.finding").forEach((d) => { d.open = open; });
+	}}}, "open / close all");
+	tools.append(search, level, all);
 	parent.append(tools, list);
 	fill();
 }
@@ -192,9 +218,22 @@ function table(columns, rows, order, descending) {
 	t.refill = (next) => { rows = next; fill(); };
 	return t;
 }
+/* A figure with its share of the whole below it, as a bar. */
+function bar(text, part, whole) {
+	const fill = el("i", {});
+	fill.style.width = (whole > 0 ? Math.min(100, 100 * (part || 0) / whole) : 0) + "%";
+	return el("span", {class: "bar", title: share(part || 0, whole)}, text, el("s", {}, fill));
+}
+/* When a shape took its time: one small column for each part of the log. */
+function spark(values) {
+	if (!values || !values.some((v) => v)) return "";
+	const top = Math.max(...values);
+	return svg("svg", {class: "spark", viewBox: "0 0 " + values.length * 3 + " 20", preserveAspectRatio: "none", role: "img", "aria-label": "its time over the log"},
+		values.map((v, i) => v ? svg("rect", {x: i * 3, y: 20 - Math.max(1, 20 * v / top), width: 2.4, height: Math.max(1, 20 * v / top)}) : null));
+}
 const timeColumns = [
 	["calls", (s) => s.calls, (s) => num(s.calls), "num"],
-	["total", (s) => s.total_ms || 0, (s) => ms(s.total_ms), "num"],
+	["total", (s) => s.total_ms || 0, (s) => bar(ms(s.total_ms), s.total_ms, totalMs), "num"],
 	["mean", (s) => s.mean_ms || 0, (s) => ms(s.mean_ms), "num"],
 	["p50", (s) => s.p50_ms || 0, (s) => ms(s.p50_ms), "num wide"],
 	["p95", (s) => s.p95_ms || 0, (s) => ms(s.p95_ms), "num"],
@@ -207,7 +246,7 @@ function shapes(parent) {
 	const hits = new Map();
 	for (const f of data.findings) if (f.shape) hits.set(f.shape, (hits.get(f.shape) || 0) + 1);
 	const cols = [["statement", (s) => s.sql, (s) => el("button", {on: {click: () => show(s.id)}}, el("code", {}, short(s.sql, 300))), "sql"]]
-		.concat(timeColumns, [["errors", (s) => s.errors || 0, (s) => num(s.errors), "num wide"], ["findings", (s) => hits.get(s.id) || 0, (s) => num(hits.get(s.id)), "num"]]);
+		.concat(timeColumns, [["when", (s) => (s.spark || []).indexOf(Math.max(...(s.spark || [0]))), (s) => spark(s.spark), "wide"], ["errors", (s) => s.errors || 0, (s) => num(s.errors), "num wide"], ["findings", (s) => hits.get(s.id) || 0, (s) => num(hits.get(s.id)), "num"]]);
 	const t = table(cols, data.shapes, 2, true);
 	const fill = () => {
 		const q = search.value.toLowerCase();
@@ -218,19 +257,104 @@ function shapes(parent) {
 	parent.append(el("div", {class: "tools"}, search, verb), el("div", {class: "card"}, t));
 }
 function groups(parent) {
-	for (const [kind, rows] of Object.entries(data.by))
-		if (rows.length)
-			parent.append(el("div", {class: "card"}, el("h3", {}, kind), table([["name", (g) => g.name, null, ""]].concat(timeColumns), rows, 2, true)));
+	for (const [kind, rows] of Object.entries(data.by)) {
+		if (!rows.length) continue;
+		const hours = kind === "hours";
+		parent.append(el("div", {class: "card" + (hours ? " whole" : "")}, el("h3", {}, hours ? "hours (UTC)" : kind),
+			table([["name", (g) => g.name, null, "name"]].concat(timeColumns, [["p99.9", (s) => s.p999_ms || 0, (s) => ms(s.p999_ms), "num wide"],
+				["errors", (g) => g.errors || 0, (g) => num(g.errors), "num"]], hours ? [] : [["sessions", (g) => g.sessions || 0, (g) => num(g.sessions), "num wide"]]), rows, hours ? 0 : 2, !hours)));
+	}
+}
+/* One of several, chosen by its title. */
+function tabs(parts) {
+	const body = el("div", {}), heads = parts.map(([title, part]) => el("button", {"aria-pressed": "false", on: {click: (e) => {
+		heads.forEach((h) => h.setAttribute("aria-pressed", h === e.currentTarget));
+		body.replaceChildren(part);
+	}}}, title));
+	heads[0].setAttribute("aria-pressed", "true");
+	body.append(parts[0][1]);
+	return el("div", {}, el("div", {class: "tools tabs"}, heads), body);
+}
+const link = (id, n) => id && byId.has(id) ? el("button", {on: {click: () => show(id)}}, el("code", {}, short(byId.get(id).sql, n || 160))) : el("span", {class: "dim"}, "not known");
+
+/* --- transactions and locks ------------------------------------------------------------------- */
+
+function transactions(parent) {
+	const t = data.transactions;
+	const stats = [["transactions", num(t.count)], ["rolled back", num(t.rollbacks)], ["statements each", (t.statements / t.count).toFixed(1)],
+		["p50", ms(t.time.p50_ms)], ["p95", ms(t.time.p95_ms)], ["longest", ms(t.time.max_ms)],
+		["idle in transaction", ms(t.idle.total_ms)], ["idle, p95", ms(t.idle.p95_ms)], ["idle, longest", ms(t.idle.max_ms)]];
+	parent.append(el("div", {class: "tiles whole"}, stats.map(([k, v]) => el("div", {class: "card tile"}, el("b", {}, v), el("span", {}, k)))));
+	const tables = [["busiest", "Most statements"], ["longest", "Longest"], ["idlest", "Longest idle"]].map(([kind, title]) => [title, table([
+			["statements", (x) => x.statements, (x) => num(x.statements), "num"], ["took", (x) => x.ms, (x) => ms(x.ms), "num"],
+			["idle", (x) => Math.max(0, x.ms - x.busy_ms), (x) => bar(ms(Math.max(0, x.ms - x.busy_ms)), Math.max(0, x.ms - x.busy_ms), x.ms), "num"],
+			["dearest statement", (x) => x.shape || "", (x) => link(x.shape, 90), "sql"],
+			["who", (x) => x.user, (x) => [[x.user, x.database].filter(Boolean).join("@"), x.application].filter(Boolean).join(" / "), "name wide"],
+			["when", (x) => x.begin || "", null, "name wide"], ["where", (x) => x.locations.map(place).join(), null, "wide"]], t[kind], kind === "busiest" ? 0 : kind === "longest" ? 1 : 2, true)]);
+	parent.append(el("div", {class: "card whole"}, tabs(tables)));
+}
+
+/* A graph: statements on a circle, an arrow from who waited to who held the lock. */
+function lockGraph(parent) {
+	const edges = data.waits.filter((w) => w.waiter && w.holder).sort((a, b) => b.ms + 1000 * b.deadlocks - a.ms - 1000 * a.deadlocks).slice(0, 24);
+	const ids = [...new Set(edges.flatMap((w) => [w.waiter, w.holder]))];
+	if (!ids.length) return;
+	const W = 720, H = 60 + Math.max(220, ids.length * 34), at = new Map();
+	ids.forEach((id, i) => {
+		const a = 2 * Math.PI * i / ids.length - Math.PI / 2, wide = ids.length < 3 ? 180 : 250;
+		at.set(id, {x: W / 2 + (ids.length === 1 ? 0 : wide * Math.cos(a)), y: H / 2 + (H / 2 - 50) * Math.sin(a)});
+	});
+	const lines = edges.map((w) => {
+		const a = at.get(w.waiter), b = at.get(w.holder), self = w.waiter === w.holder;
+		const dx = b.x - a.x, dy = b.y - a.y, d = Math.hypot(dx, dy) || 1, cx = (a.x + b.x) / 2 - dy / d * 30, cy = (a.y + b.y) / 2 + dx / d * 30;
+		const path = self ? "M" + (a.x - 12) + " " + (a.y - 14) + "c-30 -44 54 -44 24 0"
+			: "M" + (a.x + dx / d * 16) + " " + (a.y + dy / d * 16) + "Q" + cx + " " + cy + " " + (b.x - dx / d * 18) + " " + (b.y - dy / d * 18);
+		return svg("path", {d: path, class: w.deadlocks ? "deadlock" : "", "marker-end": "url(#arrow)"},
+			svg("title", {}, w.deadlocks ? num(w.deadlocks) + " deadlocks" : num(w.waits) + " waits, " + ms(w.ms)));
+	});
+	const nodes = ids.map((id, i) => {
+		const p = at.get(id), s = byId.get(id), right = p.x > W / 2;
+		const g = svg("g", {tabindex: 0, role: "button", "aria-label": s ? s.sql : id}, svg("circle", {cx: p.x, cy: p.y, r: 12}),
+			svg("text", {x: p.x, y: p.y + 4, "text-anchor": "middle", class: "n"}, String(i + 1)), svg("title", {}, s ? s.sql : id));
+		g.addEventListener("click", () => show(id));
+		g.addEventListener("keydown", (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); show(id); } });
+		return g;
+	});
+	parent.append(el("div", {class: "card"}, el("h3", {}, "Who waited for whom"), el("p", {class: "dim"}, "An arrow goes from the statement that waited to the latest one of the session that held the lock; red ones ended in a deadlock."),
+		svg("svg", {class: "graph", viewBox: "0 0 " + W + " " + H, role: "group", "aria-label": "graph of lock waits"},
+			svg("defs", {}, svg("marker", {id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto"}, svg("path", {d: "M0 0L8 4L0 8z"}))), lines, nodes),
+		el("ol", {class: "legend"}, ids.map((id) => el("li", {}, link(id, 140))))));
+}
+function locks(parent) {
+	lockGraph(parent);
+	if (data.deadlocks.length)
+		parent.append(el("div", {class: "card"}, el("h3", {}, "Deadlocks"), data.deadlocks.map((d) => el("div", {class: "dead"},
+			el("p", {}, el("b", {}, num(d.count) + " \u00d7"), el("span", {class: "dim"}, " " + [d.first, d.last].filter(Boolean).join(" to ") + ", " + d.locations.map(place).join(", "))),
+			d.processes.map((p) => el("p", {}, el("span", {class: "dim"}, p.pid + " waited for " + p.blocked_by + (p.lock ? ": " + p.lock : "")), el("br"), link(p.shape, 200)))))));
+	const waits = data.waits.filter((w) => w.waits);
+	if (waits.length)
+		parent.append(el("div", {class: "card whole"}, el("h3", {}, "Lock waits"), table([["waited", (w) => w.ms, (w) => ms(w.ms), "num"], ["times", (w) => w.waits, (w) => num(w.waits), "num"],
+			["statement that waited", (w) => w.waiter || "", (w) => link(w.waiter), "sql"], ["latest statement of the holder", (w) => w.holder || "", (w) => link(w.holder), "sql"],
+			["first seen", (w) => w.locations.map(place).join(), null, "wide"]], waits, 0, true)));
 }
 function errors(parent) {
+	if (data.sqlstates.length)
+		parent.append(el("div", {class: "card"}, el("h3", {}, "By SQLSTATE"), table([["count", (e) => e.count, (e) => bar(num(e.count), e.count, data.sqlstates.reduce((s, x) => s + x.count, 0)), "num"],
+			["SQLSTATE", (e) => e.sqlstate || "?", null, ""], ["condition", (e) => e.condition.replaceAll("_", " "), null, ""]], data.sqlstates, 0, true)));
 	if (data.errors.length)
-		parent.append(el("div", {class: "card"}, table([["count", (e) => e.count, (e) => num(e.count), "num"], ["severity", (e) => e.severity, null, ""],
-			["SQLSTATE", (e) => e.sqlstate || "", null, ""], ["message", (e) => e.message, null, ""],
+		parent.append(el("div", {class: "card"}, el("h3", {}, "By message"), table([["count", (e) => e.count, (e) => num(e.count), "num"], ["severity", (e) => e.severity, null, ""],
+			["SQLSTATE", (e) => e.sqlstate || "", null, ""], ["message", (e) => e.message, (e) => e.shape && byId.has(e.shape) ? el("button", {on: {click: () => show(e.shape)}}, e.message) : e.message, "sql plain"],
 			["first seen", (e) => e.locations.map(place).join(", "), null, "wide"]], data.errors, 0, true)));
 	else parent.append(el("p", {class: "dim"}, "none"));
 }
 function server(parent) {
 	const classes = Object.entries(data.input.by_class).filter(([, n]) => n > 0);
+	if (data.autovacuum.length)
+		parent.append(el("div", {class: "card"}, el("h3", {}, "autovacuum"), table([["table", (v) => v.table, null, ""], ["vacuumed", (v) => v.vacuums, (v) => num(v.vacuums), "num"],
+			["analyzed", (v) => v.analyzes, (v) => num(v.analyzes), "num"], ["took", (v) => v.ms, (v) => ms(v.ms), "num"], ["rows removed", (v) => v.tuples_removed, (v) => num(v.tuples_removed), "num wide"]], data.autovacuum, 3, true)));
+	if (data.sessions.count)
+		parent.append(el("div", {class: "card"}, el("h3", {}, "sessions that ended"), el("div", {class: "tiles"}, [["sessions", num(data.sessions.count)], ["mean", ms(data.sessions.mean_ms)], ["p50", ms(data.sessions.p50_ms)],
+			["p95", ms(data.sessions.p95_ms)], ["longest", ms(data.sessions.max_ms)]].map(([k, v]) => el("div", {class: "tile"}, el("b", {}, v), el("span", {}, k))))));
 	parent.append(el("div", {class: "card"}, el("h3", {}, "server"), table([["what", (x) => x[0].replaceAll("_", " "), null, ""], ["value", (x) => x[1], (x) => num(x[1]), "num"]], Object.entries(data.server), 0, false)),
 		el("div", {class: "card"}, el("h3", {}, "every byte of the input"), table([["class", (x) => x[0].replaceAll("_", " "), null, ""], ["bytes", (x) => x[1], (x) => num(x[1]), "num"]], classes, 1, true)));
 }
@@ -238,7 +362,7 @@ function server(parent) {
 /* --- one shape ------------------------------------------------------------------------------------ */
 
 const dialog = el("dialog", {"aria-label": "statement"});
-let detail = null;
+let details = [];
 function histogram(s) {
 	const counts = [];
 	for (let i = 0; i < s.hist.length; i += 2) counts[s.hist[i]] = s.hist[i + 1];
@@ -252,24 +376,38 @@ function show(id) {
 	const own = data.findings.filter((f) => f.shape === id);
 	const stats = [["calls", num(s.calls)], ["total", ms(s.total_ms)], ["mean", ms(s.mean_ms)], ["stddev", ms(s.stddev_ms)], ["min", ms(s.min_ms)],
 		["p50", ms(s.p50_ms)], ["p90", ms(s.p90_ms)], ["p95", ms(s.p95_ms)], ["p99", ms(s.p99_ms)], ["p99.9", ms(s.p999_ms)], ["max", ms(s.max_ms)],
-		["planning", ms(s.planning_ms)], ["rows", s.rows === undefined ? "" : num(s.rows)], ["waited", ms(s.wait_ms)], ["errors", s.errors ? num(s.errors) : ""]];
+		["planning", ms(s.planning_ms)], ["rows", s.rows === undefined ? "" : num(s.rows)], ["waited in the pool", ms(s.wait_ms)], ["errors", s.errors ? num(s.errors) : ""], ["cancelled", s.cancels ? num(s.cancels) : ""],
+		["temporary files", s.temp_bytes ? bytes(s.temp_bytes) : ""], ["lock waits", s.lock_ms ? ms(s.lock_ms) : ""], ["of all time", s.total_ms ? share(s.total_ms, totalMs) : ""]];
 	dialog.replaceChildren(...[el("button", {class: "close", on: {click: () => dialog.close()}}, "close"), el("h2", {}, s.verb + " " + s.id), el("pre", {}, s.sql),
 		el("div", {class: "tiles"}, stats.filter((x) => x[1]).map(([k, v]) => el("div", {class: "tile"}, el("b", {}, v), el("span", {}, k)))),
-		s.hist.length ? el("div", {class: "chart"}, el("canvas", {role: "img", "aria-label": "latency of this statement"})) : null,
-		own.length ? el("h3", {}, "Findings") : null, own.map(finding), el("h3", {}, "Slowest calls"),
+		el("div", {class: "grid two"}, s.hist.length ? el("div", {}, el("h3", {}, "Latency"), el("div", {class: "chart"}, el("canvas", {class: "hist", role: "img", "aria-label": "latency of this statement"}))) : null,
+			s.hours && s.hours.length > 1 ? el("div", {}, el("h3", {}, "Calls and mean time per hour"), el("div", {class: "chart"}, el("canvas", {class: "hours", role: "img", "aria-label": "calls per hour"}))) : null),
+		by(s),
+		own.length ? el("h3", {}, "Findings") : null, own.map((f) => finding(f, true)), el("h3", {}, "Slowest calls"),
 		s.samples.map((x) => el("div", {}, el("p", {class: "dim"}, [ms(x.ms), x.time, [x.user, x.database].filter(Boolean).join("@"), x.application, x.locations.map(place).join(", ")].filter(Boolean).join(" \u00b7 ")),
 			el("pre", {}, x.sql), x.parameters ? el("pre", {}, x.parameters) : null)),
 		s.unparsed ? el("p", {class: "dim"}, "not parsed: " + s.unparsed) : null].flat().filter(Boolean));
 	if (!dialog.open) dialog.showModal();
 	dialog.scrollTop = 0;
 	history.replaceState(null, "", "#shape=" + id);
-	if (detail) detail.destroy();
-	const canvas = dialog.querySelector("canvas");
-	detail = null;
-	if (canvas) {
+	details.forEach((c) => c.destroy());
+	details = [];
+	const hist = dialog.querySelector("canvas.hist"), hours = dialog.querySelector("canvas.hours");
+	if (hist) {
 		const h = histogram(s);
-		detail = new Chart(canvas, {type: "bar", data: {labels: h.labels, datasets: [{label: "calls", data: h.data, backgroundColor: color("--b0")}]}, options: {plugins: {legend: {display: false}}}});
+		details.push(new Chart(hist, {type: "bar", data: {labels: h.labels, datasets: [{label: "calls", data: h.data, backgroundColor: color("--b0")}]}, options: {plugins: {legend: {display: false}}}}));
 	}
+	if (hours) {
+		const h = s.hours.slice().sort((a, b) => a[0] - b[0]);
+		details.push(new Chart(hours, {type: "bar", data: {labels: h.map((x) => when(x[0] * 60)), datasets: [{label: "calls", data: h.map((x) => x[1]), backgroundColor: color("--b0")},
+			{label: "mean ms", data: h.map((x) => x[1] ? x[2] / x[1] : 0), borderColor: color("--b3"), backgroundColor: color("--b3"), type: "line", yAxisID: "y1", pointRadius: 0, borderWidth: 2}]},
+			options: {scales: {y: {beginAtZero: true}, y1: {position: "right", grid: {drawOnChartArea: false}, beginAtZero: true}}}}));
+	}
+}
+/* Who sent it. */
+function by(s) {
+	const rows = Object.entries(s.calls_by || {}).flatMap(([kind, names]) => Object.entries(names).map(([name, calls]) => ({kind, name, calls})));
+	return rows.length ? el("details", {}, el("summary", {}, "who sent it"), table([["by", (x) => x.kind, null, ""], ["name", (x) => x.name, null, ""], ["calls", (x) => x.calls, (x) => bar(num(x.calls), x.calls, s.calls), "num"]], rows, 2, true)) : null;
 }
 dialog.addEventListener("close", () => history.replaceState(null, "", "#shapes"));
 
@@ -286,9 +424,12 @@ const theme = el("button", {on: {click: () => {
 	draw();
 }}}, "light / dark");
 document.documentElement.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-const sections = [["findings", "Findings", findings], ["indexes", "Indexes", indexes], ["charts", "Over time", (p) => { timeCharts(p); topChart(p); }, "grid two"],
-	["shapes", "Statements", shapes], ["by", "By user, database, application, host", groups, "grid two"], ["errors", "Errors", errors], ["server", "Server and input", server, "grid two"]]
-	.filter(([id]) => id !== "indexes" || data.indexes.length);
+const has = {indexes: data.indexes.length, charts: data.minutes.length, transactions: data.transactions.count, locks: data.waits.length + data.deadlocks.length, errors: data.errors.length,
+	by: Object.values(data.by).some((g) => g.length)};
+const sections = [["charts", "Over time", (p) => { timeCharts(p); topChart(p); }, "grid two"], ["findings", "Findings", findings], ["indexes", "Indexes", indexes],
+	["shapes", "Statements", shapes], ["transactions", "Transactions", transactions, "grid two"], ["locks", "Locks", locks, "grid two"], ["errors", "Errors", errors, "grid two"],
+	["by", "Who and when", groups, "grid two"], ["server", "Server and input", server, "grid two"]]
+	.filter(([id]) => !(id in has) || has[id]);
 document.body.replaceChildren(
 	el("header", {}, el("h1", {}, "pgassay " + data.command), el("nav", {"aria-label": "sections"}, sections.map(([id, title]) => el("a", {href: "#" + id}, title))), theme),
 	el("main", {}, el("p", {class: "dim"}, data.input.files.map((f) => f.name + (f.format ? " (" + f.format + ")" : "")).join(", "),

@@ -84,6 +84,27 @@ static void make_notes(struct report *r)
 					in->file.at[i]->name)};
 }
 
+/* Shapes that have no call, but are said to have waited, deadlocked or written a file. */
+static bool *named_shapes(struct report *r)
+{
+	const struct facts *f = r->facts;
+	bool *named = ARENA_ARRAY(&r->arena, bool, f->shape.n + 1);
+
+	for (size_t i = 0; i < f->shape.n; i++)
+		named[i] = f->shape.at[i]->lock_waits || f->shape.at[i]->temp_files;
+	for (size_t i = 0; i < f->wait.n; i++) {
+		const uint32_t ends[] = {f->wait.at[i].waiter, f->wait.at[i].holder};
+		for (int k = 0; k < 2; k++)
+			if (ends[k] != NO_SHAPE)
+				named[ends[k]] = true;
+	}
+	for (size_t i = 0; i < f->deadlock.n; i++)
+		for (uint32_t k = 0; k < f->deadlock.at[i].sides; k++)
+			if (f->deadlock.at[i].side[k].shape != NO_SHAPE)
+				named[f->deadlock.at[i].side[k].shape] = true;
+	return named;
+}
+
 void report_order(struct report *r)
 {
 	struct facts *f = r->facts;
@@ -91,8 +112,9 @@ void report_order(struct report *r)
 	if (r->shape)
 		return;
 	r->shape = ARENA_ARRAY(&r->arena, uint32_t, f->shape.n + 1);
+	bool *named = named_shapes(r);
 	for (uint32_t i = 0; i < f->shape.n; i++)
-		if (f->shape.at[i]->calls || f->shape.at[i]->errors)
+		if (f->shape.at[i]->calls || f->shape.at[i]->errors || named[i])
 			r->shape[r->shapes++] = i;
 	if (r->shapes)
 		qsort_r(r->shape, r->shapes, sizeof(*r->shape), by_time, f);

@@ -14,8 +14,6 @@ CHROMIUM = shutil.which("chromium")
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PGASSAY = os.environ.get("PGASSAY_BIN", os.path.join(ROOT, "bin", "pgassay"))
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium")
-
 LOG = "".join(
     f"2024-01-05 10:{m:02}:{s:02}.000 UTC [{100 + s % 3}] app@shop LOG:  duration: {d}.5 ms  statement: {q}\n"
     for m in range(4) for s, d, q in (
@@ -24,11 +22,22 @@ LOG = "".join(
         (3, 700, "UPDATE orders SET total = total + 1 WHERE id = 5"),
         (4, 1, "INSERT INTO events (kind) VALUES ('x')"))
 ) + "2024-01-05 10:05:00.000 UTC [104] app@shop ERROR:  division by zero\n" \
-    "2024-01-05 10:05:00.000 UTC [104] app@shop STATEMENT:  SELECT 1/0\n"
+    "2024-01-05 10:05:00.000 UTC [104] app@shop STATEMENT:  SELECT 1/0\n" + "".join(
+    f"2024-01-05 1{h}:06:0{k}.000 UTC [{p}] app@shop {text}\n" for h in range(3) for k, (p, text) in enumerate((
+        (105, "LOG:  duration: 0.1 ms  statement: BEGIN"),
+        (105, "LOG:  duration: 2.0 ms  statement: UPDATE stock SET n = 1 WHERE id = 7"),
+        (106, "LOG:  process 106 still waiting for ShareLock on transaction 900 after 1000.2 ms"),
+        (106, "DETAIL:  Process holding the lock: 105. Wait queue: 106."),
+        (106, "STATEMENT:  DELETE FROM stock WHERE id = 7"),
+        (105, "LOG:  duration: 0.1 ms  statement: COMMIT"),
+        (106, "LOG:  process 106 acquired ShareLock on transaction 900 after 2250.8 ms"),
+        (106, "STATEMENT:  DELETE FROM stock WHERE id = 7"),
+        (107, "LOG:  checkpoint complete: wrote 5 buffers (0.0%); total=1.5 s"))))
 
 
 class Browser:
     def __init__(self, tmp, *args):
+        assert CHROMIUM, "chromium is not installed: make deps"
         to_child, ours_out = os.pipe()
         ours_in, from_child = os.pipe()
         self.out, self.inp, self.id, self.events, self.buf = ours_out, ours_in, 0, [], b""
@@ -142,6 +151,41 @@ def test_it_loads_and_works(page):
     before = page.js("getComputedStyle(document.body).backgroundColor")
     page.js("[...document.querySelectorAll('header button')].at(-1).click()")
     assert page.js("getComputedStyle(document.body).backgroundColor") != before
+
+
+def test_the_locks_are_a_graph_and_transactions_have_their_tables(page):
+    assert page.js("document.querySelectorAll('#locks svg.graph circle').length") == 2
+    assert page.js("document.querySelectorAll('#locks svg.graph > path').length") == 1
+    assert "delete from stock" in page.js("document.querySelector('#locks ol').textContent")
+    # by keyboard: a node is focused and opened
+    page.js("document.querySelector('#locks svg.graph g').focus()")
+    page.call("Input.dispatchKeyEvent", type="keyDown", key="Enter", code="Enter", windowsVirtualKeyCode=13)
+    page.wait("document.querySelector('dialog').open")
+    page.js("document.querySelector('dialog').close()")
+    assert page.js("document.querySelectorAll('#transactions tbody tr').length") == 3
+    page.js("[...document.querySelectorAll('#transactions .tabs button')].at(-1).click()")
+    assert page.js("document.querySelector('#transactions th[aria-sort=descending]').textContent") == "idle"
+    assert "22012" in page.js("document.querySelector('#errors').textContent")
+    # what can be pressed can be reached, and has a name
+    assert page.js("[...document.querySelectorAll('button, a[href], input, select, summary, [role=button]')]"
+                   ".every(e => e.tabIndex >= 0 && (e.textContent || e.getAttribute('aria-label')))")
+
+
+def test_a_thousand_shapes_over_weeks_stay_small(tmp_path):
+    log, html = tmp_path / "pg.log", tmp_path / "report.html"
+    with open(log, "w") as f:
+        for i in range(20000):
+            minute = i * 3
+            f.write(f"2024-01-{1 + minute // 1440 % 28:02} {minute // 60 % 24:02}:{minute % 60:02}:00.000 UTC [{100 + i % 9}] app@shop LOG:  duration: {i % 977}.5 ms  "
+                    f"statement: SELECT a{i % 1000}, b, c FROM some_table_{i % 1000} JOIN other_table USING (id) WHERE d = '{'x' * 40}{i}' LIMIT 10\n")
+    got = json.loads(subprocess.run([PGASSAY, "log", str(log), "-f", "json"], capture_output=True, check=True).stdout)
+    assert got["input"]["shapes"] == 1000 and len(got["minutes"]) > 10000
+    subprocess.run([PGASSAY, "log", str(log), "-f", "html", "-o", str(html)], check=True)
+    assert html.stat().st_size <= 2 << 20
+    # the same statements, in fewer rows
+    data = json.loads(html.read_text().split('id="data">')[1].split("</script>")[0])
+    assert sum(m["calls"] for m in data["minutes"]) == 20000 and len(data["minutes"]) <= 1500
+    assert sum(sum(m["heat"]) for m in data["minutes"]) == 20000
 
 
 def test_nothing_spills_over_on_a_phone(page):
