@@ -129,8 +129,8 @@ bool statement_rewrite_deallocate(struct message *m, const char *sql, size_t len
 	struct prepared *p;
 	bool all;
 
-	if (!deallocated_name(sql, len, name, sizeof name, &all))
-		return true;
+	if (m->s->ledger.status == 'E' || !deallocated_name(sql, len, name, sizeof name, &all))
+		return true; /* in a failed transaction it fails as well, and nothing goes */
 	if (all) {
 		client_statements_clear(m->c);
 		server_statements_clear(m->s);
@@ -148,6 +148,7 @@ bool statement_rewrite_deallocate(struct message *m, const char *sql, size_t len
 		return false;
 	buf_printf(out, "DEALLOCATE \"%s\"", ours);
 	server_statement_remove(m->s, p->number);
+	m->s->stale_names = true; /* should it fail, or never be executed, the server still has it */
 	client_statement_remove(m->c, name);
 	return true;
 }
@@ -208,17 +209,19 @@ static enum step on_parse_unnamed(struct message *m, const char *rest, size_t re
 	s->unnamed = p;
 	p->refs++;
 	if (UNLIKELY(sql.len > 0)) {
-		struct buf *b = gather_insert(m->g);
-		size_t at = wire_begin(b, 'P');
-
-		buf_put_u8(b, 0);
-		buf_put_cstr(b, buf_cstr(&sql));
-		buf_put(b, p->body + p->text_len + 1, p->body_len - p->text_len - 1);
-		wire_end(b, at);
+		/* From here on this is what the client's unnamed statement is: its Bind must not
+		 * find that the server has another one, and parse the client's text there. */
+		buf_put_u8(&sql, 0);
+		buf_put(&sql, p->body + p->text_len + 1, p->body_len - p->text_len - 1);
+		prepared_drop(&r->prepared, &c->unnamed);
+		p = c->unnamed = prepared_intern(&r->prepared, sql.data, sql.len);
+		prepared_put_parse(gather_insert(m->g), "", p);
 		buf_free(&sql);
 	} else {
 		message_pass(m);
 	}
+	s->unnamed = p;
+	p->refs++;
 	return STEP_DONE;
 }
 

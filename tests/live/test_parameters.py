@@ -58,6 +58,54 @@ def test_a_set_behind_a_set(pooler):
 
 
 @pytest.mark.ours
+@pytest.mark.parametrize("extended", [False, True])
+def test_deallocate_in_every_protocol(pooler, extended):
+    """psycopg 3 deallocates by the extended one; nor does one that fails lose the statement."""
+    p = pooler(max_open=1)
+
+    def run(c, sql):
+        c.send(wire.extended(sql) + wire.sync() if extended else wire.query(sql))
+        return [wire.fields(b)["C"] if k == b"E" else k.decode() for k, b in c.until() if k in b"EC"]
+
+    def use(c):
+        c.send(wire.bind("", "mine") + wire.execute() + wire.sync())
+        return c.result()
+
+    with p.wire() as c, p.wire() as other:
+        for w in (c, other):
+            w.send(wire.parse("mine", "select 5") + wire.sync())
+            w.until()
+        c.begin()
+        assert run(c, "select 1/0") == ["22012"]
+        assert run(c, "deallocate mine") == ["25P02"]
+        c.query("rollback")
+        assert use(c) == [["5"]]
+        assert run(c, 'deallocate prepare "mine"') == ["C"]
+        with pytest.raises(wire.ServerError, match="mine"):
+            use(c)
+        assert run(c, "deallocate mine") == ["26000"]
+        assert use(other) == [["5"]]
+        c.send(wire.parse("mine", "select 5") + wire.sync())
+        assert [k for k, _ in c.until()] == [b"1", b"Z"]
+        assert use(c) == [["5"]]
+        # parsed, but never executed: the server still has the statement
+        c.send(wire.parse("", "deallocate mine") + wire.sync())
+        c.until()
+        c.send(wire.parse("mine", "select 5") + wire.sync())
+        assert [k for k, _ in c.until() if k != b"E"] == [b"1", b"Z"]
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("extended", [False, True])
+def test_a_refused_feature_is_refused_in_every_protocol(pooler, extended):
+    p = pooler(max_open=1, on_session_feature="error")
+    with p.wire() as c:
+        c.send(wire.extended("listen news") + wire.sync() if extended else wire.query("listen news"))
+        assert [wire.fields(b)["C"] for k, b in c.until() if k == b"E"] == ["0A000"]
+        assert c.query("select 1") == [["1"]]
+
+
+@pytest.mark.ours
 def test_deallocate_of_what_cannot_be_prepared_any_more(pooler):
     """The table is gone, and the connection at hand never had the statement."""
     p = pooler(max_open=2)
