@@ -28,8 +28,8 @@ PACKAGES_DEMO := postgresql-15 postgresql-client-15 postgresql-15-hypopg python3
 PACKAGES_CHECK := check clang clang-format-14 dpkg-dev gcovr chromium pgbouncer python3-asyncpg python3-psycopg2 \
 	prometheus-pgbouncer-exporter \
 	python3-jsonschema python3-lxml python3-pytest python3-pytest-timeout python3-pytest-xdist strace valgrind
-PACKAGES_DRIVERS := default-jdk-headless libpostgresql-jdbc-java python3-django python3-sqlalchemy ruby-activerecord \
-	ruby-minitest ruby-pg
+PACKAGES_DRIVERS := default-jdk-headless golang-github-lib-pq-dev golang-go libdbd-pg-perl libpostgresql-jdbc-java \
+	nodejs npm php-cli php-pgsql python3-django python3-sqlalchemy ruby ruby-activerecord ruby-minitest ruby-pg
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK) $(PACKAGES_DRIVERS)
 PYTHON := /usr/bin/python3
 
@@ -218,6 +218,29 @@ $(B)/tests/bench/%: tests/bench/%.c
 .PHONY: tools
 tools: $(TOOLS)
 
+# --- the drivers' scenario: what must be compiled or fetched for it
+DRIVERS := build/release/tests/drivers/libpq build/drivers/lib_pq build/drivers/java/Jdbc.class \
+	build/drivers/node/installed
+build/release/tests/drivers/libpq: tests/drivers/libpq.c
+	@mkdir -p "$(@D)"
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpq
+build/drivers/lib_pq: tests/drivers/go/lib_pq.go
+	$(call say,GO,$@)
+	$(Q)GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$$PWD/build/drivers/go-cache" \
+		go build -o $@ $<
+build/drivers/java/Jdbc.class: tests/drivers/Jdbc.java
+	$(call say,JAVA,$@)
+	$(Q)javac -cp /usr/share/java/postgresql.jar -d build/drivers/java $<
+build/drivers/node/installed: tests/drivers/node/package-lock.json
+	@mkdir -p "$(@D)"
+	$(call say,NPM,$@)
+	$(Q)cp tests/drivers/node/package.json tests/drivers/node/package-lock.json "$(@D)"
+	$(Q)cd "$(@D)" && npm_config_cache="$$PWD/cache" npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+.PHONY: drivers
+drivers: $(DRIVERS)
+
 .PHONY: asan tsan
 asan: ## build with Address- and UBSanitizer and run the unit tests
 	$(MAKE) FLAVOR=asan all unit
@@ -239,7 +262,7 @@ check: ## install what is missing, build, run every test (minutes)
 	@tests/check
 check-drivers: ## run the scenarios of every client library, and the shops of tests/apps
 	@tests/deps --missing $(PACKAGES)
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all drivers
 	@tests/drivers/run
 soak: ## the integrity test with 200,000 interleavings, fuzzers for ten minutes each
 	@tests/deps --missing $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK)

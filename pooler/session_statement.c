@@ -148,7 +148,8 @@ bool statement_rewrite_deallocate(struct message *m, const char *sql, size_t len
 		return false;
 	buf_printf(out, "DEALLOCATE \"%s\"", ours);
 	server_statement_remove(m->s, p->number);
-	m->s->stale_names = true; /* should it fail, or never be executed, the server still has it */
+	m->s->stale_names =
+		true; /* should it fail, or never be executed, the server still has it */
 	client_statement_remove(m->c, name);
 	return true;
 }

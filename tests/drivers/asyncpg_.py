@@ -1,97 +1,142 @@
 #!/usr/bin/python3
-"""asyncpg_.py - the drivers' scenario by asyncpg: named statements, binary values."""
+"""asyncpg_.py - the scenario by asyncpg: named statements, binary values, everything awaited."""
 import asyncio
-import datetime
-import decimal
 import os
 import sys
 
 import asyncpg
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from say import say, section  # noqa: E402
+import scenario  # noqa: E402
+from scenario import say, say_rows, say_sum  # noqa: E402
 
 
-async def main():
-    schema = os.environ["DRIVER_SCHEMA"]
-    words = dict(w.split("=", 1) for w in os.environ["DRIVER_DSN"].split())
-    c = await asyncpg.connect(host=words["host"], port=int(words["port"]), user=words["user"],
-                              database=words["dbname"])
-    section("types")
-    row = await c.fetchrow(
-        "select $1::int, $2::bigint, $3::numeric, $4::text, $5::bytea, $6::bool, $7::date, "
-        "$8::timestamptz, $9::int[], $10::float8, null::text", 42, 1 << 40,
-        decimal.Decimal("1.50"), "it's ☃", b"\0\xff", True, datetime.date(2024, 2, 29),
-        datetime.datetime(2024, 2, 29, 12, tzinfo=datetime.timezone.utc), [1, 2, None], 0.1)
-    say(*row)
+class Driver:
+    def __init__(self):
+        words = dict(w.split("=", 1) for w in os.environ["DRIVER_DSN"].split())
+        self.loop = asyncio.new_event_loop()
+        self.wait = self.loop.run_until_complete
+        self.c = self.wait(asyncpg.connect(
+            host=words["host"], port=int(words["port"]), user=words["user"],
+            database=words["dbname"], loop=self.loop))
+        self.prepared, self.transaction = {}, None
 
-    section("tables")
-    await c.execute(f"drop schema if exists {schema} cascade; create schema {schema}; "
-                    f"create table {schema}.t (a int primary key, b text)")
+    def do(self, step):
+        self.wait(self.c.execute(step.rest))
 
-    section("prepared")
-    statement = await c.prepare("select $1::int * 2, $2::text")
-    for n in range(10):
-        say(*await statement.fetchrow(n, f"v{n}"))
-    say(statement.get_parameters(), [a.name for a in statement.get_attributes()])
-    for n in range(150):                     # more than asyncpg's cache holds
-        await c.fetchval(f"select {n}")
-    say(*await statement.fetchrow(7, "again"))
+    def show_rows(self, step):
+        say_rows(self.wait(self.c.fetch(step.rest, *step.values)))
 
-    section("errors")
-    for sql in ("select 1/0", "selec", f"insert into {schema}.t values (1, 'x'), (1, 'y')"):
-        try:
-            await c.fetch(sql)
-        except asyncpg.PostgresError as e:
-            say(e.sqlstate, e.message)
-    say(await c.fetchval("select 'still here'"))
+    def sum(self, step):
+        say_sum([r[0] for r in self.wait(self.c.fetch(step.rest))])
 
-    section("transactions")
-    async with c.transaction():
-        await c.executemany(f"insert into {schema}.t values ($1, $2)",
-                            [(n, f"row {n}") for n in range(1, 101)])
-        try:
-            async with c.transaction():
-                await c.execute(f"delete from {schema}.t")
-                raise KeyError
-        except KeyError:
-            pass
-    say(*await c.fetchrow(f"select count(*), max(b) from {schema}.t"))
+    def size(self, step):
+        say(str(len(self.wait(self.c.fetchval(step.rest)))))
 
-    section("cursors")
-    async with c.transaction():
-        cursor = await c.cursor(f"select a from {schema}.t order by a")
-        say([r[0] for r in await cursor.fetch(3)], await cursor.forward(5),
-            [r[0] for r in await cursor.fetch(3)])
-        total = 0
-        async for r in c.cursor(f"select a from {schema}.t", prefetch=7):
-            total += r[0]
-        say(total)
+    def prepare(self, step):
+        name, sql = step.words(1)
+        self.prepared[name] = self.wait(self.c.prepare(sql))
 
-    section("copy")
-    await c.copy_records_to_table("t", schema_name=schema,
-                                  records=[(n, f"copied {n}") for n in range(1000, 3000)])
-    got = []
+    def run(self, step):
+        name, count = step.words(1)
+        say(", ".join(str(self.wait(self.prepared[name].fetchval(n))) for n in range(int(count))))
 
-    async def take(data):
-        got.append(data)
-    await c.copy_from_query(f"select * from {schema}.t order by a", output=take)
-    say(len(b"".join(got).split(b"\n")))
+    def distinct(self, step):
+        say(str(sum(self.wait(self.c.fetchval(f"select {n}")) for n in range(int(step.rest)))))
 
-    section("big")
-    say(len(await c.fetchval("select repeat('x', 5000000)")))
-    say(await c.fetchval("select length($1)", "y" * 3000000))
-    say(sum(r[0] for r in await c.fetch("select generate_series(1, 50000)")))
+    def begin(self, _):
+        self.transaction = self.c.transaction()
+        self.wait(self.transaction.start())
 
-    section("cancel")
-    try:
-        await asyncio.wait_for(c.execute("select pg_sleep(30)"), 0.3)
-    except asyncio.TimeoutError:
-        say("timed out")
-    say(await c.fetchval("select 'alive'"))
+    def commit(self, _):
+        self.wait(self.transaction.commit())
 
-    await c.execute(f"drop schema {schema} cascade")
-    await c.close()
+    def rollback(self, _):
+        self.wait(self.transaction.rollback())
+
+    def savepoint(self, step):
+        self.wait(self.c.execute("savepoint " + step.rest))
+
+    def rollback_to(self, step):
+        self.wait(self.c.execute("rollback to " + step.rest))
+
+    def cursor(self, step):
+        count, sql = step.words(1)
+
+        async def read():
+            async with self.c.transaction():
+                return [r[0] async for r in self.c.cursor(sql, prefetch=int(count))]
+        say_sum(self.wait(read()))
+
+    def copy_in(self, step):
+        table, count = step.words(1)
+        schema, name = table.split(".")
+        self.wait(self.c.copy_records_to_table(
+            name, schema_name=schema,
+            records=[scenario.copy_row(n) for n in range(1000, 1000 + int(count))]))
+
+    def copy_bad(self, step):
+        async def lines():
+            yield scenario.copy_line(9000).encode()
+            yield b"x\ty\n"
+        schema, name = step.rest.split(".")
+        self.wait(self.c.copy_to_table(name, schema_name=schema, source=lines()))
+
+    def copy_out(self, step):
+        got = []
+
+        async def take(data):
+            got.append(data)
+        self.wait(self.c.copy_from_query(step.rest, output=take))
+        data = b"".join(got)
+        say(f"{data.count(10)} lines, {len(data)} bytes")
+
+    def pipeline(self, step):
+        table, first, last = step.words(2)
+        self.wait(self.c.executemany(f"insert into {table} values ($1)",
+                                     [(n,) for n in range(int(first), int(last) + 1)]))
+
+    def notice(self, step):
+        got = []
+
+        def heard(_, message):
+            got.append(message.message)
+        self.c.add_log_listener(heard)
+        self.wait(self.c.execute(f"do $$ begin raise notice '{step.rest}'; end $$"))
+        self.wait(asyncio.sleep(0))
+        self.c.remove_log_listener(heard)
+        say("notice: " + ", ".join(got))
+
+    def listen(self, step):
+        channel, text = step.words(1)
+        came = self.loop.create_future()
+
+        def heard(_c, _pid, name, payload):
+            came.set_result(f"{name} {payload}")
+        self.wait(self.c.add_listener(channel.lower(), heard))
+        self.wait(self.c.execute("select pg_notify($1, $2)", channel.lower(), text))
+        say(self.wait(came))
+        self.wait(self.c.remove_listener(channel.lower(), heard))
+
+    def large_object(self, step):
+        size = int(step.rest)
+        say("(asyncpg has no large objects: SQL functions)")
+
+        async def play():
+            async with self.c.transaction():
+                oid = await self.c.fetchval("select lo_from_bytea(0, $1)", scenario.lob_bytes(size))
+                data = await self.c.fetchval("select lo_get($1, 10, 5)", oid)
+                scenario.say_lob(data, len(await self.c.fetchval("select lo_get($1)", oid)))
+                await self.c.execute(f"select lo_unlink({oid})")
+        self.wait(play())
+
+    def cancel(self, step):
+        async def play():
+            try:
+                await self.c.execute(step.rest, timeout=0.5)
+            except asyncio.TimeoutError:
+                say("(asyncpg cancels by a timeout)")
+        self.wait(play())
 
 
-asyncio.run(main())
+scenario.play(Driver(), asyncpg.PostgresError, lambda e: (e.sqlstate, e.message))

@@ -1,123 +1,124 @@
 #!/usr/bin/python3
-"""psycopg3.py - the drivers' scenario by psycopg 3."""
-import datetime
-import decimal
+"""psycopg3.py - the scenario by psycopg 3: extended protocol, pipeline mode, COPY row by row."""
 import os
 import sys
-import threading
 
 import psycopg
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from say import say, section  # noqa: E402
+import scenario  # noqa: E402
+from scenario import say, say_rows, say_sum  # noqa: E402
 
 
-def main():
-    dsn, schema = os.environ["DRIVER_DSN"], os.environ["DRIVER_SCHEMA"]
-    c = psycopg.connect(dsn, autocommit=True)
-    c.prepare_threshold = 2
+class Driver:
+    def __init__(self):
+        self.c = psycopg.connect(os.environ["DRIVER_DSN"], autocommit=True)
+        self.c.prepare_threshold = 2
+        self.notices = []
+        self.c.add_notice_handler(lambda d: self.notices.append(d.message_primary))
+        self.prepared, self.heard = {}, []
+        self.c.add_notify_handler(lambda n: self.heard.append(f"{n.channel} {n.payload}"))
 
-    section("types")
-    row = c.execute(
-        "select %s::int, %s::bigint, %s::numeric, %s::text, %s::bytea, %s::bool, %s::date, "
-        "%s::timestamptz, %s::int[], %s::jsonb, null::text",
-        (42, 1 << 40, decimal.Decimal("1.50"), "it's ☃", b"\0\xff", True,
-         datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29, 12, tzinfo=datetime.UTC
-                                                       if hasattr(datetime, "UTC") else
-                                                       datetime.timezone.utc),
-         [1, 2, None], psycopg.types.json.Jsonb({"a": [1, None]}))).fetchone()
-    say(*row[:7], row[7].astimezone(datetime.timezone.utc), *row[8:])
+    def rows(self, sql, values=()):
+        return self.c.execute(scenario.with_marks(sql.replace("%", "%%"), "%s"), values).fetchall()
 
-    section("tables")
-    c.execute(f"drop schema if exists {schema} cascade")
-    c.execute(f"create schema {schema}")
-    c.execute(f"create table {schema}.t (a int primary key, b text)")
+    def do(self, step):
+        self.c.execute(step.rest)
 
-    section("prepared")
-    for n in range(10):
-        say(c.execute("select %s::int * 2, %s::text", (n, f"v{n}")).fetchone())
+    def show_rows(self, step):
+        say_rows(self.rows(step.rest, step.values))
 
-    section("errors")
-    for sql in ("select 1/0", "selec", "select * from nowhere.at_all",
-                f"insert into {schema}.t values (1, 'x'), (1, 'y')"):
-        try:
-            c.execute(sql)
-        except psycopg.Error as e:
-            say(e.sqlstate, e.diag.message_primary)
-    say(c.execute("select 'still here'").fetchone())
+    def sum(self, step):
+        say_sum([r[0] for r in self.rows(step.rest)])
 
-    section("transactions")
-    with c.transaction():
-        c.execute(f"insert into {schema}.t select n, 'row ' || n from generate_series(1, 100) n")
-        try:
-            with c.transaction():
-                c.execute(f"delete from {schema}.t")
-                raise psycopg.Rollback()
-        except psycopg.Rollback:
-            pass
-    say(c.execute(f"select count(*), max(b) from {schema}.t").fetchone())
-    try:
-        with c.transaction():
-            c.execute(f"update {schema}.t set b = 'gone'")
-            c.execute("select 1/0")
-    except psycopg.errors.DivisionByZero as e:
-        say("rolled back", e.sqlstate)
-    say(c.execute(f"select count(*) from {schema}.t where b = 'gone'").fetchone())
+    def size(self, step):
+        say(str(len(self.rows(step.rest)[0][0])))
 
-    section("cursors")
-    with c.transaction(), c.cursor(name="by_portal") as cursor:
-        cursor.execute(f"select a from {schema}.t order by a")
-        say(cursor.fetchmany(3), cursor.fetchmany(3))
-        cursor.scroll(90, mode="absolute")
-        say(cursor.fetchall())
+    def prepare(self, step):
+        name, sql = step.words(1)
+        self.prepared[name] = sql
 
-    section("copy")
-    with c.cursor().copy(f"copy {schema}.t from stdin") as copy:
-        for n in range(1000, 3000):
-            copy.write_row((n, f"copied {n}\t\\ ☃"))
-    with c.cursor() as cursor, cursor.copy(f"copy (select * from {schema}.t order by a) to stdout") as copy:
-        rows = list(copy.rows())
-    say(len(rows), rows[-1])
+    def run(self, step):
+        name, count = step.words(1)
+        sql = scenario.with_marks(self.prepared[name], "%s")
+        say(", ".join(str(self.c.execute(sql, (n,), prepare=True).fetchone()[0])
+                      for n in range(int(count))))
 
-    section("pipeline")
-    with c.pipeline():
-        results = [c.execute("select %s::int", (n,)) for n in range(1000)]
-    say(sum(r.fetchone()[0] for r in results))
-    try:
-        with c.pipeline():
-            c.execute("select 1")
-            c.execute("select 1/0")
-            c.execute("select 2")
-    except psycopg.Error as e:
-        say("pipeline", e.sqlstate)
-    say(c.execute("select 'after the pipeline'").fetchone())
+    def distinct(self, step):
+        say(str(sum(self.c.execute(f"select {n}", prepare=True).fetchone()[0]
+                    for n in range(int(step.rest)))))
 
-    section("big")
-    say(len(c.execute("select repeat('x', 5000000)").fetchone()[0]))
-    say(c.execute("select length(%s::text)", ("y" * 3000000,)).fetchone())
-    say(sum(r[0] for r in c.execute("select generate_series(1, 50000)")))
+    def begin(self, _):
+        self.c.autocommit = False
 
-    section("settings")
-    c.execute("set timezone = 'Asia/Tokyo'")
-    say(c.execute("select timestamptz '2024-01-01 00:00Z'::text").fetchone())
-    with c.transaction():
-        c.execute("set local timezone = 'UTC'")
-        say(c.execute("select current_setting('timezone')").fetchone())
-    say(c.execute("select current_setting('timezone')").fetchone())
-    c.execute("reset timezone")
+    def commit(self, _):
+        self.c.commit()
+        self.c.autocommit = True
 
-    section("cancel")
-    timer = threading.Timer(0.2, c.cancel)
-    timer.start()
-    try:
-        c.execute("select pg_sleep(30)")
-    except psycopg.errors.QueryCanceled as e:
-        say(e.sqlstate)
-    timer.join()
-    say(c.execute("select 'alive'").fetchone())
+    def rollback(self, _):
+        self.c.rollback()
+        self.c.autocommit = True
 
-    c.execute(f"drop schema {schema} cascade")
-    c.close()
+    def savepoint(self, step):
+        self.c.execute("savepoint " + step.rest)
+
+    def rollback_to(self, step):
+        self.c.execute("rollback to " + step.rest)
+
+    def cursor(self, step):
+        count, sql = step.words(1)
+        got = []
+        with self.c.transaction(), self.c.cursor(name="by_name") as cursor:
+            cursor.execute(sql)
+            while piece := cursor.fetchmany(int(count)):
+                got += [r[0] for r in piece]
+        say_sum(got)
+
+    def copy_in(self, step):
+        table, count = step.words(1)
+        with self.c.cursor().copy(f"copy {table} from stdin") as copy:
+            for n in range(1000, 1000 + int(count)):
+                copy.write_row(scenario.copy_row(n))
+
+    def copy_bad(self, step):
+        with self.c.cursor().copy(f"copy {step.rest} from stdin") as copy:
+            copy.write(scenario.copy_line(9000) + "x\ty\n")
+
+    def copy_out(self, step):
+        with self.c.cursor().copy(f"copy ({step.rest}) to stdout") as copy:
+            data = b"".join(copy)
+        say(f"{data.count(10)} lines, {len(data)} bytes")
+
+    def pipeline(self, step):
+        table, first, last = step.words(2)
+        with self.c.pipeline():
+            for n in range(int(first), int(last) + 1):
+                self.c.execute(f"insert into {table} values (%s)", (n,))
+
+    def notice(self, step):
+        self.notices.clear()
+        self.c.execute(f"do $$ begin raise notice '{step.rest}'; end $$")
+        say("notice: " + ", ".join(self.notices))
+
+    def listen(self, step):
+        channel, text = step.words(1)
+        self.c.execute("listen " + channel)
+        self.c.execute("select pg_notify(%s, %s)", (channel.lower(), text))
+        say(self.heard.pop())       # it came with the answer
+        self.c.execute("unlisten " + channel)
+
+    def large_object(self, step):
+        size = int(step.rest)
+        say("(psycopg 3 has no large objects: SQL functions)")
+        with self.c.transaction():
+            oid, = self.rows("select lo_from_bytea(0, $1)", [scenario.lob_bytes(size)])[0]
+            data, = self.rows(f"select lo_get({oid}, 10, 5)")[0]
+            scenario.say_lob(data, len(self.rows(f"select lo_get({oid})")[0][0]))
+            self.c.execute(f"select lo_unlink({oid})")
+
+    def cancel(self, step):
+        with scenario.Canceller(self.c.cancel):
+            self.c.execute(step.rest)
 
 
-main()
+scenario.play(Driver(), psycopg.Error, lambda e: (e.sqlstate, e.diag.message_primary))

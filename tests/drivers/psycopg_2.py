@@ -1,110 +1,133 @@
 #!/usr/bin/python3
-"""psycopg_2.py - the drivers' scenario by psycopg2, which speaks the simple protocol."""
+"""psycopg_2.py - the scenario by psycopg2, which speaks the simple protocol."""
 import io
 import os
+import select
 import sys
-import threading
 
 import psycopg2
 import psycopg2.extras
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from say import say, section  # noqa: E402
+import scenario  # noqa: E402
+from scenario import say, say_rows, say_sum  # noqa: E402
 
 
-def main():
-    dsn, schema = os.environ["DRIVER_DSN"], os.environ["DRIVER_SCHEMA"]
-    c = psycopg2.connect(dsn)
-    c.autocommit = True
-    q = c.cursor()
+class Driver:
+    def __init__(self):
+        self.c = psycopg2.connect(os.environ["DRIVER_DSN"])
+        self.c.autocommit = True
+        self.q = self.c.cursor()
 
-    def rows(sql, values=None):
-        q.execute(sql, values)
-        return q.fetchall()
+    def rows(self, sql, values=()):
+        self.q.execute(scenario.with_marks(sql.replace("%", "%%"), "%s"), values)
+        return self.q.fetchall()
 
-    section("types")
-    say(*rows("select %s::int, %s::numeric, %s::text, %s::bool, %s::date, %s::int[], null::text, "
-              "%s::jsonb", (42, 1.5, "it's ☃", True, "2024-02-29", [1, 2, None],
-                            psycopg2.extras.Json({"a": [1, None]})))[0])
-    section("tables")
-    q.execute(f"drop schema if exists {schema} cascade")
-    q.execute(f"create schema {schema}; create table {schema}.t (a int primary key, b text)")
+    def do(self, step):
+        self.q.execute(step.rest)
 
-    section("errors")
-    for sql in ("select 1/0", "selec", f"insert into {schema}.t values (1, 'x'), (1, 'y')"):
-        try:
-            q.execute(sql)
-        except psycopg2.Error as e:
-            say(e.pgcode, e.diag.message_primary)
-    say(rows("select 'still here'"))
+    def show_rows(self, step):
+        say_rows(self.rows(step.rest, step.values))
 
-    section("transactions")
-    c.autocommit = False
-    q.execute(f"insert into {schema}.t select n, 'row ' || n from generate_series(1, 100) n")
-    q.execute("savepoint s")
-    q.execute(f"delete from {schema}.t")
-    q.execute("rollback to s")
-    c.commit()
-    say(rows(f"select count(*), max(b) from {schema}.t"))
-    c.commit()
-    try:
-        q.execute("select 1/0")
-    except psycopg2.Error as e:
-        say(e.pgcode)
-    try:
-        q.execute("select 1")
-    except psycopg2.Error as e:
-        say(e.pgcode)
-    c.rollback()
+    def sum(self, step):
+        say_sum([r[0] for r in self.rows(step.rest)])
 
-    section("cursors")
-    with c.cursor("by_name") as named:
-        named.execute(f"select a from {schema}.t order by a")
-        say(named.fetchmany(3), named.fetchone())
-    c.commit()
-    c.autocommit = True
+    def size(self, step):
+        say(str(len(self.rows(step.rest)[0][0])))
 
-    section("batches")
-    psycopg2.extras.execute_values(q, f"insert into {schema}.t values %s",
-                                   [(n, f"batch {n}") for n in range(1000, 2000)])
-    psycopg2.extras.execute_batch(q, f"update {schema}.t set b = %s where a = %s",
-                                  [(f"new {n}", n) for n in range(1000, 1100)])
-    say(rows(f"select count(*), min(b) from {schema}.t"))
+    def prepare(self, step):
+        name, sql = step.words(1)
+        say("(psycopg2 has no prepared statements: PREPARE)")
+        self.q.execute(f"prepare {name} as {sql}")
 
-    section("copy")
-    q.copy_expert(f"copy {schema}.t from stdin",
-                  io.StringIO("".join(f"{n}\tcopied {n}\n" for n in range(3000, 5000))))
-    out = io.StringIO()
-    q.copy_expert(f"copy (select * from {schema}.t order by a) to stdout", out)
-    say(len(out.getvalue().split("\n")), out.getvalue().split("\n")[-2])
+    def run(self, step):
+        name, count = step.words(1)
+        say(", ".join(str(self.rows(f"execute {name}($1)", [n])[0][0]) for n in range(int(count))))
 
-    section("big")
-    say(len(rows("select repeat('x', 5000000)")[0][0]))
-    say(rows("select length(%s)", ("y" * 3000000,)))
+    def distinct(self, step):
+        say(str(sum(self.rows(f"select {n}")[0][0] for n in range(int(step.rest)))))
 
-    section("settings")
-    q.execute("set datestyle = 'German, DMY'; set timezone = 'Asia/Tokyo'")
-    say(rows("select date '2024-02-29'::text, timestamptz '2024-01-01 00:00Z'::text"))
-    q.execute("reset datestyle; reset timezone")
-    c.set_client_encoding("LATIN1")
-    say(rows("show client_encoding"), rows("select 'é'"))
-    c.set_client_encoding("UTF8")
+    def begin(self, _):
+        self.c.autocommit = False
 
-    section("notices")
-    q.execute("do $$ begin raise notice 'hello'; end $$")
-    say(c.notices)
+    def commit(self, _):
+        self.c.commit()
+        self.c.autocommit = True
 
-    section("cancel")
-    timer = threading.Timer(0.2, c.cancel)
-    timer.start()
-    try:
-        q.execute("select pg_sleep(30)")
-    except psycopg2.Error as e:
-        say(e.pgcode)
-    timer.join()
-    say(rows("select 'alive'"))
-    q.execute(f"drop schema {schema} cascade")
-    c.close()
+    def rollback(self, _):
+        self.c.rollback()
+        self.c.autocommit = True
+
+    def savepoint(self, step):
+        self.q.execute("savepoint " + step.rest)
+
+    def rollback_to(self, step):
+        self.q.execute("rollback to " + step.rest)
+
+    def cursor(self, step):
+        count, sql = step.words(1)
+        got = []
+        self.c.autocommit = False
+        with self.c.cursor("by_name") as cursor:
+            cursor.execute(sql)
+            while piece := cursor.fetchmany(int(count)):
+                got += [r[0] for r in piece]
+        self.c.commit()
+        self.c.autocommit = True
+        say_sum(got)
+
+    def copy_in(self, step):
+        table, count = step.words(1)
+        lines = "".join(scenario.copy_line(n) for n in range(1000, 1000 + int(count)))
+        self.q.copy_expert(f"copy {table} from stdin", io.StringIO(lines))
+
+    def copy_bad(self, step):
+        self.q.copy_expert(f"copy {step.rest} from stdin",
+                           io.StringIO(scenario.copy_line(9000) + "x\ty\n"))
+
+    def copy_out(self, step):
+        out = io.BytesIO()
+        self.q.copy_expert(f"copy ({step.rest}) to stdout", out)
+        say(f"{out.getvalue().count(10)} lines, {len(out.getvalue())} bytes")
+
+    def pipeline(self, step):
+        table, first, last = step.words(2)
+        say("(psycopg2 has no pipeline: a hundred statements in one Query)")
+        psycopg2.extras.execute_batch(self.q, f"insert into {table} values (%s)",
+                                      [(n,) for n in range(int(first), int(last) + 1)])
+
+    def notice(self, step):
+        del self.c.notices[:]
+        self.q.execute(f"do $$ begin raise notice '{step.rest}'; end $$")
+        say("notice: " + ", ".join(n.partition(":  ")[2].strip() for n in self.c.notices))
+
+    def listen(self, step):
+        channel, text = step.words(1)
+        self.q.execute("listen " + channel)
+        self.q.execute("select pg_notify(%s, %s)", (channel.lower(), text))
+        while not self.c.notifies:
+            select.select([self.c], [], [], 30)
+            self.c.poll()
+        n = self.c.notifies.pop()
+        say(f"{n.channel} {n.payload}")
+        self.q.execute("unlisten " + channel)
+
+    def large_object(self, step):
+        size = int(step.rest)
+        self.c.autocommit = False
+        lob = self.c.lobject(0, "wb")
+        lob.write(scenario.lob_bytes(size))
+        lob.close()
+        lob = self.c.lobject(lob.oid, "rb")
+        lob.seek(10)
+        scenario.say_lob(lob.read(5), lob.seek(0, 2))
+        lob.unlink()
+        self.c.commit()
+        self.c.autocommit = True
+
+    def cancel(self, step):
+        with scenario.Canceller(self.c.cancel):
+            self.q.execute(step.rest)
 
 
-main()
+scenario.play(Driver(), psycopg2.Error, lambda e: (e.pgcode, e.diag.message_primary))
