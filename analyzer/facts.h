@@ -6,7 +6,10 @@
  *   facts_sketch.c    a mergeable quantile sketch
  *   facts_shape.c     the table of shapes
  *   facts_session.c   entries of one session -> events; three durations -> one call
- *   facts_unit.c      events of one transaction or burst -> runs of one shape (N+1)
+ *   facts_params.c    the values of one call: parameters as logged, a request's tag
+ *   facts_unit.c      calls -> units: transactions, bursts, requests
+ *   facts_run.c       events of one unit -> runs of one shape (N+1)
+ *   facts_sequence.c  events of one unit -> repeats, cycles, pairs; pauses, paging
  *   facts_tag.c       what comments say: the place in the application, marks for the gate
  *   facts_test.c      which test of a suite sent a call; the calls of each test
  *   facts_tx.c        transactions: how long, how much of it idle
@@ -163,6 +166,17 @@ struct shape {
 	/* Scratch of facts_unit.c: where and how often it occurs in the unit looked at. */
 	uint64_t unit_mark;
 	uint32_t unit_first, unit_count;
+	uint64_t stretch_mark;
+	uint32_t stretch_count;
+	uint64_t text_unit; /* texts of how many of its calls the unit keeps so far */
+	uint32_t text_count;
+	bool counts;   /* its text says count( somewhere */
+	bool is_aside; /* reads nothing of the application: no FROM, or the catalogs */
+	/* The parameter that LIMIT and OFFSET name; 0: none. */
+	uint32_t limit_param, offset_param;
+	uint64_t pages;	     /* the most pages of it that a session turned one after the other */
+	int64_t page_offset; /* the OFFSET it came to */
+	struct place page_at;
 };
 
 /* One text of a SQL file, and where it stands.  What a rule says may hang on a literal (5 or 5.0,
@@ -180,10 +194,12 @@ struct variant {
 /* One call. */
 struct event {
 	uint32_t shape;
+	bool own_tx;	       /* the only work of a transaction of its own */
 	int64_t ts;	       /* when it was logged: its end */
 	int64_t usec;	       /* -1: not known */
 	int64_t rows;	       /* -1: not known */
-	uint64_t values;       /* hash of its literals and parameters */
+	int64_t limit;	       /* LIMIT's number; -1: none, or not known */
+	uint64_t values;       /* hash of its literals and parameters; 0: none were logged */
 	uint32_t text, text_n; /* unit.text: parameters, or the statement when it has literals */
 	struct place at;
 	uint32_t origin; /* NO_ORIGIN: its comment names none */
@@ -191,14 +207,21 @@ struct event {
 
 enum unit_kind { UNIT_BURST = 0, UNIT_TX };
 
-/* What happened in one transaction of one session, or in one burst of autocommit statements.
- * Handed to unit_end(), which keeps only what it finds. */
+/* What happened in one transaction of one session, or in one burst of statements between two
+ * pauses of it, or for one request where comments name it.  In a burst the transactions of one or
+ * two statements count like statements.  Handed to unit_end(), which keeps only what it finds. */
 struct unit {
+	uint64_t id; /* 1, 2, … as they began */
 	enum unit_kind kind;
 	VEC(struct event) event;
 	struct text text;
-	uint64_t dropped; /* events beyond the cap */
-	bool counted;	  /* its transaction is counted from BEGIN to COMMIT */
+	uint64_t trace;	  /* of the request, by its comments; 0: not known */
+	bool rolled_back; /* nothing of it was kept */
+	uint32_t kept;	  /* leading events that an earlier piece of it has counted already */
+	uint64_t pieces;  /* a long unit is looked at in pieces: those before this one */
+	uint64_t calls;
+	int64_t begun; /* the first one's start, µs since 1970; 0: not known */
+	bool counted;  /* its transaction is counted from BEGIN to COMMIT */
 	uint32_t user, db, app, test;
 };
 
@@ -206,23 +229,101 @@ struct unit {
 struct run {
 	uint32_t parent; /* shape; NO_SHAPE: none stood before it */
 	uint32_t child;
-	uint64_t runs;	  /* how many units or repetitions showed it */
-	uint64_t tx_runs; /* of these in explicit transactions */
-	uint64_t calls;	  /* of the child, in all runs */
+	uint64_t runs;	      /* how many units or repetitions showed it */
+	uint64_t tx_runs;     /* of these in explicit transactions */
+	uint64_t traced_runs; /* of these in units that are one request by their comments */
+	uint64_t rolled_runs; /* of these in transactions that were rolled back */
+	uint64_t pure_runs;   /* of these with (nearly) nothing else in between */
+	uint64_t short_runs;  /* the child's calls that were too few to be one */
+	uint64_t calls;	      /* of the child, in all runs */
 	uint64_t longest;
-	uint64_t distinct;	 /* values, of the longest run */
+	uint64_t distinct;	 /* values, of the longest run; 0: none were logged */
+	uint64_t strays;	 /* statements that have nothing to do with the longest run */
+	uint64_t others;	 /* other parts of the same loop, amid the longest run */
 	uint64_t usec, gap_usec; /* all runs: in the server, and between the calls */
 	uint64_t parent_rows_known, parent_rows_match; /* runs whose parent's rows were logged */
-	uint64_t verb_runs;	       /* for writes: the same loop of INSERT, UPDATE, DELETE */
+	uint64_t limit_known, limit_match,
+		limit_over;	       /* runs as long as the parent's LIMIT; longer */
 	struct place place[PLACE_MAX]; /* where the longest run's calls stand */
 	uint32_t places;
 	struct place parent_at;
 	char *values[5]; /* a few parameters or statements of the longest run; owned */
 	uint32_t nvalues;
+	char *parent_values; /* the parent's; NULL: not kept; owned */
+	uint64_t unit, here; /* the last unit that showed it, and its calls there */
 	uint32_t user, db, app;
 	uint32_t origin;	  /* of the longest run's first call; NO_ORIGIN */
 	uint32_t test[TESTS_MAX]; /* names of tests that showed it, the least by name */
 	uint32_t tests;
+};
+
+#define LOOP_MIN   5  /* calls that make a loop */
+#define TRACED_MIN 3  /* where they are known to be one request's */
+#define CYCLE_MAX  12 /* statements of a cycle */
+#define WRITES_MAX 6  /* kinds of writes remembered between two reads */
+
+/* The same shape with the same values again and again in a unit. */
+struct repeat {
+	uint32_t shape;
+	uint64_t units, calls, most; /* units that showed it; calls there; the most in one */
+	uint64_t traced;	     /* of the units */
+	uint64_t usec, gap_usec;
+	uint32_t write[WRITES_MAX]; /* shapes of what else than a read came between, in any unit */
+	uint32_t writes;	    /* WRITES_MAX + 1: more kinds than are remembered */
+	struct place place[PLACE_MAX];
+	uint32_t places;
+	uint32_t user, db, app;
+};
+
+/* Several shapes, one after the other, again and again in a transaction. */
+struct cycle {
+	uint32_t shape[CYCLE_MAX];
+	uint32_t length;
+	uint32_t varies; /* bit i: shape[i] came with other values (nearly) each time */
+	uint64_t units, traced, most, calls, usec, gap_usec;
+	struct place place[PLACE_MAX];
+	uint32_t places;
+	uint32_t user, db, app;
+};
+
+/* One statement right behind another in a unit. */
+struct pair {
+	uint32_t first, second;
+	uint64_t count, tx, rolled_back;
+	uint64_t both_slow;	    /* both took SLOW_PAIR_USEC */
+	uint64_t rows_known, empty; /* first's rows were logged; were none */
+	uint64_t usec;		    /* of both */
+	struct {
+		char *first, *second; /* parameters or statements; owned; NULL: none kept */
+	} sample[3];
+	uint32_t samples;
+	struct place place[PLACE_MAX];
+	uint32_t places;
+	uint32_t user, db, app;
+};
+#define SLOW_PAIR_USEC 30000
+
+/* A transaction that waited for its client between two statements. */
+struct pause {
+	uint32_t before, after; /* shapes */
+	uint64_t count, usec, most;
+	uint64_t wrote;	 /* of these behind a write: locks were held */
+	struct place at; /* of the longest: the statement after it */
+	uint32_t user, db, app;
+};
+#define PAUSE_USEC 1000000
+
+/* Transactions by the statement they begin with. */
+struct tx_kind {
+	uint32_t first;
+	uint64_t count, alone; /* alone: it was the only statement, and a read */
+	uint64_t usec, longest;
+	uint64_t most_calls;  /* the most statements in one */
+	uint64_t most_shapes; /* of how many shapes that one was */
+	uint64_t most_same;   /* how many of these were of the commonest shape */
+	bool has_ddl;
+	struct place at, most_at;
+	uint32_t user, db, app;
 };
 
 /* --- tests ------------------------------------------------------------------------------ */
@@ -374,6 +475,16 @@ struct facts {
 	struct map variant_of;	     /* hash of the text -> index */
 	VEC(struct run) run;
 	struct map run_of;
+	VEC(struct repeat) repeat;
+	struct map repeat_of;
+	VEC(struct cycle) cycle;
+	struct map cycle_of;
+	VEC(struct pair) pair;
+	struct map pair_of;
+	VEC(struct pause) pause;
+	struct map pause_of;
+	VEC(struct tx_kind) tx_kind;
+	struct map tx_kind_of;
 	VEC(struct fault) fault;
 	struct map fault_of;
 	VEC(struct group) group;
@@ -404,7 +515,8 @@ struct facts {
 	VEC(struct session *) session;
 	uint64_t statements;  /* calls */
 	uint64_t no_duration; /* of these, without a duration */
-	uint64_t units;	      /* looked at so far */
+	uint64_t units;	      /* begun so far */
+	uint64_t looks;	      /* unit_end() calls: the mark of shapes' scratch */
 	uint64_t live;	      /* sessions now */
 	int64_t first_ts, last_ts;
 	uint64_t min_usec; /* least duration seen: tells log_min_duration_statement */
@@ -428,6 +540,9 @@ struct shape *facts_text(struct facts *f, struct str sql, struct place at);
 /* Many calls of which only the totals are known (pg_stat_statements). */
 void facts_totals(struct facts *f, struct str sql, const struct log_totals *t, struct place at);
 struct shape *facts_shape(struct facts *f, struct str sql, const struct sql_shape *lex);
+/* The logged text of parameter n, as PostgreSQL writes it between the quotes; STR_NONE: NULL, or
+ * not there. */
+struct str params_value(struct str params, uint32_t n);
 struct str facts_name(const struct facts *f, uint32_t name);
 /* The row of a name, of a minute; made when it is new. */
 /* A mark (`pgassay:ignore …`) that belongs to a shape. */

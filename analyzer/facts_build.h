@@ -15,9 +15,11 @@ struct open {
 	enum log_phase phase;
 	int64_t ts, usec, plan_usec, rows;
 	uint64_t values;
-	int64_t amount; /* note: bytes or µs */
-	uint32_t fault; /* note: index of the fault; UINT32_MAX */
-	bool deadlock;	/* note: its DETAIL tells who waited for whom */
+	int64_t amount;	       /* note: bytes or µs */
+	uint32_t fault;	       /* note: index of the fault; UINT32_MAX */
+	bool deadlock;	       /* note: its DETAIL tells who waited for whom */
+	int64_t limit, offset; /* as in the call; -1: none, or not known */
+	uint64_t trace;	       /* facts_params.c; 0: none */
 	struct place at;
 	uint64_t vxid;
 	uint32_t origin; /* facts_tag.c; NO_ORIGIN */
@@ -47,6 +49,15 @@ struct session {
 	uint32_t last_shape;  /* of its latest statement; NO_SHAPE */
 	uint32_t lock_holder; /* it waits for a lock: the holder's latest statement; NO_SHAPE */
 	struct unit unit;
+	struct unit burst; /* the one that a transaction interrupts */
+	/* The statement before this one in the same transaction, for the pauses in it. */
+	uint32_t pause_shape; /* NO_SHAPE: none */
+	int64_t pause_from;   /* when it ended */
+	bool pause_wrote;     /* the transaction has written, or locked */
+	/* Pages of one shape turned one after the other. */
+	uint32_t page_shape;
+	int64_t page_offset;
+	uint64_t pages;
 };
 
 /* facts_session.c */
@@ -62,9 +73,35 @@ void shape_place(struct shape *s, struct place at);
 void shape_limits(struct shape *s, const struct sql_shape *lex, struct str params);
 void shape_release(struct shape *s);
 
+/* facts_params.c */
+int64_t params_int(struct str params, uint32_t n); /* -1: not a number, or not there */
+/* The parameter that stands behind a word: LIMIT $2; 0: none does. */
+uint32_t params_behind(struct str sql, const char *word);
+/* What tells one request from the next in a statement's comments: the trace of `traceparent`, a
+ * request_id.  0: nothing does. */
+uint64_t request_trace(struct str sql, const struct sql_shape *lex);
+
 /* facts_unit.c */
 void unit_add(struct facts *f, struct session *s, const struct open *o);
 void unit_end(struct facts *f, struct unit *u);
+/* All of a session's, when it ends. */
+void unit_end_all(struct facts *f, struct session *s);
+void unit_release(struct unit *u);
+bool unit_reads(const struct facts *f, const struct event *e);
+bool unit_writes(const struct facts *f, const struct event *e);
+
+/* facts_run.c, facts_sequence.c: look at a unit that ended.  `at` are the first events of shapes
+ * that occur `min` times or more, n of them. */
+void run_look(struct facts *f, const struct unit *u, const uint32_t *at, uint32_t n, uint32_t min);
+void repeat_look(struct facts *f, const struct unit *u, const uint32_t *at, uint32_t n);
+void cycle_look(struct facts *f, const struct unit *u);
+void pair_look(struct facts *f, const struct unit *u);
+void tx_kind_look(struct facts *f, const struct unit *u, int64_t end);
+void pause_note(struct facts *f, struct session *s, uint32_t after, const struct open *o);
+void page_note(struct facts *f, struct session *s, const struct open *o);
+void run_release(struct facts *f);
+void sequence_release(struct facts *f);
+uint32_t count_distinct(uint64_t *v, uint32_t n);
 
 /* facts_tag.c: reads the comments of one call; the source it was sent from, or NO_ORIGIN. */
 uint32_t tags_note(struct facts *f, struct shape *s, struct str sql, const struct sql_shape *lex,

@@ -108,9 +108,8 @@ void facts_free(struct facts **pf)
 			session_free(f->session.at[i]);
 	for (size_t i = 0; i < f->shape.n; i++)
 		shape_release(f->shape.at[i]);
-	for (size_t i = 0; i < f->run.n; i++)
-		for (uint32_t k = 0; k < f->run.at[i].nvalues; k++)
-			free(f->run.at[i].values[k]);
+	run_release(f);
+	sequence_release(f);
 	for (size_t i = 0; i < f->group.n; i++)
 		sketch_release(&f->group.at[i].time);
 	sketch_release(&f->tx.time);
@@ -119,7 +118,6 @@ void facts_free(struct facts **pf)
 	VEC_RELEASE(&f->session);
 	VEC_RELEASE(&f->shape);
 	VEC_RELEASE(&f->variant);
-	VEC_RELEASE(&f->run);
 	VEC_RELEASE(&f->fault);
 	VEC_RELEASE(&f->group);
 	VEC_RELEASE(&f->minute);
@@ -140,7 +138,6 @@ void facts_free(struct facts **pf)
 	map_release(&f->session_of);
 	map_release(&f->shape_of);
 	map_release(&f->variant_of);
-	map_release(&f->run_of);
 	map_release(&f->fault_of);
 	map_release(&f->group_of);
 	map_release(&f->minute_of);

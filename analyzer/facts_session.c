@@ -14,7 +14,9 @@
  */
 #include "facts_build.h"
 
-#define KEEP 200 /* bytes of a statement kept for the unit, when it may be asked for its values */
+#define KEEP                                                                                       \
+	1024 /* bytes of a statement kept for the unit, when it may be asked for its values        \
+	      */
 
 static uint32_t name_id(struct facts *f, struct str name)
 {
@@ -27,7 +29,8 @@ static struct session *session_new(struct facts *f, uint64_t key)
 
 	s->key = key;
 	s->wait_shape = s->plan_shape = s->last_shape = s->lock_holder = NO_SHAPE;
-	s->test = s->marker = s->unit.test = NO_TEST;
+	s->pause_shape = s->page_shape = NO_SHAPE;
+	s->test = s->marker = s->unit.test = s->burst.test = NO_TEST;
 	memset(s->group, 0xff, sizeof(s->group));
 	f->live++;
 	return s;
@@ -70,8 +73,10 @@ static void session_who(struct facts *f, struct session *s, const struct log_ent
 	set_who(f, s, GROUP_USER, &s->user, e->user);
 	set_who(f, s, GROUP_DB, &s->db, e->db);
 	set_who(f, s, GROUP_HOST, &s->host, e->host);
-	if (set_who(f, s, GROUP_APP, &s->app, e->app) && !s->in_tx)
+	if (set_who(f, s, GROUP_APP, &s->app, e->app) && !s->in_tx) {
 		unit_end(f, &s->unit);
+		unit_end(f, &s->burst);
+	}
 }
 
 /* --- closing a call ---------------------------------------------------------------- */
@@ -141,6 +146,21 @@ static void count_pooler(struct shape *sh, const struct log_pooler *p)
 	sh->wait_usec += p->wait_us > 0 ? (uint64_t)p->wait_us : 0;
 }
 
+/* LIMIT and OFFSET of this call, where parameters carry them. */
+static void call_limits(const struct session *s, struct shape *sh, struct open *o)
+{
+	struct str params = text_slice(&s->params);
+
+	if (o->limit == SQL_PARAM)
+		o->limit = params_int(params, sh->limit_param);
+	if (o->offset == SQL_PARAM)
+		o->offset = params_int(params, sh->offset_param);
+	if (o->limit > sh->max_limit)
+		sh->max_limit = o->limit;
+	if (o->offset > sh->max_offset)
+		sh->max_offset = o->offset;
+}
+
 static void close_call(struct facts *f, struct session *s, struct open *o)
 {
 	struct shape *sh = f->shape.at[o->shape];
@@ -166,6 +186,7 @@ static void close_call(struct facts *f, struct session *s, struct open *o)
 	}
 	if (o->has_pooler)
 		count_pooler(sh, &o->pooler);
+	call_limits(s, sh, o);
 	shape_place(sh, o->at);
 	if (s->user)
 		facts_tally(sh, GROUP_USER, s->user, 1, usec);
@@ -209,6 +230,8 @@ static void partial_call(struct facts *f, struct session *s, uint32_t shape, int
 		.plan_usec = plan,
 		.rows = -1,
 		.origin = NO_ORIGIN,
+		.limit = SQL_ABSENT,
+		.offset = SQL_ABSENT,
 		.at = s->open.at};
 
 	text_clear(&s->sql);
@@ -247,6 +270,7 @@ static void open_at(struct session *s, const struct log_entry *e)
 	o->usec = e->usec;
 	o->rows = -1;
 	o->origin = NO_ORIGIN;
+	o->limit = o->offset = SQL_ABSENT;
 	o->shape = NO_SHAPE;
 	o->fault = UINT32_MAX;
 	o->at = (struct place){e->file, e->line};
@@ -275,6 +299,9 @@ static void open_sql(struct facts *f, struct session *s, struct str sql,
 
 	o->shape = shape_index(f, sql, lex, cut);
 	o->values = lex->lit_hash;
+	o->limit = lex->limit;
+	o->offset = lex->offset;
+	o->trace = lex->traits & SQL_HAS_COMMENT ? request_trace(sql, lex) : 0;
 	struct shape *sh = f->shape.at[o->shape];
 	shape_limits(sh, lex, STR_NONE);
 	o->origin = tags_note(f, sh, sql, lex, o->at, false);
@@ -405,8 +432,8 @@ void session_free(struct session *s)
 {
 	text_release(&s->sql);
 	text_release(&s->params);
-	text_release(&s->unit.text);
-	VEC_RELEASE(&s->unit.event);
+	unit_release(&s->unit);
+	unit_release(&s->burst);
 	free(s);
 }
 
@@ -417,7 +444,7 @@ static void session_end(struct facts *f, struct session *s)
 	flush_plan(f, s, NULL);
 	if (s->in_tx)
 		tx_end(f, s, NULL, true);
-	unit_end(f, &s->unit);
+	unit_end_all(f, s);
 	test_leave(f, s);
 	session_free(s);
 	f->live--;

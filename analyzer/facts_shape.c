@@ -6,6 +6,15 @@
 
 #include <math.h>
 
+/* FROM pg_class, …; pgbench's tables are none of the catalogs. */
+static bool reads_catalog(struct str norm)
+{
+	size_t at = str_find(norm, "from pg_");
+
+	return (at < norm.n && !str_starts(str_skip(norm, at), "from pgbench")) ||
+	       str_find(norm, "information_schema.") < norm.n;
+}
+
 uint32_t shape_index(struct facts *f, struct str sql, const struct sql_shape *lex, bool cut)
 {
 	uint32_t *at = map_put(&f->shape_of, lex->hash);
@@ -24,6 +33,15 @@ uint32_t shape_index(struct facts *f, struct str sql, const struct sql_shape *le
 	s->example = arena_str(&f->arena, str_before(sql, TEXT_MAX));
 	s->is_cut = cut || sql.n > TEXT_MAX || (lex->traits & SQL_IS_TRUNCATED);
 	s->max_limit = s->max_offset = SQL_ABSENT;
+	s->counts = str_find(s->norm, "count(") < s->norm.n;
+	s->is_aside =
+		s->verb == SQL_SELECT &&
+		(!(lex->traits & SQL_HAS_FROM) || str_find(s->norm, " pg_catalog.") < s->norm.n ||
+			reads_catalog(s->norm));
+	if (lex->limit == SQL_PARAM)
+		s->limit_param = params_behind(s->example, "limit");
+	if (lex->offset == SQL_PARAM)
+		s->offset_param = params_behind(s->example, "offset");
 	*at = (uint32_t)f->shape.n;
 	*VEC_PUSH(&f->shape) = s;
 	return (uint32_t)f->shape.n - 1;

@@ -60,7 +60,7 @@ static void enter(struct facts *f, struct session *s, uint32_t test)
 	enum unit_kind kind = s->unit.kind;
 
 	test_leave(f, s);
-	unit_end(f, &s->unit);
+	unit_end_all(f, s);
 	s->unit.kind = s->in_tx ? kind : UNIT_BURST;
 	s->test = test;
 	if (test != NO_TEST && f->test.at[test].live++ == 0)

@@ -1,212 +1,50 @@
 /* SPDX-License-Identifier: ISC
  *
- * facts_unit: the calls of one transaction, or of one burst of autocommit statements, and the
- * runs of one shape in them.
+ * facts_unit: calls -> units: what one session did in one transaction, or in one burst between
+ * two pauses, or for one request where comments name it.
  *
- * A run is a child shape called again and again, with other values each time, behind a parent:
- * the nearest earlier read of another shape that comes at most once for every RUN_MIN children.
- * Two statements that alternate are no run (one is called as often as the other), nor is the
- * same statement with the same values (that is another rule's business), nor a statement that
- * a session sends alone for ever.  What a run means is for the rules; here it is only counted.
+ *	BEGIN … COMMIT      a unit of its own; the burst around it waits
+ *	   of one statement or two: they count as the burst's own (an ORM that saves row by row
+ *	   outside of a transaction wraps each row in one)
+ *	ROLLBACK TO         ends a unit: what test suites do between two tests
+ *	another request's tag, another application_name, a pause of GAP_USEC: end it
+ *
+ * A unit that ends is looked at by facts_run.c and facts_sequence.c and forgotten.
  */
 #include "facts_build.h"
 
-#define UNIT_MAX  4096	/* events; a longer unit is looked at in pieces */
-#define TEXT_CAP  65536 /* bytes of values kept per unit */
-#define GAP_USEC  50000 /* a burst ends where the client thought at least this long */
-#define RUN_MIN	  5
-#define RUN_MAX	  20000 /* pairs of shapes kept */
-#define LOOK_BACK 24	/* distinct shapes a parent is looked for among */
+#define UNIT_MAX   4096	 /* events; a longer unit is looked at in pieces */
+#define UNIT_KEPT  64	 /* of these, the first ones stay for the next piece: parents */
+#define TEXT_CAP   65536 /* bytes of values kept per unit */
+#define TEXT_CALLS 6	 /* calls of one shape whose values are kept */
+#define TEXT_BYTES 1024
+#define GAP_USEC   200000 /* a burst ends where the client thought at least this long */
+#define TINY_TX	   2
 
-/* --- runs ---------------------------------------------------------------------------- */
-
-struct stretch { /* the child's calls behind one parent's call */
-	uint32_t first, count, distinct;
-	uint64_t usec, gap;
-	int64_t parent_rows;
-	struct place parent_at;
-};
-
-static bool is_read(const struct facts *f, const struct event *e)
+bool unit_reads(const struct facts *f, const struct event *e)
 {
-	enum sql_verb v = f->shape.at[e->shape]->verb;
+	const struct shape *s = f->shape.at[e->shape];
+	enum sql_verb v = s->verb;
 
-	return v == SQL_SELECT || v == SQL_FETCH || v == SQL_VALUES;
+	return (v == SQL_SELECT && !s->is_aside) || v == SQL_VALUES || v == SQL_TABLE ||
+	       v == SQL_DECLARE;
 }
 
-static bool is_write(const struct facts *f, const struct event *e)
+bool unit_writes(const struct facts *f, const struct event *e)
 {
 	enum sql_verb v = f->shape.at[e->shape]->verb;
 
 	return v == SQL_INSERT || v == SQL_UPDATE || v == SQL_DELETE;
 }
 
-/* Does a shape occur more than `most` times in events [from, to)? */
-static bool occurs_more(const struct unit *u, uint32_t shape, uint32_t from, uint32_t to,
-	uint32_t most)
+/* --- the end of one ------------------------------------------------------------------- */
+
+/* Counts every shape of the unit; fills `at` with the first events of those that come `min`
+ * times. */
+static uint32_t count_shapes(struct facts *f, const struct unit *u, uint32_t *at, uint32_t min)
 {
+	uint64_t mark = ++f->looks;
 	uint32_t n = 0;
-
-	for (uint32_t i = from; i < to; i++) {
-		n += u->event.at[i].shape == shape;
-		if (n > most)
-			return true;
-	}
-	return false;
-}
-
-/* The index of the parent's first call, UINT32_MAX when there is none. */
-static uint32_t find_parent(const struct facts *f, const struct unit *u, uint32_t first,
-	uint32_t last, uint32_t calls)
-{
-	uint32_t looked = 0;
-
-	for (uint32_t i = first; i-- > 0 && looked < LOOK_BACK;) {
-		const struct event *e = &u->event.at[i];
-		if (e->shape == u->event.at[first].shape || !is_read(f, e))
-			continue;
-		looked++;
-		if (!occurs_more(u, e->shape, i, last + 1, calls / RUN_MIN))
-			return i;
-	}
-	return UINT32_MAX;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static uint32_t count_distinct(uint64_t *v, uint32_t n)
-{
-	uint32_t d = n > 0;
-
-	qsort(v, n, sizeof(*v), by_value);
-	for (uint32_t i = 1; i < n; i++)
-		d += v[i] != v[i - 1];
-	return d;
-}
-
-static void keep_values(struct run *r, const struct unit *u, uint32_t shape, uint32_t from)
-{
-	for (uint32_t i = 0; i < r->nvalues; i++)
-		free(r->values[i]);
-	r->nvalues = r->places = 0;
-	for (uint32_t i = from; i < u->event.n && r->places < PLACE_MAX; i++) {
-		const struct event *e = &u->event.at[i];
-		if (e->shape != shape)
-			continue;
-		r->place[r->places++] = e->at;
-		if (e->text_n && r->nvalues < ARRAY_LEN(r->values))
-			r->values[r->nvalues++] =
-				str_dup((struct str){u->text.p + e->text, e->text_n});
-	}
-}
-
-static void note_run(struct facts *f, const struct unit *u, uint32_t parent, uint32_t child,
-	const struct stretch *s)
-{
-	uint64_t key = (uint64_t)parent << 32 | child;
-	uint32_t *at = map_put(&f->run_of, key);
-
-	if (*at == MAP_NONE) {
-		*at = (uint32_t)f->run.n;
-		struct run *fresh = VEC_PUSH(&f->run);
-		memset(fresh, 0, sizeof(*fresh));
-		fresh->parent = parent;
-		fresh->child = child;
-		fresh->origin = NO_ORIGIN;
-	}
-	struct run *r = &f->run.at[*at];
-	r->runs++;
-	r->tx_runs += u->kind == UNIT_TX;
-	r->calls += s->count;
-	r->usec += s->usec;
-	r->gap_usec += s->gap;
-	if (u->test != NO_TEST)
-		names_least(f, r->test, &r->tests, TESTS_MAX, f->test.at[u->test].name);
-	if (s->parent_rows >= 0) {
-		r->parent_rows_known++;
-		r->parent_rows_match += s->parent_rows + 1 >= (int64_t)s->distinct;
-	}
-	if (s->count > r->longest) {
-		r->longest = s->count;
-		r->distinct = s->distinct;
-		r->parent_at = s->parent_at;
-		r->user = u->user;
-		r->db = u->db;
-		r->app = u->app;
-		r->origin = u->event.at[s->first].origin;
-		keep_values(r, u, child, s->first);
-	}
-}
-
-/* The child's calls in [from, to) as one stretch; noted when it is long and varied enough. */
-static void look_at(struct facts *f, const struct unit *u, uint32_t parent_at, uint32_t child,
-	uint32_t from, uint32_t to)
-{
-	struct stretch s = {.first = UINT32_MAX, .parent_rows = -1};
-	uint64_t *values = mem_alloc((to - from + 1) * sizeof(*values));
-	int64_t before = 0;
-
-	for (uint32_t i = from; i < to; i++) {
-		const struct event *e = &u->event.at[i];
-		if (e->shape != child)
-			continue;
-		values[s.count++] = e->values;
-		s.usec += e->usec > 0 ? (uint64_t)e->usec : 0;
-		if (s.first == UINT32_MAX)
-			s.first = i;
-		else if (e->ts && before && e->ts - (e->usec > 0 ? e->usec : 0) > before)
-			s.gap += (uint64_t)(e->ts - (e->usec > 0 ? e->usec : 0) - before);
-		before = e->ts;
-	}
-	s.distinct = count_distinct(values, s.count);
-	free(values);
-	/* Rows often name the same few others (twenty posts by three authors), so behind a parent
-	 * two values are enough; whether that is one query per row is the rule's to judge. */
-	if (s.count < RUN_MIN || s.distinct < 2 ||
-		(parent_at == UINT32_MAX && s.distinct * 10 < s.count * 8))
-		return;
-	uint32_t parent = NO_SHAPE;
-	if (parent_at != UINT32_MAX) {
-		parent = u->event.at[parent_at].shape;
-		s.parent_rows = u->event.at[parent_at].rows;
-		s.parent_at = u->event.at[parent_at].at;
-	}
-	if (f->run.n < RUN_MAX)
-		note_run(f, u, parent, child, &s);
-}
-
-/* One child shape: cut its calls at each call of the parent. */
-static void look_for_runs(struct facts *f, const struct unit *u, uint32_t first, uint32_t calls)
-{
-	uint32_t child = u->event.at[first].shape, n = (uint32_t)u->event.n, last = first;
-
-	for (uint32_t i = first; i < n; i++)
-		if (u->event.at[i].shape == child)
-			last = i;
-	uint32_t p = find_parent(f, u, first, last, calls);
-	if (p == UINT32_MAX) {
-		if (u->kind == UNIT_TX || is_write(f, &u->event.at[first]))
-			look_at(f, u, p, child, first, n);
-		return;
-	}
-	uint32_t parent = u->event.at[p].shape;
-	for (uint32_t from = p, to; from < n; from = to) {
-		for (to = from + 1; to < n && u->event.at[to].shape != parent;)
-			to++;
-		look_at(f, u, from, child, from, to);
-	}
-}
-
-/* Counts every shape of the unit; fills `at` with the first events of those that repeat. */
-static uint32_t count_shapes(struct facts *f, const struct unit *u, uint32_t *at)
-{
-	uint64_t mark = ++f->units;
-	uint32_t n = 0, kept = 0;
 
 	for (uint32_t i = 0; i < u->event.n; i++) {
 		struct shape *s = f->shape.at[u->event.at[i].shape];
@@ -215,114 +53,256 @@ static uint32_t count_shapes(struct facts *f, const struct unit *u, uint32_t *at
 			s->unit_first = i;
 			s->unit_count = 0;
 		}
-		if (++s->unit_count == RUN_MIN)
+		if (++s->unit_count == min)
 			at[n++] = s->unit_first;
 	}
-	for (uint32_t i = 0; i < n; i++) {
-		const struct event *e = &u->event.at[at[i]];
-		if (is_read(f, e) || is_write(f, e))
-			at[kept++] = at[i];
+	return n;
+}
+
+static void look(struct facts *f, struct unit *u)
+{
+	uint32_t at[UNIT_MAX / TRACED_MIN + 1], n;
+
+	if (u->event.n >= TRACED_MIN) {
+		n = count_shapes(f, u, at, TRACED_MIN);
+		if (n && (u->kind == UNIT_TX || u->trace))
+			repeat_look(f, u, at, n);
+		if (n)
+			run_look(f, u, at, n, u->trace ? TRACED_MIN : LOOP_MIN);
+		if (u->kind == UNIT_TX || u->trace)
+			cycle_look(f, u);
 	}
-	return kept;
+	if (u->event.n >= 2)
+		pair_look(f, u);
+}
+
+static void clear(struct unit *u)
+{
+	u->id = 0;
+	u->event.n = 0;
+	u->kind = UNIT_BURST;
+	u->trace = u->pieces = u->calls = 0;
+	u->kept = 0;
+	u->begun = 0;
+	u->rolled_back = u->counted = false;
+	text_clear(&u->text);
 }
 
 void unit_end(struct facts *f, struct unit *u)
 {
-	uint32_t at[UNIT_MAX / RUN_MIN + 1], n = 0;
-
-	if (u->event.n >= RUN_MIN)
-		n = count_shapes(f, u, at);
-	for (uint32_t i = 0; i < n; i++)
-		look_for_runs(f, u, at[i], f->shape.at[u->event.at[at[i]].shape]->unit_count);
+	if (u->event.n > u->kept)
+		look(f, u);
 	if (u->kind == UNIT_TX && !u->counted && u->event.n > 0)
 		tx_unit(f, u);
-	u->counted = false;
-	u->event.n = 0;
-	u->dropped = 0;
-	u->kind = UNIT_BURST;
-	text_clear(&u->text);
+	clear(u);
+}
+
+void unit_end_all(struct facts *f, struct session *s)
+{
+	unit_end(f, &s->unit);
+	unit_end(f, &s->burst);
+}
+
+void unit_release(struct unit *u)
+{
+	text_release(&u->text);
+	VEC_RELEASE(&u->event);
 }
 
 /* --- collecting --------------------------------------------------------------------------- */
 
-static bool is_boundary(enum sql_verb v)
+static void begin(struct facts *f, const struct session *s, struct unit *u, int64_t start)
 {
-	return v == SQL_BEGIN || v == SQL_COMMIT || v == SQL_ROLLBACK || v == SQL_DISCARD;
-}
-
-static void push_event(struct session *s, const struct open *o)
-{
-	struct unit *u = &s->unit;
-	struct event *e = VEC_PUSH(&u->event);
-	struct str text = s->params.n ? text_slice(&s->params) : text_slice(&s->sql);
-
-	*e = (struct event){.shape = o->shape,
-		.ts = o->ts,
-		.usec = o->usec,
-		.rows = o->rows,
-		.origin = o->origin,
-		.values = o->values,
-		.at = o->at,
-		.text = (uint32_t)u->text.n};
-	text = str_before(text, 200);
-	if (text.n && u->text.n + text.n < TEXT_CAP) {
-		e->text_n = (uint32_t)text.n;
-		text_str(&u->text, text);
-	}
+	u->id = ++f->units;
+	u->begun = start;
 	u->user = s->user;
 	u->db = s->db;
 	u->app = s->app;
 }
 
-/* Did the client think before this call, or does the server say it is another transaction? */
-static bool new_unit(const struct session *s, const struct open *o)
+static void keep_text(struct shape *sh, struct unit *u, struct event *e, struct str text)
+{
+	if (sh->text_unit != u->id) {
+		sh->text_unit = u->id;
+		sh->text_count = 0;
+	}
+	text = str_before(text, TEXT_BYTES);
+	if (!text.n || sh->text_count >= TEXT_CALLS || u->text.n + text.n >= TEXT_CAP)
+		return;
+	sh->text_count++;
+	e->text = (uint32_t)u->text.n;
+	e->text_n = (uint32_t)text.n;
+	text_str(&u->text, text);
+}
+
+static void next_piece(struct facts *f, struct unit *u)
+{
+	if (u->event.n < UNIT_MAX)
+		return;
+	look(f, u);
+	u->event.n = u->kept = UNIT_KEPT;
+	u->pieces++;
+}
+
+/* A transaction so small that it is but a statement of the burst around it. */
+static void take_tiny(struct facts *f, struct unit *burst, const struct unit *tx)
+{
+	burst->test = tx->test;
+	for (size_t i = 0; i < tx->event.n; i++) {
+		next_piece(f, burst);
+		struct event *e = VEC_PUSH(&burst->event);
+		struct str text = {tx->text.p + tx->event.at[i].text, tx->event.at[i].text_n};
+		*e = tx->event.at[i];
+		e->own_tx = true;
+		e->text_n = 0;
+		keep_text(f->shape.at[e->shape], burst, e, text);
+		burst->calls++;
+	}
+}
+
+static bool is_rollback_to(const struct shape *sh)
+{
+	return sh->verb == SQL_SAVEPOINT && str_starts(sh->norm, "rollback");
+}
+
+static void enter_tx(struct facts *f, struct session *s, const struct open *o, int64_t start)
+{
+	struct unit held = s->burst;
+
+	s->burst = s->unit;
+	s->unit = held;
+	clear(&s->unit);
+	begin(f, s, &s->unit, start);
+	s->unit.kind = UNIT_TX;
+	s->unit.counted = true;
+	s->in_tx = true;
+	tx_begin(s, o);
+	s->pause_shape = NO_SHAPE;
+	s->pause_from = 0;
+	s->pause_wrote = false;
+	f->has_tx = true;
+}
+
+/* `o`: what ended it; NULL: that was not logged. */
+static void leave_tx(struct facts *f, struct session *s, const struct open *o, bool rolled_back)
+{
+	bool tiny = s->unit.counted && s->unit.event.n <= TINY_TX && s->unit.pieces == 0 &&
+		    !rolled_back;
+
+	if (s->in_tx)
+		tx_end(f, s, o, rolled_back);
+	s->unit.rolled_back = rolled_back;
+	tx_kind_look(f, &s->unit, o ? o->ts : 0);
+	if (tiny && s->unit.event.n) {
+		if (s->burst.event.n == 0)
+			begin(f, s, &s->burst, s->unit.begun);
+		take_tiny(f, &s->burst, &s->unit);
+		clear(&s->unit);
+	} else {
+		unit_end(f, &s->unit);
+	}
+	struct unit spare = s->unit;
+	s->unit = s->burst;
+	s->burst = spare;
+	s->in_tx = false;
+	s->pause_shape = NO_SHAPE;
+}
+
+/* Did the client think before this call? */
+static bool was_idle(const struct unit *u, int64_t start)
+{
+	const struct event *last = u->event.n ? &u->event.at[u->event.n - 1] : NULL;
+
+	return last && start && last->ts && start - last->ts > GAP_USEC;
+}
+
+/* Is this call another unit's than those before it? */
+static bool is_other_unit(const struct session *s, const struct open *o, int64_t start)
 {
 	const struct unit *u = &s->unit;
 
 	if (u->event.n == 0)
 		return false;
-	if (s->in_tx)
+	if (o->trace && u->trace && o->trace != u->trace)
+		return true;
+	if (s->in_tx || u->kind == UNIT_TX)
 		return o->vxid && s->vxid && o->vxid != s->vxid;
 	if (o->vxid && o->vxid == s->vxid)
 		return false;
-	const struct event *last = &u->event.at[u->event.n - 1];
-	int64_t start = o->ts - (o->usec > 0 ? o->usec : 0);
-	return o->ts && last->ts && start - last->ts > GAP_USEC;
+	return was_idle(u, start);
+}
+
+/* BEGIN, COMMIT and their kin; false: it is none. */
+static bool boundary(struct facts *f, struct session *s, const struct open *o, int64_t start)
+{
+	enum sql_verb v = f->shape.at[o->shape]->verb;
+
+	if (v != SQL_BEGIN && v != SQL_COMMIT && v != SQL_ROLLBACK && v != SQL_DISCARD)
+		return false;
+	if (v == SQL_DISCARD) {
+		if (s->in_tx)
+			tx_end(f, s, o, false);
+		unit_end_all(f, s);
+		s->in_tx = false;
+	} else if (v == SQL_BEGIN) {
+		if (s->in_tx || s->unit.kind == UNIT_TX)
+			leave_tx(f, s, NULL, false); /* its COMMIT was not logged */
+		if (was_idle(&s->unit, start))
+			unit_end(f, &s->unit);
+		enter_tx(f, s, o, start);
+	} else {
+		pause_note(f, s, o->shape, o);
+		if (s->in_tx || s->unit.kind == UNIT_TX)
+			leave_tx(f, s, o, v == SQL_ROLLBACK);
+	}
+	s->vxid = 0;
+	return true;
 }
 
 void unit_add(struct facts *f, struct session *s, const struct open *o)
 {
-	enum sql_verb v = f->shape.at[o->shape]->verb;
+	struct shape *sh = f->shape.at[o->shape];
+	int64_t wait = o->has_pooler && o->pooler.wait_us > 0 ? o->pooler.wait_us : 0;
+	int64_t start = o->ts ? o->ts - (o->usec > 0 ? o->usec : 0) - wait : 0;
 
-	if (is_boundary(v)) {
-		if (s->in_tx)
-			tx_end(f, s, o, v == SQL_ROLLBACK);
-		unit_end(f, &s->unit);
-		s->in_tx = s->unit.counted = v == SQL_BEGIN;
-		s->unit.kind = s->in_tx ? UNIT_TX : UNIT_BURST;
-		s->vxid = 0;
-		f->has_tx |= s->in_tx;
-		if (s->in_tx)
-			tx_begin(s, o);
+	if (boundary(f, s, o, start))
 		return;
-	}
-	if (new_unit(s, o)) {
-		if (s->in_tx)
+	if (is_other_unit(s, o, start) || is_rollback_to(sh)) {
+		s->pause_shape = NO_SHAPE;
+		bool other_tx = s->in_tx && o->vxid && s->vxid && o->vxid != s->vxid;
+		bool tx = s->unit.kind == UNIT_TX && (s->in_tx || is_rollback_to(sh));
+		if (other_tx) { /* COMMIT was not logged */
 			tx_end(f, s, NULL, false);
+			tx = s->in_tx = false;
+		}
+		s->unit.rolled_back = is_rollback_to(sh);
 		unit_end(f, &s->unit);
-		s->in_tx = false;
+		s->unit.kind = tx ? UNIT_TX : UNIT_BURST;
+		s->unit.counted = s->in_tx;
 	}
 	if (s->in_tx)
 		tx_call(s, o);
+	if (s->unit.id == 0)
+		begin(f, s, &s->unit, start);
 	if (o->vxid && o->vxid == s->vxid && !s->in_tx && s->unit.event.n > 0)
 		s->unit.kind = UNIT_TX; /* BEGIN was not logged */
 	if (o->vxid)
 		s->vxid = o->vxid;
-	if (s->unit.event.n >= UNIT_MAX) {
-		bool tx = s->unit.kind == UNIT_TX, counted = s->unit.counted;
-		unit_end(f, &s->unit);
-		s->unit.kind = tx ? UNIT_TX : UNIT_BURST;
-		s->unit.counted = counted;
-	}
-	push_event(s, o);
+	pause_note(f, s, o->shape, o);
+	if (sh->lex.traits & SQL_HAS_OFFSET)
+		page_note(f, s, o);
+	next_piece(f, &s->unit);
+	if (o->trace)
+		s->unit.trace = o->trace;
+	struct event *e = VEC_PUSH(&s->unit.event);
+	*e = (struct event){.shape = o->shape,
+		.ts = o->ts,
+		.usec = o->usec,
+		.rows = sh->verb == SQL_DECLARE ? -1 : o->rows,
+		.limit = o->limit,
+		.origin = o->origin,
+		.values = o->values,
+		.at = o->at};
+	s->unit.calls++;
+	keep_text(sh, &s->unit, e, s->params.n ? text_slice(&s->params) : text_slice(&s->sql));
 }

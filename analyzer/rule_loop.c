@@ -2,104 +2,105 @@
  *
  * rule_loop: writes one row at a time, and statements that are parsed anew each time.
  *
- * Loops count only inside explicit transactions: one write for each of many transactions is
- * what an application is for.
+ * In a transaction, or in one tagged request, a run of writes is a loop.  Outside of them one
+ * write for each of many transactions is what an application is for: there it needs a parent
+ * that the rows come from.  Silent where the transaction was rolled back (that is what tests do
+ * with their fixtures) and behind a parent that locks (a queue's worker says of each job when it
+ * is done).
  */
-#include "rule_checks.h"
+#include "rule_sequence.h"
 
 #define HOT_CALLS 1000
 
 static bool is_loop(const struct rule_check *c)
 {
-	return c->run->tx_runs > 0 && c->top && c->top->rels > 0 && c->tree->statements == 1;
+	const struct run *r = c->run;
+
+	return c->top && c->top->rels > 0 && c->tree->statements == 1 && !only_system(c->top) &&
+	       r->rolled_runs < r->runs && !(c->parent_top && c->parent_top->is_locking);
 }
 
-static void loop_evidence(struct rule_check *c, struct finding *x)
+/* Of a loop of writes; -1: it is none. */
+static int judge_writes(const struct rule_check *c, enum tie tie)
 {
-	finding_int(x, "runs", (int64_t)c->run->runs);
-	finding_int(x, "longest_run", (int64_t)c->run->longest);
-	finding_int(x, "distinct_values", (int64_t)c->run->distinct);
-	finding_real(x, "database_ms", (double)c->run->usec / 1000);
-	finding_real(x, "gap_ms", (double)c->run->gap_usec / 1000);
+	const struct run *r = c->run;
+
+	if (r->tx_runs + r->traced_runs > 0)
+		return r->distinct == 0 || r->distinct * 10 >= r->longest * 8 ? CONF_LIKELY
+									      : CONF_POSSIBLE;
+	int sure = loop_judge(c, tie);
+	return sure > CONF_LIKELY ? CONF_LIKELY : sure;
 }
 
-/* INSERT … SELECT * FROM unnest($1::type[], …), where the schema knows all types. */
-static struct str insert_unnest(struct rule_check *c)
+/* Does the INSERT name the parent's rows: a column that refers to one of its tables? */
+static enum tie insert_tie(struct rule_check *c)
 {
-	const struct schema_table *t =
-		schema_find(c->schema, c->top->rel[0].schema, c->top->rel[0].name);
-	struct text columns = {0}, arrays = {0};
-	struct str sql = STR_NONE;
-	bool known = t && c->top->sets > 0 && !c->top->has_conflict && !c->top->targets;
+	const struct sql_outline *p = c->parent_top;
 
-	for (size_t i = 0; known && i < c->top->sets; i++) {
-		int at = schema_column_of(t, c->top->set[i].name);
-		known = at >= 0 && !str_ends(t->column.at[at].type, "[]");
-		if (!known)
-			break;
-		text_printf(&columns, "%s%.*s", i ? ", " : "",
-			STR_ARGS(sql_quote_ident(c->arena, c->top->set[i].name)));
-		text_printf(&arrays, "%s$%zu::%.*s[]", i ? ", " : "", i + 1,
-			STR_ARGS(t->column.at[at].type));
-	}
-	if (known)
-		sql = arena_printf(c->arena, "INSERT INTO %.*s (%s) SELECT * FROM unnest(%s)",
-			STR_ARGS(sql_quote_ident(c->arena, t->name)), columns.p, arrays.p);
-	text_release(&columns);
-	text_release(&arrays);
-	return sql;
+	for (size_t i = 0; p && i < c->top->sets; i++)
+		for (size_t k = 0; k < p->rels; k++)
+			if (names_table(c->arena, c->top->set[i].name, p->rel[k].name))
+				return TIE_STRONG;
+	return TIE_NONE;
 }
 
 void check_np003(struct rule_check *c)
 {
+	const struct run *r = c->run;
+
 	if (c->shape->verb != SQL_INSERT || !is_loop(c) || c->top->value_rows != 1)
 		return;
 	bool returning = c->top->targets > 0;
-	struct finding *x = rule_find(c, returning ? CONF_POSSIBLE : CONF_LIKELY,
-		"rows are inserted into %.*s one at a time: %llu in one transaction",
-		STR_ARGS(c->top->rel[0].name), (unsigned long long)c->run->longest);
-	loop_evidence(c, x);
-	finding_fix(c->findings, x, insert_unnest(c), "send many rows in one INSERT, or COPY%s",
+	/* parents and children: the key that came back is what the next statement needs */
+	if (returning && r->others + 1 >= r->longest)
+		return;
+	int sure = judge_writes(c, insert_tie(c));
+	if (sure < 0)
+		return;
+	struct finding *x = rule_find(c, (enum confidence)sure,
+		"rows are inserted into %.*s one at a time: %llu in %s",
+		STR_ARGS(c->top->rel[0].name), (unsigned long long)r->longest,
+		r->tx_runs ? "one transaction" : "a row");
+	loop_evidence(c, x, NULL);
+	finding_fix(c->findings, x, batch_insert(c), "send many rows in one INSERT, or COPY%s",
 		returning ? "; RETURNING gives all their keys at once" : "");
 }
 
-/* The one condition of the lookup; NULL when there is none or the key is not alone. */
-static const struct sql_cond *only_key(const struct sql_outline *o, bool *alone)
+/* Nothing but equality restricts it; *alone: by one condition. */
+static bool only_equal(const struct sql_outline *o, bool *alone)
 {
-	const struct sql_cond *key = NULL;
-
 	*alone = o->conds == 1;
-	for (size_t i = 0; i < o->conds; i++) {
-		const struct sql_cond *k = &o->cond[i];
-		if (k->pred != PRED_EQ || k->left.kind != SIDE_COLUMN ||
-			(k->right.kind != SIDE_PARAM && k->right.kind != SIDE_CONST))
-			return NULL;
-		if (!key || str_is(k->left.col.name, "id"))
-			key = k;
-	}
-	return key;
+	for (size_t i = 0; i < o->conds; i++)
+		if ((o->cond[i].pred != PRED_EQ && o->cond[i].pred != PRED_IN) ||
+			o->cond[i].left.kind != SIDE_COLUMN ||
+			(o->cond[i].right.kind != SIDE_PARAM &&
+				o->cond[i].right.kind != SIDE_CONST && o->cond[i].right.list != 1))
+			return false;
+	return o->conds > 0;
 }
 
 void check_np004(struct rule_check *c)
 {
-	const struct sql_cond *key;
 	bool alone, is_delete = c->shape->verb == SQL_DELETE;
+	struct loop_key key;
 
 	if ((c->shape->verb != SQL_UPDATE && !is_delete) || !is_loop(c) || c->top->rels != 1 ||
-		(key = only_key(c->top, &alone)) == NULL)
+		!only_equal(c->top, &alone) || !loop_key(c, c->top, &key))
 		return;
-	struct finding *x = rule_find(c, alone ? CONF_LIKELY : CONF_POSSIBLE,
-		"rows of %.*s are %s one at a time by %.*s: %llu in one transaction",
+	int sure = judge_writes(c, tie_of(c, c->top, key.cond));
+	if (sure < 0)
+		return;
+	struct finding *x = rule_find(c, alone ? (enum confidence)sure : CONF_POSSIBLE,
+		"rows of %.*s are %s one at a time by %.*s: %llu in %s",
 		STR_ARGS(c->top->rel[0].name), is_delete ? "deleted" : "updated",
-		STR_ARGS(key->left.col.name), (unsigned long long)c->run->longest);
-	loop_evidence(c, x);
-	finding_str(x, "key", key->left.col.name);
+		STR_ARGS(key.cond->left.col.name), (unsigned long long)c->run->longest,
+		c->run->tx_runs ? "one transaction" : "a row");
+	loop_evidence(c, x, &key);
 	if (is_delete)
-		finding_fix(c->findings, x,
-			alone ? sql_batch(c->arena, c->tree, key, "") : STR_NONE,
+		finding_fix(c->findings, x, alone ? batch_delete(c, &key) : STR_NONE,
 			"delete all of them in one statement, the keys passed as one array");
 	else
-		finding_fix(c->findings, x, STR_NONE,
+		finding_fix(c->findings, x, alone ? batch_update(c, &key) : STR_NONE,
 			"update all of them in one statement: UPDATE … FROM unnest($1, $2) AS "
 			"v(key, value) WHERE key = v.key");
 }

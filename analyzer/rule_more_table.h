@@ -197,22 +197,6 @@ QUERY_RULE(SQ006, "useless-subquery-clause", INFO, QUERY, NEED_TREE, check_sq006
 QUERY_RULE(SQ008, "unused-cte", INFO, QUERY, NEED_TREE, check_sq008,
 	"a query of WITH is never read", "It is not executed; it only misleads who reads it.",
 	"Remove it.", "WITH c AS (SELECT 1) SELECT 2", "WITH c AS (SELECT 1) SELECT * FROM c")
-QUERY_RULE(LM002, "deep-offset", WARNING, QUERY, NEED_TREE | USES_LOG, check_lm002,
-	"paging with a large OFFSET",
-	"All rows before the page are read, sorted and thrown away: "
-	"page n costs n times page one.",
-	"Page by key: WHERE (sort key) > (last one seen).",
-	"SELECT id FROM t ORDER BY id LIMIT 20 OFFSET 50000",
-	"SELECT id FROM t WHERE id > $1 ORDER BY id LIMIT 20")
-QUERY_RULE(LM003, "limit-without-order", WARNING, QUERY, NEED_TREE | USES_SCHEMA, check_lm003,
-	"LIMIT without ORDER BY",
-	"Which rows come depends on the plan; pages overlap and miss rows.",
-	"ORDER BY a unique key.", "SELECT id FROM t LIMIT 10 OFFSET 20",
-	"SELECT id FROM t ORDER BY id LIMIT 10 OFFSET 20")
-QUERY_RULE(LM006, "huge-limit", INFO, QUERY, NEED_TREE | USES_LOG, check_lm006,
-	"a LIMIT of ten thousand or more", "It bounds neither memory nor time.",
-	"Smaller pages by key, a cursor, or COPY.", "SELECT id FROM t ORDER BY id LIMIT 100000",
-	"SELECT id FROM t ORDER BY id LIMIT 500")
 QUERY_RULE(CC001, "null-comparison", ERROR, QUERY, NEED_TREE, check_cc001, "a comparison with NULL",
 	"It is neither true nor false but unknown: no row is found.", "IS NULL, IS NOT NULL.",
 	"SELECT id FROM t WHERE x = NULL", "SELECT id FROM t WHERE x IS NULL")
@@ -269,18 +253,6 @@ QUERY_RULE(IX006, "no-primary-key", WARNING, SCHEMA, NEED_SCHEMA, check_ix006,
 	"Its rows cannot be told apart: not by replication, not by paging, not by people.",
 	"A primary key, or a unique key over columns that are NOT NULL.", "CREATE TABLE t (a int)",
 	"CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int)")
-QUERY_RULE(NP003, "insert-in-loop", WARNING, RUN, NEED_SEQUENCE | NEED_TREE | USES_SCHEMA,
-	check_np003, "rows inserted one at a time in one transaction",
-	"Every row costs a round trip and the work of a statement.",
-	"INSERT of many rows, INSERT … SELECT FROM unnest, or COPY.",
-	"200 times INSERT INTO line (a, b) VALUES ($1, $2)",
-	"INSERT INTO line (a, b) SELECT * FROM unnest($1::int[], $2::int[])")
-QUERY_RULE(NP004, "update-in-loop", WARNING, RUN, NEED_SEQUENCE | NEED_TREE, check_np004,
-	"rows updated or deleted one at a time in one transaction",
-	"Every row costs a round trip and the work of a statement.",
-	"One UPDATE … FROM unnest, one DELETE … WHERE key = ANY.",
-	"50 times UPDATE t SET x = $1 WHERE id = $2",
-	"UPDATE t SET x = v.x FROM unnest($1::int[], $2::int[]) AS v(id, x) WHERE t.id = v.id")
 QUERY_RULE(PS002, "unprepared-hot-statement", INFO, STATEMENT, NEED_LOG, check_ps002,
 	"a hot statement with its values in the text",
 	"It is parsed and planned at every call, often for longer than it runs.",

@@ -118,6 +118,7 @@ const struct rule rules[] = {
 		.good = good_,                                                                     \
 		.check = check_},
 #include "rule_more_table.h"
+#include "rule_sequence_table.h"
 #undef QUERY_RULE
 /* The plan rules are the plan family's: it checks them, here they are listed. */
 #define PLAN_RULE(id_, name_, severity_, check_, title_, why_, fix_, bad_, good_)                  \

@@ -8,7 +8,8 @@
  *   sql_outline.c    tree -> outline: tables, conjuncts, order, limit; what rules ask for
  *   sql_term.c       one side of a comparison: which column, wrapped in what
  *   sql_split.c      a script -> statements
- *   sql_text.c       tree -> text; identifiers quoted; literals masked; batched rewrites
+ *   sql_text.c       tree -> text; identifiers quoted; literals masked
+ *   sql_batch.c      a lookup -> one for many keys
  *
  * Everything is allocated in the arena the caller gives and lives as long as it.
  *
@@ -314,10 +315,12 @@ struct str sql_tag(struct arena *a, struct str text, const struct sql_shape *sha
 bool sql_comment_next(struct str text, size_t *at, struct str *comment);
 /* What stands behind `mark` ("pgassay:ignore") when the comment begins with it; else STR_NONE. */
 struct str sql_mark(struct str comment, const char *mark);
-/* The statement with `col = value` (a conjunct of it) turned into `col = ANY($1)`; STR_NONE when
- * that would change what it means.  `type` may be "" or an array type such as "bigint[]". */
-struct str sql_batch(struct arena *a, const struct sql_tree *t, const struct sql_cond *key,
-	const char *type);
+/* One statement for many keys: the lookup of query level `o` (the statement's, or what its EXISTS
+ * asks) with its conjunct `key`, col = value, turned into col = ANY ($1), and the key among what is
+ * returned; STR_NONE when that would change what it means.  `type` may be "" or an array type
+ * such as "bigint[]"; `unique`: the key finds at most one row, so that a LIMIT does nothing. */
+struct str sql_batch(struct arena *a, const struct sql_tree *t, const struct sql_outline *o,
+	const struct sql_cond *key, const char *type, bool unique);
 
 /* Where the first statement of a script ends: behind its semicolon. */
 size_t sql_statement_end(const char *p, size_t n);
