@@ -58,7 +58,7 @@ static const char *type_of_value(struct str v)
 	return isalpha((unsigned char)v.p[0]) ? "text" : NULL;
 }
 
-static const char *schema_type(struct rule_check *c, const struct schema_table *t,
+static const char *column_type(struct rule_check *c, const struct schema_table *t,
 	struct str column)
 {
 	int at = t ? schema_column_of(t, column) : -1;
@@ -191,7 +191,7 @@ static struct str insert_unnest(struct rule_check *c, const struct insert *in)
 			known = false;
 			break;
 		}
-		const char *type = schema_type(c, in->schema, c->top->set[i].name);
+		const char *type = column_type(c, in->schema, c->top->set[i].name);
 		if (!type && !in->schema)
 			type = type_of_value(insert_value(c, &v));
 		known = type != NULL;
@@ -285,7 +285,7 @@ static bool set_varies(struct rule_check *c, const struct sql_side *v)
 static const char *set_type(struct rule_check *c, const struct schema_table *t,
 	const struct sql_target *set)
 {
-	const char *type = schema_type(c, t, set->name);
+	const char *type = column_type(c, t, set->name);
 
 	for (uint32_t i = 0; !type && !t && i < c->run->nvalues; i++)
 		type = type_of_value(call_value(c, c->top, &set->val, str_of(c->run->values[i])));
