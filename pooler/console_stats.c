@@ -9,7 +9,7 @@
 /* What a database had counted at the last tick and at the one before it. */
 struct past {
 	struct list link;
-	const char *database; /* of a pool; NULL: all */
+	char *database; /* NULL: all */
 	struct stats newer, older;
 };
 
@@ -50,6 +50,7 @@ static void gather(const char *database, struct stats *out)
 	struct list *l;
 
 	memset(out, 0, sizeof *out);
+	hub_stats_of_gone(database, out);
 	list_each (l, &hub.pools) {
 		struct pool *p = list_entry(l, struct pool, link);
 
@@ -72,15 +73,19 @@ static struct past *past_of(const char *database)
 			return p;
 	}
 	p = mem_zalloc(sizeof *p);
-	p->database = database; /* pools live as long as the process */
+	p->database = database ? mem_strdup(database) : NULL;
 	list_push_back(&pasts, &p->link);
 	return p;
 }
 
 static uint64_t average(const struct stats *now, const struct stats *old, usec_t span, size_t i)
 {
-	uint64_t grown = field_get(now, i) - field_get(old, i), by;
+	uint64_t grown, by;
 
+	/* its last pool went and it counts from 0 again */
+	if (stats_get(&now->server_assignment_count) < stats_get(&old->server_assignment_count))
+		return 0;
+	grown = field_get(now, i) - field_get(old, i);
 	switch (fields[i].kind) {
 	case 'x':
 		by = now->xact_count - old->xact_count;
@@ -122,9 +127,26 @@ static void take(struct past *p)
 	gather(p->database, &p->newer);
 }
 
-static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
+static bool has_pool(const char *database)
 {
 	struct list *l;
+
+	list_each (l, &hub.pools)
+		if (strcmp(list_entry(l, struct pool, link)->database, database) == 0)
+			return true;
+	return false;
+}
+
+static void forget(struct past *p)
+{
+	list_del(&p->link);
+	free(p->database);
+	free(p);
+}
+
+static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
+{
+	struct list *l, *next;
 
 	(void)loop;
 	(void)t;
@@ -133,8 +155,14 @@ static void on_tick(struct ev_loop *loop, ev_timer *t, int revents)
 	newer_at = clock_mono();
 	list_each (l, &hub.pools)
 		past_of(list_entry(l, struct pool, link)->database);
-	list_each (l, &pasts)
-		take(list_entry(l, struct past, link));
+	list_each_safe (l, next, &pasts) {
+		struct past *p = list_entry(l, struct past, link);
+
+		if (p->database && !has_pool(p->database))
+			forget(p);
+		else
+			take(p);
+	}
 	if (hub.conf->p.log_stats)
 		log_stats(past_of(NULL));
 }

@@ -6,8 +6,9 @@
  *          ▲                         │
  *          └────── all have answered, or PATIENCE is over ──┘
  *
- * Counters and histograms of lanes are read here, beside their writers; lanes live as long
- * as the process.  A thread that does not answer is what makes the process unwell.
+ * Counters and histograms of lanes are read here, beside their writers; a lane that goes is
+ * freed long after PATIENCE (session_retire.c).  A thread that does not answer is what makes the
+ * process unwell.
  */
 #include "main.h"
 #include "obs_http.h"
@@ -210,6 +211,7 @@ static void collect(void *arg, struct obs_snapshot *s)
 	p->reason = !p->healthy ? "a thread does not answer" : p->ready ? NULL : "shutting down";
 	if (hub.qlog)
 		qlog_counts(hub.qlog, &p->qlog);
+	p->integrity_closes = stats_get(&hub.gone_stats.integrity_closes);
 	for (size_t i = 0; i < s->pool_count; i++)
 		p->integrity_closes += s->pool[i].stats.integrity_closes;
 	s->queries = hub.queries;

@@ -16,6 +16,7 @@
  *   session_cancel.c   cancel requests
  *   session_peer.c     cancel keys, and requests for clients of other processes
  *   session_who.c      which client had which server connection
+ *   session_retire.c   pools that nobody uses any more
  *   session_orders.c   what the operator orders: PAUSE, KILL, …
  *   session_params.c   struct params: the parameters of a session, as one shared value
  *   session_prepare.c  prepared statements whose names are the client's and whose place is
@@ -189,6 +190,8 @@ static inline bool prepared_is_stale(const struct prepared *p)
 /* From now on servers are given it under a new number.  Answers what they are given. */
 struct prepared *prepared_renew(struct prepared_table *t, struct prepared *p);
 void prepared_drop(struct prepared_table *t, struct prepared **p);
+/* The lane goes: its address may soon be another's. */
+void prepared_forget_lane(struct prepared_table *t, const struct lane *l);
 unsigned long long prepared_bytes_total(void); /* of the whole process */
 #define PREPARED_NAME 32
 void prepared_name(char out[PREPARED_NAME], uint64_t number);
@@ -238,10 +241,10 @@ struct pool_settings {
 	enum track_queries track_queries;
 };
 
-/* A pool: the server connections for one (database, user) pair.  Lives as long as the
- * process; belongs to the front, but for the atomics. */
+/* A pool: the server connections for one (database, user) pair.  Belongs to the front, but
+ * for the atomics.  Goes when it was empty for long enough (session_retire.c). */
 struct pool {
-	struct list link;	   /* hub->pools */
+	struct list link;	   /* hub->pools, or hub->retired */
 	char *database, *user;	   /* as the client names them */
 	char *_Atomic server_user; /* who logs in at the server; a reload may change it */
 	struct cap open;	   /* max_open over all its lanes */
@@ -253,6 +256,11 @@ struct pool {
 	bool has_secret;
 	bool paused, disabled;
 	bool gone;	      /* its database is no longer configured */
+	bool leaving;	      /* takes no client any more, its lanes go */
+	bool mentioned;	      /* retired, but SHOW WHO still has its name */
+	int lanes_left;	      /* of a leaving one: those that have not gone yet */
+	usec_t empty_since;   /* without clients and servers; 0: it has some */
+	usec_t rested_at;     /* of a retired one: it may be freed then */
 	pthread_mutex_t lock; /* secret: relays read it when they dial */
 };
 
@@ -265,6 +273,7 @@ struct lane {
 	struct list clients; /* of struct client.all */
 	struct list logins;  /* of struct client.waiter.link: wait for the first server */
 	int n_clients;
+	int n_servers;		 /* whose memory is in use, also by a cancel request */
 	atomic_int load;	 /* n_clients for whoever chooses a lane */
 	const struct conf *conf; /* snapshot that `set` points into */
 	const struct conf_database *db;
@@ -280,7 +289,9 @@ struct lane {
 	char *last_error; /* why the last login to the server failed; NULL: it did not */
 	bool full;	  /* every place is taken, and nobody else has any: see lane_tend() */
 	bool tending;	  /* lane_tend() is on the stack */
-	bool stopped;	  /* the process is leaving: dials nothing */
+	bool stopped;	  /* it, or the process, is leaving: dials nothing */
+	bool left;	  /* it is not on its relay any more */
+	struct mail left_mail;
 };
 
 /* Who had which server connection (session_who.c). */
@@ -543,6 +554,7 @@ enum our_tag {
 /* The server comes back from the client. */
 void who_note(struct server *s, const struct client *c);
 /* The notes of a ring, i = 0 the latest. */
+bool who_mentions(const struct who_book *b, const struct pool *p);
 uint64_t who_kept(const struct who_book *b, int which);
 const struct who_note *who_at(const struct who_book *b, int which, uint64_t i);
 void who_release(struct who_book *b);
@@ -593,6 +605,8 @@ void lane_fail_waiters(struct lane *l, const char *why);
 /* Every connection is replaced when its client is done with it. */
 void lane_recycle(struct lane *l);
 void lane_drop_claim(struct lane *l);
+/* Its pool goes: leaves the relay as soon as its last server is freed. */
+void lane_leave(struct lane *l);
 void lane_spare(struct lane *l);
 /* Takes the client off whatever it waits for. */
 void lane_forget(struct lane *l, struct client *c);
@@ -640,6 +654,9 @@ struct hub {
 	const struct conf
 		*_Atomic conf; /* relays read it; an old one lives until all have gone on */
 	struct list pools;
+	struct list retired;	 /* of struct pool, to be freed */
+	struct list gone;	 /* what they have counted, by database */
+	struct stats gone_stats; /* and all together */
 	struct list db_caps, user_caps;
 	struct list databases; /* of struct hub_database */
 	enum hub_pause paused;
@@ -678,6 +695,10 @@ void hub_ask_spare(struct lane *l);
 void hub_client_gone(struct relay *r);
 /* The cap of a database (of hub.db_caps) or a user; NULL: it has none yet. */
 const struct cap *hub_cap_find(const struct list *caps, const char *name);
+void hub_cap_drop(struct list *caps, struct cap *cap);
+/* What pools that are gone had counted: of a database, or (NULL) of all. */
+void hub_stats_of_gone(const char *database, struct stats *into);
+void hub_retire_start(void);
 /* A process id for cancel requests to something on the front. */
 uint32_t hub_front_pid(uint32_t number);
 

@@ -48,6 +48,23 @@ const struct cap *hub_cap_find(const struct list *caps, const char *name)
 	return NULL;
 }
 
+void hub_cap_drop(struct list *caps, struct cap *cap)
+{
+	struct list *l;
+
+	list_each (l, caps) {
+		struct named_cap *n = list_entry(l, struct named_cap, link);
+
+		if (&n->cap != cap)
+			continue;
+		list_del(&n->link);
+		pthread_mutex_destroy(&n->cap.lock);
+		free(n->name);
+		free(n);
+		return;
+	}
+}
+
 /* --- orders to relays ---------------------------------------------------------------- */
 
 struct order {
@@ -134,7 +151,7 @@ static struct pool *pool_find(const char *database, const char *user)
 	list_each (l, &hub.pools) {
 		struct pool *p = list_entry(l, struct pool, link);
 
-		if (strcmp(p->database, database) == 0 && strcmp(p->user, user) == 0)
+		if (!p->leaving && strcmp(p->database, database) == 0 && strcmp(p->user, user) == 0)
 			return p;
 	}
 	return NULL;
@@ -416,6 +433,8 @@ void hub_reload(const struct conf *conf)
 		const struct conf_database *db = conf_database_find(conf, p->database);
 		const struct conf_user *u = conf_user_find(conf, p->user);
 
+		if (p->leaving)
+			continue;
 		if (!db && !p->gone)
 			hub_drop(p);
 		p->gone = db == NULL;
@@ -490,6 +509,7 @@ void hub_start(const struct conf *conf)
 		snprintf(name, sizeof name, "relay-%d", i);
 		worker_start(&r->w, name);
 	}
+	hub_retire_start();
 	warm_up();
 }
 

@@ -20,6 +20,14 @@ unsigned long long prepared_bytes_total(void)
 	return atomic_load_explicit(&bytes_total, memory_order_relaxed);
 }
 
+void prepared_forget_lane(struct prepared_table *t, const struct lane *l)
+{
+	for (size_t i = 0; i < t->size; i++)
+		for (struct prepared *p = t->slot[i]; p; p = p->next)
+			if (p->valid == l)
+				p->valid = NULL;
+}
+
 static uint32_t hash_bytes(const void *p, size_t n)
 {
 	const unsigned char *s = p;

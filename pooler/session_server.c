@@ -42,6 +42,7 @@ struct server *server_new(struct lane *l)
 	ledger_init(&s->ledger);
 	s->timer.fire = on_timer;
 	l->relay->n_servers++;
+	l->n_servers++;
 	return s;
 }
 
@@ -99,9 +100,13 @@ bool server_ask(struct server *s, const char *sql, uint32_t tag)
 static void reap(struct worker *w, struct mail *m)
 {
 	struct server *s = CONTAINER_OF(m, struct server, reap);
+	struct lane *l = s->lane;
 
 	(void)w;
+	l->n_servers--;
 	free(s);
+	if (UNLIKELY(l->stopped))
+		lane_leave(l);
 }
 
 void server_reap(struct server *s)

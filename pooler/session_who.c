@@ -25,6 +25,15 @@ void who_note(struct server *s, const struct client *c)
 	n->pid = s->pid;
 }
 
+bool who_mentions(const struct who_book *b, const struct pool *p)
+{
+	for (int which = 0; which < 2; which++)
+		for (uint64_t i = 0; i < who_kept(b, which); i++)
+			if (b->ring[which][i].pool == p)
+				return true;
+	return false;
+}
+
 uint64_t who_kept(const struct who_book *b, int which)
 {
 	return b->count[which] < WHO_NOTES ? b->count[which] : WHO_NOTES;

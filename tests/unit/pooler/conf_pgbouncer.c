@@ -212,8 +212,7 @@ START_TEST(what_has_no_effect_is_named_once)
 {
 	static const char *const ignored[] = {"pkt_buf", "sbuf_loopcnt", "dns_max_ttl",
 		"dns_nxdomain_ttl", "dns_zone_check_period", "resolv_conf", "job_name",
-		"server_tls_ciphers", "server_tls13_ciphers", "auth_ldap_options",
-		"autodb_idle_timeout", "pool_idle_timeout"};
+		"server_tls_ciphers", "server_tls13_ciphers", "auth_ldap_options"};
 	const struct conf *c = conf_load(EVERY_KEY, &report);
 
 	for (size_t i = 0; i < ARRAY_LEN(ignored); i++) {
