@@ -26,27 +26,29 @@ struct owner {
 
 /* --- making it SQL ---------------------------------------------------------------------- */
 
-static size_t skip_digits(struct str s, size_t at)
+/* A subplan's number, or since PostgreSQL 19 its name ("exists_1"). */
+static size_t skip_name(struct str s, size_t at)
 {
-	while (at < s.n && isdigit((unsigned char)s.p[at]))
+	while (at < s.n && (isalnum((unsigned char)s.p[at]) || s.p[at] == '_'))
 		at++;
 	return at;
 }
 
-/* How long the name of a subplan is at s: "hashed SubPlan 1", "InitPlan 2", or 0. */
+/* How long the name of a subplan is at s: "hashed SubPlan 1", "InitPlan 2", "SubPlan any_1";
+ * or 0. */
 static size_t subplan_length(struct str s)
 {
-	static const char *const words[] = {
-		"hashed SubPlan ", "SubPlan ", "InitPlan ", "alternatives: SubPlan "};
+	static const char *const words[] = {"hashed SubPlan ", "SubPlan ", "InitPlan ",
+		"alternatives: SubPlan ", "rescan SubPlan ", "reset InitPlan "};
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
 		size_t at = strlen(words[i]);
 
 		if (!str_starts(s, words[i]))
 			continue;
-		at = skip_digits(s, at);
+		at = skip_name(s, at);
 		if (i == 3 && str_starts(str_skip(s, at), " or hashed SubPlan "))
-			at = skip_digits(s, at + 19);
+			at = skip_name(s, at + 19);
 		return at;
 	}
 	return 0;
@@ -70,7 +72,7 @@ static struct str as_sql(struct arena *a, struct str s)
 		i += len;
 		if (str_starts(str_skip(s, i), ").col")) {
 			text_char(&t, ')');
-			i = skip_digits(s, i + 5);
+			i = skip_name(s, i + 5);
 		}
 	}
 	out = arena_str(a, text_slice(&t));

@@ -123,9 +123,15 @@ enum plan_kind {
 	X(io_write_ms, "I/O Write Time")                                                           \
 	X(shared_io_read_ms, "Shared I/O Read Time")                                               \
 	X(shared_io_write_ms, "Shared I/O Write Time")                                             \
+	X(local_io_read_ms, "Local I/O Read Time")                                                 \
+	X(local_io_write_ms, "Local I/O Write Time")                                               \
+	X(temp_io_read_ms, "Temp I/O Read Time")                                                   \
+	X(temp_io_write_ms, "Temp I/O Write Time")                                                 \
+	X(storage_kb, "Maximum Storage")                                                           \
 	X(wal_records, "WAL Records")                                                              \
 	X(wal_fpi, "WAL FPI")                                                                      \
-	X(wal_bytes, "WAL Bytes")
+	X(wal_bytes, "WAL Bytes")                                                                  \
+	X(wal_full, "WAL Buffers Full")
 
 /* Names of a node: C name, JSON's key.  STR_NONE: not said. */
 #define PLAN_STRINGS(X)                                                                            \

@@ -36,18 +36,30 @@ static void set_buffers(struct plan_node *n, struct str s)
 	}
 }
 
+/* "shared read=1.2 write=0.3, temp write=4.5"; before PostgreSQL 15 only "read=1.2" */
 static void set_timings(struct plan_node *n, struct str s)
 {
-	struct str shared = str_skip(s, str_find(s, "shared "));
+	struct part {
+		const char *name;
+		double *read, *write;
+	} parts[] = {
+		{"shared ", &n->shared_io_read_ms, &n->shared_io_write_ms},
+		{"shared/local ", &n->shared_io_read_ms, &n->shared_io_write_ms},
+		{"local ", &n->local_io_read_ms, &n->local_io_write_ms},
+		{"temp ", &n->temp_io_read_ms, &n->temp_io_write_ms},
+		{"", &n->io_read_ms, &n->io_write_ms},
+	};
 
-	if (shared.n == 0) {
-		n->io_read_ms = plan_num(text_number(s, "read="));
-		n->io_write_ms = plan_num(text_number(s, "write="));
-		return;
+	while (s.n) {
+		struct str one = str_trim(str_before(s, str_find(s, ",")));
+		size_t i = 0;
+
+		while (!str_starts(one, parts[i].name))
+			i++;
+		*parts[i].read = plan_num(text_number(one, "read="));
+		*parts[i].write = plan_num(text_number(one, "write="));
+		s = str_skip(s, str_find(s, ",") + 1);
 	}
-	shared = str_before(shared, str_find(shared, ","));
-	n->shared_io_read_ms = plan_num(text_number(shared, "read="));
-	n->shared_io_write_ms = plan_num(text_number(shared, "write="));
 }
 
 /* "quicksort  Memory: 25kB", "external merge  Disk: 1234kB", "top-N heapsort  Memory: 26kB" */
@@ -215,6 +227,10 @@ void field_set(struct reader *r, struct plan_node *n, struct str s)
 		n->wal_records = plan_num(text_number(v, "records="));
 		n->wal_fpi = plan_num(text_number(v, "fpi="));
 		n->wal_bytes = plan_num(text_number(v, "bytes="));
+		n->wal_full = text_number(v, "buffers full=");
+	} else if (str_is(key, "Storage")) { /* "Memory  Maximum Storage: 17kB" */
+		n->storage_kb = text_number(v, "Maximum Storage: ");
+		plan_node_set(r->a, n, key, arena_str(r->a, str_before(v, str_find(v, "  "))));
 	} else if (str_is(key, "Sampling")) {
 		size_t open = str_find(v, " (");
 
@@ -287,8 +303,8 @@ bool field_set_footer(struct reader *r, struct str s)
 {
 	struct plan *p = r->p;
 
-	r->in_jit = r->in_jit && !text_is_footer(s);
-	r->in_planning = r->in_planning && !text_is_footer(s);
+	if (text_is_footer(s))
+		r->part = PART_TREE;
 	if (str_starts(s, "Planning Time:") || str_starts(s, "Planning time:"))
 		p->planning_ms = text_number(s, "ime: ");
 	else if (str_starts(s, "Execution Time:") || str_starts(s, "Execution time:"))
@@ -296,28 +312,29 @@ bool field_set_footer(struct reader *r, struct str s)
 	else if (str_starts(s, "Total runtime:"))
 		p->execution_ms = text_number(s, "runtime: ");
 	else if (str_starts(s, "Planning:"))
-		r->in_planning = true;
+		r->part = PART_PLANNING;
 	else if (str_starts(s, "JIT:"))
-		r->in_jit = true;
+		r->part = PART_JIT;
 	else if (str_starts(s, "Settings:"))
 		add_settings(r, str_trim(str_skip(s, 9)));
 	else if (str_starts(s, "Query Identifier:"))
 		p->query_id = arena_str(r->a, str_trim(str_skip(s, 17)));
 	else if (str_starts(s, "Trigger "))
 		add_trigger(r, s);
-	else if (r->in_jit && str_starts(s, "Functions:"))
+	else if (r->part == PART_JIT && str_starts(s, "Functions:"))
 		p->jit_functions = text_number(s, "Functions: ");
-	else if (r->in_jit && str_starts(s, "Timing:"))
+	else if (r->part == PART_JIT && str_starts(s, "Timing:"))
 		p->jit_ms = text_number(s, "Total ");
-	else if (r->in_jit && str_starts(s, "Options:"))
+	else if (r->part == PART_JIT && str_starts(s, "Options:"))
 		return true;
-	else if (r->in_planning && (str_starts(s, "Buffers:") || str_starts(s, "Memory:"))) {
-		if (str_starts(s, "Buffers:")) {
-			p->planning_hit = plan_num(text_number(s, "hit="));
-			p->planning_read = plan_num(text_number(s, "read="));
-		}
-	} else if (r->in_planning && str_starts(s, "I/O Timings:"))
-		return true;
+	else if (str_starts(s, "Serialization:"))
+		r->part = PART_SERIALIZATION;
+	else if (r->part == PART_PLANNING && str_starts(s, "Buffers:")) {
+		p->planning_hit = plan_num(text_number(s, "hit="));
+		p->planning_read = plan_num(text_number(s, "read="));
+	} else if (r->part == PART_PLANNING || r->part == PART_SERIALIZATION)
+		return str_starts(s, "Buffers:") || str_starts(s, "Memory:") ||
+		       str_starts(s, "I/O Timings:");
 	else
 		return text_is_footer(s);
 	return true;

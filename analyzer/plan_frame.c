@@ -16,6 +16,7 @@ struct habits {
 	size_t lines;	 /* that are not blank */
 	size_t plus;	 /* end in psql's mark for "goes on in the next line" */
 	size_t quoted;	 /* begin and end with a double quote */
+	size_t ticked;	 /* begin and end with a single one */
 	size_t mailed;	 /* begin with > */
 	size_t comment;	 /* begin with -- */
 	size_t numbered; /* begin with the number that is due */
@@ -196,6 +197,7 @@ static void note(struct habits *h, struct str s)
 		t = trim_end(str_before(t, t.n - bar_behind(t)));
 	h->plus += ends_cell(t);
 	h->quoted += t.n > 1 && s.n && s.p[0] == '"' && (str_ends(t, "\"") || str_ends(t, "\","));
+	h->ticked += t.n > 1 && s.p[0] == '\'' && (str_ends(t, "'") || str_ends(t, "',"));
 	h->mailed += str_starts(s, ">");
 	h->comment += str_starts(s, "--");
 	h->numbered += has_number(s, h->numbered + 1, &skip);
@@ -235,13 +237,19 @@ static struct str apply(struct arena *a, const struct habits *h, struct str s, s
 		if (s.n > 1 && str_ends(s, "\""))
 			s = unescape(a, (struct str){s.p + 1, s.n - 2}, "\"\"", '"');
 	}
+	if (h->ticked * 2 > h->lines && str_starts(s, "'")) {
+		s = trim_end(s);
+		s.n -= str_ends(s, ",");
+		if (s.n > 1 && str_ends(s, "'"))
+			s = (struct str){s.p + 1, s.n - 2};
+	}
 	if (h->has_html) {
 		s = unescape(a, s, "&gt;", '>');
 		s = unescape(a, s, "&lt;", '<');
 		s = unescape(a, s, "&quot;", '"');
 		s = unescape(a, s, "&amp;", '&');
 	}
-	if (h->bars + h->plus + h->quoted + h->mailed + h->comment == 0)
+	if (h->bars + h->plus + h->quoted + h->ticked + h->mailed + h->comment == 0)
 		return s;
 	return is_header(s) || is_rule(str_trim(s)) ? STR_NONE : s;
 }
@@ -276,10 +284,35 @@ static size_t wrap_mark(struct str line, struct str next)
 	return 0;
 }
 
+/* Are the marks psql's?  Then every line of the full width that has one is met by one; a
+ * terminal that broke "0.1..0.2" between its dots met something else at other lines. */
+static bool has_wrap_marks(const struct plan_lines *l)
+{
+	size_t longest = 0, met = 0, other = 0;
+
+	for (size_t i = 0; i < l->line.n; i++) {
+		struct str s = trim_end(l->line.at[i].text);
+
+		longest = s.n > longest ? s.n : longest;
+	}
+	for (size_t i = 0; i + 1 < l->line.n; i++) {
+		struct str s = l->line.at[i].text;
+
+		if (wrap_mark(s, l->line.at[i + 1].text))
+			met++;
+		else if (trim_end(s).n == longest && l->line.at[i + 1].text.n &&
+			 l->line.at[i + 1].text.p[0] != ' ')
+			other++;
+	}
+	return met > other;
+}
+
 static void unwrap(struct arena *a, struct plan_lines *l)
 {
 	size_t kept = 0;
 
+	if (!has_wrap_marks(l))
+		return;
 	for (size_t i = 0; i < l->line.n; i++) {
 		struct plan_line *last = kept ? &l->line.at[kept - 1] : NULL;
 		struct str s = l->line.at[i].text;

@@ -85,8 +85,25 @@ static size_t indent_of(struct str s)
 
 static bool has_measure(struct str s)
 {
-	return str_find(s, "(cost=") < s.n || str_find(s, "(actual ") < s.n ||
+	return str_find(s, "(cost=") < s.n || str_find(s, "(actual") < s.n ||
 	       str_find(s, "(never executed)") < s.n;
+}
+
+/* Is the parenthesis that s leaves open one of measures, perhaps cut within its first word? */
+static bool is_measure_cut(struct str s)
+{
+	static const char *const marks[] = {"(cost=", "(actual time=", "(actual rows="};
+
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++)
+		for (size_t n = 1; n <= strlen(marks[i]); n++)
+			if (s.n > n && s.p[s.n - n - 1] == ' ' &&
+				memcmp(s.p + s.n - n, marks[i], n) == 0)
+				return true;
+	for (size_t i = s.n; i-- > 0;)
+		if (s.p[i] == '(')
+			return str_starts(str_skip(s, i), "(cost=") ||
+			       str_starts(str_skip(s, i), "(actual");
+	return false;
 }
 
 static bool begins_with_any(struct str s, const char *const *list, size_t n)
@@ -119,9 +136,11 @@ bool plan_text_begins(struct str line)
 {
 	struct str s = str_trim(line);
 
+	if (str_starts(s, "->") && has_measure(s)) /* a part of a plan was pasted */
+		s = str_trim(str_skip(s, 2));
 	if (s.n == 0 || !(isupper((unsigned char)s.p[0])))
 		return false;
-	if (has_measure(s))
+	if (has_measure(s) || (str_find(s, "  (") < s.n && is_measure_cut(s)))
 		return str_find(s, ": ") > str_find(s, " (") && !str_starts(s, "Query Text");
 	return is_bare_node(s);
 }
@@ -224,7 +243,7 @@ static struct str next_line(struct reader *r, const struct plan_lines *l, size_t
 			break;
 		if (joined.n == 0)
 			text_str(&joined, s);
-		if (!was_cut)
+		if (!was_cut && (quote || !is_measure_cut(text_slice(&joined))))
 			text_puts(&joined, quote ? "\n" : " ");
 		text_str(&joined, quote ? next : n);
 		open = open_parens(quote ? next : n, open, &quote);
@@ -416,7 +435,7 @@ double text_number(struct str s, const char *key)
 /* "cost=1.00..2.00 rows=3 width=4" or "actual time=0.1..0.2 rows=3 loops=1" */
 static void set_measures(struct plan_node *n, struct str s)
 {
-	size_t cost = str_find(s, "(cost="), actual = str_find(s, "(actual ");
+	size_t cost = str_find(s, "(cost="), actual = str_find(s, "(actual");
 	struct str c = str_skip(s, cost);
 
 	if (cost < s.n) {
@@ -479,8 +498,8 @@ static struct plan_node *read_node(struct reader *r, struct str s, size_t column
 {
 	struct plan_node *n = plan_node_new(r->a);
 	size_t cut = s.n, from = r->label.n ? r->label_column : column;
-	static const char *const marks[] = {"  (cost=", "  (actual ", "  (never executed)",
-		" (cost=", " (actual ", " (never executed)"};
+	static const char *const marks[] = {"  (cost=", "  (actual", "  (never executed)",
+		" (cost=", " (actual", " (never executed)"};
 
 	for (size_t i = 0; i < ARRAY_LEN(marks); i++)
 		if (str_find(s, marks[i]) < cut)
@@ -503,7 +522,7 @@ static struct plan_node *read_node(struct reader *r, struct str s, size_t column
 		r->level[r->depth++] = (struct level){n, column};
 	r->last = n;
 	r->worker_column = SIZE_MAX;
-	r->in_planning = r->in_jit = false;
+	r->part = PART_TREE;
 	return n;
 }
 
@@ -514,11 +533,18 @@ static bool read_line(struct reader *r, struct str line, int number)
 	size_t column = indent_of(line);
 
 	if (is_arrow(s)) {
+		if (r->is_part && column <= r->root_column)
+			return false;
 		s = str_trim(str_skip(s, 2));
 		read_node(r, s, column, number);
 		return true;
 	}
-	if (text_is_footer(s) || r->in_jit || r->in_planning)
+	if (column > r->worker_column) {
+		if (str_starts(s, "Sort Method: "))
+			field_set_worker_sort(&r->last->worker.at[r->last->worker.n - 1], s);
+		return true;
+	}
+	if (text_is_footer(s) || r->part != PART_TREE)
 		return field_set_footer(r, s);
 	if (column < r->root_column ||
 		(column == r->root_column && !text_key_length(s) && !is_label(s)))
@@ -526,11 +552,6 @@ static bool read_line(struct reader *r, struct str line, int number)
 	if (str_starts(s, "Worker ") && s.n > 7 && isdigit((unsigned char)s.p[7])) {
 		field_set_worker(r, r->last, s);
 		r->worker_column = column;
-		return true;
-	}
-	if (column > r->worker_column) {
-		if (str_starts(s, "Sort Method: "))
-			field_set_worker_sort(&r->last->worker.at[r->last->worker.n - 1], s);
 		return true;
 	}
 	r->worker_column = SIZE_MAX;
@@ -552,7 +573,8 @@ static bool is_root(const struct plan_lines *l, size_t at)
 {
 	struct str s = l->line.at[at].text, next;
 
-	if (has_measure(s) || begins_with_any(str_trim(s), with_on, ARRAY_LEN(with_on)))
+	if (has_measure(s) || is_measure_cut(s) ||
+		begins_with_any(str_trim(s), with_on, ARRAY_LEN(with_on)))
 		return true;
 	if (str_is(str_trim(s), "Result"))
 		return at + 1 == l->line.n || indent_of(l->line.at[at + 1].text) > indent_of(s);
@@ -560,7 +582,36 @@ static bool is_root(const struct plan_lines *l, size_t at)
 		return false;
 	next = l->line.at[at + 1].text;
 	return is_arrow(str_trim(next)) ||
-	       (text_key_length(str_trim(next)) && indent_of(next) > indent_of(s));
+	       ((text_key_length(str_trim(next)) || is_label(str_trim(next))) &&
+		       indent_of(next) > indent_of(s));
+}
+
+/* The line at `at` is nothing we know and no deeper than the root, but the plan goes on below
+ * it: a value with a line break in it.  It belongs to the property before. */
+static bool is_stray(const struct reader *r, const struct plan_lines *l, size_t at)
+{
+	struct str s = str_trim(l->line.at[at].text);
+
+	if (begins_new(s) || plan_text_begins(s) || r->last->prop.n == 0)
+		return false;
+	for (size_t k = at + 1; k < l->line.n && k < at + 4; k++) {
+		struct str next = l->line.at[k].text;
+
+		if (plan_text_begins(next) && !is_arrow(str_trim(next)))
+			return false;
+		if (is_arrow(str_trim(next)))
+			return indent_of(next) > r->root_column;
+	}
+	return false;
+}
+
+static void add_stray(struct reader *r, struct str s)
+{
+	struct plan_prop *p = &r->last->prop.at[r->last->prop.n - 1];
+
+	if (p->values)
+		p->value[p->values - 1] = arena_printf(r->a, "%.*s\n%.*s",
+			STR_ARGS(p->value[p->values - 1]), STR_ARGS(s));
 }
 
 struct plan *plan_text_read(struct arena *a, const struct plan_lines *l, size_t *at)
@@ -575,8 +626,9 @@ struct plan *plan_text_read(struct arena *a, const struct plan_lines *l, size_t 
 	r.p->format = PLAN_TEXT;
 	r.p->line = l->line.at[first].number;
 	r.root_column = indent_of(line);
-	line = next_line(&r, l, at);
-	r.p->root = read_node(&r, str_trim(line), 0, r.p->line);
+	r.is_part = is_arrow(str_trim(line));
+	line = str_trim(next_line(&r, l, at));
+	r.p->root = read_node(&r, r.is_part ? str_trim(str_skip(line, 2)) : line, 0, r.p->line);
 	r.level[0].column = 0;
 	while (*at < l->line.n) {
 		size_t here = *at;
@@ -587,6 +639,10 @@ struct plan *plan_text_read(struct arena *a, const struct plan_lines *l, size_t 
 		}
 		line = next_line(&r, l, at);
 		if (!read_line(&r, line, l->line.at[here].number)) {
+			if (is_stray(&r, l, here)) {
+				add_stray(&r, str_trim(line));
+				continue;
+			}
 			*at = here;
 			break;
 		}
