@@ -120,6 +120,8 @@ struct needed_columns {
 };
 void advise_generously(struct arena *a, const struct plan *p, const struct schema *schema,
 	const struct needed_columns *needed, size_t n, struct candidates *out);
+/* Adds to the list what one index could be in the place of two of them, at most so many. */
+void advise_merge(struct arena *a, struct candidates *list, size_t most);
 
 /* --- a workload -------------------------------------------------------------------------
  *

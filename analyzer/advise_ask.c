@@ -14,6 +14,8 @@
 #include "schema.h"
 #include "sql.h"
 
+#define INCLUDE_WIDTH 100.0 /* bytes of a row that may ride along */
+
 struct asker {
 	struct arena *a;
 	const struct plan *p;
@@ -78,10 +80,21 @@ static bool add_keys(struct asker *k, struct candidate *c, const struct plan_pro
 	return any;
 }
 
+/* Wide columns make an index a second table. */
+static double width_of(const struct asker *k, struct str column)
+{
+	const struct schema_table *t =
+		k->schema ? schema_find(k->schema, k->n->schema, k->n->relation) : NULL;
+	int at = t ? schema_column_of(t, column) : -1;
+
+	return at >= 0 && t->column.at[at].width > 0 ? t->column.at[at].width : 8;
+}
+
 /* The same with the other columns the query reads riding along. */
 static void put_covering(struct asker *k, const struct candidate *of)
 {
 	struct candidate c = *of;
+	double width = 0;
 
 	for (size_t i = 0; i < k->n_needed; i++) {
 		const struct needed_columns *need = &k->needed[i];
@@ -93,7 +106,8 @@ static void put_covering(struct asker *k, const struct candidate *of)
 
 			if (has_key(&c, column))
 				continue;
-			if (c.includes == 6)
+			width += width_of(k, need->column[j]);
+			if (c.includes == 6 || width > INCLUDE_WIDTH)
 				return;
 			c.include[c.includes++] = column;
 		}
@@ -254,6 +268,52 @@ static void ask_table(struct asker *k)
 	put_extremes(k, &eq);
 	put_flags(k, &eq);
 	put_flags(k, &none);
+}
+
+/* Two of one table, one's keys the first of the other's: one index for both. */
+static bool merge(const struct candidate *a, const struct candidate *b, struct candidate *out)
+{
+	if (!str_eq(a->table, b->table) || !str_eq(a->schema, b->schema) || a->where.n ||
+		b->where.n || a->keys > b->keys || strcmp(a->method, "btree") != 0 ||
+		strcmp(b->method, "btree") != 0 || a->includes == 0)
+		return false;
+	for (size_t i = 0; i < a->keys; i++)
+		if (!str_eq(a->key[i].expr, b->key[i].expr) || a->key[i].desc != b->key[i].desc ||
+			a->key[i].opclass != b->key[i].opclass)
+			return false;
+	*out = *b;
+	for (size_t i = 0; i < a->includes; i++) {
+		bool is_there = has_key(out, a->include[i]);
+
+		for (size_t k = 0; k < out->includes && !is_there; k++)
+			is_there = str_eq(out->include[k], a->include[i]);
+		if (!is_there && out->includes == 6)
+			return false;
+		if (!is_there)
+			out->include[out->includes++] = a->include[i];
+	}
+	return out->includes > b->includes && out->includes > a->includes;
+}
+
+void advise_merge(struct arena *a, struct candidates *list, size_t most)
+{
+	size_t n = list->at.n, added = 0;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < n && added < most; k++) {
+			struct candidate c;
+			bool is_there = i == k || !merge(&list->at.at[i], &list->at.at[k], &c);
+
+			if (is_there)
+				continue;
+			candidate_finish(a, &c, true);
+			for (size_t j = 0; j < list->at.n && !is_there; j++)
+				is_there = same(&list->at.at[j], &c);
+			if (is_there)
+				continue;
+			*VEC_PUSH(&list->at) = c;
+			added++;
+		}
 }
 
 void advise_generously(struct arena *a, const struct plan *p, const struct schema *schema,

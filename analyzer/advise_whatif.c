@@ -65,7 +65,8 @@ static void take_text(void *ctx, const struct db_row *r)
 	text_str(ctx, db_get(r, 0));
 }
 
-struct plan *whatif_plan(struct whatif *w, struct arena *a, struct str sql, unsigned params)
+struct plan *whatif_plan(struct whatif *w, struct arena *a, struct str sql, unsigned params,
+	struct str args)
 {
 	static const char head[] = "EXPLAIN (FORMAT JSON, VERBOSE) ";
 	struct text q = {0}, json = {0};
@@ -81,13 +82,17 @@ struct plan *whatif_plan(struct whatif *w, struct arena *a, struct str sql, unsi
 		ok = db_run(w->db, q.p, NULL);
 		text_clear(&q);
 		text_printf(&q, "%sEXECUTE pgassay_whatif(", head);
-		for (unsigned i = 0; i < params; i++)
+		for (unsigned i = 0; i < params && args.n == 0; i++)
 			text_puts(&q, i ? ", NULL" : "NULL");
-		text_char(&q, ')');
+		text_printf(&q, "%.*s)", STR_ARGS(args));
+		if (args.n)
+			db_run(w->db, "SET plan_cache_mode = force_custom_plan", NULL);
 	}
 	ok = ok && db_each(w->db, q.p, NULL, 0, take_text, &json, NULL);
 	if (params)
 		db_run(w->db, "DEALLOCATE ALL", NULL);
+	if (params && args.n)
+		db_run(w->db, "SET plan_cache_mode = force_generic_plan", NULL);
 	if (ok)
 		plan_find(a, text_slice(&json), &found);
 	if (found.plan.n)

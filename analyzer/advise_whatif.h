@@ -26,8 +26,10 @@ struct whatif {
 bool whatif_try(struct whatif *w, const uint32_t *id, size_t n);
 /* HypoPG's size of the only index tried now, -1 when there is none. */
 int64_t whatif_size(struct whatif *w, uint32_t id);
-/* The plan with what is tried now; NULL when the planner refuses the statement. */
-struct plan *whatif_plan(struct whatif *w, struct arena *a, struct str sql, unsigned params);
+/* The plan with what is tried now; NULL when the planner refuses the statement.  args: the
+ * parameters' values as SQL; without them the plan is the generic one. */
+struct plan *whatif_plan(struct whatif *w, struct arena *a, struct str sql, unsigned params,
+	struct str args);
 /* Which of the tried indexes the plan uses, ascending; the caller gives room for all. */
 size_t whatif_used(const struct whatif *w, const struct plan *p, uint32_t *used);
 void whatif_release(struct whatif *w);

@@ -261,6 +261,10 @@ struct input_sink {
 bool input_add(struct input *in, const char *path, struct err *why);
 /* Reads everything.  false: a file could not be read (what was read stays counted). */
 bool input_run(struct input *in, const struct input_sink *sink, struct err *why);
+/* The same for a file whose text was read already, which is changed by it.  false: it is no log, or
+ * one whose messages stand in it as they are (stderr). */
+bool input_memory(struct input *in, uint32_t file, struct text *t, const struct input_sink *sink,
+	struct err *why);
 void input_release(struct input *in);
 
 #endif

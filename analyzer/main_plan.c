@@ -40,6 +40,7 @@ struct reader {
 	VEC(struct seen) seen;
 	struct map seen_of; /* hash and shape -> index in seen */
 	size_t plans;
+	int line_before; /* of the file, before the text that the plan was found in */
 };
 
 /* --- a plan as JSON ------------------------------------------------------------------- */
@@ -235,6 +236,8 @@ static void on_plan(void *ctx, struct arena *a, struct plan *p)
 	struct plan_findings found = {0};
 	struct candidates indexes = {0};
 
+	p->line += r->line_before;
+	at.line = (uint64_t)p->line;
 	if (r->logged) {
 		at = r->logged->plan_at;
 		p->line = (int)at.line;
@@ -328,11 +331,50 @@ static json_t *json_plans(struct reader *r)
 	return list;
 }
 
+/* --- a log that quotes or cuts its messages: csvlog, jsonlog, syslog … ---------------------- */
+
+struct logged_plans {
+	struct reader *r;
+	struct plan_counts *sum;
+};
+
+static void add_counts(struct plan_counts *sum, const struct plan_counts *counts)
+{
+	if (counts->broken && sum->broken == 0)
+		sum->why = counts->why;
+	sum->plans += counts->plans;
+	sum->broken += counts->broken;
+}
+
+static void take_entries(void *ctx, struct chunk *c)
+{
+	struct logged_plans *l = ctx;
+	struct text t = {0};
+
+	for (size_t i = 0; i < c->entry.n; i++) {
+		const struct log_entry *e = &c->entry.at[i];
+		struct plan_counts counts;
+
+		if (e->phase != PHASE_PLAN)
+			continue;
+		text_clear(&t);
+		text_printf(&t, "duration: %.3f ms  plan:\n", (double)e->usec / 1000);
+		text_str(&t, e->plan);
+		l->r->line_before = (int)e->line - 1;
+		plan_each(text_slice(&t), on_plan, l->r, &counts);
+		add_counts(l->sum, &counts);
+	}
+	l->r->line_before = 0;
+	text_release(&t);
+}
+
 static bool read_file(struct reader *r, struct input *in, const char *name, struct plan_counts *sum)
 {
 	struct source source;
 	struct text text = {0};
 	struct plan_counts counts = {0};
+	struct logged_plans logged = {r, sum};
+	struct input_sink sink = {.commit = take_entries, .ctx = &logged};
 	struct err why;
 	char buf[65536];
 	ssize_t n = 0;
@@ -348,12 +390,9 @@ static bool read_file(struct reader *r, struct input *in, const char *name, stru
 	source_close(&source);
 	if (n < 0)
 		fprintf(stderr, "pgassay: %s\n", why.text);
-	else
+	else if (!input_memory(in, r->file, &text, &sink, &why))
 		plan_each(text_slice(&text), on_plan, r, &counts);
-	if (counts.broken && sum->broken == 0)
-		sum->why = counts.why;
-	sum->plans += counts.plans;
-	sum->broken += counts.broken;
+	add_counts(sum, &counts);
 	text_release(&text);
 	return n >= 0;
 }

@@ -27,7 +27,7 @@ struct reader {
 	enum { PART_TREE = 0, PART_PLANNING, PART_JIT, PART_SERIALIZATION } part; /* being read */
 	size_t worker_column; /* deeper lines belong to the worker; SIZE_MAX: to the node */
 	bool is_indented;     /* some child was deeper than the root: indentation can be trusted */
-	bool is_part;	  /* the root came with an arrow: a part of a plan was pasted */
+	bool is_part;	      /* the root came with an arrow: a part of a plan was pasted */
 };
 
 /* "Key: " at the beginning: its length, 0 when there is none. */

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * What an index costs: its bytes, and what the workload's writes pay for it.
+ */
+#include "advise_workload.h"
+
+#include <math.h>
+
+#define WRITE_COST 0.6 /* in the planner's unit, for one index entry written */
+#define GIN_WRITES 4.0 /* times that: one row is many entries */
+
+/* --- sizes ------------------------------------------------------------------------------------ */
+
+static const struct schema_column *column_of(const struct schema_table *t, struct str name)
+{
+	int at = t ? schema_column_of(t, name) : -1;
+
+	return at >= 0 ? &t->column.at[at] : NULL;
+}
+
+/* HypoPG's pages hold half of what PostgreSQL's do, and it knows no deduplication: equal keys are
+ * stored once, with a list of rows. */
+static int64_t true_size(const struct workload *w, const struct candidate *c, int64_t hypo)
+{
+	const struct schema_table *t = schema_find(w->schema, c->schema, c->table);
+	double distinct = 1, width = 0, rows = t ? t->rows : -1, plain, packed;
+
+	if (rows < 1 || c->where.n || strcmp(c->method, "btree") != 0)
+		return hypo;
+	for (size_t i = 0; i < c->keys + c->includes; i++) {
+		struct str name = i < c->keys ? c->key[i].expr : c->include[i - c->keys];
+		const struct schema_column *col = column_of(t, name);
+
+		if (col == NULL || col->width == 0)
+			return hypo;
+		width += col->width;
+		if (i < c->keys)
+			distinct *= col->n_distinct > 0	  ? col->n_distinct
+				    : col->n_distinct < 0 ? -col->n_distinct * rows
+							  : rows;
+	}
+	width = 8 * ceil(width / 8);
+	distinct = fmin(distinct, rows);
+	plain = rows * (8 + width + 4) / 0.88 + 16384;
+	packed = (rows * 6.5 + distinct * (16 + width)) / 0.88 + 16384;
+	if (c->includes == 0 && rows >= 2 * distinct)
+		plain = fmin(plain, packed);
+	return hypo >= 0 && (double)hypo < plain ? hypo : (int64_t)plain;
+}
+
+/* What is not a B-tree, by the width of its column: a GIN index holds every part of a value
+ * once for each row, compressed; a pattern's trigrams are about as many as its bytes. */
+static int64_t guessed_size(const struct workload *w, const struct candidate *c)
+{
+	const struct schema_table *t = schema_find(w->schema, c->schema, c->table);
+	const struct schema_column *col = column_of(t, c->key[0].expr);
+	double rows = t ? t->rows : -1, width = col && col->width ? col->width : 32, bytes;
+
+	if (rows < 0)
+		return -1;
+	if (strcmp(c->method, "gin") == 0)
+		bytes = rows * width *
+			(c->key[0].opclass && strcmp(c->key[0].opclass, "gin_trgm_ops") == 0 ? 1.3
+											     : 0.6);
+	else if (strcmp(c->method, "brin") == 0)
+		bytes = t->bytes > 0 ? (double)t->bytes / 8192 / 128 * (2 * width + 16) : 8192;
+	else if (strcmp(c->method, "hash") == 0)
+		bytes = rows * 28;
+	else
+		bytes = rows * (width + 24) * 1.4;
+	return (int64_t)bytes + 24576;
+}
+
+static bool has_column(const struct candidate *c, struct str name)
+{
+	for (size_t i = 0; i < c->keys; i++)
+		if (name.n && memmem(c->key[i].expr.p, c->key[i].expr.n, name.p, name.n))
+			return true;
+	for (size_t i = 0; i < c->includes; i++)
+		if (str_eq(c->include[i], name))
+			return true;
+	return false;
+}
+
+/* What one write statement costs the candidate, in the planner's unit for one call. */
+static double write_cost(struct workload *w, const struct candidate *c, const struct shape *s)
+{
+	struct sql_tree *tree = sql_parse(&w->plans, s->example, NULL);
+	const struct sql_outline *o;
+	const struct schema_table *t;
+
+	if (tree == NULL || tree->statements != 1)
+		return 0;
+	o = sql_outline(&w->plans, sql_statement(tree, 0));
+	if (o->rels == 0 || !str_eq(o->rel[0].name, c->table) ||
+		(o->rel[0].schema.n && c->schema.n && !str_eq(o->rel[0].schema, c->schema)))
+		return 0;
+	if (o->verb == SQL_INSERT)
+		return WRITE_COST * (double)(o->value_rows ? o->value_rows : 1);
+	if (o->verb != SQL_UPDATE)
+		return 0;
+	for (size_t i = 0; i < o->sets; i++)
+		if (has_column(c, o->set[i].name)) {
+			/* The update is HOT no more: every index of the table gets an entry. */
+			t = schema_find(w->schema, c->schema, c->table);
+			return WRITE_COST * (double)(1 + (t ? t->index.n : 1));
+		}
+	return 0;
+}
+
+void workload_cost(struct workload *w)
+{
+	size_t n = w->pool.at.n;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct candidate *c = &w->pool.at.at[i];
+
+		w->size[i] = w->is_guessed[i] ? guessed_size(w, c)
+					      : whatif_size(&w->whatif, (uint32_t)i);
+		if (w->size[i] >= 0 && !w->is_guessed[i])
+			w->size[i] = true_size(w, c, w->size[i]);
+		for (size_t k = 0; k < w->facts->shape.n && w->size[i] >= 0; k++) {
+			const struct shape *s = w->facts->shape.at[k];
+
+			if ((s->verb == SQL_INSERT || s->verb == SQL_UPDATE) && s->calls)
+				w->upkeep[i] += write_cost(w, c, s) * (double)s->calls * w->unit *
+						(strcmp(c->method, "gin") == 0 ? GIN_WRITES : 1);
+		}
+		arena_reset(&w->plans);
+	}
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The chosen indexes, told: which queries they help and how much, what writes pay, what would have
+ * been the next best in their place, and why it is not.
+ */
+#include "advise_workload.h"
+
+#include <math.h>
+
+static struct str definition(struct arena *a, const struct candidate *c)
+{
+	size_t open = str_find(c->ddl, "(");
+
+	return arena_str(a,
+		str_before(str_skip(c->ddl, open), c->ddl.n - open - str_ends(c->ddl, ";")));
+}
+
+/* The index of the same table that would be best in the place of this one: the total with it. */
+static uint32_t next_best(const struct workload *w, struct tray *t, uint32_t id, double *total)
+{
+	uint32_t best = UINT32_MAX;
+
+	tray_drop(t, id);
+	*total = t->total;
+	for (uint32_t i = 0; i < w->pool.at.n; i++) {
+		double with = t->total + w->upkeep[i] + w->rent[i] - t->gain[i];
+
+		if (i == id || t->in[i] || w->size[i] < 0 || w->barred[i] || t->gain[i] <= 0 ||
+			!str_eq(w->pool.at.at[i].table, w->pool.at.at[id].table))
+			continue;
+		if (with < *total) {
+			*total = with;
+			best = i;
+		}
+	}
+	return best;
+}
+
+static void say_alternative(struct workload *w, struct text *why, uint32_t id, uint32_t next,
+	double saves, double lost)
+{
+	double percent = saves > 0 ? 100 * lost / saves : 0;
+
+	text_printf(why, "; not %.*s in its place, which ",
+		STR_ARGS(definition(&w->found->arena, &w->pool.at.at[next])));
+	if (percent >= 0.5)
+		text_printf(why, "would save %.0f %% less", fmin(percent, 100));
+	else if (w->size[next] > w->size[id])
+		text_printf(why, "would be %.1f MB larger and save as much",
+			(double)(w->size[next] - w->size[id]) / 1e6);
+	else
+		text_puts(why, "would save as much");
+	if (percent >= 0.5 && w->size[next] * 10 < w->size[id] * 9)
+		text_printf(why, " (at %.1f MB)", (double)w->size[next] / 1e6);
+}
+
+static struct str say_why(struct workload *w, const struct choice *c, size_t at, size_t queries)
+{
+	struct tray *t = tray_new(w->matrix);
+	uint32_t id = c->index[at], next;
+	double with, without, saves, total;
+	struct text why = {0};
+	struct str s;
+
+	for (size_t i = 0; i < c->count; i++)
+		tray_add(t, c->index[i]);
+	with = t->total;
+	saves = tray_loss(t, id) + w->upkeep[id] + w->rent[id];
+	without = with + tray_loss(t, id);
+	next = next_best(w, t, id, &total);
+	text_printf(&why, "%zu %s cheaper", queries, queries == 1 ? "query is" : "queries are");
+	if (w->upkeep[id] > 0 && saves > 0)
+		text_printf(&why, "; its writes take back %.1f %% of what it saves",
+			100 * w->upkeep[id] / saves);
+	if (w->is_guessed[id] && !w->is_built[id])
+		text_puts(&why, "; HypoPG cannot try this method, so gain and size are guessed: "
+				"--scratch builds it in a copy");
+	if (next != UINT32_MAX)
+		say_alternative(w, &why, id, next, without - with, total - with);
+	s = arena_str(&w->found->arena, text_slice(&why));
+	text_release(&why);
+	tray_free(&t);
+	return s;
+}
+
+static struct index_advice *new_advice(struct findings *f, const struct candidate *c)
+{
+	struct arena *a = &f->arena;
+	struct index_advice *x = VEC_PUSH(&f->index);
+
+	*x = (struct index_advice){
+		.ddl = arena_str(a, str_before(c->ddl, c->ddl.n - str_ends(c->ddl, ";"))),
+		.table = arena_str(a, c->table),
+		.method = str_of(c->method),
+		.where = c->where.n ? arena_str(a, c->where) : STR_NONE,
+		.name = arena_str(a, c->name),
+		.column = ARENA_ARRAY(a, struct str, c->keys + 1),
+		.include = ARENA_ARRAY(a, struct str, c->includes + 1),
+		.cost_before = -1,
+		.cost_after = -1,
+		.size_bytes = -1,
+	};
+	for (size_t i = 0; i < c->keys; i++)
+		x->column[x->columns++] = arena_str(a, c->key[i].expr);
+	for (size_t i = 0; i < c->includes; i++)
+		x->include[x->includes++] = arena_str(a, c->include[i]);
+	if (c->replaces.n)
+		*VEC_PUSH(&x->replaces) = arena_str(a, c->replaces);
+	return x;
+}
+
+/* The queries whose last plan uses it, with what they cost before and after. */
+static size_t add_queries(const struct workload *w, struct index_advice *x, uint32_t id)
+{
+	size_t queries = 0;
+
+	x->cost_before = x->cost_after = 0;
+	for (size_t k = 0; k < w->query.n; k++) {
+		const struct query *q = &w->query.at[k];
+
+		for (size_t j = 0; j < q->n_used; j++) {
+			if (q->used[j] != id || q->after >= q->before)
+				continue;
+			*VEC_PUSH(&x->query) = q->shape;
+			x->cost_before += q->before * q->calls;
+			x->cost_after += q->after * q->calls;
+			queries++;
+		}
+	}
+	return queries;
+}
+
+static bool is_used(const struct workload *w, uint32_t id)
+{
+	for (size_t k = 0; k < w->query.n; k++)
+		for (size_t j = 0; j < w->query.at[k].n_used; j++)
+			if (w->query.at[k].used[j] == id &&
+				w->query.at[k].after < w->query.at[k].before)
+				return true;
+	return false;
+}
+
+void workload_report(struct workload *w, const struct choice *c, struct workload_result *r)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		uint32_t id = c->index[i];
+		struct candidate own = w->pool.at.at[id];
+		struct index_advice *x;
+
+		if (!is_used(w, id))
+			continue;
+		candidate_existing(w->schema, &own);
+		x = new_advice(w->found, &own);
+		x->status =
+			w->is_guessed[id] && !w->is_built[id] ? INDEX_UNVALIDATED : INDEX_VALIDATED;
+		x->size_bytes = w->size[id];
+		x->why = say_why(w, c, i, add_queries(w, x, id));
+	}
+	for (size_t k = 0; k < w->query.n; k++) {
+		r->before += w->query.at[k].before * w->query.at[k].weight;
+		r->after += w->query.at[k].after * w->query.at[k].weight;
+	}
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * advise_workload.h: a workload being advised on; private to the files that do it.
+ *
+ *   advise_workload.c   the steps, in their order
+ *   advise_query.c      the planner asked about one query; its costs into the matrix
+ *   advise_cost.c       what an index costs: its size, what writes pay for it
+ *   advise_guess.c      what HypoPG cannot try (GIN, GiST, hash, BRIN): its gain by rule of thumb
+ *   advise_scratch.c    the same built for real in a copy, and every query run there
+ *   advise_report.c     the chosen indexes, told
+ */
+#ifndef ADVISE_WORKLOAD_H
+#define ADVISE_WORKLOAD_H
+
+#include "advise_matrix.h"
+#include "advise_whatif.h"
+#include "rule.h"
+#include "schema.h"
+#include "sql.h"
+
+#define CONCERNED_MAX 64 /* candidates asked about for one query */
+#define GUESSES_MAX   8	 /* of one query */
+
+struct guess { /* a query's cost with an index that HypoPG cannot try */
+	uint32_t id;
+	double cost;
+};
+
+struct query {
+	uint32_t shape;
+	struct str sql;
+	unsigned params;
+	struct str args;      /* values of the parameters as SQL, from the log; STR_NONE: generic */
+	double before, after; /* the planner's cost */
+	double weight, calls;
+	uint32_t concerned[CONCERNED_MAX];
+	size_t n_concerned;
+	struct guess guess[GUESSES_MAX];
+	size_t guesses;
+	uint32_t *used; /* in the final plan */
+	size_t n_used;
+	double ms_before, ms_after; /* run in the copy; NAN: not run */
+};
+
+struct workload {
+	struct arena arena; /* of the whole run */
+	struct arena plans; /* of one plan; reset often */
+	struct facts *facts;
+	const struct schema *schema;
+	struct findings *found;
+	struct whatif whatif;
+	VEC(struct query) query;
+	struct candidates pool;
+	int64_t *size;	  /* of each candidate; -1: cannot be had */
+	double *upkeep;	  /* of each: what the workload's writes pay for it */
+	double *rent;	  /* of each: what its bytes count when there is no budget */
+	bool *barred;	  /* of each: not to be chosen */
+	bool *is_guessed; /* of each: HypoPG cannot try it */
+	bool *is_built;	  /* of each: was built in the copy, its gain is measured */
+	double unit;	  /* weight of one cost unit on average: what upkeep is counted in */
+	double total;	  /* weighted cost of all queries without new indexes */
+	double calls;	  /* of all queries */
+	struct matrix *matrix;
+	struct scratch *scratch; /* NULL: there is no copy */
+};
+
+/* advise_query.c: fills the matrix's row of the query. */
+void query_ask(struct workload *w, size_t at);
+/* Plans the query with what is tried now; NULL: refused. */
+struct plan *query_plan(struct workload *w, const struct query *q);
+/* An order walked below a LIMIT, past a filter, by an index that finds nothing itself. */
+bool is_order_trap(const struct plan_node *n);
+/* What a query's cost counts in the matrix: its weight, and a little for being relatively
+ * faster, so that many small queries are not forgotten for one large. */
+double query_felt(const struct workload *w, const struct query *q, double cost);
+
+/* advise_cost.c: size[] and upkeep[] of every candidate. */
+void workload_cost(struct workload *w);
+
+/* advise_guess.c: guess[] of each query, size[] of what is guessed. */
+void workload_guess(struct workload *w);
+
+/* advise_report.c: adds the choice to found->index. */
+void workload_report(struct workload *w, const struct choice *c, struct workload_result *r);
+
+/* advise_scratch.c: see struct workload_limits.  False: why says what is wrong. */
+bool scratch_open(struct workload *w, const struct workload_limits *l, struct err *why);
+/* Replaces guesses by what the planner says of the index built. */
+void scratch_build(struct workload *w);
+/* Runs every query without and with the choice; bars what makes one slower.  True: barred. */
+bool scratch_run(struct workload *w, const struct choice *c);
+void scratch_close(struct workload *w);
+
+#endif
