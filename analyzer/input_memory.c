@@ -30,14 +30,16 @@ bool input_memory(struct input *in, uint32_t file, struct text *t, const struct 
 		return false;
 	f->format->parse(f->format, &c);
 	if (f->format->pieces) {
+		struct chunk *whole;
+
 		join = join_new(sink);
-		join_commit(join, f->format, &c);
-		join_flush(join, f->format);
+		whole = join_chunk(join, f->format, &c);
+		sink->commit(sink->ctx, whole->entry.at, whole->entry.n);
+		whole = join_flush(join, f->format);
+		sink->commit(sink->ctx, whole->entry.at, whole->entry.n);
 		join_free(&join);
 	} else {
-		if (sink->prepare)
-			sink->prepare(sink->ctx, &c);
-		sink->commit(sink->ctx, &c);
+		sink->commit(sink->ctx, c.entry.at, c.entry.n);
 	}
 	VEC_RELEASE(&c.entry);
 	arena_release(&c.arena);
