@@ -1,3 +1,4 @@
+-- Fifty questions that an application of desk.sql asks; one a line, run by compare.py.
 SELECT id, subject, priority, opened_at FROM ticket WHERE org_id = 77 AND status = 'open' ORDER BY priority DESC, opened_at LIMIT 25;
 SELECT count(*) FROM ticket WHERE assignee_id = 5230 AND status IN ('new', 'open', 'waiting');
 SELECT id, subject FROM ticket WHERE author_id = 4711 ORDER BY opened_at DESC LIMIT 10;
