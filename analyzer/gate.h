@@ -174,8 +174,8 @@ bool gate_changed(struct gate *g, const char *file, uint64_t first, uint64_t las
 
 /* --- fingerprints --------------------------------------------------------------------- */
 
-/* Fills finding.fingerprint of all.  Two findings of a rule on one shape differ by their key,
- * else by their number among their like. */
+/* Fills finding.fingerprint of those that have none.  Two findings of a rule on one shape differ by
+ * their key, else by their number among their like. */
 void findings_fingerprint(struct findings *fs, const struct facts *f);
 /* A shape's text with aliases taken out: qualifiers name tables, other names are numbered. */
 struct str canonical_sql(struct arena *a, struct str norm);

@@ -328,6 +328,10 @@ void findings_fingerprint(struct findings *fs, const struct facts *f)
 
 	for (size_t i = 0; i < fs->at.n; i++) {
 		struct finding *x = &fs->at.at[i];
+		if (x->fingerprint[0]) { /* numbered before, or read from a report */
+			*map_put(&count, strtoull(x->fingerprint, NULL, 16)) = 0;
+			continue;
+		}
 		uint64_t h = hash_of(&a, x, f);
 		uint32_t *n = map_put(&count, h);
 		*n = *n == MAP_NONE ? 0 : *n + 1;

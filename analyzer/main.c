@@ -54,6 +54,20 @@ const struct command commands[] = {
 		"\n"
 		"  pgassay merge -f html -o fleet.html host-*.json\n"
 		"  ssh db1 pgassay log -f json LOG | pgassay merge - db2.json\n"},
+	{"diff", "BASE HEAD", "what changed between two JSON reports: new, worse, fixed", CMD_DIFF,
+		run_diff,
+		"Compares two JSON reports, of the branch and of the pull request: new, gone and "
+		"changed\n"
+		"statements, calls per test, rows, times with confidence intervals, plans, "
+		"findings. "
+		"Two\n"
+		"runs of one commit give no change that counts.  Fails from warnings on, unless "
+		"--fail-on or\n"
+		".pgassay.conf says otherwise.\n"
+		"\n"
+		"  pgassay log -f json -o head.json queries.jsonl\n"
+		"  pgassay diff base.json head.json\n"
+		"  pgassay diff -f markdown base.json head.json > comment.md\n"},
 	{"rules", "[ID…]", "every rule, with a bad and a good example", CMD_RULES, run_rules,
 		"Lists the rules, or explains the ones named.\n"
 		"\n"

@@ -88,5 +88,6 @@ enum exit_status run_plan(struct options *o);
 enum exit_status run_advise(struct options *o);
 enum exit_status run_rules(struct options *o);
 enum exit_status run_merge(struct options *o);
+enum exit_status run_diff(struct options *o);
 
 #endif

@@ -19,29 +19,6 @@ uint64_t merge_usec(const json_t *o, const char *key)
 	return (uint64_t)llround(js_get_real(o, key) * 1000);
 }
 
-/* Rebuilds a sketch from its buckets and the exact figures beside it. */
-void merge_read_sketch(const json_t *o, struct sketch *out)
-{
-	const json_t *buckets = json_object_get(o, "sketch");
-	double mean, dev;
-
-	for (size_t i = 0; i + 1 < json_array_size(buckets); i += 2) {
-		int64_t b = json_integer_value(json_array_get(buckets, i));
-		int64_t n = json_integer_value(json_array_get(buckets, i + 1));
-		if (b < 0 || b > 8000 || n < 1)
-			continue;
-		sketch_add_n(out, sketch_bucket_low((uint32_t)b), (uint64_t)n);
-	}
-	if (out->total == 0)
-		return;
-	out->sum = merge_usec(o, "total_ms");
-	out->min = merge_usec(o, "min_ms");
-	out->max = merge_usec(o, "max_ms");
-	mean = (double)out->sum / (double)out->total;
-	dev = js_get_real(o, "stddev_ms") * 1000;
-	out->sum2 = (double)out->total * (dev * dev + mean * mean);
-}
-
 static enum sql_verb verb_of(struct str name)
 {
 	for (int v = 0; v < SQL_VERBS; v++)
@@ -195,7 +172,7 @@ static void read_shape(struct merger *m, const json_t *o)
 	if (at == NO_SHAPE)
 		return;
 	s = m->facts->shape.at[at];
-	merge_read_sketch(o, &time);
+	report_read_sketch(o, &time);
 	sketch_merge(&s->time, &time);
 	sketch_release(&time);
 	s->calls += (uint64_t)js_get_int(o, "calls");
@@ -265,6 +242,19 @@ static void read_finding(struct merger *m, const json_t *o)
 	json_decref(x->evidence);
 	x->evidence = json_deep_copy(json_object_get(o, "evidence"));
 	x->places = read_places(m, json_object_get(o, "locations"), x->place, 0);
+	struct str print = js_get_str(o, "fingerprint");
+	if (print.n == 16)
+		memcpy(x->fingerprint, print.p, 16);
+	const json_t *source = json_object_get(o, "source");
+	if (source)
+		x->source_file = arena_str(&m->found->arena, js_get_str(source, "file"));
+	x->source_line = (uint32_t)js_get_int(source, "line");
+	x->tests = 0;
+	for (size_t i = 0; i < json_array_size(json_object_get(o, "tests")); i++) {
+		json_t *t = json_array_get(json_object_get(o, "tests"), i);
+		names_least(m->facts, x->test, &x->tests, TESTS_MAX,
+			names_id(&m->facts->names, str_of(json_string_value(t))));
+	}
 	finding_fix(m->found, x, fix, "%.*s", STR_ARGS(note));
 }
 

@@ -6,6 +6,7 @@
 #define MAIN_MERGE_H
 
 #include "facts.h"
+#include "report.h"
 #include "rule.h"
 
 #include <jansson.h>
@@ -20,7 +21,6 @@ struct merger {
 uint64_t merge_usec(const json_t *o, const char *key); /* of milliseconds */
 int64_t merge_time(const json_t *o, const char *key);  /* 0: none */
 void merge_widen(int64_t *first, int64_t *last, const json_t *o);
-void merge_read_sketch(const json_t *o, struct sketch *out);
 /* The shape with this id; o: where its text is, NULL: it came or comes elsewhere. */
 uint32_t merge_shape(struct merger *m, struct str id, const json_t *o);
 struct place merge_place(struct merger *m, const json_t *list);

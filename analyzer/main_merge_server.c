@@ -21,7 +21,7 @@ static void add_times(struct sketch *into, const json_t *o)
 {
 	struct sketch part = {0};
 
-	merge_read_sketch(o, &part);
+	report_read_sketch(o, &part);
 	sketch_merge(into, &part);
 	sketch_release(&part);
 }

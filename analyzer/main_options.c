@@ -205,10 +205,10 @@ static bool set_gate(struct options *o)
 	for (int i = 0; i < GATE_LIMITS; i++)
 		has_limit |= c->limit[i].value >= 0;
 	if (o->fail_on == FAIL_ON_UNSET) /* who sets a limit means it */
-		o->fail_on = c->has_fail_on ? c->fail_on
-			     : o->as_gate   ? SEVERITY_WARNING
-			     : has_limit    ? SEVERITY_ERROR
-					    : SEVERITY_OFF;
+		o->fail_on = c->has_fail_on			    ? c->fail_on
+			     : o->as_gate || o->command == CMD_DIFF ? SEVERITY_WARNING
+			     : has_limit			    ? SEVERITY_ERROR
+								    : SEVERITY_OFF;
 	o->schema = o->schema || o->dsn ? o->schema : c->schema;
 	o->literals = o->literals ? o->literals : c->literals;
 	o->baseline = o->baseline ? o->baseline : c->baseline;

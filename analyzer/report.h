@@ -77,6 +77,9 @@ void report_junit(struct report *r, FILE *to);
 /* The JSON report as a tree; the caller owns it. */
 struct json_t *report_tree(struct report *r);
 
+/* The sketch of a shape or group of a JSON report. */
+void report_read_sketch(const struct json_t *o, struct sketch *out);
+
 /* A finding for a build server: where it is shown, and all that is said of it. */
 struct gate_place report_where(struct report *r, const struct finding *x);
 struct str report_words(struct report *r, const struct finding *x);
