@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * db: a database that is only looked at.
+ * db: a database that is only looked at (but for --store).
  *
  * The one place of the analyzer that sees libpq.  Every session is read-only, with statement
  * and lock timeouts (sql/assay_session.sql).  Statements of users go through PREPARE and
@@ -24,6 +24,10 @@ double db_real(const struct db_row *r, int column);
 int64_t db_int(const struct db_row *r, int column);
 
 struct db *db_open(const char *dsn, struct err *why); /* NULL: no connection */
+/* A session that may write, with the server's own settings: for --store. */
+struct db *db_open_to_write(const char *dsn, struct err *why);
+/* Several statements in one, without parameters. */
+bool db_script(struct db *db, const char *sql, struct err *why);
 void db_close(struct db **db);
 /* Sends one statement; calls row() for each row.  params may be NULL. */
 bool db_each(struct db *db, const char *sql, const char *const *params, int n,

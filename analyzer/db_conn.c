@@ -49,7 +49,14 @@ static bool say(struct db *db, struct err *why)
 	return err_set(why, "%.*s", STR_ARGS(m));
 }
 
-struct db *db_open(const char *dsn, struct err *why)
+/* "relation already exists, skipping" is no news. */
+static void be_quiet(void *ctx, const char *message)
+{
+	(void)ctx;
+	(void)message;
+}
+
+struct db *db_open_to_write(const char *dsn, struct err *why)
 {
 	static const char *const keys[] = {
 		"dbname", "fallback_application_name", "connect_timeout", "client_encoding", NULL};
@@ -62,9 +69,28 @@ struct db *db_open(const char *dsn, struct err *why)
 		db_close(&db);
 		return NULL;
 	}
-	if (!db_run(db, sql_assay_session, why))
+	PQsetNoticeProcessor(db->conn, be_quiet, NULL);
+	return db;
+}
+
+struct db *db_open(const char *dsn, struct err *why)
+{
+	struct db *db = db_open_to_write(dsn, why);
+
+	if (db && !db_run(db, sql_assay_session, why))
 		db_close(&db);
 	return db;
+}
+
+bool db_script(struct db *db, const char *sql, struct err *why)
+{
+	PGresult *res = PQexec(db->conn, sql);
+	bool ok = PQresultStatus(res) == PGRES_COMMAND_OK || PQresultStatus(res) == PGRES_TUPLES_OK;
+
+	if (!ok)
+		say(db, why);
+	PQclear(res);
+	return ok;
 }
 
 void db_close(struct db **db)

@@ -4,6 +4,7 @@
  *
  *   main.c           which command
  *   main_options.c   the table of options: parsing, usage
+ *   main_store.c     --store: reports into PostgreSQL
  *   main_log.c, main_lint.c, main_rules.c, …   one command each
  *
  * To add a command: a row in commands[] (main.c), a file, its bit in enum command_bit where an
@@ -39,7 +40,8 @@ enum command_bit {
 struct options {
 	enum command_bit command;
 	const char *format, *output, *config, *schema, *dsn, *baseline, *write_baseline;
-	const char *since, *until, *db, *user, *app, *literals, *prefix, *input, *state, *store;
+	const char *since, *until, *db, *user, *app, *literals, *prefix, *input, *state, *store,
+		*store_as;
 	enum severity fail_on;
 	VEC(const char *) rule; /* --rule ID=severity, in order */
 	VEC(const char *) file;
@@ -59,6 +61,8 @@ bool lint_file(struct facts *f, struct input *in, const char *name, struct gate 
 void options_release(struct options *o);
 /* Writes the report where --format and -o say; the exit status by --fail-on. */
 enum exit_status options_report(struct options *o, struct report *r);
+/* --store: the report goes into tables; false: it did not (said on stderr). */
+bool options_store(const struct options *o, struct report *r);
 /* The schema --schema or --dsn names; *ok false: it could not be read (said on stderr). */
 struct schema *options_schema(const struct options *o, bool *ok);
 

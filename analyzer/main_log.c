@@ -168,6 +168,8 @@ static enum exit_status analyse(struct options *o, struct input *in, struct fact
 	r.plans = plans_of_log(o, f, schema, &found);
 	options_advise(o, f, schema, &found, &r);
 	status = options_report(o, &r);
+	if (!options_store(o, &r))
+		status = EXIT_FAILED;
 	if (status == EXIT_CLEAN)
 		status = understood(o, in, f);
 	json_decref(r.plans);

@@ -308,6 +308,8 @@ enum exit_status run_merge(struct options *o)
 	if (status == EXIT_CLEAN) {
 		r.unparsed = m.unparsed;
 		status = options_report(o, &r);
+		if (!options_store(o, &r))
+			status = EXIT_FAILED;
 		report_release(&r);
 	}
 	findings_release(&found);

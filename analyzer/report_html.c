@@ -231,21 +231,64 @@ static void shrink(json_t *shapes)
 		if (i >= 100)
 			json_object_del(s, "calls_by");
 		keep_first(samples, i < 100 ? 3 : i < 300 ? 1 : 0);
-		keep_first(json_object_get(s, "locations"), i < 100 ? 5 : 1);
+		keep_first(json_object_get(s, "locations"), i < 100 ? 5 : i < 300 ? 1 : 0);
 		json_array_foreach(samples, k, x) cut_text(x, "sql", most);
 		cut_text(s, "sql", most);
 	}
 }
 
+#define FINDINGS_WHOLE 250 /* the others lose their evidence */
+#define GROUPS_MAX     400
+
+static void shrink_findings(json_t *findings)
+{
+	size_t i;
+	json_t *x;
+
+	json_array_foreach(findings, i, x)
+	{
+		if (i < FINDINGS_WHOLE)
+			continue;
+		js_set(x, "evidence", json_object());
+		keep_first(json_object_get(x, "locations"), 1);
+	}
+}
+
+static int dearer(const void *pa, const void *pb)
+{
+	double a = js_get_real(*(json_t *const *)pa, "total_ms"),
+	       b = js_get_real(*(json_t *const *)pb, "total_ms");
+
+	return (a < b) - (a > b);
+}
+
+/* Thousands of hosts or hours: the dearest are kept. */
+static json_t *few_groups(const json_t *list)
+{
+	size_t n = json_array_size(list);
+	json_t **row = mem_alloc((n + 1) * sizeof(*row)), *out = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		row[i] = json_array_get(list, i);
+	if (n > GROUPS_MAX)
+		qsort(row, n, sizeof(*row), dearer);
+	for (size_t i = 0; i < n && i < GROUPS_MAX; i++) {
+		json_object_del(row[i], "sketch");
+		js_add(out, json_incref(row[i]));
+	}
+	free(row);
+	return out;
+}
+
 /* Elsewhere a sketch is not drawn. */
 static void drop_sketches(json_t *tree)
 {
-	const char *key;
-	size_t i;
-	json_t *list, *x;
+	json_t *list = json_object_get(tree, "by");
 
-	json_object_foreach(json_object_get(tree, "by"), key, list) json_array_foreach(list, i, x)
-		json_object_del(x, "sketch");
+	for (int k = 0; k < GROUP_KINDS; k++) {
+		const char *key = group_kind_name((enum group_kind)k);
+		js_set(list, key, few_groups(json_object_get(list, key)));
+	}
 	json_object_del(json_object_get(tree, "sessions"), "sketch");
 	list = json_object_get(tree, "transactions");
 	json_object_del(json_object_get(list, "time"), "sketch");
@@ -261,6 +304,7 @@ void report_html(struct report *r, FILE *to)
 	shrink(json_object_get(tree, "shapes"));
 	js_set(tree, "minute_step", js_int(fewer_minutes(tree)));
 	drop_sketches(tree);
+	shrink_findings(json_object_get(tree, "findings"));
 	fprintf(to,
 		"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
