@@ -162,9 +162,9 @@ static const char *doing(const struct server *s)
 		return "being set up";
 	if (s->ledger.len)
 		return "active";
-	return s->ledger.status == 'I'	 ? s->client->pinned ? "idle, pinned" : "idle"
-	       : s->ledger.status == 'E' ? "idle in failed transaction"
-					 : "idle in transaction";
+	return s->ledger.state.status == 'I'   ? s->client->pinned ? "idle, pinned" : "idle"
+	       : s->ledger.state.status == 'E' ? "idle in failed transaction"
+					       : "idle in transaction";
 }
 
 static void put_holder(struct row *r, const struct lane *l, const struct server *s, bool texts)

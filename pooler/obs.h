@@ -32,14 +32,14 @@
  * bucket.  An octave's buckets are allocated when first hit (at most 34 times 512 bytes).
  * A zeroed struct is empty.  One writer; readers may run beside it. */
 #define HIST_OCTAVES 35
+#define HIST_SLOTS   64
 
 struct hist {
 	uint64_t count, sum, max; /* sum and max are exact */
 	uint64_t *octave[HIST_OCTAVES];
 };
 
-/* (worker) O(1); may allocate an octave.  The second counts the value n times. */
-void hist_add(struct hist *h, uint64_t value);
+/* (worker) O(1); may allocate an octave.  hist_add(), below, counts it once. */
 void hist_add_n(struct hist *h, uint64_t value, uint64_t n);
 void hist_merge(struct hist *into, const struct hist *from);
 /* Takes out what `earlier`, an older copy of the same histogram, had.  The maximum is then
@@ -125,6 +125,31 @@ static inline void stats_add(uint64_t *counter, uint64_t n)
 static inline uint64_t stats_get(const uint64_t *counter)
 {
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/* Where a histogram counts a value. */
+static inline unsigned hist_octave(uint64_t v)
+{
+	return 63 - (unsigned)__builtin_clzll(v | (HIST_SLOTS - 1)) - 5;
+}
+
+static inline unsigned hist_slot(uint64_t v, unsigned octave)
+{
+	return (unsigned)(v >> (octave - (octave > 0))) & (HIST_SLOTS - 1);
+}
+
+/* (worker) The short way for nearly every value: its octave is there. */
+static inline void hist_add(struct hist *h, uint64_t value)
+{
+	unsigned octave = hist_octave(value);
+
+	if (UNLIKELY(octave >= HIST_OCTAVES || value > h->max || !h->octave[octave])) {
+		hist_add_n(h, value, 1);
+		return;
+	}
+	stats_add(&h->octave[octave][hist_slot(value, octave)], 1);
+	stats_add(&h->count, 1);
+	stats_add(&h->sum, value);
 }
 
 void stats_error(struct stats *s, const char sqlstate[5]); /* (worker) counts by class */

@@ -14,20 +14,6 @@
 
 #include <math.h>
 
-#define OCTAVE_SLOTS 64
-
-static unsigned octave_of(uint64_t v)
-{
-	if (v < OCTAVE_SLOTS)
-		return 0;
-	return 63 - (unsigned)__builtin_clzll(v) - 5;
-}
-
-static unsigned slot_of(uint64_t v, unsigned octave)
-{
-	return octave == 0 ? (unsigned)v : (unsigned)(v >> (octave - 1)) & (OCTAVE_SLOTS - 1);
-}
-
 /* The middle of a bucket: what stands for all its values. */
 static uint64_t value_of(unsigned octave, unsigned slot)
 {
@@ -36,7 +22,7 @@ static uint64_t value_of(unsigned octave, unsigned slot)
 	if (octave == 0)
 		return slot;
 	width = (uint64_t)1 << (octave - 1);
-	low = (OCTAVE_SLOTS + (uint64_t)slot) << (octave - 1);
+	low = (HIST_SLOTS + (uint64_t)slot) << (octave - 1);
 	return low + (width - 1) / 2;
 }
 
@@ -50,7 +36,7 @@ static uint64_t *octave_need(struct hist *h, unsigned octave)
 	uint64_t *o = h->octave[octave];
 
 	if (UNLIKELY(!o)) {
-		o = mem_zalloc(OCTAVE_SLOTS * sizeof *o);
+		o = mem_zalloc(HIST_SLOTS * sizeof *o);
 		__atomic_store_n(&h->octave[octave], o, __ATOMIC_RELEASE);
 	}
 	return o;
@@ -59,18 +45,13 @@ static uint64_t *octave_need(struct hist *h, unsigned octave)
 void hist_add_n(struct hist *h, uint64_t value, uint64_t n)
 {
 	uint64_t v = value >> 40 ? ((uint64_t)1 << 40) - 1 : value;
-	unsigned octave = octave_of(v);
+	unsigned octave = hist_octave(v);
 
-	stats_add(&octave_need(h, octave)[slot_of(v, octave)], n);
+	stats_add(&octave_need(h, octave)[hist_slot(v, octave)], n);
 	stats_add(&h->count, n);
 	stats_add(&h->sum, value * n);
 	if (value > h->max)
 		__atomic_store_n(&h->max, value, __ATOMIC_RELAXED);
-}
-
-void hist_add(struct hist *h, uint64_t value)
-{
-	hist_add_n(h, value, 1);
 }
 
 void hist_merge(struct hist *into, const struct hist *from)
@@ -84,7 +65,7 @@ void hist_merge(struct hist *into, const struct hist *from)
 		if (!src)
 			continue;
 		dst = octave_need(into, k);
-		for (unsigned i = 0; i < OCTAVE_SLOTS; i++) {
+		for (unsigned i = 0; i < HIST_SLOTS; i++) {
 			uint64_t n = stats_get(&src[i]);
 			stats_add(&dst[i], n);
 			added += n;
@@ -105,7 +86,7 @@ void hist_subtract(struct hist *h, const struct hist *earlier)
 	for (unsigned k = 0; k < HIST_OCTAVES; k++) {
 		uint64_t *o = h->octave[k];
 		const uint64_t *e = octave_get(earlier, k);
-		for (unsigned i = 0; o && i < OCTAVE_SLOTS; i++) {
+		for (unsigned i = 0; o && i < HIST_SLOTS; i++) {
 			uint64_t gone = e ? e[i] : 0;
 			o[i] = o[i] > gone ? o[i] - gone : 0;
 			count += o[i];
@@ -125,7 +106,7 @@ static uint64_t total(const struct hist *h)
 
 	for (unsigned k = 0; k < HIST_OCTAVES; k++) {
 		const uint64_t *o = octave_get(h, k);
-		for (unsigned i = 0; o && i < OCTAVE_SLOTS; i++)
+		for (unsigned i = 0; o && i < HIST_SLOTS; i++)
 			n += stats_get(&o[i]);
 	}
 	return n;
@@ -144,7 +125,7 @@ uint64_t hist_quantile(const struct hist *h, double q)
 		want = 1;
 	for (unsigned k = 0; k < HIST_OCTAVES; k++) {
 		const uint64_t *o = octave_get(h, k);
-		for (unsigned i = 0; o && i < OCTAVE_SLOTS; i++) {
+		for (unsigned i = 0; o && i < HIST_SLOTS; i++) {
 			seen += stats_get(&o[i]);
 			if (seen >= want) {
 				uint64_t v = value_of(k, i);
@@ -161,7 +142,7 @@ uint64_t hist_count_below(const struct hist *h, uint64_t bound)
 
 	for (unsigned k = 0; k < HIST_OCTAVES; k++) {
 		const uint64_t *o = octave_get(h, k);
-		for (unsigned i = 0; o && i < OCTAVE_SLOTS && value_of(k, i) <= bound; i++)
+		for (unsigned i = 0; o && i < HIST_SLOTS && value_of(k, i) <= bound; i++)
 			n += stats_get(&o[i]);
 	}
 	return n;
@@ -171,7 +152,7 @@ void hist_reset(struct hist *h)
 {
 	for (unsigned k = 0; k < HIST_OCTAVES; k++) {
 		uint64_t *o = h->octave[k];
-		for (unsigned i = 0; o && i < OCTAVE_SLOTS; i++)
+		for (unsigned i = 0; o && i < HIST_SLOTS; i++)
 			__atomic_store_n(&o[i], 0, __ATOMIC_RELAXED);
 	}
 	__atomic_store_n(&h->count, 0, __ATOMIC_RELAXED);

@@ -142,9 +142,9 @@ static bool others_are_hungry(const struct shard *s)
 {
 	for (int i = 0; i < s->n_caps; i++) {
 		const struct cap *c = s->caps[i];
-		int own = c == s->claimed;
+		int hungry = atomic_load_explicit(&c->hungry, memory_order_relaxed);
 
-		if (LIKELY(atomic_load_explicit(&c->hungry, memory_order_relaxed) <= own))
+		if (LIKELY(hungry == 0) || hungry <= (c == s->claimed))
 			continue;
 		if (s->n_waiting == 0 || atomic_load(&c->neediest) + 1 < pool_open(s))
 			return true;

@@ -77,6 +77,7 @@ struct chunk_store {
 	unsigned count[CHUNK_CLASSES];
 	uint64_t lent;	   /* bytes that connections hold */
 	uint64_t *process; /* the same for the process, shared by all relays */
+	int64_t untold;	   /* of it, what *process does not hold yet */
 };
 
 /* Appends to *c (NULL: none yet), growing it class by class. */
@@ -227,6 +228,7 @@ struct pool_settings {
 	enum pool_mode mode;
 	struct pool_limits limits;
 	usec_t query_wait_timeout, query_wait_notify;
+	usec_t patience; /* the shorter of the two that are set */
 	usec_t query_timeout, transaction_timeout, idle_transaction_timeout, client_idle_timeout;
 	usec_t cancel_wait_timeout, server_check_delay;
 	const char *reset_query, *check_query; /* in the snapshot */
@@ -403,10 +405,25 @@ void client_ready(struct client *c, char status);
 /* Its server vanished before anything was sent: first in the queue again. */
 void client_requeue(struct client *c);
 /* Session pooling, replication or pinned: nobody else uses its server connection. */
-bool client_owns_session(const struct client *c);
+static inline bool client_owns_session(const struct client *c)
+{
+	return c->lane->set.mode == POOL_MODE_SESSION || c->pinned || c->replication;
+}
 uint32_t client_pid(const struct client *c);
 /* Its timer looks no later than at its next deadline. */
-void client_arm(struct client *c);
+void client_arm_timer(struct client *c);
+static inline void client_arm(struct client *c)
+{
+	/* Most clients have deadlines only while they wait, and who waits often has a timer
+	 * that will look in time. */
+	if (LIKELY(c->state == CLIENT_WAITING)) {
+		if (LIKELY(c->timer.pos && c->timer.at <= c->waiter.since + c->lane->set.patience))
+			return;
+	} else if (LIKELY(!c->lane->set.deadlines && c->state != CLIENT_LOGIN)) {
+		return;
+	}
+	client_arm_timer(c);
+}
 void client_deadline(struct timer *t);
 /* May its server not be given back although it is quiet? */
 bool client_keeps_server(const struct client *c);
@@ -488,7 +505,12 @@ void server_setup_done(struct server *s);
 void server_unlink(struct server *s);
 void server_drain(struct server *s); /* the next step of that */
 /* Is nothing owed in either direction? */
-bool server_is_quiet(const struct server *s);
+static inline bool server_is_quiet(const struct server *s)
+{
+	return ledger_is_quiet(&s->ledger) && !s->left && !s->in && !s->out && !s->cancels &&
+	       (!s->client || s->client->left == 0) &&
+	       LIKELY(!(s->conn.ssl && conn_has_pending(&s->conn)));
+}
 /* Gives back a quiet server; the pool decides who gets it. */
 void server_release(struct server *s);
 void server_watch(struct server *s);

@@ -5,14 +5,6 @@
  */
 #include "session_message.h"
 
-/* Can this text be a BEGIN?  A look at its first letters spares reading nearly all others. */
-static bool may_begin(const char *sql)
-{
-	char a = (char)(sql[0] | 0x20), b = (char)(sql[1] | 0x20);
-
-	return a == 'b' || (a == 's' && b == 't') || !((a >= 'a' && a <= 'z'));
-}
-
 static bool defer_begin(struct client *c, const char *p, size_t size)
 {
 	struct buf b = {0};
@@ -20,7 +12,7 @@ static bool defer_begin(struct client *c, const char *p, size_t size)
 
 	if (!c->lane->set.deferred_begin || c->begin || c->lane->set.mode == POOL_MODE_SESSION ||
 		c->lane->set.mode == POOL_MODE_STATEMENT || p[0] != 'Q' || size > 128 ||
-		size < WIRE_HEADER + 6 || !may_begin(p + WIRE_HEADER))
+		size < WIRE_HEADER + 6)
 		return false;
 	if (!(wire_text_effects(p + WIRE_HEADER, size - WIRE_HEADER) & TEXT_BEGIN))
 		return false;
@@ -47,7 +39,7 @@ static size_t defer_begin_extended(struct client *c, const char *p, size_t n)
 
 	if (!set->deferred_begin || c->begin || !message_renames(c) ||
 		set->mode == POOL_MODE_STATEMENT || p[0] != 'P' || size < WIRE_HEADER + 9 ||
-		size > 128 || size > n || p[WIRE_HEADER] || !may_begin(text) ||
+		size > 128 || size > n || p[WIRE_HEADER] ||
 		!memchr(text, 0, size - WIRE_HEADER - 1))
 		return 0;
 	if (!(wire_text_effects(text, strlen(text)) & TEXT_BEGIN) ||
@@ -99,7 +91,7 @@ bool begin_send(struct message *m)
 
 	if (!message_push(m, ENTRY_QUERY, ENTRY_OURS, OUR_BEGIN))
 		return false;
-	wire_put_query(gather_insert(m->g), c->begin);
+	wire_put_query(gather_insert(&m->g), c->begin);
 	free(c->begin);
 	c->begin = NULL;
 	prepared_drop(&c->lane->relay->prepared, &m->s->unnamed);

@@ -10,18 +10,26 @@ static const uint32_t class_size[CHUNK_CLASSES] = {512, 4096, 65536 + 1024};
 /* What a free list keeps: 128 KB, 512 KB and 1 MB. */
 static const unsigned class_keep[CHUNK_CLASSES] = {256, 128, 16};
 
+/* The class that a buffer for so many bytes comes from; -1: none, it is too large. */
 static int class_of(size_t bytes)
 {
 	for (int i = 0; i < CHUNK_CLASSES; i++)
-		if (bytes + sizeof(struct chunk) <= class_size[i])
+		if (LIKELY(bytes + sizeof(struct chunk) <= class_size[i]))
 			return i;
 	return -1;
 }
 
+/* The process' sum is told of larger steps only: it is one number for all threads. */
+#define TELL_BYTES (64 * 1024)
+
 static void account(struct chunk_store *st, int64_t bytes)
 {
 	st->lent += (uint64_t)bytes;
-	__atomic_fetch_add(st->process, (uint64_t)bytes, __ATOMIC_RELAXED);
+	st->untold += bytes;
+	if (UNLIKELY(st->untold >= TELL_BYTES || st->untold <= -TELL_BYTES)) {
+		__atomic_fetch_add(st->process, (uint64_t)st->untold, __ATOMIC_RELAXED);
+		st->untold = 0;
+	}
 }
 
 static struct chunk *chunk_get(struct chunk_store *st, size_t bytes)
@@ -96,7 +104,10 @@ void chunk_reserve(struct chunk_store *st, struct chunk **cp, size_t room)
 
 void chunk_append(struct chunk_store *st, struct chunk **c, const void *p, size_t n)
 {
-	chunk_reserve(st, c, n);
+	if (LIKELY(!*c))
+		*c = chunk_get(st, n);
+	else
+		chunk_reserve(st, c, n);
 	memcpy((*c)->data + (*c)->len, p, n);
 	(*c)->len += (uint32_t)n;
 }

@@ -38,11 +38,6 @@ const char *client_who(const struct client *c, char *out, size_t size)
 	return out;
 }
 
-bool client_owns_session(const struct client *c)
-{
-	return c->lane->set.mode == POOL_MODE_SESSION || c->pinned || c->replication;
-}
-
 bool client_keeps_server(const struct client *c)
 {
 	return client_owns_session(c) && !(c->server && c->server->dirty_effects && c->pinned);
@@ -117,8 +112,9 @@ static void process(struct client *c, const char *p, size_t n)
 	if (used < n)
 		chunk_append(&relay_of(c)->chunks, &c->in, p + used, n - used);
 	if (c->state == CLIENT_WAITING) {
-		client_watch(c);
-		if (!waited && !l->full)
+		if (UNLIKELY(chunk_left(c->in) >= PARKED_MAX))
+			client_watch(c);
+		if (!waited && UNLIKELY(!l->full))
 			lane_tend(l);
 	}
 }
@@ -170,15 +166,13 @@ void client_continue(struct client *c)
 void client_resume(struct client *c)
 {
 	process_kept(c);
-	if (c->state == CLIENT_LINKED) {
+	if (c->state == CLIENT_LINKED && UNLIKELY(!flow_is_reading(&c->io)))
 		client_watch(c);
+	if (c->state == CLIENT_LINKED && UNLIKELY(c->conn.ssl != NULL))
 		read_pending(c);
-	}
-	if (c->state == CLIENT_LINKED) {
-		/* Nothing came of it (a request that was withdrawn): do not sit on the server. */
-		if (c->server)
-			server_settle(c->server);
-	}
+	/* Nothing came of it (a request that was withdrawn): do not sit on the server. */
+	if (c->state == CLIENT_LINKED && UNLIKELY(c->server && !c->server->ledger.len))
+		server_settle(c->server);
 }
 
 static void read_some(struct client *c)
@@ -219,7 +213,7 @@ static void read_some(struct client *c)
 			else
 				process_kept(c);
 		}
-		if (hub.conf->p.max_memory && chunk_left(c->in) > 4096 &&
+		if (UNLIKELY(chunk_left(c->in) > 4096) && hub.conf->p.max_memory &&
 			__atomic_load_n(&hub.lent_bytes, __ATOMIC_RELAXED) >
 				(uint64_t)hub.conf->p.max_memory) {
 			client_close(c, CLOSE_MEMORY, NULL);

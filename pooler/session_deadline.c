@@ -50,7 +50,7 @@ static usec_t next_deadline(const struct client *c)
 			at = after(c->xact_since, set->transaction_timeout);
 		if (is_busy(c))
 			at = earlier(at, after(c->since, set->query_timeout));
-		else if (c->server && c->server->ledger.status != 'I')
+		else if (c->server && c->server->ledger.state.status != 'I')
 			at = earlier(at, after(c->since, set->idle_transaction_timeout));
 		else
 			at = earlier(at, after(c->since, set->client_idle_timeout));
@@ -61,11 +61,8 @@ static usec_t next_deadline(const struct client *c)
 	return USEC_NEVER;
 }
 
-void client_arm(struct client *c)
+void client_arm_timer(struct client *c)
 {
-	/* Most clients have deadlines only while they wait. */
-	if (c->state != CLIENT_WAITING && c->state != CLIENT_LOGIN && !c->lane->set.deadlines)
-		return;
 	timer_ensure(&relay_of(c)->w.timers, &c->timer, next_deadline(c));
 }
 
@@ -139,7 +136,7 @@ static void check_deadlines(struct client *c, usec_t now)
 				stats_add(&st->query_timeouts, 1);
 				client_close(c, CLOSE_QUERY_TIMEOUT, NULL);
 			}
-		} else if (c->server && c->server->ledger.status != 'I') {
+		} else if (c->server && c->server->ledger.state.status != 'I') {
 			if (now >= after(c->since, set->idle_transaction_timeout)) {
 				stats_add(&st->idle_transaction_timeouts, 1);
 				client_close(c, CLOSE_IDLE_TRANSACTION_TIMEOUT, NULL);

@@ -72,9 +72,9 @@ void server_drain(struct server *s)
 
 	if (s->closed || s->slot.state != SLOT_BUSY)
 		return;
-	if (s->half_sent || s->ledger.ambiguous) {
+	if (s->half_sent || s->ledger.state.ambiguous) {
 		server_close(s, CLOSE_SERVER_CLIENT_GONE, NULL);
-	} else if (s->ledger.copying_in) {
+	} else if (s->ledger.state.copying_in) {
 		/* A cancel request does not reach a server that reads copy data. */
 		size_t at = wire_begin(&b, 'f');
 
@@ -88,13 +88,13 @@ void server_drain(struct server *s)
 			s->asked_cancel = true;
 			cancel_server(s, NULL);
 		}
-	} else if (s->ledger.unsynced || s->ledger.skipping) {
+	} else if (s->ledger.state.unsynced || s->ledger.state.skipping) {
 		if (!ledger_push(&s->ledger, ENTRY_SYNC, ENTRY_OURS, OUR_NOTHING))
 			return;
 		wire_put_bare(&b, 'S');
 		server_send(s, b.data, b.len);
 		buf_free(&b);
-	} else if (s->ledger.status != 'I') {
+	} else if (s->ledger.state.status != 'I') {
 		if (!server_ask(s, "ROLLBACK", OUR_ROLLBACK))
 			server_close(s, CLOSE_SERVER_DRAIN, NULL);
 	} else if (s->cancels || s->out) {

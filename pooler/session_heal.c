@@ -129,7 +129,7 @@ static bool can_repeat(const struct server *s)
 {
 	const struct ledger *l = &s->ledger;
 
-	return s->again.len && s->client && l->len == s->again_entries && l->status == 'I' &&
+	return s->again.len && s->client && l->len == s->again_entries && l->state.status == 'I' &&
 	       ledger_at(l, l->len - 1)->kind == ENTRY_SYNC && !s->client->left && !s->asked_cancel;
 }
 

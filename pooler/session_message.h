@@ -28,7 +28,7 @@ enum step { STEP_DONE, STEP_MORE, STEP_CLOSED, STEP_WAIT };
 struct message {
 	struct client *c;
 	struct server *s;
-	struct gather *g;
+	struct gather g; /* what will be sent; shared by the messages of one walk */
 	char type;
 	const char *at;	  /* its header */
 	const char *body; /* behind the header */
@@ -69,7 +69,7 @@ static inline void message_pass(struct message *m)
 {
 	size_t take = m->have < m->size ? m->have : m->size;
 
-	gather_add(m->g, m->at, take);
+	gather_add(&m->g, m->at, take);
 	m->c->left = (uint32_t)(m->size - take);
 }
 
@@ -113,6 +113,21 @@ size_t statement_answer(struct client *c, const char *p, size_t n);
 /* BEGIN needs no server connection before there is something to do.  Answers the bytes that
  * were dealt with, or 0 when they hold something else. */
 size_t begin_defer(struct client *c, const char *p, size_t n);
+
+/* Can this be a BEGIN, as Query or as unnamed Parse?  A look at its first letters spares
+ * nearly all others the rest. */
+static inline bool begin_is_likely(const char *p, size_t n)
+{
+	const char *text = p + WIRE_HEADER + (p[0] == 'P');
+	char a, b;
+
+	if (n < WIRE_HEADER + 3)
+		return false;
+	a = (char)(text[0] | 0x20);
+	b = (char)(text[1] | 0x20);
+	return a == 'b' || (a == 's' && b == 't') || a < 'a' || a > 'z';
+}
+
 /* Now there is a server connection: what was answered is sent.  False: the client is closed. */
 bool begin_send(struct message *m);
 

@@ -95,6 +95,11 @@ void lane_configure(struct lane *l, const struct conf *conf, const struct conf_d
 	l->shard.lim = set->limits;
 	set->query_wait_timeout = conf_query_wait_timeout(conf, db, user);
 	set->query_wait_notify = p->query_wait_notify;
+	set->patience = USEC_NEVER / 2;
+	if (set->query_wait_timeout)
+		set->patience = set->query_wait_timeout;
+	if (set->query_wait_notify && set->query_wait_notify < set->patience)
+		set->patience = set->query_wait_notify;
 	set->query_timeout = conf_query_timeout(conf, db, user);
 	set->transaction_timeout = conf_transaction_timeout(conf, db, user);
 	set->idle_transaction_timeout = conf_idle_transaction_timeout(conf, db, user);

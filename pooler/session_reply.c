@@ -141,25 +141,32 @@ static void on_error(struct server *s, const char *body, size_t len, enum ledger
 	}
 }
 
+/* ReadyForQuery for the client. */
+static void on_client_ready(struct server *s)
+{
+	struct client *c = s->client;
+
+	if (!c)
+		return;
+	client_ready(c, s->ledger.state.status);
+	if (UNLIKELY(s->lane->set.state_audit != STATE_AUDIT_OFF) &&
+		s->ledger.state.status == 'I' && s->lane->set.mode != POOL_MODE_SESSION &&
+		!c->replication)
+		audit_transaction_done(s);
+	if (s->lane->set.mode == POOL_MODE_STATEMENT && s->ledger.state.status != 'I' &&
+		!c->replication)
+		c->closing = true;
+}
+
 /* ReadyForQuery reached the head of the ledger. */
 static void on_ready(struct server *s, const struct ledger_event *ev)
 {
-	struct client *c = s->client;
-	struct lane *l = s->lane;
-
 	if (ev->done.flags & ENTRY_OURS) {
 		on_our_answer(s, ev, s->our_failed);
 		s->our_failed = false;
-		return;
+	} else {
+		on_client_ready(s);
 	}
-	if (!c)
-		return;
-	client_ready(c, s->ledger.status);
-	if (UNLIKELY(l->set.state_audit != STATE_AUDIT_OFF) && s->ledger.status == 'I' &&
-		l->set.mode != POOL_MODE_SESSION && !c->replication)
-		audit_transaction_done(s);
-	if (l->set.mode == POOL_MODE_STATEMENT && s->ledger.status != 'I' && !c->replication)
-		c->closing = true;
 }
 
 /* An error that the client is told in other words: the position in a text of which the
@@ -269,73 +276,122 @@ static bool describes_statement(const struct server *s)
 	return head && head->kind == ENTRY_DESCRIBE_STATEMENT;
 }
 
-/* Walks what has arrived.  Answers how much of it was dealt with; the rest is the
- * beginning of a message. */
-static size_t feed(struct server *s, const char *p, size_t n)
+/* Goes on with a message whose beginning was dealt with. */
+static size_t feed_rest(struct server *s, struct gather *g, const char *p, size_t have)
+{
+	size_t take = have < s->left ? have : s->left;
+
+	if (s->left_forward && s->client)
+		gather_add(g, p, take);
+	s->left -= (uint32_t)take;
+	return take;
+}
+
+/* The message that begins here.  Answers how much of it was dealt with; 0: more of it must
+ * be here, or (s->closed) there is nothing more to do. */
+static size_t feed_message(struct server *s, struct gather *g, const char *p, size_t have)
+{
+	size_t size = wire_message_size(p), take;
+	enum fate fate;
+
+	if (UNLIKELY(size == 0)) {
+		server_close(s, CLOSE_SERVER_PROTOCOL, "length out of range");
+		return 0;
+	}
+	if (size > have &&
+		(needs_body(*p) || (*p == 'D' && s->auditing) ||
+			(*p == 'T' && describes_statement(s))) &&
+		size <= WORKER_BUFFER)
+		return 0;
+	take = size < have ? size : have;
+	fate = on_message(s, g, *p, p + WIRE_HEADER, take - WIRE_HEADER);
+	if (fate == FATE_CLOSED || s->closed)
+		return 0;
+	if (!s->client)
+		fate = FATE_SWALLOW;
+	if (fate == FATE_FORWARD)
+		gather_add(g, p, take);
+	s->left = (uint32_t)(size - take);
+	s->left_forward = fate == FATE_FORWARD;
+	return take;
+}
+
+/* What nearly every answer is made of: messages for the client that change nothing, and
+ * ReadyForQuery.  Answers how far that goes. */
+static size_t feed_plain(struct server *s, const char *p, size_t n)
+{
+	size_t at = ledger_pass(&s->ledger, p, n, &s->left);
+
+	s->left_forward = true;
+	if (n - at >= WIRE_HEADER + 1 && p[at] == 'Z' &&
+		wire_message_size(p + at) == WIRE_HEADER + 1 &&
+		ledger_pass_ready(&s->ledger, p[at + WIRE_HEADER])) {
+		on_client_ready(s);
+		at += WIRE_HEADER + 1;
+	}
+	return at;
+}
+
+static void forward(struct server *s, const char *p, size_t n)
+{
+	stats_add(&s->lane->stats.bytes_sent, n);
+	client_send(s->client, p, n);
+	if (UNLIKELY(s->client && s->client->trace))
+		trace_sent(s->client, n);
+}
+
+/* Walks on from `at`; what is before that was dealt with and goes to the client.  Answers
+ * how far that came. */
+static size_t feed_mixed(struct server *s, const char *p, size_t n, size_t at)
 {
 	struct gather g = {.copy = &relay_of(s)->w.scratch};
 	const char *out;
-	size_t at = 0, len;
-	bool plain = !(s->client && s->client->trace);
-	enum fate fate;
+	size_t len;
+	bool plain = s->client && !s->client->trace;
 
+	if (at)
+		gather_add(&g, p, at);
 	while (at < n) {
-		size_t have = n - at, size, take;
-		char type;
+		size_t took = 0;
 
+		if (s->left == 0 && ledger_is_local(&s->ledger))
+			put_local_answers(s, &g);
 		if (s->left) {
-			take = have < s->left ? have : s->left;
-			if (s->left_forward && s->client)
-				gather_add(&g, p + at, take);
-			s->left -= (uint32_t)take;
-			at += take;
-			if (s->left == 0 && ledger_is_local(&s->ledger))
-				put_local_answers(s, &g);
-			continue;
-		}
-		if (have < WIRE_HEADER)
-			break;
-		type = p[at];
-		size = wire_message_size(p + at);
-		if (UNLIKELY(size == 0)) {
-			server_close(s, CLOSE_SERVER_PROTOCOL, "length out of range");
-			return n;
-		}
-		if (size > have &&
-			(needs_body(type) || (type == 'D' && s->auditing) ||
-				(type == 'T' && describes_statement(s))) &&
-			size <= WORKER_BUFFER)
-			break;
-		take = size < have ? size : have;
-		/* Nearly everything is part of an answer and changes nothing. */
-		if (LIKELY(plain && ledger_pass(&s->ledger, type))) {
-			fate = FATE_FORWARD;
-		} else {
-			fate = on_message(s, &g, type, p + at + WIRE_HEADER, take - WIRE_HEADER);
-			if (fate == FATE_CLOSED || s->closed) {
+			took = feed_rest(s, &g, p + at, n - at);
+		} else if (plain && (took = feed_plain(s, p + at, n - at))) {
+			gather_add(&g, p + at, took);
+		} else if (n - at >= WIRE_HEADER) {
+			took = feed_message(s, &g, p + at, n - at);
+			if (UNLIKELY(s->closed)) {
 				relay_of(s)->w.scratch.len = 0;
 				return n;
 			}
 		}
-		if (!s->client)
-			fate = FATE_SWALLOW;
-		if (fate == FATE_FORWARD)
-			gather_add(&g, p + at, take);
-		s->left = (uint32_t)(size - take);
-		s->left_forward = fate == FATE_FORWARD;
-		at += take;
-		if (s->left == 0 && ledger_is_local(&s->ledger))
-			put_local_answers(s, &g);
+		if (!took)
+			break;
+		at += took;
 	}
+	if (s->left == 0 && ledger_is_local(&s->ledger))
+		put_local_answers(s, &g);
 	len = gather_end(&g, &out);
-	if (len && s->client) {
-		stats_add(&s->lane->stats.bytes_sent, len);
-		client_send(s->client, out, len);
-		if (UNLIKELY(s->client && s->client->trace))
-			trace_sent(s->client, len);
-	}
+	if (len && s->client)
+		forward(s, out, len);
 	relay_of(s)->w.scratch.len = 0;
 	return at;
+}
+
+/* Walks what has arrived.  Answers how much of it was dealt with; the rest is the
+ * beginning of a message. */
+static size_t feed(struct server *s, const char *p, size_t n)
+{
+	size_t at = 0;
+
+	if (LIKELY(s->client && !s->client->trace && !s->left))
+		at = feed_plain(s, p, n);
+	if (UNLIKELY(at < n || (!s->left && ledger_is_local(&s->ledger))))
+		return feed_mixed(s, p, n, at);
+	forward(s, p, n);
+	return n;
 }
 
 /* Is there something to do now that the dust has settled? */

@@ -32,7 +32,7 @@ static enum step on_message(struct message *m)
 {
 	struct client *c = m->c;
 
-	if (UNLIKELY(m->s->ledger.skipping) && strchr("QPBDCEF", m->type)) {
+	if (UNLIKELY(m->s->ledger.state.skipping) && strchr("QPBDCEF", m->type)) {
 		message_pass(m); /* the server will not look at it: nor must our tables change */
 		return STEP_DONE;
 	}
@@ -112,14 +112,13 @@ static size_t feed_linked(struct client *c, const char *p, size_t n)
 {
 	struct server *s = c->server;
 	struct worker *w = &c->lane->relay->w;
-	struct gather g = {.copy = &w->scratch};
-	struct message m = {.c = c, .s = s, .g = &g};
+	struct message m = {.c = c, .s = s, .g.copy = &w->scratch};
 	const char *out;
 	size_t at = 0, len;
 	enum step step = STEP_DONE;
 
 	s->again.len = 0;
-	if (s->ledger.len || s->ledger.unsynced || s->ledger.status != 'I')
+	if (s->ledger.len || s->ledger.state.unsynced || s->ledger.state.status != 'I')
 		m.seen = SEEN_OTHER;
 	s->feeding = true;
 	if (UNLIKELY(c->begin != NULL) && !begin_send(&m))
@@ -130,7 +129,7 @@ static size_t feed_linked(struct client *c, const char *p, size_t n)
 		if (c->left) {
 			size_t take = have < c->left ? have : c->left;
 
-			gather_add(&g, p + at, take);
+			gather_add(&m.g, p + at, take);
 			c->left -= (uint32_t)take;
 			at += take;
 			continue;
@@ -158,7 +157,7 @@ static size_t feed_linked(struct client *c, const char *p, size_t n)
 		return n;
 	}
 	s->feeding = false;
-	len = gather_end(&g, &out);
+	len = gather_end(&m.g, &out);
 	if (m.seen == SEEN_BATCH && m.type == 'S' && len <= AGAIN_MAX) {
 		/* should it have to be sent once more */
 		buf_put(&s->again, out, len);
@@ -276,13 +275,21 @@ static bool acquire(struct client *c)
 	return false;
 }
 
-/* Offers what there is to say while no server connection is needed.  *linked: go on with
- * feed_linked(). */
-static size_t feed_unlinked(struct client *c, const char *p, size_t n, bool *linked)
+/* Is it one Query and nothing else, as most often, and no BEGIN? */
+static inline bool is_one_query(const struct client *c, const char *p, size_t n)
+{
+	return n >= WIRE_HEADER && p[0] == 'Q' && wire_message_size(p) == n && !c->left &&
+	       !c->discarding && !begin_is_likely(p, n);
+}
+
+/* Without a server connection: what can be answered is, for the rest one is asked for. */
+static size_t feed_unlinked(struct client *c, const char *p, size_t n)
 {
 	struct buf b = {0};
 	size_t at = 0, skip, size;
 
+	if (LIKELY(is_one_query(c, p, n)))
+		return acquire(c) ? feed_linked(c, p, n) : c->state == CLIENT_CLOSED ? n : 0;
 	for (;;) {
 		if (c->left) {
 			size_t take = n - at < c->left ? n - at : c->left;
@@ -317,33 +324,25 @@ static size_t feed_unlinked(struct client *c, const char *p, size_t n, bool *lin
 		case WANT_SERVER:
 			break;
 		}
-		size = begin_defer(c, p + at, n - at);
-		if (!size)
+		size = UNLIKELY(begin_is_likely(p + at, n - at)) ? begin_defer(c, p + at, n - at)
+								 : 0;
+		if (!size && (p[at] == 'P' || p[at] == 'C'))
 			size = statement_answer(c, p + at, n - at);
-		if (size) {
+		if (UNLIKELY(size)) {
 			at += size;
 			continue;
 		}
-		*linked = acquire(c);
+		if (acquire(c))
+			return at + feed_linked(c, p + at, n - at);
 		return c->state == CLIENT_CLOSED ? n : at;
 	}
 }
 
 size_t request_feed(struct client *c, const char *p, size_t n)
 {
-	size_t at = 0;
-	bool linked = c->state == CLIENT_LINKED;
-
-	if (!linked) {
-		if (c->state != CLIENT_IDLE)
-			return 0;
-		at = feed_unlinked(c, p, n, &linked);
-		if (!linked)
-			return at;
-	}
-	if (server_is_asked(c->server))
-		return at;
-	return at + feed_linked(c, p + at, n - at);
+	if (c->state == CLIENT_LINKED)
+		return server_is_asked(c->server) ? 0 : feed_linked(c, p, n);
+	return c->state == CLIENT_IDLE ? feed_unlinked(c, p, n) : 0;
 }
 
 void request_withdraw(struct client *c)

@@ -193,27 +193,19 @@ static void on_io(struct ev_loop *loop, ev_io *io, int revents)
 
 /* --- lending it ---------------------------------------------------------------- */
 
-bool server_is_quiet(const struct server *s)
+/* Asks what must be asked before the client's own request may be sent. */
+static void ask_check(struct server *s)
 {
-	return ledger_is_quiet(&s->ledger) && !s->left && !s->in && !s->out && !s->cancels &&
-	       (!s->client || s->client->left == 0) && !(s->conn.ssl && conn_has_pending(&s->conn));
+	const char *q = s->lane->set.check_query;
+
+	s->setup = server_ask(s, strcmp(q, CONF_CHECK_EMPTY) ? q : "", OUR_CHECK);
 }
 
-/* Asks what must be asked before the client's own request may be sent. */
-static void begin_setup(struct server *s, struct client *c)
+static void ask_params(struct server *s, const struct client *c)
 {
-	struct lane *l = s->lane;
-	usec_t now = l->relay->w.now;
 	struct buf sql = {0};
 
-	s->setup_failed = false;
-	if (l->set.check_query[0] && s->was_used &&
-		now - s->released >= l->set.server_check_delay) {
-		const char *q = l->set.check_query;
-
-		s->setup = server_ask(s, strcmp(q, CONF_CHECK_EMPTY) ? q : "", OUR_CHECK);
-	}
-	if (s->params != c->params && params_put_change(&sql, s->params, c->params)) {
+	if (params_put_change(&sql, s->params, c->params)) {
 		s->setup = true;
 		if (!server_ask(s, buf_cstr(&sql), OUR_PARAMS))
 			s->setup_failed = true;
@@ -230,7 +222,12 @@ bool server_link(struct server *s, struct client *c)
 	c->server = s;
 	s->lent = now;
 	client_linked(c);
-	begin_setup(s, c);
+	s->setup_failed = false;
+	if (UNLIKELY(now - s->released >= l->set.server_check_delay) && l->set.check_query[0] &&
+		s->was_used)
+		ask_check(s);
+	if (UNLIKELY(s->params != c->params))
+		ask_params(s, c);
 	s->was_used = true;
 	return !s->setup;
 }
@@ -303,8 +300,10 @@ void server_release(struct server *s)
 			server_close(s, CLOSE_SERVER_PAUSED, NULL);
 			return;
 		}
-		server_watch(s);
-		lane_arm(l);
+		if (UNLIKELY(!flow_is_reading(&s->io)))
+			server_watch(s);
+		if (UNLIKELY(!l->check.pos)) /* else it looks in time at the older ones */
+			lane_arm(l);
 		return;
 	case POOL_HAND_ON:
 		if (server_link(s, CONTAINER_OF(next, struct client, waiter)))

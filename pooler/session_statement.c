@@ -28,7 +28,7 @@ static bool evict_statements(struct message *m, size_t max)
 		prepared_drop(&m->c->lane->relay->prepared, &old);
 		if (!message_push(m, ENTRY_CLOSE, ENTRY_OURS, 0))
 			return false;
-		put_close(gather_insert(m->g), name);
+		put_close(gather_insert(&m->g), name);
 	}
 	return true;
 }
@@ -55,7 +55,7 @@ static bool ensure_prepared(struct message *m, struct prepared *p)
 	if (server_statement_has(s, p))
 		return true;
 	m->seen |= SEEN_OTHER;
-	b = gather_insert(m->g);
+	b = gather_insert(&m->g);
 	prepared_name(name, p->number);
 	if (s->stale_names) {
 		if (!message_push(m, ENTRY_CLOSE, ENTRY_OURS, 0))
@@ -74,7 +74,7 @@ static bool ensure_prepared(struct message *m, struct prepared *p)
  * failed transaction. */
 static bool put_empty(struct message *m, const char *name)
 {
-	struct buf *b = gather_insert(m->g);
+	struct buf *b = gather_insert(&m->g);
 	size_t at;
 
 	if (!message_push(m, ENTRY_CLOSE, ENTRY_OURS, 0) ||
@@ -167,7 +167,7 @@ static bool provoke_duplicate(struct message *m, const char *name)
  * at the moment where it would have failed, and the client is told why (put_error). */
 static enum step refuse_parse(struct message *m, unsigned effects)
 {
-	struct buf *b = gather_insert(m->g);
+	struct buf *b = gather_insert(&m->g);
 	size_t at;
 
 	m->seen |= SEEN_OTHER;
@@ -216,7 +216,7 @@ static enum step on_parse_unnamed(struct message *m, const char *rest, size_t re
 		buf_put(&sql, p->body + p->text_len + 1, p->body_len - p->text_len - 1);
 		prepared_drop(&r->prepared, &c->unnamed);
 		p = c->unnamed = prepared_intern(&r->prepared, sql.data, sql.len);
-		prepared_put_parse(gather_insert(m->g), "", p);
+		prepared_put_parse(gather_insert(&m->g), "", p);
 		buf_free(&sql);
 	} else {
 		message_pass(m);
@@ -300,7 +300,7 @@ enum step message_parse(struct message *m)
 	if (s->stale_names) {
 		if (!message_push(m, ENTRY_CLOSE, ENTRY_OURS, 0))
 			return STEP_CLOSED;
-		put_close(gather_insert(m->g), ours);
+		put_close(gather_insert(&m->g), ours);
 	}
 	if (!message_push(m, ENTRY_PARSE, ENTRY_TAGGED, (uint32_t)p->number))
 		return STEP_CLOSED;
@@ -308,7 +308,7 @@ enum step message_parse(struct message *m)
 		ledger_note_last(&s->ledger, shift);
 	server_statement_put(s, p);
 	stats_add(&c->lane->stats.server_parse_count, 1);
-	prepared_put_parse(gather_insert(m->g), ours, p);
+	prepared_put_parse(gather_insert(&m->g), ours, p);
 	return STEP_DONE;
 }
 
@@ -322,7 +322,7 @@ static bool ensure_unnamed(struct message *m)
 	if (LIKELY(c->unnamed == s->unnamed && c->unnamed))
 		return true;
 	m->seen |= SEEN_OTHER;
-	b = gather_insert(m->g);
+	b = gather_insert(&m->g);
 	if (!c->unnamed) {
 		/* It has none: nor must it find another client's. */
 		prepared_drop(&c->lane->relay->prepared, &s->unnamed);
@@ -344,7 +344,7 @@ static bool ensure_unnamed(struct message *m)
  * precedes the name in the body, `name` the client's, `after` what follows it. */
 static void put_renamed(struct message *m, const char *name, const char *after, uint64_t number)
 {
-	struct buf *b = gather_insert(m->g);
+	struct buf *b = gather_insert(&m->g);
 	size_t have_after = (size_t)(m->at + m->have - after);
 	char ours[PREPARED_NAME];
 	uint32_t size;
@@ -355,7 +355,7 @@ static void put_renamed(struct message *m, const char *name, const char *after, 
 	buf_put_u32(b, size - 1);
 	buf_put(b, m->body, (size_t)(name - m->body));
 	buf_put_cstr(b, ours);
-	gather_add(m->g, after, have_after);
+	gather_add(&m->g, after, have_after);
 	m->c->left = (uint32_t)(m->size - m->have);
 }
 
@@ -377,7 +377,7 @@ static enum step describe_first(struct message *m, struct prepared *p)
 		!message_push(m, ENTRY_DESCRIBE_STATEMENT, ENTRY_OURS, (uint32_t)p->number))
 		return STEP_CLOSED;
 	prepared_name(name, p->number);
-	b = gather_insert(m->g);
+	b = gather_insert(&m->g);
 	at = wire_begin(b, 'D');
 	buf_put_u8(b, 'S');
 	buf_put_cstr(b, name);

@@ -9,17 +9,19 @@
 
 void who_note(struct server *s, const struct client *c)
 {
-	struct worker *w = &s->lane->relay->w;
-	struct who_book *b = &s->lane->relay->who;
-	usec_t span = w->now - s->lent;
+	struct relay *r = s->lane->relay;
+	usec_t span = r->w.now - s->lent;
 	int which = span >= WHO_LONG;
-	struct who_note *n;
+	struct who_note *n = r->who.ring[which];
 
-	if (UNLIKELY(!b->ring[which]))
-		b->ring[which] = mem_alloc(WHO_NOTES * sizeof **b->ring);
-	n = &b->ring[which][b->count[which]++ % WHO_NOTES];
-	n->from = w->wall - span;
-	n->until = w->wall;
+	if (UNLIKELY(!n)) {
+		r->who.ring[which] = mem_alloc(WHO_NOTES * sizeof *n);
+		who_note(s, c);
+		return;
+	}
+	n += r->who.count[which]++ % WHO_NOTES;
+	n->from = r->w.wall - span;
+	n->until = r->w.wall;
 	n->client = c->id;
 	n->pool = s->lane->pool;
 	n->pid = s->pid;

@@ -113,12 +113,20 @@ struct ledger {
 	struct entry *ring; /* `small` until it overflows */
 	uint32_t size;	    /* a power of two */
 	uint32_t head, len;
-	bool skipping; /* an extended message failed; the server skips to Sync */
-	bool unsynced; /* an extended message was sent since the last Sync, Query or FunctionCall */
-	bool copying_in; /* between CopyInResponse and the client's CopyDone/CopyFail */
-	bool copied_in;	 /* a Sync was taken back inside the running copy */
-	bool ambiguous;	 /* never to be trusted again */
-	char status;	 /* of the last ReadyForQuery: 'I', 'T' or 'E' */
+	union ledger_state {
+		struct {
+			bool skipping; /* an extended message failed; the server skips to Sync */
+			/* an extended message was sent since the last Sync, Query or FunctionCall
+			 */
+			bool unsynced;
+			/* between CopyInResponse and the client's CopyDone/CopyFail */
+			bool copying_in;
+			bool copied_in; /* a Sync was taken back inside the running copy */
+			bool ambiguous; /* never to be trusted again */
+			char status;	/* of the last ReadyForQuery: 'I', 'T' or 'E' */
+		};
+		uint64_t all; /* for ledger_is_quiet() */
+	} state;
 	struct entry small[8];
 };
 
@@ -138,12 +146,13 @@ MUSTCHECK static inline bool ledger_push(struct ledger *l, enum entry_kind kind,
 {
 	struct entry *e;
 
-	if (UNLIKELY(l->copying_in || l->skipping || l->len == l->size || kind == ENTRY_COPY_END))
+	if (UNLIKELY(l->state.copying_in || l->state.skipping || l->len == l->size ||
+		     kind == ENTRY_COPY_END))
 		return ledger_push_slow(l, kind, flags, tag);
 	if (kind == ENTRY_SYNC || kind == ENTRY_QUERY || kind == ENTRY_FUNCTION)
-		l->unsynced = false;
+		l->state.unsynced = false;
 	else if (kind >= ENTRY_PARSE && kind <= ENTRY_CLOSE && !(flags & ENTRY_LOCAL))
-		l->unsynced = true;
+		l->state.unsynced = true;
 	e = &l->ring[(l->head + l->len++) & (l->size - 1)];
 	*e = (struct entry){(uint8_t)kind, (uint8_t)flags, 0, tag};
 	return true;
@@ -208,36 +217,98 @@ extern const uint64_t ledger_part_types[];
 
 static inline bool ledger_is_part(const struct entry *e, char type)
 {
-	return type >= 64 && (ledger_part_types[e->kind] >> (type - 64) & 1);
+	unsigned bit = (unsigned char)type - 64U;
+
+	return bit < 64 && (ledger_part_types[e->kind] >> bit & 1);
 }
 
 /* The type that most often ends an answer to an entry of this kind; 0: never so simply. */
 extern const char ledger_end_type[];
 
-/* The short way for what is most frequent: a message of an answer to the client that changes
- * nothing, or that ends an entry nobody wants to hear of.  False: use ledger_reply(). */
-static inline bool ledger_pass(struct ledger *l, char type)
+/* The entry at the head is answered, and that is all there is to it. */
+static inline void ledger_pop(struct ledger *l)
+{
+	l->head = (l->head + 1) & (l->size - 1);
+	l->len--;
+}
+
+/* Is the entry behind the head the mark of a copy's end, which leaves with it? */
+static inline bool ledger_has_mark(const struct ledger *l)
+{
+	return l->len > 1 && l->ring[(l->head + 1) & (l->size - 1)].kind == ENTRY_COPY_END;
+}
+
+/* The short way for what is most frequent: does this message end an answer to the client of
+ * which nobody wants to hear?  Then its entry is done.  False: use ledger_reply(). */
+static inline bool ledger_pass_end(struct ledger *l, char type)
 {
 	const struct entry *e = ledger_head(l);
 
-	if (UNLIKELY(!e || e->flags || !type))
+	if (UNLIKELY(!e || e->flags || !type || ledger_end_type[e->kind] != type ||
+		     l->state.copying_in || l->state.copied_in || ledger_has_mark(l)))
 		return false;
-	if (ledger_is_part(e, type))
-		return true;
-	if (ledger_end_type[e->kind] != type || l->copying_in || l->copied_in)
+	ledger_pop(l);
+	return true;
+}
+
+/* For a stretch of the server's stream that begins with a message: takes what is part of
+ * answers to the client and changes nothing, and answers where that ends.  A last message
+ * that is only begun has *left bytes to come. */
+static inline size_t ledger_pass(struct ledger *l, const char *p, size_t n, uint32_t *left)
+{
+	const struct entry *e;
+	size_t at = 0;
+	uint32_t size;
+
+	while ((e = ledger_head(l)) && !e->flags) {
+		uint64_t parts = ledger_part_types[e->kind];
+		unsigned bit;
+
+		for (;;) {
+			if (n - at < WIRE_HEADER)
+				return at;
+			bit = (unsigned char)p[at] - 64U;
+			size = wire_message_size(p + at);
+			if (UNLIKELY(size == 0))
+				return at;
+			if (bit > 63 || !(parts >> bit & 1))
+				break;
+			if (UNLIKELY(size > n - at)) {
+				*left = size - (uint32_t)(n - at);
+				return n;
+			}
+			at += size;
+		}
+		if (size > n - at || !ledger_pass_end(l, p[at]))
+			break;
+		at += size;
+	}
+	return at;
+}
+
+/* The same for a whole ReadyForQuery that answers a Query or a Sync. */
+static inline bool ledger_pass_ready(struct ledger *l, char status)
+{
+	const struct entry *e = ledger_head(l);
+
+	if (UNLIKELY(!e || e->flags || (e->kind != ENTRY_SYNC && e->kind != ENTRY_QUERY) ||
+		     (status != 'I' && status != 'T' && status != 'E')))
 		return false;
-	if (l->len > 1 && l->ring[(l->head + 1) & (l->size - 1)].kind == ENTRY_COPY_END)
+	if (UNLIKELY(ledger_has_mark(l)))
 		return false;
-	l->head = (l->head + 1) & (l->size - 1);
-	l->len--;
+	l->state.status = status;
+	l->state.copying_in = l->state.copied_in = false;
+	ledger_pop(l);
 	return true;
 }
 
 /* Nothing owed, nothing open, not in a transaction. */
 static inline bool ledger_is_quiet(const struct ledger *l)
 {
-	return l->len == 0 && l->status == 'I' && !l->unsynced && !l->skipping && !l->ambiguous &&
-	       !l->copying_in;
+	union ledger_state quiet = {.all = 0};
+
+	quiet.status = 'I';
+	return l->len == 0 && l->state.all == quiet.all;
 }
 
 /* --- building messages ------------------------------------------------------ */

@@ -15,7 +15,7 @@ void ledger_init(struct ledger *l)
 	memset(l, 0, sizeof *l);
 	l->ring = l->small;
 	l->size = ARRAY_LEN(l->small);
-	l->status = 'I';
+	l->state.status = 'I';
 }
 
 void ledger_release(struct ledger *l)
@@ -42,17 +42,11 @@ static bool grow(struct ledger *l)
 	return true;
 }
 
-static void pop(struct ledger *l)
-{
-	l->head = (l->head + 1) & (l->size - 1);
-	l->len--;
-}
-
 /* COPY_END expects nothing, so it leaves as soon as it is at the head. */
 static void drop_copy_ends(struct ledger *l)
 {
 	while (l->len && entry_at(l, 0)->kind == ENTRY_COPY_END)
-		pop(l);
+		ledger_pop(l);
 }
 
 static bool ends_transaction(uint8_t kind)
@@ -67,28 +61,28 @@ bool ledger_push_slow(struct ledger *l, enum entry_kind kind, unsigned flags, ui
 	if (kind == ENTRY_COPY_END) {
 		/* Outside of a copy the server ignores it too; before CopyInResponse has
 		 * arrived it marks where the copy will have ended. */
-		if (l->copying_in) {
-			l->copying_in = false;
+		if (l->state.copying_in) {
+			l->state.copying_in = false;
 			return true;
 		}
-		if (l->len == 0 || l->skipping)
+		if (l->len == 0 || l->state.skipping)
 			return true;
-	} else if (l->copying_in && kind == ENTRY_SYNC) {
-		l->copied_in = true; /* ignored by the server */
+	} else if (l->state.copying_in && kind == ENTRY_SYNC) {
+		l->state.copied_in = true; /* ignored by the server */
 		return true;
-	} else if (l->copying_in && !(flags & ENTRY_LOCAL)) {
-		l->ambiguous = true; /* see enter_copy_in() */
+	} else if (l->state.copying_in && !(flags & ENTRY_LOCAL)) {
+		l->state.ambiguous = true; /* see enter_copy_in() */
 	}
 	if (ends_transaction((uint8_t)kind)) {
-		if (!l->skipping || kind == ENTRY_SYNC)
-			l->unsynced = false;
+		if (!l->state.skipping || kind == ENTRY_SYNC)
+			l->state.unsynced = false;
 	} else if (kind >= ENTRY_PARSE && kind <= ENTRY_CLOSE && !(flags & ENTRY_LOCAL)) {
-		l->unsynced = true;
+		l->state.unsynced = true;
 	}
-	if (l->skipping && kind != ENTRY_SYNC)
+	if (l->state.skipping && kind != ENTRY_SYNC)
 		return true;
 	if (kind == ENTRY_SYNC)
-		l->skipping = false; /* what comes after it is read again */
+		l->state.skipping = false; /* what comes after it is read again */
 	if (l->len == l->size && !grow(l))
 		return false;
 	e = entry_at(l, l->len++);
@@ -104,7 +98,7 @@ bool ledger_take_local(struct ledger *l, struct entry *e)
 	if (l->len == 0 || !(entry_at(l, 0)->flags & ENTRY_LOCAL))
 		return false;
 	*e = *entry_at(l, 0);
-	pop(l);
+	ledger_pop(l);
 	drop_copy_ends(l);
 	return true;
 }
@@ -115,10 +109,10 @@ static void skip_to_sync(struct ledger *l, void (*dropped)(void *, const struct 
 	while (l->len && entry_at(l, 0)->kind != ENTRY_SYNC) {
 		if (dropped)
 			dropped(ctx, entry_at(l, 0));
-		pop(l);
+		ledger_pop(l);
 	}
 	if (l->len == 0)
-		l->skipping = true;
+		l->state.skipping = true;
 }
 
 /* CopyInResponse: Syncs that were sent before the end of the copy will be ignored. */
@@ -132,7 +126,7 @@ static void enter_copy_in(struct ledger *l)
 	kept = 1;
 	for (uint32_t i = 1; i < l->len; i++) {
 		if (i < end && entry_at(l, i)->kind == ENTRY_SYNC) {
-			l->copied_in = true;
+			l->state.copied_in = true;
 			continue;
 		}
 		if (i == end)
@@ -140,13 +134,13 @@ static void enter_copy_in(struct ledger *l)
 		/* The server dies of anything else inside a copy, unless that failed early:
 		 * then the marks mean other copies than they seem to. */
 		if (i < end && !(entry_at(l, i)->flags & ENTRY_LOCAL))
-			l->ambiguous = true;
+			l->state.ambiguous = true;
 		unsynced = unsynced && !ends_transaction(entry_at(l, i)->kind);
 		*entry_at(l, kept++) = *entry_at(l, i);
 	}
-	l->unsynced = l->unsynced || unsynced;
+	l->state.unsynced = l->state.unsynced || unsynced;
 	if (end == l->len)
-		l->copying_in = true;
+		l->state.copying_in = true;
 	l->len = kept;
 }
 
@@ -163,15 +157,15 @@ static enum ledger_verdict on_error(struct ledger *l, struct ledger_event *ev,
 	if (l->len == 0)
 		return LEDGER_FATAL;
 	head = *entry_at(l, 0);
-	if (l->copying_in || l->copied_in) {
-		if (l->copied_in)
-			l->ambiguous = true;
-		l->copying_in = l->copied_in = false;
+	if (l->state.copying_in || l->state.copied_in) {
+		if (l->state.copied_in)
+			l->state.ambiguous = true;
+		l->state.copying_in = l->state.copied_in = false;
 	}
 	if (is_extended(head.kind)) {
 		ev->done = head;
 		ev->finished = ev->failed = true;
-		pop(l);
+		ledger_pop(l);
 		skip_to_sync(l, dropped, ctx);
 		/* Also when it was ours (a Parse for the Bind behind it): what the client sent
 		 * is skipped because of it, so that this is the only answer he will get. */
@@ -273,13 +267,13 @@ enum ledger_verdict ledger_reply(struct ledger *l, char type, char status, struc
 	if (type == 'Z') {
 		if (status != 'I' && status != 'T' && status != 'E')
 			return LEDGER_UNEXPECTED;
-		l->status = status;
+		l->state.status = status;
 	}
 	if (head->kind == ENTRY_EXECUTE || type == 'Z')
-		l->copying_in = l->copied_in = false;
+		l->state.copying_in = l->state.copied_in = false;
 	ev->done = *head;
 	ev->finished = true;
-	pop(l);
+	ledger_pop(l);
 	drop_copy_ends(l);
 	return v;
 }

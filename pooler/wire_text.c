@@ -268,112 +268,142 @@ static unsigned scan(const char *p, const char *end)
 	return effects;
 }
 
-/* True when the text may hold something that the scan has to look at. */
-static bool is_suspicious(const char *p, size_t len)
-{
-	size_t i = 0;
+/* The first words of nearly all statements, after which only the letters that
+ * needs_scan() looks for can make an effect; by their first letter. */
+static const struct plain_start {
+	char word[8]; /* padded with zeros */
+	char mask[8]; /* which of the eight bytes count */
+	uint8_t n;
+} plain_starts[26] = {
+	['c' - 'a'] = {"commit", "\xff\xff\xff\xff\xff\xff", 6},
+	['d' - 'a'] = {"delete", "\xff\xff\xff\xff\xff\xff", 6},
+	['e' - 'a'] = {"end", "\xff\xff\xff", 3},
+	['i' - 'a'] = {"insert", "\xff\xff\xff\xff\xff\xff", 6},
+	['s' - 'a'] = {"select", "\xff\xff\xff\xff\xff\xff", 6},
+	['u' - 'a'] = {"update", "\xff\xff\xff\xff\xff\xff", 6},
+	['w' - 'a'] = {"with", "\xff\xff\xff\xff", 4},
+};
 
-#ifdef __SSE2__
-	const __m128i lower = _mm_set1_epi8(0x20);
-	const __m128i d = _mm_set1_epi8('d'), v = _mm_set1_epi8('v');
-	const __m128i e = _mm_set1_epi8('e'), m = _mm_set1_epi8('m'), q = _mm_set1_epi8('p');
-	const __m128i u = _mm_set1_epi8(0x7f), c = _mm_set1_epi8('c'); /* '_' | 0x20 */
-
-	for (; len >= 18; i = i + 34 <= len ? i + 16 : len - 18) {
-		__m128i at = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-		__m128i next = _mm_loadu_si128((const __m128i *)(const void *)(p + i + 1));
-		__m128i third = _mm_loadu_si128((const __m128i *)(const void *)(p + i + 2));
-		__m128i hit;
-
-		at = _mm_or_si128(at, lower);
-		next = _mm_or_si128(next, lower);
-		third = _mm_or_si128(third, lower);
-		hit = _mm_and_si128(_mm_and_si128(_mm_cmpeq_epi8(at, e), _mm_cmpeq_epi8(next, m)),
-			_mm_cmpeq_epi8(third, q));
-		hit = _mm_or_si128(hit,
-			_mm_and_si128(_mm_cmpeq_epi8(at, d), _mm_cmpeq_epi8(next, v)));
-		hit = _mm_or_si128(hit,
-			_mm_and_si128(_mm_cmpeq_epi8(at, u), _mm_cmpeq_epi8(next, c)));
-		if (_mm_movemask_epi8(hit))
-			return true;
-		if (i == len - 18)
-			return false; /* the last block overlaps the one before it */
-	}
-#endif
-	for (; i + 1 < len; i++) {
-		char at = (char)(p[i] | 0x20), next = (char)(p[i + 1] | 0x20);
-
-		if ((at == 'd' && next == 'v') || (at == 0x7f && next == 'c') ||
-			(at == 'e' && next == 'm' && i + 2 < len && (p[i + 2] | 0x20) == 'p'))
-			return true;
-	}
-	return false;
-}
-
-/* The first n of eight bytes. */
-static inline uint64_t mask_of(unsigned n)
-{
-	static const unsigned char ones[16] = {255, 255, 255, 255, 255, 255, 255, 255};
-	uint64_t mask;
-
-	memcpy(&mask, ones + 8 - n, 8);
-	return mask;
-}
-
-/* Eight bytes, letters in lower case. */
-static inline uint64_t lower8(const char *p)
+/* Eight bytes as a number; only good to be compared. */
+static inline uint64_t eight(const char *p)
 {
 	uint64_t w;
 
 	memcpy(&w, p, 8);
-	return w | 0x2020202020202020u;
+	return w;
 }
 
-/* First words after which only the letter pairs above can make an effect; the bytes that
- * differ from the word, as a number, are those behind it. */
-static bool is_plain_start(const char *p, size_t len)
+/* The text has at least eight bytes. */
+static bool is_plain_start(const char *p)
 {
-	static const struct {
-		char text[8]; /* padded with zeros */
-		uint8_t n;
-	} words[] = {{"select", 6}, {"insert", 6}, {"update", 6}, {"delete", 6}, {"with", 4},
-		{"commit", 6}, {"end", 3}};
-	char padded[8] = "        ";
-	uint64_t w, want;
+	const struct plain_start *row;
+	unsigned letter = (unsigned char)(*p | 0x20) - 'a';
 
-	if (len < 8) {
-		memcpy(padded, p, len);
-		p = padded;
-	}
-	w = lower8(p);
-	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		memcpy(&want, words[i].text, 8);
-		if (((w ^ want) & mask_of(words[i].n)) == 0)
-			return !is_word_byte((unsigned char)p[words[i].n]);
+	if (letter > 'z' - 'a')
+		return false;
+	row = &plain_starts[letter];
+	return row->n &&
+	       (((eight(p) | 0x2020202020202020u) ^ eight(row->word)) & eight(row->mask)) == 0 &&
+	       !is_word_byte((unsigned char)p[row->n]);
+}
+
+#define BLOCK 16
+/* A block, and the two bytes behind it that belong to letters beginning in it. */
+#define BLOCK_READ (BLOCK + 2)
+
+/* Does anything begin in this block that makes a closer look necessary: the letters, or a
+ * semicolon? */
+static inline bool block_is_odd(const char *p)
+{
+#ifdef __SSE2__
+	const __m128i lower = _mm_set1_epi8(0x20);
+	__m128i at = _mm_or_si128(_mm_loadu_si128((const __m128i *)(const void *)p), lower);
+	__m128i next = _mm_or_si128(_mm_loadu_si128((const __m128i *)(const void *)(p + 1)), lower);
+	__m128i third =
+		_mm_or_si128(_mm_loadu_si128((const __m128i *)(const void *)(p + 2)), lower);
+	__m128i emp = _mm_and_si128(_mm_and_si128(_mm_cmpeq_epi8(at, _mm_set1_epi8('e')),
+					    _mm_cmpeq_epi8(next, _mm_set1_epi8('m'))),
+		_mm_cmpeq_epi8(third, _mm_set1_epi8('p')));
+	__m128i dv = _mm_and_si128(_mm_cmpeq_epi8(at, _mm_set1_epi8('d')),
+		_mm_cmpeq_epi8(next, _mm_set1_epi8('v')));
+	__m128i c = _mm_and_si128(_mm_cmpeq_epi8(at, _mm_set1_epi8('_' | 0x20)),
+		_mm_cmpeq_epi8(next, _mm_set1_epi8('c')));
+	__m128i semicolon = _mm_cmpeq_epi8(at, _mm_set1_epi8(';'));
+
+	return _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(emp, dv), _mm_or_si128(c, semicolon)));
+#else
+	for (int k = 0; k < BLOCK; k++) {
+		char at = (char)(p[k] | 0x20), next = (char)(p[k + 1] | 0x20);
+
+		if ((at == 'e' && next == 'm' && (p[k + 2] | 0x20) == 'p') ||
+			(at == 'd' && next == 'v') || (at == ('_' | 0x20) && next == 'c') ||
+			at == ';')
+			return true;
 	}
 	return false;
+#endif
+}
+
+/* Is what made a block odd only a semicolon behind which there is nothing? */
+static bool is_last_semicolon(const char *p, const char *end)
+{
+	const char *semi = memchr(p, ';', (size_t)(end - p));
+
+	if (!semi)
+		return false;
+	for (const char *rest = semi + 1; rest < end; rest++)
+		if (!is_space(*rest))
+			return false;
+	for (; p < semi; p++) {
+		char at = (char)(p[0] | 0x20), next = (char)(p[1] | 0x20);
+
+		if ((at == 'e' && next == 'm') || (at == 'd' && next == 'v') ||
+			(at == ('_' | 0x20) && next == 'c'))
+			return false;
+	}
+	return true;
+}
+
+/* May the text, of BLOCK_READ bytes or more, hold what the scan has to look at, or a second
+ * statement?  What begins with its last two bytes is too short for either. */
+static bool needs_scan(const char *p, const char *end)
+{
+	for (; end - p > BLOCK_READ; p += BLOCK)
+		if (UNLIKELY(block_is_odd(p)))
+			return !is_last_semicolon(p, end);
+	p = end - BLOCK_READ; /* it overlaps the one before it */
+	return UNLIKELY(block_is_odd(p)) && !is_last_semicolon(p, end);
+}
+
+/* Is there nothing to it, as with nearly every statement? */
+static bool is_plain(const char *p, const char *end)
+{
+	char padded[BLOCK_READ];
+	size_t len = (size_t)(end - p);
+
+	if (len < sizeof padded) {
+		memset(padded, ' ', sizeof padded);
+		memcpy(padded, p, len);
+		p = padded;
+		end = p + sizeof padded;
+	}
+	return is_plain_start(p) && !needs_scan(p, end);
 }
 
 unsigned wire_text_effects(const char *sql, size_t len)
 {
-	const char *p, *end, *semi;
+	const char *p, *end;
 	unsigned effects = 0;
 
 	if (len && sql[len - 1] == '\0')
 		len--;
-	if (len > TEXT_READ_MAX) {
+	if (UNLIKELY(len > TEXT_READ_MAX)) {
 		len = TEXT_READ_MAX;
 		effects = TEXT_LONG;
 	}
 	end = sql + len;
-	p = is_word_byte((unsigned char)(len ? *sql : ' ')) ? sql : skip_blank(sql, end);
-	if (is_plain_start(p, (size_t)(end - p))) {
-		semi = memchr(p, ';', (size_t)(end - p));
-		if ((!semi || skip_blank(semi + 1, end) == end) &&
-			!is_suspicious(p, (size_t)(end - p)))
-			return effects;
-	}
-	return effects | scan(p, end);
+	p = LIKELY(len && is_word_byte((unsigned char)*sql)) ? sql : skip_blank(sql, end);
+	return LIKELY(is_plain(p, end)) ? effects : effects | scan(p, end);
 }
 
 /* --- the statement without what is said about it ------------------------------------- */

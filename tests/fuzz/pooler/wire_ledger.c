@@ -46,7 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		} else if (ledger_take_local(&l, &e) && !(e.flags & ENTRY_LOCAL)) {
 			abort();
 		}
-		if (ledger_is_quiet(&l) && (ledger_head(&l) || l.skipping || l.status != 'I'))
+		if (ledger_is_quiet(&l) &&
+			(ledger_head(&l) || l.state.skipping || l.state.status != 'I'))
 			abort();
 	}
 	ledger_release(&l);

@@ -18,7 +18,7 @@ enum ledger_verdict __wrap_ledger_reply(struct ledger *l, char type, char status
 
 	if (type == 'Z' && status == 'I') {
 		l->len = 0;
-		l->unsynced = l->skipping = false;
+		l->state.unsynced = l->state.skipping = false;
 	}
 	return verdict;
 }

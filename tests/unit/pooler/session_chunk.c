@@ -21,7 +21,7 @@ static void setup(void)
 static void teardown(void)
 {
 	ck_assert_uint_eq(st.lent, 0);
-	ck_assert_uint_eq(process, 0);
+	ck_assert_uint_eq(process + (uint64_t)st.untold, 0);
 	chunk_trim(&st);
 	chunk_trim(&st);
 }
@@ -92,7 +92,8 @@ START_TEST(what_is_given_back_is_lent_again)
 	for (size_t i = 0; i < ARRAY_LEN(many); i++)
 		chunk_append(&st, &many[i], "x", 1);
 	ck_assert_uint_eq(st.lent, 512 * ARRAY_LEN(many));
-	ck_assert_uint_eq(process, st.lent);
+	ck_assert_uint_eq(process + (uint64_t)st.untold, st.lent);
+	ck_assert_uint_gt(process, 0);
 	for (size_t i = 0; i < ARRAY_LEN(many); i++)
 		chunk_free(&st, &many[i]);
 	ck_assert_uint_lt(st.count[0], ARRAY_LEN(many));

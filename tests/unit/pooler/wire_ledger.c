@@ -294,10 +294,10 @@ START_TEST(copy_in_by_simple_query)
 {
 	push(ENTRY_QUERY, 1);
 	replies("G");
-	ck_assert(l.copying_in);
+	ck_assert(l.state.copying_in);
 	push(ENTRY_SYNC, 0); /* ignored by the server */
 	push(ENTRY_COPY_END, 0);
-	ck_assert(!l.copying_in);
+	ck_assert(!l.state.copying_in);
 	replies("CZ");
 	ck_assert(ledger_is_quiet(&l));
 	/* all sent before CopyInResponse has come */
@@ -306,14 +306,14 @@ START_TEST(copy_in_by_simple_query)
 	push(ENTRY_COPY_END, 0);
 	push(ENTRY_SYNC, 3);
 	replies("G");
-	ck_assert(!l.copying_in);
+	ck_assert(!l.state.copying_in);
 	replies("CZZ");
 	ck_assert(ledger_is_quiet(&l));
 	/* two copies in one Query */
 	push(ENTRY_QUERY, 4);
 	push(ENTRY_COPY_END, 0);
 	replies("GCG");
-	ck_assert(l.copying_in);
+	ck_assert(l.state.copying_in);
 	push(ENTRY_COPY_END, 0);
 	replies("CZ");
 	ck_assert(ledger_is_quiet(&l));
@@ -328,7 +328,7 @@ START_TEST(copy_in_by_execute)
 	push(ENTRY_EXECUTE, 3);
 	push(ENTRY_SYNC, 4);
 	replies("12G");
-	ck_assert(l.copying_in);
+	ck_assert(l.state.copying_in);
 	push(ENTRY_COPY_END, 0);
 	ck_assert(!ledger_is_quiet(&l));
 	push(ENTRY_SYNC, 5);
@@ -336,7 +336,7 @@ START_TEST(copy_in_by_execute)
 	ck_assert_uint_eq(ledger_head(&l)->tag, 5);
 	replies("Z");
 	ck_assert(ledger_is_quiet(&l));
-	ck_assert(!l.ambiguous);
+	ck_assert(!l.state.ambiguous);
 	/* without the second Sync its transaction stays open */
 	push(ENTRY_EXECUTE, 1);
 	push(ENTRY_SYNC, 2);
@@ -369,7 +369,7 @@ START_TEST(a_failed_copy_with_a_sync_inside_is_ambiguous)
 	push(ENTRY_EXECUTE, 1);
 	push(ENTRY_SYNC, 2);
 	replies("GE");
-	ck_assert(l.ambiguous);
+	ck_assert(l.state.ambiguous);
 	push(ENTRY_COPY_END, 0);
 	push(ENTRY_SYNC, 3);
 	replies("Z");
@@ -385,7 +385,7 @@ START_TEST(a_failed_copy_without_sync_is_certain)
 	push(ENTRY_EXECUTE, 1);
 	replies("G");
 	reply('E', LEDGER_FORWARD);
-	ck_assert(!l.ambiguous && !l.copying_in);
+	ck_assert(!l.state.ambiguous && !l.state.copying_in);
 	push(ENTRY_COPY_END, 0); /* he did not know */
 	push(ENTRY_SYNC, 2);
 	replies("Z");
@@ -404,22 +404,22 @@ START_TEST(other_messages_inside_a_copy_are_ambiguous)
 	push(ENTRY_QUERY, 1);
 	replies("G");
 	push(ENTRY_QUERY, 2);
-	ck_assert(l.ambiguous);
+	ck_assert(l.state.ambiguous);
 	teardown();
 	setup();
 	push(ENTRY_QUERY, 1);
 	push(ENTRY_QUERY, 2);
 	push(ENTRY_COPY_END, 0);
-	ck_assert(!l.ambiguous);
+	ck_assert(!l.state.ambiguous);
 	replies("G");
-	ck_assert(l.ambiguous);
+	ck_assert(l.state.ambiguous);
 	teardown();
 	setup();
 	push(ENTRY_QUERY, 1);
 	ck_assert(ledger_push(&l, ENTRY_PARSE, ENTRY_LOCAL, 2)); /* was never sent */
 	push(ENTRY_COPY_END, 0);
 	replies("G");
-	ck_assert(!l.ambiguous);
+	ck_assert(!l.state.ambiguous);
 }
 END_TEST
 

@@ -272,7 +272,7 @@ static void on_dropped(void *ctx, const struct entry *e)
 	ALWAYS((e->tag) > (last_dropped));
 	last_dropped = e->tag;
 	/* the server may not have come to it, but then it will skip it */
-	ALWAYS(sv.skipped[e->tag] || sv.ignoring || sv.dead || l.ambiguous);
+	ALWAYS(sv.skipped[e->tag] || sv.ignoring || sv.dead || l.state.ambiguous);
 }
 
 /* What is ours to answer is answered as soon as its turn has come. */
@@ -385,23 +385,23 @@ static void one_sequence(void)
 			send_something();
 		for (unsigned n = below(6); n && !sv.dead && sv.read < sv.n_in && who == 1; n--)
 			serve();
-		for (unsigned n = below(8); n && !l.ambiguous && sv.taken < sv.n_out && who == 2;
-			n--)
+		for (unsigned n = below(8);
+			n && !l.state.ambiguous && sv.taken < sv.n_out && who == 2; n--)
 			take_reply();
 		if (ledger_is_quiet(&l))
 			ALWAYS(server_is_idle());
-		if (sv.dead || l.ambiguous || sv.n_in > 400)
+		if (sv.dead || l.state.ambiguous || sv.n_in > 400)
 			break;
 	}
 	while (!sv.dead && sv.read < sv.n_in)
 		serve();
-	while (!l.ambiguous && sv.taken < sv.n_out)
+	while (!l.state.ambiguous && sv.taken < sv.n_out)
 		take_reply();
 	if (sv.dead) {
 		ALWAYS(!ledger_is_quiet(&l));
-	} else if (!l.ambiguous) {
+	} else if (!l.state.ambiguous) {
 		/* everything is answered: nothing may be owed */
-		ALWAYS(sv.in_copy ? l.copying_in : l.len == 0);
+		ALWAYS(sv.in_copy ? l.state.copying_in : l.len == 0);
 		ALWAYS((ledger_is_quiet(&l)) == (server_is_idle()));
 	}
 	ledger_release(&l);
