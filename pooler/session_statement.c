@@ -129,7 +129,8 @@ bool statement_rewrite_deallocate(struct message *m, const char *sql, size_t len
 	struct prepared *p;
 	bool all;
 
-	if (m->s->ledger.status == 'E' || !deallocated_name(sql, len, name, sizeof name, &all))
+	if (m->s->ledger.state.status == 'E' ||
+		!deallocated_name(sql, len, name, sizeof name, &all))
 		return true; /* in a failed transaction it fails as well, and nothing goes */
 	if (all) {
 		client_statements_clear(m->c);
