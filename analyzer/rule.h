@@ -154,6 +154,7 @@ void finding_fix(struct findings *f, struct finding *x, struct str sql, const ch
 void finding_int(struct finding *x, const char *key, int64_t v);
 void finding_real(struct finding *x, const char *key, double v);
 void finding_str(struct finding *x, const char *key, struct str v);
+bool finding_has(const struct finding *x, const char *key);
 
 struct rule_options {
 	enum severity *severity; /* one for each row of rules[]; NULL: the defaults */

@@ -167,6 +167,11 @@ void finding_str(struct finding *x, const char *key, struct str v)
 	js_set(x->evidence, key, js_str(v));
 }
 
+bool finding_has(const struct finding *x, const char *key)
+{
+	return json_object_get(x->evidence, key) != NULL;
+}
+
 /* --- order and gate ------------------------------------------------------------------ */
 
 static int compare(const void *pa, const void *pb)

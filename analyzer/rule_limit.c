@@ -122,3 +122,76 @@ void check_lm001(struct rule_check *c)
 		"add ORDER BY on a unique key and LIMIT, and page by key: WHERE (key) > (last key "
 		"seen)");
 }
+
+/* --- pages ------------------------------------------------------------------------------- */
+
+#define PEOPLE_PAGES 5 /* that somebody turns by hand */
+
+/* Does the order tell all rows of the one table apart? */
+static bool order_is_unique(const struct schema_table *t, const struct sql_outline *o)
+{
+	struct str set[32];
+	size_t n = 0;
+
+	for (size_t i = 0; i < o->orders && n < 32; i++)
+		if (o->order[i].by.kind == SIDE_COLUMN)
+			set[n++] = o->order[i].by.col.name;
+		else if (o->order[i].position > 0 && (size_t)o->order[i].position <= o->targets)
+			set[n++] = o->target[o->order[i].position - 1].val.col.name;
+	/* what is equal in all rows of the result tells as much as a column of the order */
+	for (size_t i = 0; i < o->conds && n < 32; i++)
+		if (o->cond[i].clause == CLAUSE_WHERE && o->cond[i].pred == PRED_EQ &&
+			o->cond[i].left.kind == SIDE_COLUMN && o->cond[i].right.cols == 0)
+			set[n++] = o->cond[i].left.col.name;
+	return schema_unique_by(t, set, n);
+}
+
+static bool has_unique(const struct schema_table *t)
+{
+	for (size_t i = 0; i < t->index.n; i++)
+		if (t->index.at[i]->unique)
+			return true;
+	return false;
+}
+
+void check_lm004(struct rule_check *c)
+{
+	const struct sql_outline *o = c->o;
+
+	if (o->verb != SQL_SELECT || o->role != ROLE_TOP || o->orders == 0 ||
+		o->limit == BOUND_NONE || o->offset == BOUND_NONE || o->rels != 1 || o->has_group ||
+		o->is_distinct || o->is_distinct_on || o->is_setop || o->has_aggregate)
+		return;
+	const struct schema_table *t = schema_find(c->schema, o->rel[0].schema, o->rel[0].name);
+	if (!t || t->is_view || order_is_unique(t, o))
+		return;
+	for (size_t i = 0; i < o->orders; i++)
+		if (o->order[i].by.kind != SIDE_COLUMN && !o->order[i].position)
+			return; /* an expression: it may well tell them apart */
+	struct finding *x = rule_find(c, CONF_LIKELY,
+		"rows of %.*s that are equal in the order may come on two pages or on none",
+		STR_ARGS(t->name));
+	finding_fix(c->findings, x, STR_NONE, "%s",
+		has_unique(t) ? "add the primary key to the end of ORDER BY"
+			      : "the table has no unique key to order by");
+}
+
+void check_lm005(struct rule_check *c)
+{
+	for (uint32_t i = 0; i < c->facts->shape.n; i++) {
+		struct shape *s = c->facts->shape.at[i];
+		if (s->pages <= PEOPLE_PAGES)
+			continue;
+		c->shape = s;
+		c->shape_at = i;
+		struct finding *x = rule_find(c, s->pages >= 20 ? CONF_LIKELY : CONF_POSSIBLE,
+			"a session turned %llu pages by OFFSET, up to %lld",
+			(unsigned long long)s->pages, (long long)s->page_offset);
+		x->places = 1;
+		x->place[0] = s->page_at;
+		finding_int(x, "pages", (int64_t)s->pages);
+		finding_int(x, "last_offset", s->page_offset);
+		finding_fix(c->findings, x, STR_NONE,
+			"page by key: WHERE (sort key) > (last one seen) ORDER BY sort key LIMIT n");
+	}
+}

@@ -64,6 +64,9 @@ struct str batch_read(struct rule_check *c, const struct loop_key *k);
 struct str batch_insert(struct rule_check *c);
 struct str batch_update(struct rule_check *c, const struct loop_key *k);
 struct str batch_delete(struct rule_check *c, const struct loop_key *k);
+/* A shape's first text with its literals as $1, $2, …: it shows no values.  STR_NONE: it is cut,
+ * or has comments. */
+struct str numbered_text(struct rule_check *c, const struct shape *s);
 /* The child joined with its parent; STR_NONE where it is not plain how. */
 struct str join_parent(struct rule_check *c, const struct sql_outline *child,
 	const struct sql_cond *key);

@@ -339,20 +339,22 @@ struct str batch_update(struct rule_check *c, const struct loop_key *k)
 
 /* --- the parent joined ------------------------------------------------------------------------ */
 
-/* The parent's text with its literals as $1, $2, …: the report prints no values that way. */
-static struct str parent_text(struct rule_check *c)
+struct str numbered_text(struct rule_check *c, const struct shape *s)
 {
-	const struct shape *p = c->parent;
-	struct str text = p->example, out;
-	struct sql_shape s;
+	struct str text = s->example, out;
+	struct sql_shape lex;
 	struct text t = {0};
 	size_t n = 0, at = 0;
 
-	if (p->is_cut || p->lex.params)
-		return p->is_cut ? STR_NONE : text;
-	sql_lex(text.p, text.n, &s, NULL, 0);
-	struct sql_place *lit = mem_alloc((s.literals + 1) * sizeof(*lit));
-	sql_lex_places(text.p, text.n, &s, NULL, 0, lit, s.literals, &n);
+	if (s->is_cut || s->lex.traits & SQL_HAS_COMMENT)
+		return STR_NONE;
+	while (text.n && (text.p[text.n - 1] == ';' || text.p[text.n - 1] == '\n'))
+		text.n--;
+	if (s->lex.params)
+		return text;
+	sql_lex(text.p, text.n, &lex, NULL, 0);
+	struct sql_place *lit = mem_alloc((lex.literals + 1) * sizeof(*lit));
+	sql_lex_places(text.p, text.n, &lex, NULL, 0, lit, lex.literals, &n);
 	for (size_t i = 0; i < n; i++) {
 		text_add(&t, text.p + at, lit[i].off - at);
 		text_printf(&t, "$%zu", i + 1);
@@ -400,11 +402,8 @@ struct str join_parent(struct rule_check *c, const struct sql_outline *child,
 		c->parent->verb != SQL_SELECT)
 		return STR_NONE;
 	column = parent_column(c, child, key);
-	parent = parent_text(c);
-	while (parent.n && parent.p[parent.n - 1] == ';')
-		parent.n--;
-	if (!column.n || !parent.n || str_find(parent, "/*") < parent.n ||
-		str_find(parent, "--") < parent.n)
+	parent = numbered_text(c, c->parent);
+	if (!column.n || !parent.n)
 		return STR_NONE;
 	struct str sql = arena_printf(c->arena,
 		"SELECT child.*, parent.* FROM (%.*s) AS parent JOIN %.*s AS child ON child.%.*s = "

@@ -27,6 +27,78 @@ QUERY_RULE(NP007, "exists-check-loop", WARNING, RUN, NEED_SEQUENCE | NEED_TREE |
 	"One SELECT DISTINCT key … WHERE key = ANY ($1), or EXISTS in the first query.",
 	"20 times SELECT 1 FROM orders WHERE customer_id = $1 LIMIT 1",
 	"SELECT DISTINCT customer_id FROM orders WHERE customer_id = ANY ($1)")
+QUERY_RULE(NP002, "redundant-query", WARNING, LOG, NEED_SEQUENCE | NEED_TREE, check_np002,
+	"the same question again in one transaction",
+	"Statement and values are the same and nothing it reads was written in between: the answer is "
+	"known already.",
+	"Ask once and keep the answer as long as the transaction or request lasts.",
+	"8 times SELECT * FROM settings WHERE id = 1",
+	"SELECT * FROM settings WHERE id = 1, once")
+QUERY_RULE(NP005, "repeating-cycle", WARNING, LOG, NEED_SEQUENCE | NEED_TREE, check_np005,
+	"a few statements go round and round in one transaction",
+	"A loop whose body is several statements, each for one row: N times as many round trips.",
+	"Take each of the statements out of the loop, one for all keys.",
+	"20 times SELECT … WHERE id = $1; SELECT … WHERE ref = $1; UPDATE … WHERE id = $1",
+	"SELECT … WHERE id = ANY ($1); SELECT … WHERE ref = ANY ($1); UPDATE … FROM unnest($1, $2)")
+QUERY_RULE(NP008, "select-then-insert", INFO, LOG, NEED_SEQUENCE | NEED_TREE, check_np008,
+	"a lookup by key, then an INSERT of that key",
+	"Two round trips, and between them another client may insert the same key.",
+	"INSERT … ON CONFLICT.",
+	"SELECT id FROM tags WHERE name = $1; INSERT INTO tags (name) VALUES ($1)",
+	"INSERT INTO tags (name) VALUES ($1) ON CONFLICT DO NOTHING")
+QUERY_RULE(NP009, "lost-update", WARNING, LOG, NEED_SEQUENCE | NEED_TREE, check_np009,
+	"a number is read, changed by the application and written back",
+	"Of two clients that do so at once, one overwrites what the other wrote.",
+	"Change it in the UPDATE, lock the row when it is read, or compare a version.",
+	"SELECT balance FROM accounts WHERE id = 1; UPDATE accounts SET balance = 90 WHERE id = 1",
+	"UPDATE accounts SET balance = balance - 10 WHERE id = 1")
+QUERY_RULE(NP010, "chatty-transaction", INFO, LOG, NEED_SEQUENCE, check_np010,
+	"a transaction of hundreds of statements",
+	"Its locks and its snapshot last as long as all the round trips together.",
+	"Load what is needed with a few statements, before the loop.",
+	"BEGIN; 400 statements of 30 kinds; COMMIT", "BEGIN; 12 statements; COMMIT")
+QUERY_RULE(NP011, "serialised-independent", INFO, LOG, NEED_SEQUENCE | NEED_TREE, check_np011,
+	"slow queries wait for each other though none needs the other",
+	"Their times add up where they could overlap.",
+	"Send them at once: over two connections, or in a pipeline.",
+	"SELECT count(*) FROM a; then SELECT count(*) FROM b, 200 ms each",
+	"both at once")
+QUERY_RULE(NP012, "count-and-page", INFO, LOG, NEED_SEQUENCE | NEED_TREE, check_np012,
+	"all rows are counted for each page shown",
+	"The page reads twenty rows, the count reads all of them, every time.",
+	"Fetch one row more than is shown, keep the count, or estimate it.",
+	"SELECT count(*) FROM t WHERE a = 1; SELECT * FROM t WHERE a = 1 ORDER BY id LIMIT 20",
+	"SELECT * FROM t WHERE a = 1 ORDER BY id LIMIT 21")
+QUERY_RULE(NP013, "insert-then-select", INFO, LOG, NEED_SEQUENCE | NEED_TREE, check_np013,
+	"a row is read back right after it was inserted",
+	"RETURNING gives it as it is stored, in the same round trip.", "INSERT … RETURNING.",
+	"INSERT INTO t (code) VALUES ($1); SELECT * FROM t WHERE code = $1",
+	"INSERT INTO t (code) VALUES ($1) RETURNING *")
+QUERY_RULE(TX001, "idle-in-transaction", WARNING, LOG, NEED_SEQUENCE, check_tx001,
+	"a transaction waits for its client",
+	"Its locks, its snapshot and its connection are held while nothing happens.",
+	"Do what takes time before BEGIN or behind COMMIT.",
+	"BEGIN; UPDATE …; (12 s in a payment service); COMMIT",
+	"(12 s in a payment service) BEGIN; UPDATE …; COMMIT")
+QUERY_RULE(TX002, "long-transaction", WARNING, LOG, NEED_SEQUENCE, check_tx002,
+	"a transaction of ten minutes or more",
+	"VACUUM removes no row that it might still see, in any table: everything bloats.",
+	"Commit in batches.", "BEGIN; 45 minutes of statements; COMMIT",
+	"a transaction for each thousand rows")
+QUERY_RULE(TX003, "transaction-around-select", INFO, LOG, NEED_SEQUENCE, check_tx003,
+	"most transactions hold a single SELECT",
+	"BEGIN and COMMIT are two more round trips for a statement that is one by itself.",
+	"Autocommit for reads.", "BEGIN; SELECT * FROM t WHERE id = $1; COMMIT",
+	"SELECT * FROM t WHERE id = $1")
+QUERY_RULE(TX004, "session-noise", INFO, LOG, NEED_LOG, check_tx004,
+	"much of what is sent sets up sessions or asks the catalogs",
+	"A SET before each query is a round trip before each query.",
+	"ALTER ROLE … SET, or longer lived connections.",
+	"SET search_path TO x; before each query", "ALTER ROLE app SET search_path TO x")
+QUERY_RULE(TX005, "connection-churn", WARNING, LOG, NEED_LOG, check_tx005,
+	"a connection for every few statements",
+	"A connection costs the server a process and milliseconds, more than what is asked through it.",
+	"A pool.", "1000 connections a minute, two statements each", "20 connections that stay")
 QUERY_RULE(LM002, "deep-offset", WARNING, QUERY, NEED_TREE | USES_LOG, check_lm002,
 	"paging with a large OFFSET",
 	"All rows before the page are read, sorted and thrown away: "
@@ -43,3 +115,14 @@ QUERY_RULE(LM006, "huge-limit", INFO, QUERY, NEED_TREE | USES_LOG, check_lm006,
 	"a LIMIT of ten thousand or more", "It bounds neither memory nor time.",
 	"Smaller pages by key, a cursor, or COPY.", "SELECT id FROM t ORDER BY id LIMIT 100000",
 	"SELECT id FROM t ORDER BY id LIMIT 500")
+QUERY_RULE(LM004, "unstable-page-order", INFO, QUERY, NEED_TREE | NEED_SCHEMA, check_lm004,
+	"pages in an order that does not tell all rows apart",
+	"Rows that are equal in the order may come on two pages, or on none.",
+	"Add a unique key to the end of ORDER BY.",
+	"SELECT id FROM t ORDER BY created_at LIMIT 20 OFFSET 20",
+	"SELECT id FROM t ORDER BY created_at, id LIMIT 20 OFFSET 20")
+QUERY_RULE(LM005, "deep-paging-sequence", WARNING, LOG, NEED_SEQUENCE, check_lm005,
+	"a session pages through everything with OFFSET",
+	"Page n reads the rows of all pages before it: reading everything costs the square of it.",
+	"Page by key, or a cursor.", "OFFSET 0, 20, 40 … 20000",
+	"SELECT id FROM t WHERE id > $1 ORDER BY id LIMIT 20")
