@@ -283,7 +283,8 @@ static void note_pair(struct facts *f, const struct unit *u, const struct event 
 	p->empty += a->rows == 0;
 	p->usec += (uint64_t)((a->usec > 0 ? a->usec : 0) + (b->usec > 0 ? b->usec : 0));
 	add_place(p->place, &p->places, b->at);
-	if (p->samples < ARRAY_LEN(p->sample) && (a->text_n || b->text_n)) {
+	if (p->samples < ARRAY_LEN(p->sample) && (a->text_n || !a->values) &&
+		(b->text_n || !b->values)) {
 		p->sample[p->samples].first = kept_text(u, a);
 		p->sample[p->samples++].second = kept_text(u, b);
 	}

@@ -16,7 +16,7 @@
 #define UNIT_MAX   4096	 /* events; a longer unit is looked at in pieces */
 #define UNIT_KEPT  64	 /* of these, the first ones stay for the next piece: parents */
 #define TEXT_CAP   65536 /* bytes of values kept per unit */
-#define TEXT_CALLS 6	 /* calls of one shape whose values are kept */
+#define TEXT_CALLS 24	 /* calls of one shape whose values are kept */
 #define TEXT_BYTES 1024
 #define GAP_USEC   200000 /* a burst ends where the client thought at least this long */
 #define TINY_TX	   2

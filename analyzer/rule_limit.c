@@ -192,6 +192,7 @@ void check_lm005(struct rule_check *c)
 		finding_int(x, "pages", (int64_t)s->pages);
 		finding_int(x, "last_offset", s->page_offset);
 		finding_fix(c->findings, x, STR_NONE,
-			"page by key: WHERE (sort key) > (last one seen) ORDER BY sort key LIMIT n");
+			"page by key: WHERE (sort key) > (last one seen) ORDER BY sort key LIMIT "
+			"n");
 	}
 }

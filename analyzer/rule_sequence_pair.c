@@ -98,8 +98,10 @@ static bool select_meets_insert(struct rule_check *c, const struct two *t, bool 
 		if (!k)
 			continue;
 		for (uint32_t s = 0; s < t->p->samples; s++) {
-			struct str v = call_value(c, select, &k->right, sample(t, s, !insert_second));
-			struct str w = inserted(c, t, insert_second, i, sample(t, s, insert_second));
+			struct str v =
+				call_value(c, select, &k->right, sample(t, s, !insert_second));
+			struct str w =
+				inserted(c, t, insert_second, i, sample(t, s, insert_second));
 			same += v.p && w.p && str_eq(v, w);
 		}
 		if (same == t->p->samples && same > 0)
@@ -266,7 +268,8 @@ void check_np011(struct rule_check *c)
 	}
 }
 
-/* --- NP012 -------------------------------------------------------------------------------------- */
+/* --- NP012 --------------------------------------------------------------------------------------
+ */
 
 static const struct sql_outline *counting(const struct sql_outline *o)
 {
@@ -313,7 +316,8 @@ void check_np012(struct rule_check *c)
 	}
 }
 
-/* --- NP013 ------------------------------------------------------------------------------------------ */
+/* --- NP013
+ * ------------------------------------------------------------------------------------------ */
 
 void check_np013(struct rule_check *c)
 {
@@ -330,7 +334,8 @@ void check_np013(struct rule_check *c)
 			t.b->conds != 1 || t.b->has_aggregate || is_probe(t.b))
 			continue;
 		meets = select_meets_insert(c, &t, false);
-		/* the key came back by RETURNING, or from a sequence: its value is not to be seen */
+		/* the key came back by RETURNING, or from a sequence: its value is not to be seen
+		 */
 		if (!meets && !(t.a->targets && rule_one_row(c, t.b, &habit)))
 			continue;
 		struct finding *x = pair_find(c, &t, meets ? CONF_LIKELY : CONF_POSSIBLE,

@@ -29,11 +29,11 @@ QUERY_RULE(NP007, "exists-check-loop", WARNING, RUN, NEED_SEQUENCE | NEED_TREE |
 	"SELECT DISTINCT customer_id FROM orders WHERE customer_id = ANY ($1)")
 QUERY_RULE(NP002, "redundant-query", WARNING, LOG, NEED_SEQUENCE | NEED_TREE, check_np002,
 	"the same question again in one transaction",
-	"Statement and values are the same and nothing it reads was written in between: the answer is "
+	"Statement and values are the same and nothing it reads was written in between: the answer "
+	"is "
 	"known already.",
 	"Ask once and keep the answer as long as the transaction or request lasts.",
-	"8 times SELECT * FROM settings WHERE id = 1",
-	"SELECT * FROM settings WHERE id = 1, once")
+	"8 times SELECT * FROM settings WHERE id = 1", "SELECT * FROM settings WHERE id = 1, once")
 QUERY_RULE(NP005, "repeating-cycle", WARNING, LOG, NEED_SEQUENCE | NEED_TREE, check_np005,
 	"a few statements go round and round in one transaction",
 	"A loop whose body is several statements, each for one row: N times as many round trips.",
@@ -61,8 +61,7 @@ QUERY_RULE(NP011, "serialised-independent", INFO, LOG, NEED_SEQUENCE | NEED_TREE
 	"slow queries wait for each other though none needs the other",
 	"Their times add up where they could overlap.",
 	"Send them at once: over two connections, or in a pipeline.",
-	"SELECT count(*) FROM a; then SELECT count(*) FROM b, 200 ms each",
-	"both at once")
+	"SELECT count(*) FROM a; then SELECT count(*) FROM b, 200 ms each", "both at once")
 QUERY_RULE(NP012, "count-and-page", INFO, LOG, NEED_SEQUENCE | NEED_TREE, check_np012,
 	"all rows are counted for each page shown",
 	"The page reads twenty rows, the count reads all of them, every time.",
@@ -93,11 +92,12 @@ QUERY_RULE(TX003, "transaction-around-select", INFO, LOG, NEED_SEQUENCE, check_t
 QUERY_RULE(TX004, "session-noise", INFO, LOG, NEED_LOG, check_tx004,
 	"much of what is sent sets up sessions or asks the catalogs",
 	"A SET before each query is a round trip before each query.",
-	"ALTER ROLE … SET, or longer lived connections.",
-	"SET search_path TO x; before each query", "ALTER ROLE app SET search_path TO x")
+	"ALTER ROLE … SET, or longer lived connections.", "SET search_path TO x; before each query",
+	"ALTER ROLE app SET search_path TO x")
 QUERY_RULE(TX005, "connection-churn", WARNING, LOG, NEED_LOG, check_tx005,
 	"a connection for every few statements",
-	"A connection costs the server a process and milliseconds, more than what is asked through it.",
+	"A connection costs the server a process and milliseconds, more than what is asked through "
+	"it.",
 	"A pool.", "1000 connections a minute, two statements each", "20 connections that stay")
 QUERY_RULE(LM002, "deep-offset", WARNING, QUERY, NEED_TREE | USES_LOG, check_lm002,
 	"paging with a large OFFSET",

@@ -164,10 +164,10 @@ void check_np005(struct rule_check *c)
 		if (lookups < 1)
 			continue;
 		about_shape(c, y->shape[0]);
-		struct finding *x = rule_find(c,
-			y->traced && lookups > 1 ? CONF_LIKELY : CONF_POSSIBLE,
-			"%u statements go round and round: %llu times in one %s", y->length,
-			(unsigned long long)y->most, y->traced ? "request" : "transaction");
+		struct finding *x =
+			rule_find(c, y->traced && lookups > 1 ? CONF_LIKELY : CONF_POSSIBLE,
+				"%u statements go round and round: %llu times in one %s", y->length,
+				(unsigned long long)y->most, y->traced ? "request" : "transaction");
 		x->count = y->calls;
 		x->weight = (double)(y->usec + y->gap_usec);
 		set_places(x, y->place, y->places);
@@ -189,8 +189,8 @@ void check_np005(struct rule_check *c)
 
 static bool is_tool(struct str app)
 {
-	static const char *const names[] = {"psql", "pg_dump", "pg_restore", "pgbench", "flyway",
-		"liquibase", "alembic"};
+	static const char *const names[] = {
+		"psql", "pg_dump", "pg_restore", "pgbench", "flyway", "liquibase", "alembic"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (str_starts(app, names[i]))
@@ -204,8 +204,7 @@ void check_np010(struct rule_check *c)
 		const struct tx_kind *t = &c->facts->tx_kind.at[i];
 		/* one statement again and again is another rule's; a migration is a script */
 		if (t->most_calls < CHATTY || t->has_ddl || t->most_shapes < 10 ||
-			t->most_same * 2 > t->most_calls ||
-			is_tool(facts_name(c->facts, t->app)))
+			t->most_same * 2 > t->most_calls || is_tool(facts_name(c->facts, t->app)))
 			continue;
 		about_shape(c, t->first);
 		struct finding *x = rule_find(c, CONF_POSSIBLE,

@@ -45,10 +45,10 @@ void check_tx001(struct rule_check *c)
 		if (is_by_hand(facts_name(f, p->app)) || streams(a) || streams(b))
 			continue;
 		about_shape(c, p->before);
-		struct finding *x = rule_find(c,
-			p->most >= LONG_PAUSE_USEC ? CONF_LIKELY : CONF_POSSIBLE,
-			"a transaction waits for its client: %.1f s behind this statement",
-			(double)p->most / 1e6);
+		struct finding *x =
+			rule_find(c, p->most >= LONG_PAUSE_USEC ? CONF_LIKELY : CONF_POSSIBLE,
+				"a transaction waits for its client: %.1f s behind this statement",
+				(double)p->most / 1e6);
 		x->count = p->count;
 		x->weight = (double)p->usec;
 		set_places(x, &p->at, 1);
@@ -81,7 +81,8 @@ void check_tx002(struct rule_check *c)
 		set_places(x, &t->at, 1);
 		finding_real(x, "longest_ms", (double)t->longest / 1000);
 		finding_fix(c->findings, x, STR_NONE,
-			"commit in batches: while it lasts VACUUM removes no row that it might see, "
+			"commit in batches: while it lasts VACUUM removes no row that it might "
+			"see, "
 			"in the whole database");
 	}
 }
@@ -101,9 +102,9 @@ void check_tx003(struct rule_check *c)
 	if (alone < ALONE_MIN || alone * 2 < all)
 		return;
 	about_shape(c, top->first);
-	struct finding *x = rule_find(c, CONF_POSSIBLE,
-		"%llu of %llu transactions hold a single SELECT", (unsigned long long)alone,
-		(unsigned long long)all);
+	struct finding *x =
+		rule_find(c, CONF_POSSIBLE, "%llu of %llu transactions hold a single SELECT",
+			(unsigned long long)alone, (unsigned long long)all);
 	x->count = alone;
 	finding_int(x, "transactions", (int64_t)all);
 	finding_int(x, "with_one_select", (int64_t)alone);
