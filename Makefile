@@ -131,12 +131,13 @@ $(B)/gen/sql_text.o: build/gen/sql_text.c
 
 # --- the HTML report: its script, its style and the chart library become bytes of the program
 CHART_JS ?= /usr/share/javascript/chart.js/chart.min.js
-REPORT_ASSETS := analyzer/report_html.css analyzer/report_html.js $(CHART_JS)
+REPORT_ASSETS := analyzer/report_html.css analyzer/report_html.js analyzer/report_plan.css analyzer/report_plan.js $(CHART_JS)
 build/gen/report_assets.c: $(REPORT_ASSETS) tests/lint/embed_assets
 	@mkdir -p build/gen
 	$(call say,EMBED,$@)
 	$(Q)bash tests/lint/embed_assets build/gen/report_assets.h build/gen/report_assets.c \
 		report_html_css=analyzer/report_html.css report_html_js=analyzer/report_html.js \
+		report_plan_css=analyzer/report_plan.css report_plan_js=analyzer/report_plan.js \
 		report_chart_js=$(CHART_JS)
 build/gen/report_assets.h: build/gen/report_assets.c
 $(B)/analyzer/report_html.o: build/gen/report_assets.h

@@ -64,7 +64,13 @@ static json_t *json_node(struct arena *a, const struct plan_node *n)
 	js_set(o, "rows_error", js_real(n->all_rows_err));
 	js_set(o, "removed", js_real(n->all_removed));
 	js_set(o, "loops", js_real(n->loops));
+	js_set(o, "self_cost", js_real(n->self_cost));
 	js_set(o, "blocks", js_real(n->self_blocks));
+	js_set(o, "read_blocks", js_real(n->self_read));
+	js_set(o, "temp_blocks", js_real(n->self_temp));
+	js_set(o, "subplan", n->subplan.n ? js_str(n->subplan) : json_null());
+	js_set(o, "workers_planned", js_real(n->workers_planned));
+	js_set(o, "workers_launched", js_real(n->workers_launched));
 	js_set(o, "never_executed", json_boolean(n->is_never));
 	for (size_t i = 0; i < n->prop.n; i++) {
 		const char *key = arena_cstr(a, utf8_clean(a, n->prop.at[i].key));
@@ -79,7 +85,7 @@ static json_t *json_plan(const struct reader *r, struct arena *a, const struct p
 {
 	static const char *const formats[] = {"text", "json", "yaml", "xml"};
 	bool mask = r->o->literals && strcmp(r->o->literals, "mask") == 0;
-	json_t *o = json_object(), *nodes = json_array();
+	json_t *o = json_object(), *nodes = json_array(), *triggers = json_array();
 	struct text tree = {0};
 
 	js_set(o, "file",
@@ -90,6 +96,17 @@ static json_t *json_plan(const struct reader *r, struct arena *a, const struct p
 	js_set(o, "analyzed", json_boolean(p->is_analyzed));
 	js_set(o, "planning_ms", js_real(p->planning_ms));
 	js_set(o, "execution_ms", js_real(p->elapsed_ms));
+	js_set(o, "jit_ms", js_real(p->jit_ms));
+	for (size_t i = 0; i < p->trigger.n; i++) {
+		const struct plan_trigger *t = &p->trigger.at[i];
+		json_t *x = json_object();
+
+		js_set(x, "name", js_str(t->constraint.n ? t->constraint : t->name));
+		js_set(x, "ms", js_real(t->ms));
+		js_set(x, "calls", js_real(t->calls));
+		js_add(triggers, x);
+	}
+	js_set(o, "triggers", triggers);
 	plan_print(&tree, p, mask);
 	js_set(o, "tree", js_str(text_slice(&tree)));
 	text_release(&tree);

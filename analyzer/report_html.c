@@ -308,13 +308,18 @@ void report_html(struct report *r, FILE *to)
 	fprintf(to,
 		"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-		"script-src 'sha256-%s' 'sha256-%s'; style-src 'sha256-%s'; img-src data:; "
+		"script-src 'sha256-%s' 'sha256-%s' 'sha256-%s'; style-src 'sha256-%s' "
+		"'sha256-%s'; "
+		"img-src data:; "
 		"base-uri 'none'; form-action 'none'\">\n"
 		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 		"<meta name=\"generator\" content=\"pgassay " PGSLUICE_VERSION "\">\n"
 		"<title>pgassay %s</title>\n<style>",
-		report_chart_js.sha256, report_html_js.sha256, report_html_css.sha256, r->command);
+		report_chart_js.sha256, report_plan_js.sha256, report_html_js.sha256,
+		report_html_css.sha256, report_plan_css.sha256, r->command);
 	put_asset(to, &report_html_css);
+	fputs("</style>\n<style>", to);
+	put_asset(to, &report_plan_css);
 	fputs("</style>\n</head>\n<body>\n<noscript>This report draws itself with JavaScript; "
 	      "`--format markdown` needs none.</noscript>\n"
 	      "<script type=\"application/json\" id=\"data\">",
@@ -322,6 +327,8 @@ void report_html(struct report *r, FILE *to)
 	json_dump_callback(tree, put_json, &sink, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	fputs("</script>\n<script>", to);
 	put_asset(to, &report_chart_js);
+	fputs("</script>\n<script>", to);
+	put_asset(to, &report_plan_js);
 	fputs("</script>\n<script>", to);
 	put_asset(to, &report_html_js);
 	fputs("</script>\n</body>\n</html>\n", to);

@@ -57,13 +57,14 @@ function tiles() {
 		tile("statements", num(data.input.statements)), tile("shapes", num(data.input.shapes)),
 		tile("time in statements", ms(totalMs)), tile("findings", num(data.findings.length)),
 		data.indexes.length ? tile("indexes", num(data.indexes.length)) : null,
-		tile("errors", num(data.errors.reduce((s, e) => s + e.count, 0))),
+		data.command === "plan" ? tile("plans", num(data.plans.length)) : null,
+		data.command === "plan" ? null : tile("errors", num(data.errors.reduce((s, e) => s + e.count, 0))),
 		data.transactions.count ? tile("idle in transaction", ms(data.transactions.idle.total_ms)) : null,
 		data.server.lock_waits ? tile("waiting for locks", ms(data.server.lock_wait_s * 1000)) : null,
 		data.server.deadlocks ? tile("deadlocks", num(data.server.deadlocks)) : null,
 		data.server.temp_bytes ? tile("temporary files", bytes(data.server.temp_bytes)) : null,
-		tile("of log read", bytes(data.input.bytes)),
-		tile("not understood", bytes(data.input.not_understood_bytes)));
+		data.input.bytes ? tile("of log read", bytes(data.input.bytes)) : null,
+		data.input.bytes ? tile("not understood", bytes(data.input.not_understood_bytes)) : null);
 }
 
 /* --- charts ---------------------------------------------------------------------- */
@@ -383,7 +384,10 @@ function show(id) {
 		el("div", {class: "grid two"}, s.hist.length ? el("div", {}, el("h3", {}, "Latency"), el("div", {class: "chart"}, el("canvas", {class: "hist", role: "img", "aria-label": "latency of this statement"}))) : null,
 			s.hours && s.hours.length > 1 ? el("div", {}, el("h3", {}, "Calls and mean time per hour"), el("div", {class: "chart"}, el("canvas", {class: "hours", role: "img", "aria-label": "calls per hour"}))) : null),
 		by(s),
-		own.length ? el("h3", {}, "Findings") : null, own.map((f) => finding(f, true)), el("h3", {}, "Slowest calls"),
+		own.length ? el("h3", {}, "Findings") : null, own.map((f) => finding(f, true)),
+		plansOf(id).length ? el("h3", {}, "Plan") : null, plansOf(id).slice(0, 3).map(plan),
+		data.indexes.filter((x) => x.queries.includes(id)).map((x) => el("div", {}, el("h3", {}, "Index"), el("pre", {}, x.ddl + ";"), el("p", {class: "dim"}, x.why))),
+		s.samples.length ? el("h3", {}, "Slowest calls") : null,
 		s.samples.map((x) => el("div", {}, el("p", {class: "dim"}, [ms(x.ms), x.time, [x.user, x.database].filter(Boolean).join("@"), x.application, x.locations.map(place).join(", ")].filter(Boolean).join(" \u00b7 ")),
 			el("pre", {}, x.sql), x.parameters ? el("pre", {}, x.parameters) : null)),
 		s.unparsed ? el("p", {class: "dim"}, "not parsed: " + s.unparsed) : null].flat().filter(Boolean));
@@ -411,6 +415,27 @@ function by(s) {
 }
 dialog.addEventListener("close", () => history.replaceState(null, "", "#shapes"));
 
+/* --- plans: report_plan.js draws them ------------------------------------------------------------ */
+
+const plansOf = (id) => data.plans.filter((p) => p.shape === id);
+function plan(p) {
+	const own = data.findings.filter((f) => f.rule.startsWith("PL") && f.locations.some((l) => l.file === p.file && l.line === p.line));
+	const whole = own.filter((f) => !f.evidence.node);
+	return el("article", {class: "card"},
+		el("p", {class: "dim"}, p.file + ":" + p.line, p.times > 1 ? ", the slowest of " + num(p.times) : "", p.execution_ms !== null ? " \u00b7 " + ms(p.execution_ms) : ""),
+		p.shape && byId.has(p.shape) ? el("p", {class: "of"}, el("button", {on: {click: () => show(p.shape)}}, el("code", {}, short(byId.get(p.shape).sql, 300)))) : null,
+		p.nodes.length ? plan_picture(p, own, {el, num, ms, finding}) : el("pre", {class: "tree"}, p.tree), whole.map((f) => finding(f)),
+		data.indexes.filter((x, i) => (p.shape && x.queries.includes(p.shape)) || own.some((f) => f.index === i))
+			.map((x) => el("div", {}, el("pre", {}, x.ddl + ";"), el("p", {class: "dim"}, x.why))));
+}
+function plans(parent) {
+	const list = el("div", {class: "grid"});
+	let shown = 0;
+	const more = el("button", {on: {click: () => { for (const end = shown + 10; shown < end && shown < data.plans.length; shown++) list.append(plan(data.plans[shown])); more.hidden = shown >= data.plans.length; }}}, "more plans");
+	parent.append(list, more);
+	more.click();
+}
+
 /* --- the page ----------------------------------------------------------------------------------------- */
 
 function section(id, title, fill, grid) {
@@ -425,8 +450,8 @@ const theme = el("button", {on: {click: () => {
 }}}, "light / dark");
 document.documentElement.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 const has = {indexes: data.indexes.length, charts: data.minutes.length, transactions: data.transactions.count, locks: data.waits.length + data.deadlocks.length, errors: data.errors.length,
-	by: Object.values(data.by).some((g) => g.length)};
-const sections = [["charts", "Over time", (p) => { timeCharts(p); topChart(p); }, "grid two"], ["findings", "Findings", findings], ["indexes", "Indexes", indexes],
+	by: Object.values(data.by).some((g) => g.length), plans: data.plans.length, shapes: data.shapes.length, server: data.command !== "plan"};
+const sections = [["charts", "Over time", (p) => { timeCharts(p); topChart(p); }, "grid two"], ["plans", "Plans", plans], ["findings", "Findings", findings], ["indexes", "Indexes", indexes],
 	["shapes", "Statements", shapes], ["transactions", "Transactions", transactions, "grid two"], ["locks", "Locks", locks, "grid two"], ["errors", "Errors", errors, "grid two"],
 	["by", "Who and when", groups, "grid two"], ["server", "Server and input", server, "grid two"]]
 	.filter(([id]) => !(id in has) || has[id]);

@@ -73,7 +73,8 @@ static void make_notes(struct report *r)
 			"hide the "
 			"others, so counts are lower bounds and loops of fast queries are not "
 			"seen");
-	if (f->statements > 0 && !f->has_session && !f->has_totals && strcmp(r->command, "lint"))
+	if (strcmp(r->command, "log") == 0 && f->statements > 0 && !f->has_session &&
+		!f->has_totals && strcmp(r->command, "lint") && strcmp(r->command, "plan"))
 		note(r, SEVERITY_WARNING,
 			"the log does not say which session sent a statement (no %p, no %c in "
 			"log_line_prefix): sequences such as N+1 cannot be told");
