@@ -22,6 +22,7 @@ static bool defer_begin(struct client *c, const char *p, size_t size)
 	wire_put_complete(&b, tag);
 	wire_put_ready(&b, 'T');
 	c->xact_since = c->since = c->lane->relay->w.now;
+	client_arm(c);
 	client_send(c, b.data, b.len);
 	buf_free(&b);
 	return true;
@@ -64,6 +65,7 @@ static size_t defer_begin_extended(struct client *c, const char *p, size_t n)
 	c->begin = mem_strdup(text);
 	tag = strcasestr(text, "start") ? "START TRANSACTION" : "BEGIN";
 	c->xact_since = c->since = c->lane->relay->w.now;
+	client_arm(c);
 	trace_answered(c, c->begin, tag);
 	wire_put_bare(&b, '1');
 	wire_put_bare(&b, '2');

@@ -35,6 +35,9 @@ static usec_t next_deadline(const struct client *c)
 	case CLIENT_LOGIN:
 		return after(c->since, set->query_wait_timeout);
 	case CLIENT_IDLE:
+		if (UNLIKELY(c->begin != NULL)) /* in a transaction that holds no server yet */
+			return earlier(after(c->xact_since, set->transaction_timeout),
+				after(c->since, set->idle_transaction_timeout));
 		return c->saw_request || set->client_idle_timeout
 			       ? after(c->since, set->client_idle_timeout)
 			       : USEC_NEVER;
@@ -66,12 +69,29 @@ void client_arm_timer(struct client *c)
 	timer_ensure(&relay_of(c)->w.timers, &c->timer, next_deadline(c));
 }
 
+/* What stands between a waiting client and a connection, besides that all are in use. */
+static void put_obstacle(struct buf *b, const struct lane *l)
+{
+	const struct pool *p = l->pool;
+
+	if (l->shard.paused)
+		buf_put_str(b, "; the pool is paused");
+	if (l->shard.starved == p->db_cap)
+		buf_printf(b, "; max_db_connections = %d of database \"%s\" is reached",
+			atomic_load(&p->db_cap->max), p->database);
+	else if (l->shard.starved == p->user_cap)
+		buf_printf(b, "; max_user_connections = %d of user \"%s\" is reached",
+			atomic_load(&p->user_cap->max), p->user);
+	if (l->last_error)
+		buf_printf(b, "; the last login to the server failed: %s", l->last_error);
+}
+
 /* A notice to a client that waits: for what, and who has it. */
 static void notify(struct client *c, usec_t now)
 {
 	struct lane *l = c->lane;
-	struct buf b = {0};
-	char message[200], detail[300];
+	struct buf b = {0}, detail = {0};
+	char message[200];
 
 	c->notified = true;
 	snprintf(message, sizeof message,
@@ -79,24 +99,43 @@ static void notify(struct client *c, usec_t now)
 		"of user \"%s\"",
 		(double)(now - c->waiter.since) / USEC_SEC, l->set.limits.max_open,
 		l->pool->database, l->pool->user);
+	buf_printf(&detail, "%d in use", l->shard.n_busy);
 	if (l->shard.n_busy) {
 		const struct server *s = CONTAINER_OF(list_first(&l->shard.busy, struct slot, link),
 			struct server, slot);
 
-		snprintf(detail, sizeof detail,
-			"%d are in use (the longest by client C-%llu, for %.1f s), %d being "
-			"opened, %d clients wait",
-			l->shard.n_busy, s->client ? (unsigned long long)s->client->id : 0ULL,
-			(double)(now - s->lent) / USEC_SEC, l->shard.n_dialing, l->shard.n_waiting);
-	} else {
-		snprintf(detail, sizeof detail, "%d are being opened, %d clients wait%s%s",
-			l->shard.n_dialing, l->shard.n_waiting,
-			l->shard.paused ? ", the pool is paused" : "",
-			l->last_error ? "; the last login to the server failed" : "");
+		if (s->client)
+			buf_printf(&detail, " (the longest by client C-%llu, for %.1f s)",
+				(unsigned long long)s->client->id,
+				(double)(now - s->lent) / USEC_SEC);
 	}
-	wire_put_error(&b, 'N', "NOTICE", "00000", message, detail, NULL);
+	buf_printf(&detail, ", %d being opened, %d clients wait", l->shard.n_dialing,
+		l->shard.n_waiting);
+	put_obstacle(&detail, l);
+	wire_put_error(&b, 'N', "NOTICE", "00000", message, buf_cstr(&detail), NULL);
 	client_send(c, b.data, b.len);
 	buf_free(&b);
+	buf_free(&detail);
+}
+
+static bool in_transaction(const struct client *c)
+{
+	return c->begin || (c->server && c->server->ledger.state.status != 'I');
+}
+
+static void check_transaction(struct client *c, usec_t now)
+{
+	const struct pool_settings *set = &c->lane->set;
+	struct stats *st = &c->lane->stats;
+
+	if (c->xact_since && now >= after(c->xact_since, set->transaction_timeout)) {
+		stats_add(&st->transaction_timeouts, 1);
+		client_close(c, CLOSE_TRANSACTION_TIMEOUT, NULL);
+	} else if (!is_busy(c) && in_transaction(c) &&
+		   now >= after(c->since, set->idle_transaction_timeout)) {
+		stats_add(&st->idle_transaction_timeouts, 1);
+		client_close(c, CLOSE_IDLE_TRANSACTION_TIMEOUT, NULL);
+	}
 }
 
 static void check_deadlines(struct client *c, usec_t now)
@@ -112,7 +151,9 @@ static void check_deadlines(struct client *c, usec_t now)
 		}
 		break;
 	case CLIENT_IDLE:
-		if (now >= after(c->since, set->client_idle_timeout)) {
+		if (UNLIKELY(c->begin != NULL))
+			check_transaction(c, now);
+		else if (now >= after(c->since, set->client_idle_timeout)) {
 			stats_add(&st->client_idle_timeouts, 1);
 			client_close(c, CLOSE_CLIENT_IDLE_TIMEOUT, NULL);
 		}
@@ -128,20 +169,15 @@ static void check_deadlines(struct client *c, usec_t now)
 	case CLIENT_LINKED:
 		if (c->replication && is_busy(c))
 			break;
-		if (c->xact_since && now >= after(c->xact_since, set->transaction_timeout)) {
-			stats_add(&st->transaction_timeouts, 1);
-			client_close(c, CLOSE_TRANSACTION_TIMEOUT, NULL);
-		} else if (is_busy(c)) {
+		check_transaction(c, now);
+		if (c->state == CLIENT_CLOSED)
+			return;
+		if (is_busy(c)) {
 			if (now >= after(c->since, set->query_timeout)) {
 				stats_add(&st->query_timeouts, 1);
 				client_close(c, CLOSE_QUERY_TIMEOUT, NULL);
 			}
-		} else if (c->server && c->server->ledger.state.status != 'I') {
-			if (now >= after(c->since, set->idle_transaction_timeout)) {
-				stats_add(&st->idle_transaction_timeouts, 1);
-				client_close(c, CLOSE_IDLE_TRANSACTION_TIMEOUT, NULL);
-			}
-		} else if (now >= after(c->since, set->client_idle_timeout)) {
+		} else if (!in_transaction(c) && now >= after(c->since, set->client_idle_timeout)) {
 			stats_add(&st->client_idle_timeouts, 1);
 			client_close(c, CLOSE_CLIENT_IDLE_TIMEOUT, NULL);
 		}

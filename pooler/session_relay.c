@@ -128,6 +128,8 @@ void lane_configure(struct lane *l, const struct conf *conf, const struct conf_d
 	set->track_queries = p->track_queries;
 	set->observed = p->query_log[0] || p->track_queries != TRACK_QUERIES_OFF;
 	l->full = false;
+	if (l->shard.dial_after > l->relay->w.now + set->limits.retry)
+		l->shard.dial_after = l->relay->w.now + set->limits.retry;
 	if (!same)
 		lane_recycle(l);
 }

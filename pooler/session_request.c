@@ -166,6 +166,8 @@ static size_t feed_linked(struct client *c, const char *p, size_t n)
 	if (len)
 		server_send(s, out, len);
 	w->scratch.len = 0;
+	if (UNLIKELY(c->lane->set.deadlines))
+		client_arm(c); /* it is busy now */
 	if (ledger_is_local(&s->ledger))
 		answer_locally(c, s);
 	return at;
