@@ -227,7 +227,8 @@ static void put_token(const struct canon *c, size_t *i, struct text *out)
 	}
 	if (out->n)
 		text_char(out, ' ');
-	if (!a || behind_dot || is(c, *i + 1, "(")) {
+	bool is_call = is(c, *i + 1, "(") && !(a && a->is_local && a->from == *i);
+	if (!a || behind_dot || is_call) {
 		text_str(out, t->text);
 	} else if (dotted ||
 		   (a->is_local && *i >= a->from && (a->depth < 0 || a->depth == t->depth)) ||

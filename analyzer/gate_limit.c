@@ -87,6 +87,14 @@ static void of_shape(struct finding *x, struct facts *f, uint32_t at)
 	memcpy(x->place, s->place, sizeof(x->place));
 }
 
+/* Does its time say how good a query is?  That of DDL, of waiting and of maintenance does not. */
+static bool is_timed(enum sql_verb v)
+{
+	return v == SQL_SELECT || v == SQL_INSERT || v == SQL_UPDATE || v == SQL_DELETE ||
+	       v == SQL_MERGE || v == SQL_VALUES || v == SQL_TABLE || v == SQL_EXECUTE ||
+	       v == SQL_FETCH || v == SQL_CALL;
+}
+
 static void check_shape(struct gate *g, struct facts *f, struct findings *fs,
 	const enum severity *severity, uint32_t at)
 {
@@ -96,7 +104,7 @@ static void check_shape(struct gate *g, struct facts *f, struct findings *fs,
 
 	/* One-sided 95 %: a tail of five in a hundred below. */
 	sketch_interval(&s->time, .95, .90, &low, &high);
-	if (low > 0 && is_over(g, LIMIT_P95, (uint64_t)low) &&
+	if (low > 0 && is_timed(s->verb) && is_over(g, LIMIT_P95, (uint64_t)low) &&
 		(x = gate_find(fs, f, severity, "GT004",
 			 "the 95th percentile of its time is at least %.1f ms (95 %% sure, of %llu "
 			 "calls); max_p95 is %.1f ms",

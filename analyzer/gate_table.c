@@ -45,7 +45,8 @@ static const struct key {
 	{"limits", "max_time_per_test", KIND_TIME, LIMIT(LIMIT_TIME_PER_TEST), NULL, "2s",
 		"time a test's statements take together"},
 	{"limits", "max_p95", KIND_TIME, LIMIT(LIMIT_P95), NULL, "200ms",
-		"the 95th percentile of a statement's time: exceeded when it is with 95 % "
+		"the 95th percentile of a query's time (DDL has none): exceeded when it is with 95 "
+		"% "
 		"confidence, "
 		"so one slow call of several is none"},
 	{"limits", "max_rows", KIND_COUNT, LIMIT(LIMIT_ROWS), NULL, "10000",
