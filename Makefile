@@ -25,7 +25,7 @@ PACKAGES_BUILD := gcc make libc6-dev pkg-config libev-dev libpq-dev libssl-dev l
 	libmicrohttpd-dev libsystemd-dev libpam0g-dev libpg-query-dev libprotobuf-c-dev \
 	libarchive-dev libjs-chart.js
 PACKAGES_DEMO := postgresql-15 postgresql-client-15 postgresql-15-hypopg python3-psycopg
-PACKAGES_CHECK := check clang clang-format-14 dpkg-dev gcovr chromium pgbouncer python3-asyncpg python3-psycopg2 \
+PACKAGES_CHECK := check clang clang-format-14 dpkg-dev gcovr chromium pgbadger pgbouncer python3-asyncpg python3-psycopg2 \
 	prometheus-pgbouncer-exporter \
 	python3-jsonschema python3-lxml python3-pytest python3-pytest-timeout python3-pytest-xdist strace valgrind
 PACKAGES_DRIVERS := default-jdk-headless golang-github-lib-pq-dev golang-go libdbd-pg-perl libpostgresql-jdbc-java \
@@ -69,7 +69,7 @@ analyzer_CPPFLAGS := -Ianalyzer $(PQ_CFLAGS)
 analyzer_LIBS := -lpg_query -lpq -ljansson -larchive -lm
 
 # The one leaf the two programs share: the literal-stripping lexer and shape hash.
-SHARED_SRC := analyzer/sql_lex.c
+SHARED_SRC := $(wildcard analyzer/sql_lex*.c) analyzer/sql_hash.c
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 POOLER_SRC := $(wildcard pooler/*.c)
@@ -272,10 +272,11 @@ soak: ## the integrity test with 200,000 interleavings, fuzzers for ten minutes 
 	@$(MAKE) --no-print-directory FLAVOR=broken build/broken/bin/pgsluice
 	PGSLUICE_BIN=build/asan/bin/pgsluice tests/pytest tests/integrity --interleavings 200000
 	@$(MAKE) fuzz FUZZ_SECONDS=600
-bench: ## pgsluice beside PgBouncer: CPU, memory and system calls per transaction
+bench: ## pgsluice beside PgBouncer, pgassay log beside pgbadger
 	@tests/deps --missing $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK)
 	@$(MAKE) --no-print-directory all tools
 	@tests/bench/run
+	@tests/bench/log
 
 .PHONY: live rules integrity
 live: all ## run the live tests (PGSLUICE_BIN=… names another build)

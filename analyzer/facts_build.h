@@ -43,6 +43,8 @@ struct session {
 	int64_t plan_usec;
 	uint64_t vxid;	       /* of the unit; 0: none */
 	uint32_t test, marker; /* the test it is in; the one a marker named; NO_TEST */
+	uint32_t app_asked;    /* the application facts_test.c has looked at, and its finding */
+	bool app_is_test;
 	int64_t last_ts;
 	struct tx tx; /* the transaction it is in (in_tx) */
 	uint64_t tx_dearest;

@@ -83,14 +83,17 @@ static bool looks_like_test(struct str name)
 	return false;
 }
 
-static struct str app_test(const struct facts *f, const struct session *s)
+static struct str app_test(const struct facts *f, struct session *s)
 {
 	struct str app = facts_name(f, s->app);
 
-	if (f->test_names == TEST_NAMES_NEVER ||
-		(f->test_names == TEST_NAMES_AUTO && !looks_like_test(app)))
+	if (f->test_names == TEST_NAMES_NEVER)
 		return STR("");
-	return app;
+	if (s->app_asked != s->app) { /* asked for every call, and it hardly ever changes */
+		s->app_asked = s->app;
+		s->app_is_test = looks_like_test(app);
+	}
+	return f->test_names == TEST_NAMES_AUTO && !s->app_is_test ? STR("") : app;
 }
 
 /* SELECT 'pgassay:test NAME' and nothing more: the name, STR_NONE when it is not one. */
