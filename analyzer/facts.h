@@ -150,6 +150,7 @@ struct shape {
 	uint64_t params_seen;	       /* calls whose parameters were logged */
 	int64_t max_limit, max_offset; /* of literals and parameters seen; SQL_ABSENT: none */
 	uint32_t longest_list;
+	uint64_t arities[4]; /* bit n: a list of n + 1 elements was seen */
 	int64_t first_ts, last_ts;
 	struct place place[PLACE_MAX];
 	uint32_t places;

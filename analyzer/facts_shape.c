@@ -167,6 +167,8 @@ void shape_limits(struct shape *s, const struct sql_shape *lex, struct str param
 		s->max_offset = lex->offset;
 	if (lex->longest_list > s->longest_list)
 		s->longest_list = lex->longest_list;
+	if (lex->longest_list && lex->longest_list <= 64 * ARRAY_LEN(s->arities))
+		s->arities[(lex->longest_list - 1) / 64] |= 1ull << (lex->longest_list - 1) % 64;
 	if (params.n)
 		s->params_seen++;
 }

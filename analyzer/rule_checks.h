@@ -17,12 +17,14 @@ void check_sg002(struct rule_check *c);
 void check_sg003(struct rule_check *c);
 void check_sg004(struct rule_check *c);
 void check_sg005(struct rule_check *c);
-/* The rows of rule_more_table.h and rule_sequence_table.h: rule_predicate.c, rule_operator.c,
- * rule_query.c, rule_schema.c, rule_loop.c. */
+/* The rows of the tables included below: rule_predicate.c, rule_operator.c, rule_query.c,
+ * rule_loop.c. */
 #define QUERY_RULE(id, name, severity, scope, needs, check, title, why, fix, bad, good)            \
 	void check(struct rule_check *c);
 #include "rule_more_table.h"
 #include "rule_sequence_table.h"
+#include "rule_statement_table.h"
+#include "rule_catalog_table.h"
 #undef QUERY_RULE
 
 #endif

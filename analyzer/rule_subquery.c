@@ -267,3 +267,100 @@ void check_sq008(struct rule_check *c)
 		STR_ARGS(c->o->cte));
 	x->key = arena_str(&c->findings->arena, c->o->cte);
 }
+
+/* --- SQ003: subqueries in conditions that run for every row -------------------------------------
+ */
+
+void check_sq003(struct rule_check *c)
+{
+	const struct sql_outline *o = c->o;
+	bool habit;
+
+	if (rule_one_row(c, o, &habit) || rule_is_small(c, o, 0))
+		return;
+	for (size_t i = 0; i < o->conds; i++) {
+		const struct sql_cond *k = &o->cond[i];
+		const struct sql_outline *s = k->right.sub ? k->right.sub : k->left.sub;
+		if (!s || (s->role != ROLE_SCALAR && s->role != ROLE_IN) || !is_correlated(s) ||
+			k->clause == CLAUSE_HAVING || is_count(s))
+			continue;
+		struct str name = s->rels ? s->rel[0].name : STR("");
+		struct finding *x = rule_find(c, CONF_LIKELY,
+			"a subquery over %.*s runs for every row that is looked at",
+			STR_ARGS(name));
+		x->key = arena_str(&c->findings->arena, name);
+		finding_fix(c->findings, x, STR_NONE,
+			s->role == ROLE_IN ? "write EXISTS, which becomes a join"
+					   : "join with the subquery grouped by its key");
+	}
+}
+
+/* --- SQ007: a CTE that keeps a condition out
+ * ------------------------------------------------------ */
+
+/* Does the level filter the CTE's rows?  -1: it does not read it. */
+static int filters_cte(const struct sql_outline *o, const struct sql_outline *cte)
+{
+	int verdict = -1;
+
+	for (size_t i = 0; i < o->rels; i++) {
+		if (o->rel[i].sub != cte || o->rel[i].kind != REL_CTE)
+			continue;
+		verdict = 0;
+		for (size_t k = 0; k < o->conds; k++)
+			if (o->cond[k].left.cols && o->cond[k].left.col.rel == (int)i &&
+				!o->cond[k].right.cols && o->cond[k].pred != PRED_NOT_NULL &&
+				o->cond[k].clause != CLAUSE_HAVING)
+				verdict = 1;
+	}
+	return verdict;
+}
+
+static void count_uses(const struct sql_outline *o, const struct sql_outline *cte, size_t *filtered,
+	size_t *whole)
+{
+	int v = filters_cte(o, cte);
+
+	*filtered += v == 1;
+	*whole += v == 0;
+	for (size_t i = 0; i < o->subs; i++)
+		count_uses(o->sub[i], cte, filtered, whole);
+}
+
+void check_sq007(struct rule_check *c)
+{
+	const struct sql_outline *o = c->o;
+	size_t filtered = 0, whole = 0;
+
+	if (o->role != ROLE_CTE || o->verb != SQL_SELECT || o->is_recursive || o->is_setop ||
+		o->has_group || o->has_aggregate || o->has_window || o->is_distinct ||
+		o->limit != BOUND_NONE || !o->rels || o->is_locking ||
+		(!o->is_materialized && o->uses < 2))
+		return;
+	count_uses(c->top, o, &filtered, &whole);
+	if (!filtered || whole)
+		return;
+	struct finding *x = rule_find(c, o->is_materialized ? CONF_LIKELY : CONF_POSSIBLE,
+		"the query named %.*s is run whole before the conditions on it are looked at",
+		STR_ARGS(o->cte));
+	x->key = arena_str(&c->findings->arena, o->cte);
+	finding_fix(c->findings, x, STR_NONE,
+		o->is_materialized ? "leave MATERIALIZED out"
+				   : "AS NOT MATERIALIZED lets each use have its own plan");
+}
+
+/* --- SQ009: depth --------------------------------------------------------------------------------
+ */
+
+void check_sq009(struct rule_check *c)
+{
+	size_t deep = 0;
+
+	for (const struct sql_outline *o = c->o; o; o = o->up) {
+		if (o->is_recursive)
+			return;
+		deep += o->role != ROLE_ARM;
+	}
+	if (deep == 5)
+		rule_find(c, CONF_CERTAIN, "subqueries are nested five deep");
+}

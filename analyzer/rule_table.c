@@ -119,6 +119,8 @@ const struct rule rules[] = {
 		.check = check_},
 #include "rule_more_table.h"
 #include "rule_sequence_table.h"
+#include "rule_statement_table.h"
+#include "rule_catalog_table.h"
 #undef QUERY_RULE
 /* The plan rules are the plan family's: it checks them, here they are listed. */
 #define PLAN_RULE(id_, name_, severity_, check_, title_, why_, fix_, bad_, good_)                  \

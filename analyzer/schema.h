@@ -28,7 +28,8 @@ struct schema_column {
 	double n_distinct;    /* pg_stats; 0: not known */
 	double null_frac;
 	double correlation;
-	int width; /* average bytes; 0: not known */
+	int width;	    /* average bytes; 0: not known */
+	int64_t last_value; /* of the sequence that fills it; 0: not known */
 };
 
 struct schema_key {	      /* one column of an index */
@@ -87,11 +88,17 @@ struct schema_domain { /* a domain and the type below it; an enum is its own */
 	struct str collation; /* STR_NONE: that of the type */
 };
 
+struct schema_policy { /* of row security */
+	struct str name, table, expr;
+};
+
 struct schema {
 	struct arena arena;
 	VEC(struct schema_table *) table;
 	struct map by_name; /* hash of the bare name -> its first table */
 	VEC(struct schema_domain) domain;
+	VEC(struct schema_policy) policy;
+	int stats_days;	     /* since statistics were reset; -1: not known */
 	bool has_statistics; /* rows, sizes, scans are known */
 	bool live;
 	int server_version; /* 150004; 0: not known */

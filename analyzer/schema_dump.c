@@ -399,6 +399,17 @@ static void create_domain(struct schema *s, const struct sql_node *n)
 	*VEC_PUSH(&s->domain) = d;
 }
 
+/* USING alone: WITH CHECK is asked of written rows only. */
+static void create_policy(struct schema *s, const struct sql_node *n)
+{
+	if (node_get(n, "qual"))
+		*VEC_PUSH(&s->policy) = (struct schema_policy){
+			.name = arena_str(&s->arena, str_of(node_str(n, "policy_name"))),
+			.table = arena_str(&s->arena,
+				str_of(node_str(node_get(n, "table"), "relname"))),
+			.expr = sql_deparse(&s->arena, node_get(n, "qual"))};
+}
+
 static void read_statement(struct schema *s, const struct sql_node *n)
 {
 	static const struct {
@@ -411,6 +422,7 @@ static void read_statement(struct schema *s, const struct sql_node *n)
 		{"ViewStmt", create_view},
 		{"CreateTableAsStmt", create_as},
 		{"CreateDomainStmt", create_domain},
+		{"CreatePolicyStmt", create_policy},
 		{"DropStmt", drop},
 		{"RenameStmt", rename_object},
 	};

@@ -20,6 +20,7 @@ static void read_database(void *ctx, const struct db_row *r)
 
 	x->s->server_version = (int)db_int(r, 0);
 	x->s->collate = arena_str(&x->s->arena, db_get(r, 1));
+	x->s->stats_days = (int)db_int(r, 3);
 	while (ext.n) {
 		size_t n = str_find(ext, " ");
 		*VEC_PUSH(&x->s->extension) = arena_str(&x->s->arena, str_before(ext, n));
@@ -143,6 +144,26 @@ static void read_view(void *ctx, const struct db_row *r)
 		t->view = sql_outline(&x->s->arena, sql_statement(tree, 0));
 }
 
+static void read_policy(void *ctx, const struct db_row *r)
+{
+	struct reader *x = ctx;
+	struct arena *a = &x->s->arena;
+
+	*VEC_PUSH(&x->s->policy) = (struct schema_policy){.name = arena_str(a, db_get(r, 0)),
+		.table = arena_str(a, db_get(r, 1)),
+		.expr = respell(x->s, db_get(r, 2))};
+}
+
+static void read_sequence(void *ctx, const struct db_row *r)
+{
+	struct reader *x = ctx;
+	struct schema_table *t = schema_find(x->s, db_get(r, 0), db_get(r, 1));
+	int at = schema_column_of(t, db_get(r, 2));
+
+	if (at >= 0)
+		t->column.at[at].last_value = db_int(r, 3);
+}
+
 bool schema_read_live(struct schema *s, struct db *db, struct err *why)
 {
 	struct reader x = {.s = s};
@@ -152,7 +173,9 @@ bool schema_read_live(struct schema *s, struct db *db, struct err *why)
 		!db_each(db, sql_assay_tables, NULL, 0, read_column, &x, why) ||
 		!db_each(db, sql_assay_indexes, NULL, 0, read_key, &x, why) ||
 		!db_each(db, sql_assay_foreign, NULL, 0, read_foreign, &x, why) ||
-		!db_each(db, sql_assay_views, NULL, 0, read_view, &x, why))
+		!db_each(db, sql_assay_views, NULL, 0, read_view, &x, why) ||
+		!db_each(db, sql_assay_policies, NULL, 0, read_policy, &x, why) ||
+		!db_each(db, sql_assay_sequences, NULL, 0, read_sequence, &x, why))
 		return false;
 	schema_settle(s);
 	return true;

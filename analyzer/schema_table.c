@@ -6,7 +6,10 @@
 
 struct schema *schema_new(void)
 {
-	return mem_zalloc(sizeof(struct schema));
+	struct schema *s = mem_zalloc(sizeof(*s));
+
+	s->stats_days = -1;
+	return s;
 }
 
 void schema_free(struct schema **ps)
@@ -23,6 +26,7 @@ void schema_free(struct schema **ps)
 	VEC_RELEASE(&s->table);
 	VEC_RELEASE(&s->extension);
 	VEC_RELEASE(&s->domain);
+	VEC_RELEASE(&s->policy);
 	map_release(&s->by_name);
 	arena_release(&s->arena);
 	free(s);

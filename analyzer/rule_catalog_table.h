@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * rule_catalog_table.h: rows of the catalogue about indexes in use, keys, policies and DDL:
+ * rule_usage.c, rule_change.c.
+ *
+ * QUERY_RULE(id, name, severity, scope, needs, check, title, why, fix, bad, good)
+ */
+QUERY_RULE(IX004, "unused-index", WARNING, SCHEMA, NEED_SCHEMA | NEED_STATS, check_ix004,
+	"an index that was never read", "Every write keeps it, and every vacuum cleans it.",
+	"Drop it, when no replica reads it.", "idx_scan = 0 for thirty days",
+	"DROP INDEX CONCURRENTLY t_a_idx")
+QUERY_RULE(IX007, "low-cardinality-index", INFO, SCHEMA, NEED_SCHEMA | NEED_STATS, check_ix007,
+	"an index on a column with a handful of values",
+	"What it finds is a large part of the table, which is read faster without it; only the "
+	"rare "
+	"value is worth an index.",
+	"A partial index.", "CREATE INDEX ON users (is_deleted)",
+	"CREATE INDEX ON users (id) WHERE is_deleted")
+QUERY_RULE(IX008, "over-indexed", INFO, SCHEMA, NEED_SCHEMA | USES_LOG, check_ix008,
+	"a table with more than ten indexes", "Every row written is written to each of them.",
+	"Drop what is unused, redundant, or serves one rare query.",
+	"fourteen indexes, mostly written", "the six that are read")
+QUERY_RULE(IX011, "range-before-equality", INFO, QUERY, NEED_TREE | NEED_SCHEMA, check_ix011,
+	"an index has its range column before the one compared for equality",
+	"All of the range is read; with the equality first, only the rows of both.",
+	"Turn the columns around.",
+	"SELECT id FROM t WHERE tenant = $1 AND ts > $2 -- index on (ts, tenant)",
+	"CREATE INDEX ON t (tenant, ts)")
+QUERY_RULE(SQ010, "policy-calls-per-row", WARNING, SCHEMA, NEED_SCHEMA, check_sq010,
+	"a policy of row security calls a function for every row",
+	"A policy is a condition of every statement on the table; a function without columns in it "
+	"answers the same each time.",
+	"(SELECT f()) is asked once.", "CREATE POLICY p ON t USING (auth.uid() = user_id)",
+	"CREATE POLICY p ON t USING ((SELECT auth.uid()) = user_id)")
+QUERY_RULE(MG001, "index-not-concurrently", OFF, STATEMENT, NEED_TREE | USES_SCHEMA, check_mg001,
+	"CREATE INDEX without CONCURRENTLY", "The table cannot be written until it is built.",
+	"CREATE INDEX CONCURRENTLY.", "CREATE INDEX ON orders (user_id)",
+	"CREATE INDEX CONCURRENTLY ON orders (user_id)")
+QUERY_RULE(MG002, "constraint-validated-at-once", OFF, STATEMENT, NEED_TREE | USES_SCHEMA,
+	check_mg002, "a constraint is added and checked in one step",
+	"The table is read whole under a lock that stops writes, or everything.",
+	"NOT VALID, then VALIDATE CONSTRAINT.",
+	"ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users",
+	"ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users NOT VALID")
+QUERY_RULE(MG003, "type-change-rewrites", OFF, STATEMENT, NEED_TREE | NEED_SCHEMA, check_mg003,
+	"a change of type rewrites the table",
+	"The table and its indexes are written anew while nobody can read them.",
+	"A new column, filled in batches.", "ALTER TABLE t ALTER a TYPE bigint",
+	"ALTER TABLE t ALTER v TYPE text -- from varchar")
+QUERY_RULE(MG004, "key-runs-out", OFF, SCHEMA, NEED_SCHEMA | NEED_STATS, check_mg004,
+	"the sequence of an integer key nears its end", "At 2,147,483,647 every INSERT fails.",
+	"bigint, before.", "serial at 1.9 billion", "bigserial")
+QUERY_RULE(MG005, "regretted-type", OFF, STATEMENT, NEED_TREE, check_mg005,
+	"a column of a type that has a better one",
+	"json, char(n), timestamp, timetz, money, serial.",
+	"jsonb, text, timestamptz, numeric, GENERATED … AS IDENTITY.",
+	"CREATE TABLE t (c char(10))", "CREATE TABLE t (c text)")
+QUERY_RULE(MG006, "dropped-column-in-use", OFF, STATEMENT, NEED_TREE, check_mg006,
+	"a column is dropped or renamed that statements of this input use",
+	"They fail from then on.", "Let them go first.",
+	"SELECT note FROM t; ALTER TABLE t DROP COLUMN note", "ALTER TABLE t DROP COLUMN unused")

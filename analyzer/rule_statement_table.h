@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * rule_statement_table.h: rows of the catalogue about statements: rule_join.c, rule_order.c,
+ * rule_rows.c, rule_meaning.c, rule_subquery.c, and of rule_usage.c what the log shows.
+ *
+ * QUERY_RULE(id, name, severity, scope, needs, check, title, why, fix, bad, good)
+ */
+QUERY_RULE(JN004, "anti-join-by-nullable", WARNING, QUERY, NEED_TREE | NEED_SCHEMA, check_jn004,
+	"LEFT JOIN … IS NULL asks a column that may be NULL in rows that were found",
+	"IS NULL should find the rows without a partner; where the column may be NULL itself, rows "
+	"with one are found as well.",
+	"Ask for the column that joins, or write NOT EXISTS.",
+	"SELECT l.id FROM l LEFT JOIN r ON r.lid = l.id WHERE r.note IS NULL",
+	"SELECT l.id FROM l LEFT JOIN r ON r.lid = l.id WHERE r.lid IS NULL")
+QUERY_RULE(JN005, "unused-join", INFO, QUERY, NEED_TREE | NEED_SCHEMA, check_jn005,
+	"a table is joined and not read",
+	"A LEFT JOIN by a unique key adds no row and removes none; the planner leaves it out, "
+	"after it "
+	"has read and planned it.",
+	"Leave it out.", "SELECT o.id FROM orders o LEFT JOIN users u ON u.id = o.user_id",
+	"SELECT o.id FROM orders o")
+QUERY_RULE(JN006, "join-type-mismatch", WARNING, QUERY, NEED_TREE | NEED_SCHEMA, check_jn006,
+	"columns of different types are joined",
+	"One side is cast for every row, so its index does not serve the join, and hashing or "
+	"merging "
+	"is all that is left.",
+	"Give both columns the same type.",
+	"SELECT a.id FROM a JOIN b ON a.id::text = b.ref -- a.id is an integer",
+	"SELECT a.id FROM a JOIN b ON a.id = b.a_id")
+QUERY_RULE(JN007, "many-joins", INFO, QUERY, NEED_TREE | USES_SCHEMA, check_jn007,
+	"more tables are joined than the planner orders freely",
+	"Beyond join_collapse_limit (8) the order in the text binds the planner; from "
+	"geqo_threshold (12) "
+	"on it searches by chance.",
+	"Raise join_collapse_limit for the statement, or cut it in two.",
+	"SELECT * FROM a JOIN b USING (x) JOIN c USING (x) … nine of them",
+	"SELECT * FROM a JOIN b USING (x) JOIN c USING (x)")
+QUERY_RULE(JN008, "comma-and-join", WARNING, QUERY, NEED_TREE, check_jn008,
+	"ON names a table that stands before a comma",
+	"JOIN binds tighter than the comma: in FROM a, b JOIN c ON …, ON sees b and c only.",
+	"Write every join with JOIN … ON.", "SELECT 1 FROM a, b JOIN c ON a.x = c.x",
+	"SELECT 1 FROM a JOIN b ON a.x = b.x JOIN c ON a.x = c.x")
+QUERY_RULE(JN009, "self-join-for-window", OFF, QUERY, NEED_TREE, check_jn009,
+	"a table is joined with its own earlier or later rows",
+	"Each row is compared with all others of its group; a window function sorts them once.",
+	"lag(), lead(), row_number() … OVER (PARTITION BY … ORDER BY …).",
+	"SELECT a.k FROM t a JOIN t b ON a.k = b.k AND b.ts < a.ts",
+	"SELECT k, lag(ts) OVER (PARTITION BY k ORDER BY ts) FROM t")
+QUERY_RULE(JN010, "natural-join", OFF, QUERY, NEED_TREE, check_jn010, "NATURAL JOIN",
+	"It joins by whatever columns have the same name, also those that are added later.",
+	"Name the columns: JOIN … USING or ON.", "SELECT a.x FROM a NATURAL JOIN b",
+	"SELECT a.x FROM a JOIN b USING (id)")
+QUERY_RULE(ST001, "value-before-column", OFF, QUERY, NEED_TREE, check_st001,
+	"a comparison has its value first", "People read what is asked about first.",
+	"Turn it around.", "SELECT b FROM t WHERE 5 = a", "SELECT b FROM t WHERE a = 5")
+QUERY_RULE(ST002, "right-join", OFF, QUERY, NEED_TREE, check_st002, "RIGHT JOIN",
+	"A LEFT JOIN says the same in the order one reads.", "Swap the tables, write LEFT JOIN.",
+	"SELECT a.x FROM a RIGHT JOIN b ON a.id = b.id",
+	"SELECT a.x FROM b LEFT JOIN a ON a.id = b.id")
+QUERY_RULE(SQ003, "correlated-condition", WARNING, QUERY, NEED_TREE | USES_SCHEMA, check_sq003,
+	"a subquery in a condition runs for every row",
+	"A scalar subquery that names the outer row cannot be made a join: it is run for each row "
+	"that "
+	"is looked at; so is IN over one.",
+	"A join with the subquery grouped by its key; EXISTS instead of IN.",
+	"SELECT id FROM t WHERE x = (SELECT max(x) FROM t2 WHERE t2.k = t.k)",
+	"SELECT t.id FROM t JOIN (SELECT k, max(x) AS x FROM t2 GROUP BY k) m USING (k, x)")
+QUERY_RULE(SQ007, "cte-fence", INFO, QUERY, NEED_TREE, check_sq007,
+	"a CTE is run whole, and filtered afterwards",
+	"A CTE that is MATERIALIZED, or read twice, is run as it stands: conditions outside do not "
+	"reach its indexes.",
+	"Leave MATERIALIZED out, or write NOT MATERIALIZED.",
+	"WITH c AS MATERIALIZED (SELECT * FROM t) SELECT a FROM c WHERE id = 1",
+	"WITH c AS (SELECT * FROM t) SELECT a FROM c WHERE id = 1")
+QUERY_RULE(SQ009, "deep-nesting", OFF, QUERY, NEED_TREE, check_sq009,
+	"subqueries are nested five deep", "Nobody can read it.", "WITH gives the steps names.",
+	"SELECT 1 FROM (SELECT … (SELECT … (SELECT … (SELECT …))))",
+	"WITH a AS (…), b AS (…) SELECT …")
+QUERY_RULE(AG001, "select-star", INFO, QUERY, NEED_TREE | USES_SCHEMA, check_ag001,
+	"SELECT * from a table",
+	"Columns that nobody needs are read and sent, no index alone can answer, and the result "
+	"changes "
+	"with the table.",
+	"Name the columns.", "SELECT * FROM orders WHERE id = 1",
+	"SELECT id, status FROM orders WHERE id = 1")
+QUERY_RULE(AG002, "union-of-distinct-arms", INFO, QUERY, NEED_TREE, check_ag002,
+	"UNION looks for equal rows",
+	"UNION sorts or hashes all rows; where the arms have none in common, for nothing.",
+	"UNION ALL.", "SELECT 'a', x FROM t UNION SELECT 'b', x FROM u",
+	"SELECT 'a', x FROM t UNION ALL SELECT 'b', x FROM u")
+QUERY_RULE(AG003, "distinct-after-join", INFO, QUERY, NEED_TREE | USES_SCHEMA, check_ag003,
+	"DISTINCT takes out what a join multiplied",
+	"All pairs are made, then sorted or hashed to have each row once.", "EXISTS.",
+	"SELECT DISTINCT u.id, u.name FROM users u JOIN orders o ON o.user_id = u.id",
+	"SELECT u.id, u.name FROM users u WHERE EXISTS (SELECT 1 FROM orders o WHERE o.user_id = "
+	"u.id)")
+QUERY_RULE(AG006, "bare-count", INFO, QUERY, NEED_TREE | NEED_SCHEMA | NEED_STATS, check_ag006,
+	"all rows of a big table are counted",
+	"count(*) reads the table or an index whole, every time.",
+	"The planner's estimate, or a counter kept by a trigger.", "SELECT count(*) FROM events",
+	"SELECT reltuples::bigint FROM pg_class WHERE oid = 'events'::regclass")
+QUERY_RULE(AG007, "order-in-subquery", INFO, QUERY, NEED_TREE, check_ag007,
+	"ORDER BY in a subquery of FROM", "Only the outermost ORDER BY promises an order.",
+	"Order outside.", "SELECT s.a FROM (SELECT a FROM t ORDER BY a) s",
+	"SELECT a FROM t ORDER BY a")
+QUERY_RULE(AG008, "by-position", OFF, QUERY, NEED_TREE, check_ag008,
+	"GROUP BY or ORDER BY a position", "A column added in front changes what it means.",
+	"Name it.", "SELECT c, count(*) FROM t GROUP BY 1", "SELECT c, count(*) FROM t GROUP BY c")
+QUERY_RULE(AG011, "mixed-directions", WARNING, QUERY, NEED_TREE | NEED_SCHEMA, check_ag011,
+	"ORDER BY … LIMIT mixes directions that the index has not",
+	"An index is read forwards or backwards: (a, b) gives a, b and a DESC, b DESC and nothing "
+	"between.",
+	"An index in that order.",
+	"SELECT id FROM t ORDER BY a DESC, b LIMIT 20 -- index on (a, b)",
+	"CREATE INDEX ON t (a DESC, b)")
+QUERY_RULE(AG013, "nulls-at-the-other-end", WARNING, QUERY, NEED_TREE | NEED_SCHEMA, check_ag013,
+	"NULLS FIRST or LAST is not as the index has it",
+	"An index on (ts) gives ts DESC NULLS FIRST; with NULLS LAST all rows are sorted, even "
+	"where the "
+	"column is NOT NULL.",
+	"Leave it out, or declare the index so.",
+	"SELECT id FROM t ORDER BY ts DESC NULLS LAST LIMIT 10 -- index on (ts)",
+	"CREATE INDEX ON t (ts DESC NULLS LAST)")
+QUERY_RULE(AG014, "repeated-spill", WARNING, STATEMENT, NEED_LOG, check_ag014,
+	"a statement writes temporary files again and again",
+	"Sorts and hashes beyond work_mem go to disk.",
+	"More work_mem for it, an index, fewer rows.",
+	"SELECT … ORDER BY note, with five lines of `temporary file` in the log",
+	"SET LOCAL work_mem = '256MB'")
+QUERY_RULE(DM006, "mass-write", WARNING, STATEMENT, NEED_LOG | NEED_TREE, check_dm006,
+	"one statement writes a hundred thousand rows",
+	"Their locks are held, their old versions kept and replicas behind until it ends.",
+	"Batches; DROP of a partition.", "DELETE FROM log WHERE ts < '2020-01-01'",
+	"DELETE FROM log WHERE ctid = ANY (ARRAY(SELECT ctid FROM log WHERE ts < '2020-01-01' "
+	"LIMIT "
+	"5000))")
+QUERY_RULE(DM007, "update-of-indexed-column", INFO, STATEMENT, NEED_LOG | NEED_TREE | NEED_SCHEMA,
+	check_dm007, "a column set by many updates is indexed",
+	"An update that changes an indexed column cannot be HOT: all indexes of the table get a "
+	"new "
+	"entry.",
+	"Drop the index if what reads it is not worth it.",
+	"UPDATE t SET updated_at = now() WHERE id = $1 -- index on (updated_at)",
+	"DROP INDEX t_updated_at_idx")
+QUERY_RULE(DM008, "queue-without-skip-locked", INFO, QUERY, NEED_TREE | USES_LOG, check_dm008,
+	"rows are locked one by one without SKIP LOCKED",
+	"All workers pick the same first row, and wait for one another.", "FOR UPDATE SKIP LOCKED.",
+	"SELECT id FROM jobs WHERE state = 'new' ORDER BY id LIMIT 1 FOR UPDATE",
+	"SELECT id FROM jobs WHERE state = 'new' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED")
+QUERY_RULE(CC002, "between-days-of-timestamps", WARNING, QUERY, NEED_TREE | NEED_SCHEMA,
+	check_cc002, "BETWEEN with days over a column with a time of day",
+	"The last day ends with its first moment: what happened in its course is left out.",
+	"col >= first day AND col < day after the last.",
+	"SELECT id FROM t WHERE ts BETWEEN '2024-01-01' AND '2024-01-31'",
+	"SELECT id FROM t WHERE ts >= '2024-01-01' AND ts < '2024-02-01'")
+QUERY_RULE(CC003, "unqualified-column", INFO, QUERY, NEED_TREE, check_cc003,
+	"a column of several tables stands without its table",
+	"A column of that name added to another table makes the statement fail.", "Qualify it.",
+	"SELECT name FROM a JOIN b ON a.id = b.aid", "SELECT a.name FROM a JOIN b ON a.id = b.aid")
+QUERY_RULE(CC004, "contradiction", WARNING, QUERY, NEED_TREE, check_cc004,
+	"two conditions exclude each other", "No row is ever found.",
+	"One of them is meant otherwise.", "SELECT id FROM t WHERE a = 1 AND a = 2",
+	"SELECT id FROM t WHERE a IN (1, 2)")
+QUERY_RULE(PS003, "list-of-many-lengths", INFO, STATEMENT, NEED_LOG, check_ps003,
+	"a list comes in many lengths",
+	"Each length is a statement of its own: parsed, planned and cached by itself, in the "
+	"server and "
+	"in the driver.",
+	"One array parameter.", "SELECT id FROM t WHERE id IN ($1, $2, … $37)",
+	"SELECT id FROM t WHERE id = ANY ($1)")
+QUERY_RULE(PS004, "generic-plan-trap", INFO, STATEMENT, NEED_LOG | NEED_TREE, check_ps004,
+	"some values of a statement take far longer than others",
+	"One plan for all values is wrong for the rare or for the frequent one.",
+	"plan_cache_mode = force_custom_plan; a partial index.",
+	"SELECT id FROM jobs WHERE status = $1 -- 'rare': 1 ms, 'done': 4 s",
+	"SET plan_cache_mode = force_custom_plan")
