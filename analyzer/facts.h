@@ -171,8 +171,9 @@ struct shape {
 	uint32_t stretch_count;
 	uint64_t text_unit; /* texts of how many of its calls the unit keeps so far */
 	uint32_t text_count;
-	bool counts;   /* its text says count( somewhere */
-	bool is_aside; /* reads nothing of the application: no FROM, or the catalogs */
+	uint64_t loose_calls; /* in bursts that had many of it, and no parent before them */
+	bool counts;	      /* its text says count( somewhere */
+	bool is_aside;	      /* reads nothing of the application: no FROM, or the catalogs */
 	/* The parameter that LIMIT and OFFSET name; 0: none. */
 	uint32_t limit_param, offset_param;
 	uint64_t pages;	     /* the most pages of it that a session turned one after the other */
@@ -218,6 +219,7 @@ struct unit {
 	struct text text;
 	uint64_t trace;	  /* of the request, by its comments; 0: not known */
 	bool rolled_back; /* nothing of it was kept */
+	bool is_script;	  /* it has DDL, COPY, TRUNCATE */
 	uint32_t kept;	  /* leading events that an earlier piece of it has counted already */
 	uint64_t pieces;  /* a long unit is looked at in pieces: those before this one */
 	uint64_t calls;
@@ -234,15 +236,15 @@ struct run {
 	uint64_t tx_runs;     /* of these in explicit transactions */
 	uint64_t traced_runs; /* of these in units that are one request by their comments */
 	uint64_t rolled_runs; /* of these in transactions that were rolled back */
-	uint64_t pure_runs;   /* of these with (nearly) nothing else in between */
-	uint64_t short_runs;  /* the child's calls that were too few to be one */
+	uint64_t script_runs; /* of these among DDL, COPY, TRUNCATE: a script, a migration */
 	uint64_t calls;	      /* of the child, in all runs */
 	uint64_t longest;
 	uint64_t distinct;	 /* values, of the longest run; 0: none were logged */
 	uint64_t strays;	 /* statements that have nothing to do with the longest run */
 	uint64_t others;	 /* other parts of the same loop, amid the longest run */
 	uint64_t usec, gap_usec; /* all runs: in the server, and between the calls */
-	uint64_t parent_rows_known, parent_rows_match; /* runs whose parent's rows were logged */
+	/* Runs whose parent's rows were logged; as many as there were calls; fewer. */
+	uint64_t parent_rows_known, parent_rows_match, parent_rows_over;
 	uint64_t limit_known, limit_match,
 		limit_over;	       /* runs as long as the parent's LIMIT; longer */
 	struct place place[PLACE_MAX]; /* where the longest run's calls stand */

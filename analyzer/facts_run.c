@@ -80,6 +80,11 @@ static struct run *find_run(struct facts *f, uint32_t parent, uint32_t child)
 	return &f->run.at[*at];
 }
 
+static bool is_about(int64_t a, int64_t b)
+{
+	return a >= b - 1 && a <= b + 1;
+}
+
 /* What the parent's rows and its LIMIT say about the number of children. */
 static void note_bounds(struct run *r, const struct stretch *s)
 {
@@ -88,13 +93,14 @@ static void note_bounds(struct run *r, const struct stretch *s)
 
 	if (s->parent_rows >= 0) {
 		r->parent_rows_known++;
-		r->parent_rows_match += rows + 1 >= (int64_t)s->distinct;
+		r->parent_rows_match += is_about(s->count, rows) || is_about(all, rows) ||
+					is_about(s->count, s->parent_rows);
+		r->parent_rows_over += rows + 1 < (int64_t)s->distinct;
 	}
 	if (s->limit >= 0) {
-		int64_t off = (int64_t)s->count - s->limit, off_all = all - s->limit;
 		r->limit_known++;
-		r->limit_match += (off >= -1 && off <= 1) || (off_all >= -1 && off_all <= 1);
-		r->limit_over += s->others == 0 && off > 1;
+		r->limit_match += is_about(s->count, s->limit) || is_about(all, s->limit);
+		r->limit_over += s->others == 0 && (int64_t)s->count > s->limit + 1;
 	}
 }
 
@@ -107,7 +113,7 @@ static void note_run(struct facts *f, const struct unit *u, uint32_t child, cons
 	r->tx_runs += !more && u->kind == UNIT_TX;
 	r->traced_runs += !more && u->trace;
 	r->rolled_runs += !more && u->rolled_back;
-	r->pure_runs += !more && s->strays * 5 <= s->count;
+	r->script_runs += !more && u->is_script;
 	r->calls += s->count;
 	r->usec += s->usec;
 	r->gap_usec += s->gap;
@@ -164,7 +170,7 @@ static void add_child(struct stretch *s, const struct event *e, uint32_t i, int6
 /* The child's calls in [from, to) as one stretch; it ends where LEFT statements in a row have
  * nothing to do with them. */
 static struct stretch measure(struct facts *f, const struct unit *u, uint32_t child, uint32_t from,
-	uint32_t to)
+	uint32_t to, uint32_t min)
 {
 	struct stretch s = {.first = UINT32_MAX, .parent_rows = -1, .other_rows = -1, .limit = -1};
 	const struct sql_shape *lex = &f->shape.at[child]->lex;
@@ -190,7 +196,7 @@ static struct stretch measure(struct facts *f, const struct unit *u, uint32_t ch
 		}
 		/* another part of the loop, or something else? */
 		uint32_t times = f->shape.at[e->shape]->stretch_count;
-		bool loops = times > 1 && times * 4 >= calls;
+		bool loops = times >= min && times * 4 >= calls;
 		others += loops;
 		strays += !loops;
 		row = loops ? 0 : row + 1;
@@ -237,7 +243,7 @@ static uint32_t find_parent(const struct facts *f, const struct unit *u, uint32_
 		if (e->shape == child || !unit_reads(f, e))
 			continue;
 		looked++;
-		if (is_parent(u, i, child, min, to, budget))
+		if (is_parent(u, i, child, min, to, budget) && *to > first)
 			return i;
 	}
 	return UINT32_MAX;
@@ -250,36 +256,56 @@ static uint32_t next_call(const struct unit *u, uint32_t shape, uint32_t from)
 	return from;
 }
 
+#define STRETCHES 64 /* of one child in one unit */
+
+static bool is_pure(const struct stretch *s)
+{
+	return s->strays * 5 <= s->count;
+}
+
+/* A burst may be many clients' behind another pooler, or one that works without a pause: then the
+ * child comes alone as often as behind its parent, and what looks like runs is chance.
+ * There a run must be pure, and most of the child's calls in runs. */
 /* One child shape: each of its stretches behind a parent's call. */
 static void look_for_runs(struct facts *f, const struct unit *u, uint32_t first, uint32_t min)
 {
 	uint32_t child = u->event.at[first].shape, n = (uint32_t)u->event.n, to = 0, parent;
-	uint32_t budget = 64 * n, last_parent = NO_SHAPE, short_runs = 0;
-	struct stretch s;
+	uint32_t budget = 64 * n, found = 0;
+	uint64_t in_runs = 0, loose = 0;
+	bool one = u->kind == UNIT_TX || u->trace;
+	struct stretch s[STRETCHES];
 
-	for (uint32_t i = first; i < n; i = next_call(u, child, to)) {
+	for (uint32_t i = first; i < n && found < STRETCHES; i = next_call(u, child, to)) {
+		struct stretch *t = &s[found];
 		parent = find_parent(f, u, i, min, &to, &budget);
 		if (parent == UINT32_MAX) {
-			short_runs++;
+			loose++;
 			to = i + 1;
 			continue;
 		}
-		s = measure(f, u, child, parent + 1, to);
-		s.parent = &u->event.at[parent];
-		s.parent_rows = s.parent->rows;
-		s.limit = s.parent->limit;
-		last_parent = s.parent->shape;
-		if (s.count >= min && is_varied(&s))
-			note_run(f, u, child, &s);
+		*t = measure(f, u, child, parent + 1, to, min);
+		t->parent = &u->event.at[parent];
+		t->parent_rows = t->parent->rows;
+		t->limit = t->parent->limit;
+		if (t->count >= min && is_varied(t) && (one || is_pure(t))) {
+			in_runs += t->count;
+			found++;
+		} else {
+			loose += t->count;
+		}
 	}
-	if (last_parent != NO_SHAPE) {
-		if (map_get(&f->run_of, (uint64_t)last_parent << 32 | child) != MAP_NONE)
-			find_run(f, last_parent, child)->short_runs += short_runs;
-	} else if (u->kind == UNIT_TX || u->trace) {
-		s = measure(f, u, child, 0, n);
-		if (s.count >= min && is_varied(&s))
-			note_run(f, u, child, &s);
+	if (found == 0 && one) {
+		s[0] = measure(f, u, child, 0, n, min);
+		found = s[0].count >= min && is_varied(&s[0]);
 	}
+	if (!one && loose > in_runs) {
+		loose += in_runs;
+		found = 0;
+	}
+	for (uint32_t i = 0; i < found; i++)
+		note_run(f, u, child, &s[i]);
+	if (!one)
+		f->shape.at[child]->loose_calls += loose;
 }
 
 void run_look(struct facts *f, const struct unit *u, const uint32_t *at, uint32_t n, uint32_t min)

@@ -84,7 +84,7 @@ static void clear(struct unit *u)
 	u->trace = u->pieces = u->calls = 0;
 	u->kept = 0;
 	u->begun = 0;
-	u->rolled_back = u->counted = false;
+	u->rolled_back = u->counted = u->is_script = false;
 	text_clear(&u->text);
 }
 
@@ -304,5 +304,7 @@ void unit_add(struct facts *f, struct session *s, const struct open *o)
 		.values = o->values,
 		.at = o->at};
 	s->unit.calls++;
+	s->unit.is_script |=
+		sh->verb == SQL_DDL || sh->verb == SQL_COPY || sh->verb == SQL_TRUNCATE;
 	keep_text(sh, &s->unit, e, s->params.n ? text_slice(&s->params) : text_slice(&s->sql));
 }

@@ -5,8 +5,8 @@
  * In a transaction, or in one tagged request, a run of writes is a loop.  Outside of them one
  * write for each of many transactions is what an application is for: there it needs a parent
  * that the rows come from.  Silent where the transaction was rolled back (that is what tests do
- * with their fixtures) and behind a parent that locks (a queue's worker says of each job when it
- * is done).
+ * with their fixtures), among DDL (a migration fills what it made) and behind a parent that locks
+ * (a queue's worker says of each job when it is done).
  */
 #include "rule_sequence.h"
 
@@ -17,7 +17,8 @@ static bool is_loop(const struct rule_check *c)
 	const struct run *r = c->run;
 
 	return c->top && c->top->rels > 0 && c->tree->statements == 1 && !only_system(c->top) &&
-	       r->rolled_runs < r->runs && !(c->parent_top && c->parent_top->is_locking);
+	       r->rolled_runs + r->script_runs < r->runs &&
+	       !(c->parent_top && c->parent_top->is_locking);
 }
 
 /* Of a loop of writes; -1: it is none. */

@@ -276,17 +276,18 @@ enum tie tie_of(struct rule_check *c, const struct sql_outline *child, const str
 /* Do the lengths of the runs speak against the parent? */
 static bool contradicted(const struct run *r)
 {
-	if (r->parent_rows_known && r->parent_rows_match * 2 < r->parent_rows_known)
+	if (r->parent_rows_known && r->parent_rows_over * 2 > r->parent_rows_known)
 		return true; /* it did not return that many rows */
 	return r->limit_known && r->limit_over * 2 > r->limit_known; /* it could not have */
 }
 
 /* One burst of a session says little: it may be several clients' behind another pooler.  Then the
- * runs must be long wherever they are, and nothing else among them. */
-static bool burst_is_clean(const struct run *r)
+ * child must not come alone more often than in runs. */
+static bool burst_is_clean(const struct rule_check *c)
 {
-	return r->tx_runs + r->traced_runs > 0 ||
-	       (r->pure_runs * 2 >= r->runs && r->short_runs <= r->runs * 2);
+	const struct run *r = c->run;
+
+	return r->tx_runs + r->traced_runs > 0 || c->shape->loose_calls <= r->calls;
 }
 
 int loop_judge(const struct rule_check *c, enum tie tie)
@@ -301,7 +302,7 @@ int loop_judge(const struct rule_check *c, enum tie tie)
 			return -1;
 		return r->traced_runs ? CONF_LIKELY : CONF_POSSIBLE;
 	}
-	if (contradicted(r) || !burst_is_clean(r))
+	if (contradicted(r) || !burst_is_clean(c))
 		return -1;
 	if (r->distinct == 0) /* no values were logged */
 		return tie == TIE_STRONG && one ? CONF_POSSIBLE : -1;
