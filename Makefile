@@ -29,7 +29,7 @@ PACKAGES_CHECK := check clang clang-format-14 dpkg-dev gcovr chromium pgbadger p
 	prometheus-pgbouncer-exporter \
 	python3-jsonschema python3-lxml python3-pytest python3-pytest-timeout python3-pytest-xdist strace valgrind
 PACKAGES_DRIVERS := default-jdk-headless golang-github-lib-pq-dev golang-go libdbd-pg-perl libpostgresql-jdbc-java \
-	nodejs npm php-cli php-pgsql python3-django python3-sqlalchemy ruby ruby-activerecord ruby-minitest ruby-pg
+	nodejs npm php-cli php-pgsql python3-django python3-sqlalchemy python3-yaml ruby ruby-activerecord ruby-minitest ruby-pg
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK) $(PACKAGES_DRIVERS)
 PYTHON := /usr/bin/python3
 
@@ -249,11 +249,15 @@ tsan: ## build the pooler with ThreadSanitizer and run its unit tests
 	$(MAKE) FLAVOR=tsan build/tsan/bin/pgsluice unit-pooler
 
 # --- what a newcomer types
-.PHONY: deps demo check check-drivers soak bench print-packages
+.PHONY: deps deps-build demo check check-drivers soak bench print-packages print-packages-build
 print-packages:
 	@echo $(PACKAGES)
+print-packages-build:
+	@echo $(PACKAGES_BUILD)
 deps: ## install the Debian packages that building and testing take
 	@tests/deps $(PACKAGES)
+deps-build: ## install those that building alone takes
+	@tests/deps --missing $(PACKAGES_BUILD)
 demo: ## show both programs at work on a small shop
 	@tests/deps --missing $(PACKAGES_BUILD) $(PACKAGES_DEMO)
 	@$(MAKE) --no-print-directory all
