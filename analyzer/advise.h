@@ -137,12 +137,22 @@ struct workload_limits {
 	uint64_t bytes; /* of all new indexes; 0: no limit */
 	size_t indexes; /* 0: no limit */
 	size_t queries; /* the dearest so many are looked at; 0: 300 */
+	/* A server where a database of our own is made, filled from `dsn`, and dropped: what cannot
+	 * be tried is built there, and the choice is run.  NULL: none. */
+	const char *scratch, *dsn;
+	uint64_t scratch_bytes; /* copy at most so much: larger tables are sampled */
+	bool is_dry;		/* only say what it would cost */
+	/* What it will cost, before it begins; may be NULL. */
+	void (*announce)(const char *text);
 };
 
 struct workload_result {
 	size_t queries, candidates, asked; /* asked: plans the planner made for us */
 	double before, after;		   /* the workload's weighted cost */
 	struct str note;		   /* what the reader must know; "" */
+	/* Of the copy: how many queries were run, how many were slower, all calls' ms. */
+	size_t ran, slower;
+	double ms_before, ms_after;
 };
 
 /* Adds to found->index what the workload (shape[0..n), dearest first) would be better with.

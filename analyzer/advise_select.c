@@ -29,7 +29,7 @@
 #include "advise.h"
 #include "advise_matrix.h"
 
-#define DEFAULT_EFFORT 180000000u
+#define DEFAULT_EFFORT 110000000u
 #define KERNEL_MIN     60
 #define KERNEL_MAX     400
 static const double slopes[] = {0, 0.25, 0.5, 0.75, 1, 1.25};

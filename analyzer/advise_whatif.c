@@ -65,10 +65,9 @@ static void take_text(void *ctx, const struct db_row *r)
 	text_str(ctx, db_get(r, 0));
 }
 
-struct plan *whatif_plan(struct whatif *w, struct arena *a, struct str sql, unsigned params,
-	struct str args)
+static struct plan *explain(struct whatif *w, const char *head, struct arena *a, struct str sql,
+	unsigned params, struct str args)
 {
-	static const char head[] = "EXPLAIN (FORMAT JSON, VERBOSE) ";
 	struct text q = {0}, json = {0};
 	struct plan_list found = {0};
 	struct plan *p = NULL;
@@ -101,6 +100,18 @@ struct plan *whatif_plan(struct whatif *w, struct arena *a, struct str sql, unsi
 	text_release(&q);
 	text_release(&json);
 	return p;
+}
+
+struct plan *whatif_plan(struct whatif *w, struct arena *a, struct str sql, unsigned params,
+	struct str args)
+{
+	return explain(w, "EXPLAIN (FORMAT JSON, VERBOSE) ", a, sql, params, args);
+}
+
+struct plan *whatif_run(struct whatif *w, struct arena *a, struct str sql, unsigned params,
+	struct str args)
+{
+	return explain(w, "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) ", a, sql, params, args);
 }
 
 size_t whatif_used(const struct whatif *w, const struct plan *p, uint32_t *used)

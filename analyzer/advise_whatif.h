@@ -30,6 +30,9 @@ int64_t whatif_size(struct whatif *w, uint32_t id);
  * parameters' values as SQL; without them the plan is the generic one. */
 struct plan *whatif_plan(struct whatif *w, struct arena *a, struct str sql, unsigned params,
 	struct str args);
+/* The same, executed: for a copy only. */
+struct plan *whatif_run(struct whatif *w, struct arena *a, struct str sql, unsigned params,
+	struct str args);
 /* Which of the tried indexes the plan uses, ascending; the caller gives room for all. */
 size_t whatif_used(const struct whatif *w, const struct plan *p, uint32_t *used);
 void whatif_release(struct whatif *w);

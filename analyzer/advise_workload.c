@@ -17,8 +17,7 @@
 
 #include <math.h>
 
-#define QUERIES_MAX 300
-#define MERGED_MAX  150
+#define MERGED_MAX 150
 #define BYTES_PART                                                                                 \
 	0.15 /* without a budget: of the workload, what bytes as many as the tables' cost */
 #define MIN_PART    0.001 /* of the workload: an index must save at least this */
@@ -342,13 +341,98 @@ static bool prove(struct workload *w, const struct choice *c)
 	return any;
 }
 
+static void workload_release(struct workload *w)
+{
+	scratch_close(w);
+	matrix_free(&w->matrix);
+	candidates_release(&w->pool);
+	whatif_release(&w->whatif);
+	VEC_RELEASE(&w->query);
+	arena_release(&w->plans);
+	arena_release(&w->arena);
+}
+
+/* Chooses until the proof takes nothing back. */
+static struct choice decide(struct workload *w, const struct workload_limits *l)
+{
+	struct choice c = {0};
+
+	for (int round = 0; round <= TRAP_ROUNDS; round++) {
+		choice_release(&c);
+		c = choose(w, l);
+		if (!prove(w, &c))
+			break;
+	}
+	return c;
+}
+
+/* Runs the choice in the copy; what made a query slower is barred and the choice made anew.  Of
+ * the rounds the last that made none slower is taken, unless it gives up half of the gain. */
+static struct choice run_and_decide(struct workload *w, const struct workload_limits *l,
+	struct choice c, struct workload_result *r)
+{
+	bool *barred = ARENA_ARRAY(&w->arena, bool, w->pool.at.n + 1);
+	bool *best = ARENA_ARRAY(&w->arena, bool, w->pool.at.n + 1);
+	struct scratch_verdict v, least = {.after = INFINITY};
+
+	for (int round = 0; round <= SLOW_ROUNDS; round++) {
+		bool again;
+
+		memcpy(barred, w->barred, w->pool.at.n * sizeof(*barred));
+		again = scratch_run(w, &c, &v);
+		if (isinf(least.after) || (v.slower < least.slower && v.after < 2 * least.after) ||
+			v.after * 2 < least.after) {
+			least = v;
+			memcpy(best, barred, w->pool.at.n * sizeof(*best));
+		}
+		if (!again)
+			break;
+		choice_release(&c);
+		c = decide(w, l);
+	}
+	memcpy(w->barred, best, w->pool.at.n * sizeof(*best));
+	choice_release(&c);
+	r->ran = least.ran;
+	r->slower = least.slower;
+	r->ms_before = least.before;
+	r->ms_after = least.after;
+	return decide(w, l);
+}
+
+/* What it will cost, said before it begins. */
+static void announce(struct workload *w, const struct workload_limits *l)
+{
+	size_t on_table = 0, plans;
+	struct text t = {0};
+
+	for (size_t i = 0; i < w->pool.at.n; i++)
+		on_table += !w->is_guessed[i];
+	plans = w->query.n * (fmin((double)on_table / 3, CONCERNED_MAX) + 10);
+	text_printf(&t,
+		"%zu queries, %zu candidate indexes: some %zu plans will be asked of the planner; "
+		"no "
+		"query is run%s",
+		w->query.n, w->pool.at.n, plans, l->scratch ? " here" : "");
+	if (l->scratch) {
+		int64_t bytes = scratch_bytes(w);
+
+		text_printf(&t,
+			"; to the copy go %.1f MB%s, where indexes are built and the queries run",
+			fmin((double)bytes, (double)l->scratch_bytes) / 1e6,
+			bytes > (int64_t)l->scratch_bytes ? " (a sample)" : "");
+	}
+	l->announce(t.p);
+	text_release(&t);
+}
+
 struct workload_result advise_workload(struct db *db, struct facts *f, const uint32_t *shape,
 	size_t n, const struct schema *schema, const struct workload_limits *limits,
 	struct findings *found)
 {
 	struct workload w = {.facts = f, .schema = schema, .found = found, .whatif = {.db = db}};
 	struct workload_result r = {.note = STR("")};
-	struct choice choice = {0};
+	struct choice choice;
+	struct err why = {""};
 
 	if (!schema_has_extension(schema, "hypopg")) {
 		r.note = STR("no index advice: the database has no extension hypopg, and without "
@@ -362,29 +446,36 @@ struct workload_result advise_workload(struct db *db, struct facts *f, const uin
 	if (limits->bytes == 0)
 		price_bytes(&w);
 	workload_guess(&w);
+	if (limits->announce)
+		announce(&w, limits);
+	if (limits->is_dry) {
+		r.note = STR("");
+		workload_release(&w);
+		return r;
+	}
+	if (limits->scratch) {
+		if (!scratch_open(&w, limits, &why)) {
+			r.note = arena_printf(&found->arena,
+				"no copy could be made, so nothing was built or run: %s", why.text);
+		} else {
+			scratch_build(&w);
+		}
+	}
 	w.matrix = matrix_new(w.pool.at.n, w.query.n);
 	for (size_t i = 0; i < w.query.n; i++)
 		query_ask(&w, i);
 	/* What another index beats may be needed when that one is barred. */
 	w.matrix->keeps_all = true;
 	matrix_seal(w.matrix);
-	for (int round = 0; round <= TRAP_ROUNDS; round++) {
-		choice_release(&choice);
-		choice = choose(&w, limits);
-		if (!prove(&w, &choice))
-			break;
-	}
+	choice = decide(&w, limits);
+	if (w.scratch)
+		choice = run_and_decide(&w, limits, choice, &r);
 	workload_report(&w, &choice, &r);
 	whatif_try(&w.whatif, NULL, 0);
 	r.queries = w.query.n;
 	r.candidates = w.pool.at.n;
 	r.asked = w.whatif.asked;
 	choice_release(&choice);
-	matrix_free(&w.matrix);
-	candidates_release(&w.pool);
-	whatif_release(&w.whatif);
-	VEC_RELEASE(&w.query);
-	arena_release(&w.plans);
-	arena_release(&w.arena);
+	workload_release(&w);
 	return r;
 }

@@ -18,6 +18,7 @@
 #include "schema.h"
 #include "sql.h"
 
+#define QUERIES_MAX   300
 #define CONCERNED_MAX 64 /* candidates asked about for one query */
 #define GUESSES_MAX   8	 /* of one query */
 
@@ -87,8 +88,14 @@ void workload_report(struct workload *w, const struct choice *c, struct workload
 bool scratch_open(struct workload *w, const struct workload_limits *l, struct err *why);
 /* Replaces guesses by what the planner says of the index built. */
 void scratch_build(struct workload *w);
+struct scratch_verdict {
+	size_t ran, slower;   /* queries */
+	double before, after; /* ms of all calls */
+};
 /* Runs every query without and with the choice; bars what makes one slower.  True: barred. */
-bool scratch_run(struct workload *w, const struct choice *c);
+bool scratch_run(struct workload *w, const struct choice *c, struct scratch_verdict *v);
+/* Bytes of the tables that the workload reads. */
+int64_t scratch_bytes(struct workload *w);
 void scratch_close(struct workload *w);
 
 #endif

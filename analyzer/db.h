@@ -29,6 +29,10 @@ struct db *db_open_to_write(const char *dsn, struct err *why);
 /* Several statements in one, without parameters. */
 bool db_script(struct db *db, const char *sql, struct err *why);
 void db_close(struct db **db);
+/* A session that may write, for a copy of our own; dbname NULL: the DSN's. */
+struct db *db_open_scratch(const char *dsn, const char *dbname, struct err *why);
+/* COPY … TO STDOUT of one into COPY … FROM STDIN of the other. */
+bool db_copy(struct db *from, const char *out, struct db *to, const char *in, struct err *why);
 /* Sends one statement; calls row() for each row.  params may be NULL. */
 bool db_each(struct db *db, const char *sql, const char *const *params, int n,
 	void (*row)(void *ctx, const struct db_row *r), void *ctx, struct err *why);

@@ -93,6 +93,55 @@ bool db_script(struct db *db, const char *sql, struct err *why)
 	return ok;
 }
 
+struct db *db_open_scratch(const char *dsn, const char *dbname, struct err *why)
+{
+	const char *keys[] = {"dbname", "fallback_application_name", "connect_timeout",
+		"client_encoding", dbname ? "dbname" : NULL, NULL};
+	const char *values[] = {dsn, "pgassay", "10", "UTF8", dbname, NULL};
+	struct db *db = mem_zalloc(sizeof(*db));
+
+	db->conn = PQconnectdbParams(keys, values, 1);
+	if (PQstatus(db->conn) != CONNECTION_OK) {
+		say(db, why);
+		db_close(&db);
+	}
+	return db;
+}
+
+bool db_copy(struct db *from, const char *out, struct db *to, const char *in, struct err *why)
+{
+	PGresult *a = PQexec(from->conn, out), *b = PQexec(to->conn, in), *r;
+	bool ok = PQresultStatus(a) == PGRES_COPY_OUT && PQresultStatus(b) == PGRES_COPY_IN;
+	char *row = NULL;
+	int n;
+
+	if (PQresultStatus(a) != PGRES_COPY_OUT)
+		say(from, why);
+	else if (!ok)
+		say(to, why);
+	while (PQresultStatus(a) == PGRES_COPY_OUT &&
+		(n = PQgetCopyData(from->conn, &row, 0)) > 0) {
+		if (ok && PQputCopyData(to->conn, row, n) != 1)
+			ok = say(to, why);
+		PQfreemem(row);
+	}
+	if (PQresultStatus(b) == PGRES_COPY_IN)
+		PQputCopyEnd(to->conn, ok ? NULL : "the source ended early");
+	PQclear(a);
+	PQclear(b);
+	while ((r = PQgetResult(from->conn)) != NULL) {
+		if (ok && PQresultStatus(r) != PGRES_COMMAND_OK)
+			ok = say(from, why);
+		PQclear(r);
+	}
+	while ((r = PQgetResult(to->conn)) != NULL) {
+		if (ok && PQresultStatus(r) != PGRES_COMMAND_OK)
+			ok = say(to, why);
+		PQclear(r);
+	}
+	return ok;
+}
+
 void db_close(struct db **db)
 {
 	if (*db) {

@@ -39,14 +39,15 @@ enum command_bit {
 
 struct options {
 	enum command_bit command;
-	const char *format, *output, *config, *schema, *dsn, *baseline, *write_baseline;
+	const char *format, *output, *config, *schema, *dsn, *scratch, *baseline, *write_baseline;
 	const char *since, *until, *db, *user, *app, *literals, *prefix, *input, *state, *store,
 		*store_as;
 	enum severity fail_on;
 	VEC(const char *) rule; /* --rule ID=severity, in order */
 	VEC(const char *) file;
-	int64_t top, jobs, max_unparsed, budget, max_indexes, chunk; /* -1: not given */
-	bool follow, doctor, scratch, verify, changed_only, no_color, help, as_gate;
+	int64_t top, jobs, max_unparsed, budget, max_indexes, scratch_size,
+		chunk; /* -1: not given */
+	bool follow, doctor, dry_run, verify, changed_only, no_color, help, as_gate;
 	const char *base;
 	struct gate gate;	 /* with .pgassay.conf, read by options_parse() */
 	enum severity *severity; /* for each row of rules[]; made by options_rules() */

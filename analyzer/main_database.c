@@ -40,12 +40,24 @@ static void link_findings(struct findings *f)
 					f->at.at[i].index = (int)k;
 }
 
+static void announce(const char *text)
+{
+	fprintf(stderr, "pgassay: %s\n", text);
+}
+
 bool options_advise(struct options *o, struct facts *f, const struct schema *schema,
 	struct findings *found, struct report *r)
 {
 	struct workload_limits limits = {
 		.bytes = o->budget > 0 ? (uint64_t)o->budget * 1000000 : 0,
 		.indexes = o->max_indexes > 0 ? (size_t)o->max_indexes : 0,
+		.scratch = o->scratch,
+		.dsn = o->dsn,
+		.scratch_bytes = o->scratch_size == 0  ? INT64_MAX
+				 : o->scratch_size > 0 ? (uint64_t)o->scratch_size * 1000000
+						       : 1000000000,
+		.is_dry = o->dry_run,
+		.announce = r->command && strcmp(r->command, "advise") == 0 ? announce : NULL,
 	};
 	struct workload_result result;
 	struct err why;
@@ -63,7 +75,14 @@ bool options_advise(struct options *o, struct facts *f, const struct schema *sch
 	link_findings(found);
 	if (result.note.n)
 		*VEC_PUSH(&r->note) = (struct report_note){SEVERITY_INFO, result.note};
-	else if (result.queries)
+	if (result.ran)
+		*VEC_PUSH(&r->note) = (struct report_note){
+			result.slower ? SEVERITY_WARNING : SEVERITY_INFO,
+			arena_printf(&r->arena,
+				"%zu queries were run in the copy: %.1f ms without, %.1f ms with "
+				"the new indexes; %zu became slower",
+				result.ran, result.ms_before, result.ms_after, result.slower)};
+	if (result.queries)
 		*VEC_PUSH(&r->note) = (struct report_note){SEVERITY_INFO,
 			arena_printf(&r->arena,
 				"%zu queries, %zu candidate indexes, %zu plans asked of the "

@@ -77,6 +77,13 @@ static const struct option {
 		"say what the log is and what it lacks, instead of a report"},
 	{"budget", 0, KIND_INT, "MB", AT(budget), CMD_ADVISE | CMD_LOG,
 		"with --dsn: the new indexes together are no larger"},
+	{"scratch", 0, KIND_TEXT, "DSN", AT(scratch), CMD_ADVISE,
+		"a server where a copy is made and dropped: what HypoPG cannot try is built "
+		"there, and the queries are run without and with the advice"},
+	{"scratch-size", 0, KIND_INT, "MB", AT(scratch_size), CMD_ADVISE,
+		"copy no more rows than this (default 1000): larger tables are sampled; 0: all"},
+	{"dry-run", 0, KIND_FLAG, NULL, AT(dry_run), CMD_ADVISE,
+		"say what the advice would cost to find, and stop"},
 	{"max-indexes", 0, KIND_INT, "N", AT(max_indexes), CMD_ADVISE | CMD_LOG,
 		"with --dsn: at most N new indexes"},
 	{"no-color", 0, KIND_FLAG, NULL, AT(no_color), CMD_ALL, "text without colours"},
@@ -228,7 +235,8 @@ bool options_parse(struct options *o, enum command_bit command, int argc, char *
 
 	o->command = command;
 	o->fail_on = FAIL_ON_UNSET;
-	o->top = o->jobs = o->max_unparsed = o->budget = o->max_indexes = o->chunk = -1;
+	o->top = o->jobs = o->max_unparsed = o->budget = o->max_indexes = o->scratch_size =
+		o->chunk = -1;
 	for (int i = 0; i < argc; i++) {
 		if (!only_files && strcmp(argv[i], "--") == 0)
 			only_files = true;

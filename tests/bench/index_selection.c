@@ -28,7 +28,12 @@ struct numbers {
 	size_t n, room;
 };
 
+#define MOST_ID (1u << 22) /* of queries, indexes and combinations */
+#define MEMBERS 64	   /* indexes of one combination */
+
 struct file {
+	const char *name;
+	unsigned long line;
 	struct numbers query_ids;	 /* as the file names them; position = our number */
 	struct numbers index_ids, bytes; /* parallel */
 	struct numbers *combo;		 /* of each combination: the file's index IDs */
@@ -49,16 +54,39 @@ static void push(struct numbers *v, unsigned long x)
 	v->at[v->n++] = x;
 }
 
-static void push_all(struct numbers *v, const char *text)
+/* The file is wrong: where, what, and no answer. */
+static void refuse(const struct file *f, const char *what)
+{
+	fprintf(stderr, "index_selection: %s:%lu: %s\n", f->name, f->line, what);
+	exit(3);
+}
+
+/* The number at *s, which goes behind it. */
+static unsigned long number(const struct file *f, const char **s, unsigned long most,
+	const char *what)
 {
 	char *end;
+	unsigned long x;
 
-	for (;; text = end) {
-		unsigned long x = strtoul(text, &end, 10);
+	while (isspace((unsigned char)**s))
+		(*s)++;
+	errno = 0;
+	x = strtoul(*s, &end, 10);
+	if (end == *s || !isdigit((unsigned char)**s) || errno || x > most)
+		refuse(f, what);
+	*s = end;
+	return x;
+}
 
-		if (end == text)
+/* "ID ID …;" */
+static void push_all(const struct file *f, struct numbers *v, const char *s)
+{
+	for (;;) {
+		while (isspace((unsigned char)*s))
+			s++;
+		if (*s == ';' || *s == 0)
 			return;
-		push(v, x);
+		push(v, number(f, &s, MOST_ID, "a list of IDs holds something else"));
 	}
 }
 
@@ -71,8 +99,6 @@ static size_t *positions(const struct numbers *ids, size_t *n)
 	for (size_t i = 0; i < ids->n; i++)
 		if (ids->at[i] >= *n)
 			*n = ids->at[i] + 1;
-	if (*n > 1u << 28)
-		exit(3);
 	at = malloc(*n * sizeof(*at));
 	if (at == NULL)
 		abort();
@@ -83,30 +109,43 @@ static size_t *positions(const struct numbers *ids, size_t *n)
 	return at;
 }
 
-static void read_combination(struct file *f, const char *text)
+static void read_combination(struct file *f, const char *s)
 {
-	char *end;
-	unsigned long c = strtoul(text, &end, 10);
-	const char *list = strstr(end, ":=");
+	unsigned long c = number(f, &s, MOST_ID, "a combination needs a number below 4 million");
+	const char *list = strstr(s, ":=");
 
-	if (list == NULL || c > 1u << 28)
-		return;
+	if (list == NULL)
+		refuse(f, "a combination without :=");
 	if (c >= f->combos) {
-		f->combo = realloc(f->combo, (c + 1) * 2 * sizeof(*f->combo));
+		size_t room = (c + 1) * 2;
+
+		f->combo = realloc(f->combo, room * sizeof(*f->combo));
 		if (f->combo == NULL)
 			abort();
-		memset(f->combo + f->combos, 0, ((c + 1) * 2 - f->combos) * sizeof(*f->combo));
-		f->combos = (c + 1) * 2;
+		memset(f->combo + f->combos, 0, (room - f->combos) * sizeof(*f->combo));
+		f->combos = room;
 	}
-	push_all(&f->combo[c], list + 2);
+	f->combo[c].n = 0;
+	push_all(f, &f->combo[c], list + 2);
+	if (f->combo[c].n > MEMBERS)
+		refuse(f, "a combination of more than 64 indexes");
 }
 
-static void read_cost(struct file *f, const char *line)
+static void read_size(struct file *f, const char *s)
 {
-	char *end;
-	unsigned long q = strtoul(line, &end, 10), c = strtoul(end, &end, 10);
-	double cost = strtod(end, &end);
+	push(&f->index_ids, number(f, &s, MOST_ID, "an index needs an ID below 4 million"));
+	push(&f->bytes, number(f, &s, 1ul << 60, "an index needs its bytes behind its ID"));
+}
 
+static void read_cost(struct file *f, const char *s)
+{
+	unsigned long q = number(f, &s, MOST_ID, "a cost begins with its query's ID");
+	unsigned long c = number(f, &s, MOST_ID, "a cost needs its combination's number");
+	char *end;
+	double cost = strtod(s, &end);
+
+	if (end == s || !(cost >= 0) || cost > 1e300)
+		refuse(f, "a cost is a number that is not negative");
 	if (f->cost_query.n == f->cost_room) {
 		f->cost_room = f->cost_room ? f->cost_room * 2 : 1024;
 		f->cost = realloc(f->cost, f->cost_room * sizeof(*f->cost));
@@ -118,7 +157,7 @@ static void read_cost(struct file *f, const char *line)
 	push(&f->cost_combo, c);
 }
 
-static bool read_file(struct file *f, FILE *in)
+static void read_file(struct file *f, FILE *in)
 {
 	enum { ELSEWHERE, SIZES, COSTS } part = ELSEWHERE;
 	char *line = NULL;
@@ -127,10 +166,11 @@ static bool read_file(struct file *f, FILE *in)
 	while (getline(&line, &room, in) >= 0) {
 		const char *s = line;
 
+		f->line++;
 		while (isspace((unsigned char)*s))
 			s++;
 		if (strncmp(s, "set QUERIES", 11) == 0 && strstr(s, ":="))
-			push_all(&f->query_ids, strstr(s, ":=") + 2);
+			push_all(f, &f->query_ids, strstr(s, ":=") + 2);
 		else if (strncmp(s, "param size", 10) == 0)
 			part = SIZES;
 		else if (strncmp(s, "param costs", 11) == 0)
@@ -139,16 +179,30 @@ static bool read_file(struct file *f, FILE *in)
 			read_combination(f, s + 28);
 		else if (*s == ';')
 			part = ELSEWHERE;
-		else if (part == SIZES && isdigit((unsigned char)*s)) {
-			char *end;
-
-			push(&f->index_ids, strtoul(s, &end, 10));
-			push(&f->bytes, strtoul(end, NULL, 10));
-		} else if (part == COSTS && isdigit((unsigned char)*s))
+		else if (part == SIZES && *s && *s != '#')
+			read_size(f, s);
+		else if (part == COSTS && *s && *s != '#')
 			read_cost(f, s);
 	}
 	free(line);
-	return f->query_ids.n > 0 && f->cost_query.n > 0;
+	if (f->query_ids.n == 0)
+		refuse(f, "the file ends, and there was no `set QUERIES := …;`");
+	if (f->cost_query.n == 0)
+		refuse(f, "the file ends, and there was no `param costs` with costs");
+}
+
+/* Every query of the set must cost something without indexes; say which does not. */
+static void check_bases(const struct file *f, const bool *has_base)
+{
+	for (size_t i = 0; i < f->query_ids.n; i++)
+		if (!has_base[i]) {
+			fprintf(stderr,
+				"index_selection: %s: query %lu has no cost with combination 0, "
+				"that "
+				"is without indexes\n",
+				f->name, f->query_ids.at[i]);
+			exit(3);
+		}
 }
 
 static struct matrix *build(const struct file *f, double *base)
@@ -157,7 +211,11 @@ static struct matrix *build(const struct file *f, double *base)
 	size_t n_query, n_index, n;
 	size_t *query = positions(&f->query_ids, &n_query);
 	size_t *index = positions(&f->index_ids, &n_index);
-	uint32_t member[64];
+	bool *has_base = calloc(f->query_ids.n, sizeof(*has_base));
+	uint32_t member[MEMBERS];
+
+	if (has_base == NULL)
+		abort();
 
 	for (size_t i = 0; i < f->index_ids.n; i++)
 		matrix_index(m, i, f->bytes.at[i], 0);
@@ -165,16 +223,21 @@ static struct matrix *build(const struct file *f, double *base)
 		unsigned long q = f->cost_query.at[k];
 
 		if (f->cost_combo.at[k] == 0 && q < n_query && query[q] != SIZE_MAX) {
+			if (has_base[query[q]])
+				continue;
 			matrix_query(m, query[q], f->cost[k], 1);
 			*base += f->cost[k];
+			has_base[query[q]] = true;
 		}
 	}
+	check_bases(f, has_base);
+	free(has_base);
 	for (size_t k = 0; k < f->cost_query.n; k++) {
 		unsigned long q = f->cost_query.at[k], c = f->cost_combo.at[k];
 
 		if (c == 0 || c >= f->combos || q >= n_query || query[q] == SIZE_MAX)
 			continue;
-		for (n = 0; n < f->combo[c].n && n < 64; n++) {
+		for (n = 0; n < f->combo[c].n; n++) {
 			unsigned long id = f->combo[c].at[n];
 
 			if (id >= n_index || index[id] == SIZE_MAX)
@@ -214,9 +277,18 @@ int main(int argc, char **argv)
 		fprintf(stderr, "index_selection: %s: %s\n", argv[1], strerror(errno));
 		return 2;
 	}
-	if (!read_file(&f, in)) {
-		fprintf(stderr, "index_selection: %s: no cost matrix in there\n", argv[1]);
-		return 3;
+	f.name = argv[1];
+	read_file(&f, in);
+	for (int i = 2; i < argc; i++) {
+		char *end;
+
+		errno = 0;
+		if (!(strtod(argv[i], &end) >= 0) || end == argv[i] || *end || errno) {
+			fprintf(stderr,
+				"index_selection: a budget is a number of megabytes, not \"%s\"\n",
+				argv[i]);
+			return 2;
+		}
 	}
 	m = build(&f, &base);
 	printf("# budget_mb relative_cost cost bytes seconds indexes\n");

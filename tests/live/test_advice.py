@@ -391,3 +391,38 @@ def test_a_workload_gets_more_than_single_columns_give(cursor, postgres, tmp_pat
           f"single columns of that size {sum(plain) / sum(base):.3f}")
     assert sum(got) <= sum(plain) * 1.01
     assert all(after <= b * 1.001 for after, b in zip(got, base)), "a query got dearer"
+
+
+# --- advise --scratch -------------------------------------------------------------------------
+
+SCRATCH_QUERIES = ("SELECT id FROM users WHERE tags @> ARRAY['t77'];\n"
+                   "SELECT id FROM products WHERE doc @@ to_tsquery('english', 'word55');\n"
+                   "SELECT id FROM orders WHERE user_id = 4711 ORDER BY placed_at DESC LIMIT 5;\n")
+
+
+def test_scratch_builds_and_runs_in_a_copy(cursor, postgres, tmp_path):
+    """GIN is built for real, the queries run, the copy is gone, the real database untouched."""
+    queries = tmp_path / "q.sql"
+    queries.write_text(SCRATCH_QUERIES)
+    dsn = postgres.dsn(user="postgres", dbname="advice")
+    before = cursor.execute("SELECT count(*) FROM pg_class").fetchone()
+    for size in ("0", "5"):  # all rows, and a sample
+        run = subprocess.run([BIN, "advise", "--dsn", dsn, "--scratch", postgres.dsn(user="postgres"), "--scratch-size", size,
+                              "-f", "json", str(queries)], capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr
+        assert "to the copy go" in run.stderr
+        report = json.loads(run.stdout)
+        gin = [i for i in report["indexes"] if i["method"] == "gin"]
+        assert gin and all(i["status"] == "validated" for i in gin), report["indexes"]
+        assert any("were run in the copy" in n for n in report["notes"]), report["notes"]
+    assert cursor.execute("SELECT count(*) FROM pg_class").fetchone() == before
+    assert not postgres.sql("SELECT 1 FROM pg_database WHERE datname LIKE 'pgassay_scratch%'")
+
+
+def test_dry_run_only_says_what_it_would_cost(cursor, postgres, tmp_path):
+    queries = tmp_path / "q.sql"
+    queries.write_text(SCRATCH_QUERIES)
+    run = subprocess.run([BIN, "advise", "--dsn", postgres.dsn(user="postgres", dbname="advice"), "--dry-run", "-f", "json",
+                          str(queries)], capture_output=True, text=True)
+    assert "plans will be asked of the planner; no query is run" in run.stderr
+    assert json.loads(run.stdout)["indexes"] == []
