@@ -208,8 +208,6 @@ static enum step on_parse_unnamed(struct message *m, const char *rest, size_t re
 		buf_free(&sql);
 		return STEP_CLOSED;
 	}
-	s->unnamed = p;
-	p->refs++;
 	if (UNLIKELY(sql.len > 0)) {
 		/* From here on this is what the client's unnamed statement is: its Bind must not
 		 * find that the server has another one, and parse the client's text there. */
