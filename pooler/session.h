@@ -210,7 +210,10 @@ void client_statements_clear(struct client *c);
 size_t client_statement_count(const struct client *c);
 size_t client_statement_bytes(const struct client *c);
 
-bool server_statement_has(struct server *s, const struct prepared *p); /* and marks it used */
+/* Has it, or will have when what is sent now is reached; marks it used. */
+bool server_statement_has(struct server *s, const struct prepared *p);
+/* Was it sent in an earlier batch that may yet fail?  Only the answer tells. */
+bool server_statement_is_pending(const struct server *s, const struct prepared *p);
 struct prepared *server_statement_find(const struct server *s, uint64_t number);
 void server_statement_put(struct server *s, struct prepared *p);
 void server_statement_accepted(struct server *s, uint64_t number);
@@ -477,8 +480,10 @@ struct server {
 	bool our_failed;	      /* an answer to us was an error */
 	bool resetting;		      /* the reset query runs */
 	bool auditing;		      /* the audit's rows are coming */
+	uint64_t awaited;	      /* its client's next message waits for this Parse; or 0 */
+	uint32_t batch;		      /* counts the ends of batches: Sync, Query, FunctionCall */
 	bool describing;	      /* its client's next message waits for what it says */
-	bool was_describing;	      /* and has not been looked at again since */
+	bool was_asked;		      /* and has not been looked at again since */
 	bool said_fatal;	      /* it announced its end */
 	bool stale_names;	      /* it may have statements that we believe gone */
 	bool feeding;		      /* its client's messages are noted and not yet sent */
@@ -523,7 +528,7 @@ void server_read(struct server *s);
 /* Must what its client sends wait for answers to us? */
 static inline bool server_is_asked(const struct server *s)
 {
-	return s->setup || s->describing;
+	return s->setup || s->describing || s->awaited;
 }
 /* After an event that was not a read: is it quiet now? */
 void server_settle(struct server *s);

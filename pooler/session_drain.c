@@ -28,7 +28,8 @@ void server_unlink(struct server *s)
 	if (s->feeding)
 		relay_of(s)->w.scratch.len = 0; /* what was not sent must not go with another's */
 	s->feeding = false;
-	s->setup = s->describing = s->was_describing = false;
+	s->setup = s->describing = s->was_asked = false;
+	s->awaited = 0;
 	s->asked_cancel = s->asked_reset = false;
 	s->drain_until = relay_of(s)->w.now + s->lane->set.cancel_wait_timeout;
 	timer_ensure(&relay_of(s)->w.timers, &s->timer, s->drain_until);

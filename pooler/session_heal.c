@@ -104,6 +104,7 @@ static bool send_again(struct server *s, struct prepared *fresh)
 	}
 	if (ok) {
 		server_statement_put(s, fresh);
+		s->batch++;
 		stats_add(&s->lane->stats.server_parse_count, 1);
 		server_send(s, b.data, b.len);
 	}

@@ -403,6 +403,8 @@ struct held {
 	struct list use; /* front: most recently used */
 	struct held *next;
 	struct prepared *p;
+	uint32_t batch; /* server->batch in which its Parse was sent */
+	bool pending;	/* and that has not been answered */
 };
 
 #define HELD_SLOTS 64
@@ -428,11 +430,20 @@ bool server_statement_has(struct server *s, const struct prepared *p)
 
 	if (!s->statements || !(h = *held_at(s->statements, p->number)))
 		return false;
+	if (UNLIKELY(h->pending) && h->batch != s->batch)
+		return false; /* in its own batch it fails together with what needs it */
 	if (s->statements->use.next != &h->use) {
 		list_del(&h->use);
 		list_push_front(&s->statements->use, &h->use);
 	}
 	return true;
+}
+
+bool server_statement_is_pending(const struct server *s, const struct prepared *p)
+{
+	const struct held *h = s->statements ? *held_at(s->statements, p->number) : NULL;
+
+	return h && h->pending && h->batch != s->batch;
 }
 
 struct prepared *server_statement_find(const struct server *s, uint64_t number)
@@ -455,6 +466,8 @@ void server_statement_put(struct server *s, struct prepared *p)
 		return;
 	h = mem_zalloc(sizeof *h);
 	h->p = p;
+	h->batch = s->batch;
+	h->pending = true;
 	p->refs++;
 	*at = h;
 	list_push_front(&s->statements->use, &h->use);
@@ -465,8 +478,12 @@ void server_statement_accepted(struct server *s, uint64_t number)
 {
 	struct held *h = s->statements ? *held_at(s->statements, number) : NULL;
 
-	if (h)
-		h->p->valid = s->lane;
+	if (number == s->awaited)
+		s->awaited = 0;
+	if (!h)
+		return;
+	h->pending = false;
+	h->p->valid = s->lane;
 }
 
 static struct prepared *held_take(struct server_statements *m, struct held **at)
@@ -486,6 +503,8 @@ bool server_statement_remove(struct server *s, uint64_t number)
 	struct held **at;
 	struct prepared *p;
 
+	if (number == s->awaited)
+		s->awaited = 0;
 	if (!s->statements || !*(at = held_at(s->statements, number)))
 		return false;
 	p = held_take(s->statements, at);

@@ -47,6 +47,7 @@ enum step message_query(struct message *m)
 	}
 	if (UNLIKELY(s->unnamed != NULL))
 		prepared_drop(&l->relay->prepared, &s->unnamed);
+	s->batch++;
 	stats_add(&l->stats.query_count, 1);
 	if (s->ledger.len == 0)
 		c->since = l->relay->w.now;

@@ -405,8 +405,8 @@ void server_settle(struct server *s)
 		server_drain(s);
 		return;
 	}
-	if (UNLIKELY(s->was_describing) && !s->describing) {
-		s->was_describing = false;
+	if (UNLIKELY(s->was_asked) && !s->describing && !s->awaited) {
+		s->was_asked = false;
 		client_resume(c);
 		return;
 	}

@@ -23,6 +23,7 @@ static enum step on_plain(struct message *m, enum entry_kind kind)
 static void begin_batch(struct message *m)
 {
 	m->seen |= m->seen & SEEN_SYNC ? SEEN_OTHER : SEEN_SYNC;
+	m->s->batch++;
 	stats_add(&m->c->lane->stats.query_count, 1);
 	if (m->s->ledger.len == 0)
 		m->c->since = m->c->lane->relay->w.now;

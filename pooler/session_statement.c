@@ -45,6 +45,18 @@ static bool prepared_room(struct message *m, size_t len)
 	return prepared_bytes_total() + len <= max;
 }
 
+/* Was `p` sent to the server in an earlier batch, of which nobody knows yet whether it got
+ * that far?  Then what needs it waits for the answer. */
+static bool must_wait(struct message *m, const struct prepared *p)
+{
+	if (LIKELY(!server_statement_is_pending(m->s, p)))
+		return false;
+	m->seen |= SEEN_OTHER;
+	m->s->awaited = p->number;
+	m->s->was_asked = true;
+	return true;
+}
+
 /* Has the server prepare `p` under our name unless it has it; room is made by the LRU. */
 static bool ensure_prepared(struct message *m, struct prepared *p)
 {
@@ -231,7 +243,7 @@ enum step message_parse(struct message *m)
 	struct server *s = m->s;
 	struct prepared_table *table = &c->lane->relay->prepared;
 	const char *end = m->body + (m->size - WIRE_HEADER), *rest = m->body, *name;
-	struct prepared *p;
+	struct prepared *p, *known;
 	char ours[PREPARED_NAME];
 	size_t rest_len;
 	uint16_t shift;
@@ -259,6 +271,9 @@ enum step message_parse(struct message *m)
 		client_close(c, CLOSE_CLIENT_PROTOCOL, "Parse without its strings");
 		return STEP_CLOSED;
 	}
+	known = *name ? prepared_find(table, rest, rest_len) : NULL;
+	if (known && must_wait(m, prepared_served(table, known)))
+		return STEP_WAIT;
 	stats_add(&c->lane->stats.client_parse_count, 1);
 	if (*name == '\0')
 		return on_parse_unnamed(m, rest, rest_len);
@@ -273,7 +288,7 @@ enum step message_parse(struct message *m)
 			"prepared statements exceed max_client_prepared_bytes");
 		return STEP_CLOSED;
 	}
-	if (!prepared_find(table, rest, rest_len) && !prepared_room(m, rest_len)) {
+	if (!known && !prepared_room(m, rest_len)) {
 		client_close(c, CLOSE_CLIENT_TOO_LARGE,
 			"prepared statements of all clients exceed max_prepared_bytes");
 		return STEP_CLOSED;
@@ -382,7 +397,7 @@ static enum step describe_first(struct message *m, struct prepared *p)
 	buf_put_cstr(b, name);
 	wire_end(b, at);
 	wire_put_bare(b, 'H');
-	s->describing = s->was_describing = true;
+	s->describing = s->was_asked = true;
 	return STEP_WAIT;
 }
 
@@ -398,6 +413,8 @@ static enum step bind_named(struct message *m, struct prepared *said, uint64_t *
 		return STEP_DONE;
 	}
 	if (UNLIKELY(!server_statement_has(m->s, p))) {
+		if (must_wait(m, p))
+			return STEP_WAIT;
 		if (p->columns && !is_described(m))
 			return describe_first(m, p);
 		if (!ensure_prepared(m, p))
@@ -505,6 +522,8 @@ enum step message_named(struct message *m)
 				return STEP_CLOSED;
 		} else if (m->type == 'D' && (p = client_statement_get(c, name))) {
 			p = prepared_served(&c->lane->relay->prepared, p);
+			if (must_wait(m, p))
+				return STEP_WAIT;
 			if (!ensure_prepared(m, p))
 				return STEP_CLOSED;
 			m->seen |= SEEN_NAMED;

@@ -133,6 +133,19 @@ def test_the_same_as_directly(postgres, pooler, tables, name, max_open):
     assert p.pool()["sv_active"] == 0
 
 
+def test_a_statement_whose_parse_was_skipped(postgres, pooler):
+    """The next batches use the same text, before anybody can know that it was never parsed."""
+    p = pooler(max_open=1)
+    use = [wire.parse(f"n{n}", "select 'the text', $1::int4") + wire.bind("", f"n{n}", (n,)) +
+           wire.execute() + wire.sync() for n in range(4)]
+    for first in (wire.extended("select 1/0"), wire.query("begin") + wire.extended("select 1/0"),
+                  wire.extended("begin") + wire.sync() + wire.query("select 1/0")):
+        data = first + b"".join(use[:2]) + wire.query("rollback") + b"".join(use[2:])
+        with Wire(postgres.port) as direct, p.wire() as through:
+            assert transcript(through, data, "end") == transcript(direct, data, "end")
+            assert through.query("select 7") == [["7"]]
+
+
 def test_flush_brings_answers_while_more_is_on_its_way(pooler):
     p = pooler(max_open=1)
     with p.wire() as c:
