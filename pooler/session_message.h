@@ -36,7 +36,7 @@ struct message {
 	size_t size;	  /* bytes in all, header included */
 	size_t rest;	  /* bytes here from its header on, those of later messages included */
 	unsigned seen;	  /* SEEN_*, of all messages of this read */
-	unsigned local;	  /* how many of them are ours to answer */
+	unsigned local;	  /* entries of the ledger that are not of a batch to be sent again */
 };
 
 /* What a read brought: is it a batch that could be sent once more (session_heal.c)? */

@@ -119,7 +119,9 @@ static size_t feed_linked(struct client *c, const char *p, size_t n)
 	enum step step = STEP_DONE;
 
 	s->again.len = 0;
-	if (s->ledger.len || s->ledger.state.unsynced || s->ledger.state.status != 'I')
+	m.local = s->ledger.len; /* none, or the audit's */
+	if (m.local != s->auditing || c->begin || s->ledger.state.unsynced ||
+		s->ledger.state.status != 'I')
 		m.seen = SEEN_OTHER;
 	s->feeding = true;
 	if (UNLIKELY(c->begin != NULL) && !begin_send(&m))

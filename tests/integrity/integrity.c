@@ -412,6 +412,68 @@ static int act_straddle(struct client *c)
 	return status;
 }
 
+/* A statement that the server's own timeout ends, or not; or the pooler's, where it has one. */
+static int act_overtime(struct client *c)
+{
+	struct step all[4] = {
+		{.rows = -1}, {.rows = -1}, step_of(c, 0, -1), {.rows = -1, .last = true}};
+	bool before = c->cancelled;
+	int status;
+
+	put_query(&c->out,
+		"begin; set local statement_timeout = %u; "
+		"select '%s' from generate_series(1, 3), pg_sleep(%.4f); commit",
+		1 + below(c, 20), all[2].tag, below(c, 300) / 10000.0);
+	all[2].last = false;
+	c->cancelled = true;
+	status = ask(c, all, 4);
+	c->cancelled = before;
+	if (status == 0 && c->status != 'I')
+		status = command(c, "rollback");
+	return status;
+}
+
+/* A prepared statement whose columns change between its uses, on whichever connections:
+ * who asks for a description with each use never sees an error. */
+static int act_reshape(struct client *c)
+{
+	struct step s = step_of(c, 0, 1);
+	char sql[300], table[64];
+	int status;
+	size_t m;
+
+	if (!opt.prepared)
+		return act_prepared(c);
+	snprintf(table, sizeof(table), "shape_%d_%u_%u", c->id, c->session, c->action);
+	snprintf(sql, sizeof(sql), "create table %s as select '%s'::text as t", table, s.tag);
+	status = command(c, sql);
+	snprintf(sql, sizeof(sql), "select * from %s", table);
+	for (int i = 0; status == 0 && !c->cut && i < 3; i++) {
+		char alter[200];
+
+		if (i == 0) {
+			m = msg_begin(&c->out, 'C');
+			put(&c->out, "S", 1);
+			put_text(&c->out, "shape");
+			msg_end(&c->out, m);
+			put_parse(&c->out, "shape", sql);
+		}
+		put_execute(&c->out, "shape", NULL, NULL, true);
+		put_empty(&c->out, 'S');
+		/* in one piece: one that comes bit by bit is not sent again */
+		status = send_all(c->fd, c->out.at, c->out.len);
+		c->out.len = 0;
+		if (status == 0)
+			status = judge(c, &s, 1);
+		snprintf(alter, sizeof(alter), "alter table %s add c%d int default %d", table, i,
+			i);
+		if (status == 0 && !c->cut)
+			status = command(c, alter);
+	}
+	snprintf(sql, sizeof(sql), "drop table %s", table);
+	return status == 0 ? command(c, sql) : status;
+}
+
 static int act_quit(struct client *c)
 {
 	put_empty(&c->out, 'X');
@@ -440,6 +502,8 @@ static const struct {
 	{"abandon", act_abandon, 5},
 	{"half-request", act_half_request, 4},
 	{"straddle", act_straddle, 4},
+	{"overtime", act_overtime, 4},
+	{"reshape", act_reshape, 2},
 	{"quit", act_quit, 1},
 };
 enum { ACTIONS = sizeof(actions) / sizeof(actions[0]) };

@@ -341,6 +341,8 @@ static int judge_error(struct client *c, const struct msg *m, const struct step 
 			violation(c, "error says '%s', expected '%s'", text, s->tag);
 		return 1;
 	}
+	if (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0)
+		return 0;
 	if (strcmp(code, "57014") == 0) {
 		if (!c->cancelled)
 			violation(c, "cancelled by somebody else");
@@ -349,8 +351,6 @@ static int judge_error(struct client *c, const struct msg *m, const struct step 
 	}
 	if (c->cut && strcmp(severity, "ERROR") == 0)
 		return 1; /* what the cancelled statement should have made is not there */
-	if (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0)
-		return 0;
 	violation(c, "error %s %s", code, text);
 	return 1;
 }
