@@ -364,6 +364,9 @@ struct fault {		     /* errors of one kind */
 /* What a SQLSTATE is called in PostgreSQL's manual; "" when it is none of the common ones. */
 const char *sqlstate_name(const char *state);
 
+/* Is the message PostgreSQL's own?  Others (RAISE, extensions) may hold anything. */
+bool fault_is_known(const struct fault *f);
+
 /* Why statements were cancelled. */
 enum cancel_cause {
 	CANCEL_USER = 0,
@@ -522,7 +525,12 @@ struct facts {
 	uint64_t looks;	      /* unit_end() calls: the mark of shapes' scratch */
 	uint64_t live;	      /* sessions now */
 	int64_t first_ts, last_ts;
-	uint64_t min_usec; /* least duration seen: tells log_min_duration_statement */
+	uint64_t min_usec;		 /* least duration seen: tells log_min_duration_statement */
+	uint64_t begins, ends, unpaired; /* BEGIN, COMMIT or ROLLBACK; those without the other */
+	/* What the log says of the server's settings, the latest; "": nothing. */
+	char min_duration[24], min_sample[24], sample_rate[24], tx_sample_rate[24];
+	bool lower_bounds; /* a report that was merged said so */
+	const char *lang;  /* of the server's messages; NULL: English */
 	bool has_totals;   /* some calls are known by their totals only: no quantiles */
 	bool has_params, has_session, has_vxid, has_rows, has_tx;
 	int64_t since, until;			 /* filters; 0: none */
@@ -530,6 +538,9 @@ struct facts {
 	struct input *in;
 };
 
+/* Is every count a lower bound?  Statements were left out by a threshold or by sampling. */
+bool facts_has_threshold(const struct facts *f);
+bool facts_is_sampled(const struct facts *f);
 struct facts *facts_new(struct input *in);
 struct input_sink facts_sink(struct facts *f);
 /* Closes what is open; sorts nothing. */

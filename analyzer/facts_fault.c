@@ -80,6 +80,17 @@ const char *sqlstate_name(const char *state)
 	return "";
 }
 
+bool fault_is_known(const struct fault *f)
+{
+	for (size_t i = 0; i < ARRAY_LEN(conditions); i++) {
+		const struct condition *c = &conditions[i];
+		if ((c->head && str_starts(f->text, c->head)) ||
+			(c->tail && !c->head && str_ends(f->text, c->tail)))
+			return true;
+	}
+	return false;
+}
+
 static struct str inferred_state(struct str m)
 {
 	m = str_before(m, str_find(m, "\n"));
@@ -133,6 +144,10 @@ static struct str fault_text(struct arena *a, struct str m)
 		if (c == '"' || c == '\'') {
 			const char *e = memchr(m.p + i + 1, c, m.n - i - 1);
 			out[to++] = c;
+			if (!e && c == '"') { /* cut off in the middle of it */
+				out[to++] = '?';
+				break;
+			}
 			if (e) {
 				out[to++] = '?';
 				out[to++] = c;

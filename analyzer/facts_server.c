@@ -156,6 +156,45 @@ static void note_vacuum(struct facts *f, struct log_entry *e)
 	v->tuples += (uint64_t)number_after(e->message, "tuples: ");
 }
 
+/* parameter "log_statement_sample_rate" changed to "0.1": what was logged since is a part. */
+static void note_setting(struct facts *f, const struct log_entry *e)
+{
+	const struct {
+		const char *name;
+		char *to;
+	} known[] = {{"log_min_duration_statement\"", f->min_duration},
+		{"log_min_duration_sample\"", f->min_sample},
+		{"log_statement_sample_rate\"", f->sample_rate},
+		{"log_transaction_sample_rate\"", f->tx_sample_rate}};
+	struct str rest = str_skip(e->message, strlen("parameter \""));
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (!str_starts(rest, known[i].name))
+			continue;
+		struct str value = str_skip(rest, str_find(rest, " changed to \"") + 13);
+		value = str_before(value, str_find(value, "\""));
+		snprintf(known[i].to, sizeof(f->min_duration), "%.*s", STR_ARGS(value));
+	}
+}
+
+bool facts_has_threshold(const struct facts *f)
+{
+	if (f->min_duration[0])
+		return strtod(f->min_duration, NULL) > 0;
+	return f->statements > 100 && !f->has_totals && f->min_usec >= 1000 &&
+	       f->min_usec != UINT64_MAX;
+}
+
+#define PAIRS_MIN 40 /* fewer BEGIN and COMMIT prove nothing */
+
+bool facts_is_sampled(const struct facts *f)
+{
+	if ((f->sample_rate[0] && strtod(f->sample_rate, NULL) < 1) ||
+		(f->tx_sample_rate[0] && strtod(f->tx_sample_rate, NULL) > 0))
+		return true;
+	return f->begins + f->ends >= PAIRS_MIN && f->unpaired * 4 > f->begins + f->ends;
+}
+
 void server_note(struct facts *f, struct session *s, struct log_entry *e)
 {
 	switch (e->class) {
@@ -184,7 +223,11 @@ void server_note(struct facts *f, struct session *s, struct log_entry *e)
 	case LOG_STATEMENT:
 	case LOG_PLAN:
 	case LOG_DETAIL:
+		break;
 	case LOG_OTHER:
+		if (str_starts(e->message, "parameter \"log_"))
+			note_setting(f, e);
+		break;
 	case LOG_CONTINUATION:
 	case LOG_CLASSES:
 		break;

@@ -396,7 +396,7 @@ static void feed_part(struct facts *f, struct session *s, struct log_entry *e)
 	if (!s->has_open)
 		return;
 	if (e->part == PART_DETAIL && s->open.is_call) {
-		if (str_starts(e->detail, "prepare: "))
+		if (message_prepared(e->detail).p)
 			feed_prepared(f, s, e->detail);
 		else
 			open_params(f, s, message_params(e->detail));
@@ -511,6 +511,8 @@ void session_feed(struct facts *f, struct log_entry *e)
 	session_who(f, s, e);
 	f->has_session |= e->session != 0;
 	f->has_vxid |= e->vxid.n > 0;
+	if (UNLIKELY(e->lang))
+		f->lang = e->lang;
 	s->last_ts = e->ts ? e->ts : s->last_ts;
 	if (e->class == LOG_STATEMENT)
 		feed_statement(f, s, e);

@@ -245,12 +245,16 @@ static bool boundary(struct facts *f, struct session *s, const struct open *o, i
 		unit_end_all(f, s);
 		s->in_tx = false;
 	} else if (v == SQL_BEGIN) {
+		f->begins++;
+		f->unpaired += s->in_tx;
 		if (s->in_tx || s->unit.kind == UNIT_TX)
 			leave_tx(f, s, NULL, false); /* its COMMIT was not logged */
 		if (was_idle(&s->unit, start))
 			unit_end(f, &s->unit);
 		enter_tx(f, s, o, start);
 	} else {
+		f->ends++;
+		f->unpaired += !s->in_tx;
 		pause_note(f, s, o->shape, o);
 		if (s->in_tx || s->unit.kind == UNIT_TX)
 			leave_tx(f, s, o, v == SQL_ROLLBACK);

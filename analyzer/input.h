@@ -125,6 +125,7 @@ struct log_entry {
 	bool truncated;	     /* the text is known to be cut */
 	uint32_t piece;	     /* log_format.pieces: 1 begins a message, more continue it; 0: whole */
 	struct str raw;	     /* log_format.pieces: the piece's text */
+	const char *lang;    /* of the server's messages, where it is not English: "de"; NULL */
 	const struct log_pooler *pooler; /* NULL: not pgsluice's log */
 	const struct log_totals *totals; /* many calls at once; NULL: one */
 	struct sql_shape *shape;	 /* filled by prepare(); NULL: no sql */
@@ -200,6 +201,8 @@ void message_classify(struct log_entry *e);
 struct str message_plan_query(struct arena *a, struct str plan);
 /* The list behind "parameters: " of a detail, STR_NONE when it is none. */
 struct str message_params(struct str detail);
+/* The statement behind "prepare: " of a detail, "PREPARE p AS …"; STR_NONE when it is none. */
+struct str message_prepared(struct str detail);
 /* The i-th (from 1) value of such a list, unquoted: STR_NONE for NULL or when it is absent. */
 struct str message_param(struct arena *a, struct str params, int i);
 

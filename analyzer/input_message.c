@@ -265,14 +265,21 @@ struct str message_params(struct str detail)
 	return STR_NONE;
 }
 
+struct str message_prepared(struct str detail)
+{
+	if (str_starts(detail, "prepare: "))
+		return str_skip(detail, strlen("prepare: "));
+	for (size_t i = 0; i < word_phrase_count; i++)
+		if (str_starts(detail, word_phrases[i].prepare))
+			return str_skip(detail, strlen(word_phrases[i].prepare));
+	return STR_NONE;
+}
+
 /* `EXECUTE p(1)`: the statement is in the detail, "prepare: PREPARE p AS …". */
 static void prepared_text(struct log_entry *e)
 {
-	struct str d = e->detail;
+	struct str d = message_prepared(e->detail);
 
-	if (!str_starts(d, "prepare: "))
-		return;
-	d = str_skip(d, strlen("prepare: "));
 	for (size_t i = 0; i + 4 < d.n; i++)
 		if (strncasecmp(d.p + i, " as ", 4) == 0 || strncasecmp(d.p + i, " as\n", 4) == 0) {
 			e->params = e->sql;
@@ -286,8 +293,10 @@ static void prepared_text(struct log_entry *e)
 static __attribute__((noinline)) bool other_language(struct log_entry *e)
 {
 	for (size_t i = 0; i < word_phrase_count; i++)
-		if (duration(e, &word_phrases[i]) || statement_only(e, &word_phrases[i]))
+		if (duration(e, &word_phrases[i]) || statement_only(e, &word_phrases[i])) {
+			e->lang = word_phrases[i].lang;
 			return true;
+		}
 	return false;
 }
 

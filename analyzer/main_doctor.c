@@ -64,7 +64,11 @@ static void say_settings(struct doctor *d)
 	else if (f->no_duration == f->statements)
 		bad(d, "durations: statements are logged by log_statement alone",
 			"log_min_duration_statement = 0 instead of log_statement = all");
-	else if (f->statements > 100 && f->min_usec >= 1000)
+	else if (facts_is_sampled(f))
+		bad(d, "statements that sampling left out: counts are lower bounds",
+			"log_statement_sample_rate = 1, log_transaction_sample_rate = 0, "
+			"log_min_duration_statement = 0");
+	else if (facts_has_threshold(f))
 		bad(d, "fast statements: none took less than a millisecond",
 			"log_min_duration_statement = 0; with a threshold or sampling "
 			"(log_statement_sample_rate) counts are lower bounds and N+1 loops are not "
@@ -89,6 +93,12 @@ static void say_settings(struct doctor *d)
 		       "the clients inline their values)\n");
 	if (f->group.n == 0)
 		bad(d, "users, databases, applications", "%u, %d and %a in log_line_prefix");
+	if (f->lang)
+		printf("  note  the messages are in another language (%s): connections, "
+		       "checkpoints, "
+		       "locks, temporary files and autovacuum are not recognised\n        -> "
+		       "lc_messages = 'C'\n",
+			f->lang);
 	if (f->has_rows)
 		good("rows returned (pgsluice's query log)");
 	else

@@ -271,6 +271,7 @@ static void read_report(struct merger *m, const json_t *o)
 	m->facts->statements += (uint64_t)js_get_int(input, "statements");
 	m->facts->no_duration += (uint64_t)js_get_int(input, "without_duration");
 	merge_widen(&m->facts->first_ts, &m->facts->last_ts, input);
+	m->facts->lower_bounds |= json_is_true(json_object_get(input, "lower_bounds"));
 	classes = json_object_get(input, "by_class");
 	for (int c = 0; c < LOG_CLASSES; c++)
 		m->in->bytes[c] += (uint64_t)js_get_int(classes, log_class_name((enum log_class)c));

@@ -88,10 +88,15 @@ bool report_is_shown(const struct finding *x);
 
 /* The text of a statement for output: as it was, or masked; cut to `max` bytes (0: whole). */
 struct str report_sql(struct report *r, struct str sql, size_t max);
+/* The text of one call; masked, names that a shape does without (savepoints, cursors) go, too. */
+struct str report_sample(struct report *r, const struct shape *s, const struct sample *x,
+	size_t max);
 /* The SQL a shape is shown by. */
 struct str report_shape_sql(struct report *r, const struct shape *s);
 /* The name of a user, …, or an hour as a time. */
 struct str report_group_name(struct report *r, const struct group *g);
+/* An error's message; masked unless it is one of PostgreSQL's own, when literals are. */
+struct str report_fault(struct report *r, const struct fault *f);
 /* Errors by SQLSTATE, the most frequent first; the array is the arena's. */
 struct sqlstate_count {
 	const char *state;

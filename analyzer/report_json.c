@@ -87,6 +87,9 @@ static json_t *json_input(struct report *r)
 	js_set(o, "unparsed_shapes", js_int((int64_t)r->unparsed));
 	js_set(o, "not_understood_bytes", js_int(in ? (int64_t)in->bytes[LOG_NOT_UNDERSTOOD] : 0));
 	js_set(o, "without_duration", js_int((int64_t)r->facts->no_duration));
+	js_set(o, "lower_bounds",
+		json_boolean(r->facts->lower_bounds || facts_has_threshold(r->facts) ||
+			     facts_is_sampled(r->facts)));
 	js_set(o, "by_class", classes);
 	js_set(o, "first", json_time(r->facts->first_ts));
 	js_set(o, "last", json_time(r->facts->last_ts));
@@ -117,7 +120,7 @@ static void set_samples(struct report *r, json_t *o, const struct shape *s)
 		struct str params = report_params(r, x->params);
 		js_set(k, "ms", x->usec >= 0 ? js_real(json_ms((double)x->usec)) : json_null());
 		js_set(k, "time", json_time(x->ts));
-		js_set(k, "sql", js_str(report_sql(r, str_of(x->sql), 0)));
+		js_set(k, "sql", js_str(report_sample(r, s, x, 0)));
 		if (params.p)
 			js_set(k, "parameters", js_str(params));
 		js_set(k, "user", js_str(facts_name(r->facts, x->user)));

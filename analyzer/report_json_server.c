@@ -51,7 +51,7 @@ static json_t *json_faults(struct report *r)
 		if (f->state_inferred && *f->state)
 			js_set(o, "sqlstate_inferred", json_true());
 		js_set(o, "severity", js_str(str_of(log_severity_name(f->severity))));
-		js_set(o, "message", js_str(f->text));
+		js_set(o, "message", js_str(report_fault(r, f)));
 		js_set(o, "count", js_int((int64_t)f->count));
 		js_set(o, "shape", json_shape_id(r, f->shape));
 		js_set(o, "first", json_time(f->first_ts));

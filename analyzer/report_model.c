@@ -66,18 +66,32 @@ static void make_notes(struct report *r)
 			"no statement has a duration: set log_min_duration_statement = 0 (or "
 			"log_duration "
 			"= on with log_statement = all) to get times");
-	if (f->statements > 100 && !f->has_totals && f->min_usec >= 1000 &&
-		f->min_usec != UINT64_MAX)
+	if (facts_has_threshold(f))
 		note(r, SEVERITY_WARNING,
 			"no statement is faster than 1 ms: log_min_duration_statement seems to "
-			"hide the "
-			"others, so counts are lower bounds and loops of fast queries are not "
-			"seen");
+			"hide the others, so counts are lower bounds and loops of fast queries are "
+			"not seen");
+	if (facts_is_sampled(f))
+		note(r, SEVERITY_WARNING,
+			"the log is sampled (log_statement_sample_rate or "
+			"log_transaction_sample_rate; many a BEGIN or COMMIT lacks the other): all "
+			"counts and sums are lower bounds, and sequences such as N+1 are not seen "
+			"whole");
 	if (strcmp(r->command, "log") == 0 && f->statements > 0 && !f->has_session &&
 		!f->has_totals && strcmp(r->command, "lint") && strcmp(r->command, "plan"))
 		note(r, SEVERITY_WARNING,
 			"the log does not say which session sent a statement (no %p, no %c in "
 			"log_line_prefix): sequences such as N+1 cannot be told");
+	if (f->lang)
+		*VEC_PUSH(&r->note) = (struct report_note){
+			SEVERITY_INFO, arena_printf(&r->arena,
+					       "the server's messages are in another language "
+					       "(%s): statements and "
+					       "errors are read, but not what it says of "
+					       "connections, checkpoints, "
+					       "locks, temporary files and autovacuum; lc_messages "
+					       "= 'C' would tell",
+					       f->lang)};
 	for (size_t i = 0; i < in->file.n; i++)
 		if (in->file.at[i]->bytes && !in->file.at[i]->format)
 			*VEC_PUSH(&r->note) = (struct report_note){SEVERITY_WARNING,
@@ -146,6 +160,15 @@ struct str report_sql(struct report *r, struct str sql, size_t max)
 	return sql;
 }
 
+struct str report_sample(struct report *r, const struct shape *s, const struct sample *x,
+	size_t max)
+{
+	bool named = s->verb == SQL_SAVEPOINT || s->verb == SQL_DECLARE || s->verb == SQL_FETCH ||
+		     s->verb == SQL_CLOSE || s->verb == SQL_DEALLOCATE;
+
+	return report_sql(r, r->opt.mask && named ? s->norm : str_of(x->sql), max);
+}
+
 struct str report_shape_sql(struct report *r, const struct shape *s)
 {
 	return utf8_clean(&r->arena, s->norm);
@@ -163,6 +186,13 @@ struct str report_params(struct report *r, const char *params)
 	if (r->opt.mask || !params)
 		return STR_NONE;
 	return utf8_clean(&r->arena, str_of(params));
+}
+
+struct str report_fault(struct report *r, const struct fault *f)
+{
+	if (r->opt.mask && !fault_is_known(f))
+		return STR("(message masked)");
+	return utf8_clean(&r->arena, f->text);
 }
 
 struct str report_place(struct report *r, const struct place *p)

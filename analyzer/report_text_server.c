@@ -28,10 +28,15 @@ static const char *at(int64_t ts, char buf[32])
 
 /* --- slowest calls ---------------------------------------------------------------------- */
 
+struct slow {
+	const struct shape *shape;
+	const struct sample *call;
+};
+
 static int slower(const void *pa, const void *pb)
 {
-	const struct sample *a = *(const struct sample *const *)pa,
-			    *b = *(const struct sample *const *)pb;
+	const struct sample *a = ((const struct slow *)pa)->call,
+			    *b = ((const struct slow *)pb)->call;
 
 	if (a->usec != b->usec)
 		return a->usec > b->usec ? -1 : 1;
@@ -41,27 +46,27 @@ static int slower(const void *pa, const void *pb)
 static void print_samples(struct out *o)
 {
 	struct report *r = o->r;
-	VEC(const struct sample *) all = {0};
+	VEC(struct slow) all = {0};
 
 	for (size_t i = 0; i < r->shapes; i++) {
 		const struct shape *s = r->facts->shape.at[r->shape[i]];
 		for (uint32_t k = 0; k < s->samples; k++)
 			if (s->slow[k].usec >= 0)
-				*VEC_PUSH(&all) = &s->slow[k];
+				*VEC_PUSH(&all) = (struct slow){s, &s->slow[k]};
 	}
 	if (all.n) {
 		qsort(all.at, all.n, sizeof(*all.at), slower);
 		text_heading(o, "Slowest calls");
 	}
 	for (size_t i = 0; i < all.n && i < ROWS; i++) {
-		const struct sample *x = all.at[i];
+		const struct sample *x = all.at[i].call;
 		struct str params = report_params(r, x->params);
 		char when[32];
 		fprintf(o->to, "%10.*s  %s  %.*s  %s%.*s%s\n",
 			STR_ARGS(report_duration(r, (double)x->usec)), at(x->ts, when),
 			STR_ARGS(who(r, x->user, x->db, x->app)), text_ink(o, INK_DIM),
 			STR_ARGS(report_place(r, &x->at)), text_ink(o, INK_NONE));
-		text_wrapped(o, report_sql(r, str_of(x->sql), 300), 12);
+		text_wrapped(o, report_sample(r, all.at[i].shape, x, 300), 12);
 		if (params.n)
 			text_wrapped(o,
 				arena_printf(&r->arena, "parameters: %.*s",
@@ -192,8 +197,7 @@ static void print_errors(struct out *o)
 	for (size_t i = 0; i < r->facts->fault.n && i < 2 * ROWS; i++) {
 		const struct fault *f = &r->facts->fault.at[i];
 		fprintf(o->to, "%9.*s  %s %s %.*s (%.*s)\n", STR_ARGS(report_count(r, f->count)),
-			log_severity_name(f->severity), f->state,
-			STR_ARGS(utf8_clean(&r->arena, f->text)),
+			log_severity_name(f->severity), f->state, STR_ARGS(report_fault(r, f)),
 			STR_ARGS(report_place(r, &f->at)));
 	}
 }

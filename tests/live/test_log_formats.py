@@ -444,3 +444,35 @@ def test_the_report_is_what_its_schema_says(tmp_path):
     fits(schema, assay(write(tmp_path, csvlog(ROWS))))
     fits(schema, assay(os.path.join(ROOT, "build", "demo", "query.jsonl"))) if os.path.exists(
         os.path.join(ROOT, "build", "demo", "query.jsonl")) else None
+
+
+def timed(k, pid, text):
+    return f"2024-01-05 10:{k // 60 % 60:02}:{k % 60:02}.000 UTC [{pid}] {text}\n"
+
+
+def test_a_sampled_log_says_that_its_counts_are_lower_bounds(tmp_path):
+    rng = random.Random(1)
+    whole = [timed(k, 10 + k % 3, f"LOG:  duration: 0.5 ms  statement: {q}") for k, q in
+             enumerate(q for _ in range(200) for q in ["BEGIN"] * 3 + ["SELECT 1"] * 3 + ["COMMIT"] * 3)]
+    report = assay(write(tmp_path, "".join(whole)))
+    assert not report["input"]["lower_bounds"] and not any("lower bounds" in n for n in report["notes"])
+    sampled = assay(write(tmp_path, "".join(line for line in whole if rng.random() < .1)))
+    assert sampled["input"]["lower_bounds"] and any("is sampled" in n for n in sampled["notes"])
+    said = timed(0, 1, 'LOG:  parameter "log_statement_sample_rate" changed to "0.01"') + "".join(whole)
+    assert any("is sampled" in n for n in assay(write(tmp_path, said))["notes"])
+    slow = [timed(k, 10, f"LOG:  duration: {5 + k}.000 ms  statement: SELECT 1") for k in range(150)]
+    threshold = assay(write(tmp_path, "".join(slow)))
+    assert threshold["input"]["lower_bounds"] and any("log_min_duration_statement" in n for n in threshold["notes"])
+    doctor = subprocess.run([PGASSAY, "log", "--doctor", write(tmp_path, said)], capture_output=True, text=True).stdout
+    assert "log_statement_sample_rate = 1" in doctor
+
+
+@pytest.mark.parametrize("text, says", [
+    ("2024-01-05 10:00:00.000 UTC [7] LOG:  checkpoint starting: time\n", "log_min_duration_statement = 0"),
+    ("2024-01-05 10:00:00.000 UTC [7] LOG:  statement: SELECT 1\n", "log_min_duration_statement = 0 instead of log_statement = all"),
+    ("what is this?\n" * 9, "--prefix"),
+    ("2024-01-05 10:00:00.000 UTC LOG:  duration: 0.1 ms  statement: SELECT 1\n" * 5, "'%m [%p] %q%u@%d/%a '"),
+])
+def test_the_doctor_explains_what_a_log_lacks(text, says, tmp_path):
+    got = subprocess.run([PGASSAY, "log", "--doctor", write(tmp_path, text)], capture_output=True, text=True)
+    assert says in got.stdout, got.stdout

@@ -1,8 +1,10 @@
 """A real server writes the same activity as stderr, csvlog and jsonlog; all three say the same,
 and what pg_stat_statements counted in the meantime."""
+import csv
 import glob
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -270,3 +272,46 @@ def test_calls_are_those_of_pg_stat_statements(recorded, tmp_path):
             assert s["total_ms"] * 1.01 + .05 >= pgss[key]["total_ms"], s["sql"]
             compared += 1
     assert compared >= 10, left_out
+
+
+def badger(path, out):
+    """pgbadger's JSON report, and its normalised statements by our shape ids."""
+    assert shutil.which("pgbadger"), "pgbadger is not installed: make deps"
+    subprocess.run(["pgbadger", "-q", "-j", "1", "-f", "stderr", "-p", "%m [%p] %u@%d/%a ", "-x", "json", "-o", str(out / "b.json"), path],
+                   check=True, capture_output=True)
+    report = json.loads((out / "b.json").read_text())
+    with open(out / "b.csv", "w", newline="", encoding="utf-8") as f:
+        w = csv.writer(f)
+        w.writerow(["query", "calls", "total_exec_time"])
+        for queries in report["normalyzed_info"].values():
+            for text, q in queries.items():
+                w.writerow([text, q["count"], q["duration"]])
+    return report, {s["id"]: s for s in assay(out / "b.csv")["shapes"]}
+
+
+def test_counts_are_those_of_pgbadger(recorded, tmp_path):
+    """docs/log-comparison.md explains each difference; here they are all there is."""
+    report, theirs = badger(recorded.files["log"], tmp_path)
+    mine = recorded.reports["log"]
+    plans = sum(p["times"] for p in mine["plans"])
+    # a plan of auto_explain is counted as a statement of its own there
+    assert report["overall_stat"]["queries_number"] == mine["input"]["statements"] + plans
+    assert report["overall_stat"]["errors_number"] >= sum(e["count"] for e in mine["errors"])
+    planned, same, other = 0, 0, set()
+    for s in mine["shapes"]:
+        x = theirs.get(s["id"])
+        if s["calls"] == 0:
+            assert s["errors"] and not x  # failed before it had a duration: an error there as here
+        elif not x:
+            other.add(s["sql"])
+        else:
+            assert x["calls"] == s["calls"], s["sql"]
+            # parse and bind are times of the call, too; there only execute is
+            assert abs(x["total_ms"] - (s["total_ms"] - s.get("planning_ms", 0))) < .002, s["sql"]
+            planned += s.get("planning_ms", 0) > 0
+            same += 1
+    assert same >= 30 and planned >= 4
+    # what its patterns take apart otherwise: LIKE's wildcards, EXECUTE, $1 in PREPARE, ALL, ...
+    for sql in other:
+        assert sql.startswith(("select max(id) as ", "select id + ? from items", "prepare by_id", "deallocate all",
+                               "select n.nspname", "select s.query")), sql
