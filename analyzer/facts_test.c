@@ -62,6 +62,7 @@ static void enter(struct facts *f, struct session *s, uint32_t test)
 	test_leave(f, s);
 	unit_end_all(f, s);
 	s->unit.kind = s->in_tx ? kind : UNIT_BURST;
+	s->unit.counted = s->in_tx; /* when it ends, whole */
 	s->test = test;
 	if (test != NO_TEST && f->test.at[test].live++ == 0)
 		f->test.at[test].runs++;

@@ -46,6 +46,11 @@ static void print_finding(struct report *r, FILE *to, const struct finding *x)
 				STR_ARGS(report_place(r, &x->place[i])));
 		fputc('\n', to);
 	}
+	if (x->tests) {
+		fputs("\nin test ", to);
+		cell(to, report_tests(r, x));
+		fputc('\n', to);
+	}
 	if (x->fix_note.n)
 		fprintf(to, "\n**Fix:** %.*s\n", STR_ARGS(x->fix_note));
 	if (x->fix_sql.n)

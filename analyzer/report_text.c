@@ -161,6 +161,11 @@ static void print_finding(struct out *o, const struct finding *x)
 				x->source_line);
 		fputc('\n', o->to);
 	}
+	if (x->tests)
+		text_wrapped(o,
+			arena_printf(&r->arena, "in test %.*s%s", STR_ARGS(report_tests(r, x)),
+				x->tests == TESTS_MAX ? ", …" : ""),
+			4);
 	if (x->fix_note.n)
 		text_wrapped(o, arena_printf(&r->arena, "fix: %.*s", STR_ARGS(x->fix_note)), 4);
 	if (x->fix_sql.n) {

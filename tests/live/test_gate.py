@@ -159,6 +159,16 @@ def test_limits(repo):
     assert conf("max_p95 = 1ms") == (0, [])
 
 
+def test_a_test_that_begins_inside_a_transaction(repo):
+    """It is one transaction all the same, and the finding names the test."""
+    loop = ["BEGIN", "SELECT 'pgassay:test page'", "SELECT id, author_id FROM posts ORDER BY id LIMIT 10"]
+    loop += [f"SELECT name FROM authors WHERE id = {i}" for i in range(9)] + ["COMMIT"]
+    (repo / "pg.log").write_text(log_of(*loop))
+    got = json.loads(run(repo, "log", "pg.log", "-f", "json").stdout)
+    assert (got["transactions"]["count"], got["transactions"]["statements"]) == (1, 10)
+    assert "in test page\n" in run(repo, "log", "pg.log").stdout
+
+
 def test_one_slow_call_of_several_is_no_slow_statement(repo):
     (repo / ".pgassay.conf").write_text("[limits]\nmax_p95 = 200ms\n")
     quick = log_of(*["SELECT a FROM t LIMIT 1"] * 9)
