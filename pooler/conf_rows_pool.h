@@ -13,7 +13,8 @@
 		"leaves. `transaction`: when its transaction ends. `statement`: when its "
 		"statement ends; transactions are refused. `auto`: as transaction, but a client "
 		"that makes state only a session can hold (LISTEN, temporary tables, session "
-		"advisory locks, ...) keeps its connection until that state is gone.",
+		"advisory locks, ...) keeps its connection until that state is gone. Replication "
+		"clients have a connection of their own, under the same limits, in every mode.",
 },
 {
 	.name = "max_open",

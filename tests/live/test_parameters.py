@@ -3,6 +3,7 @@ import threading
 
 import pytest
 
+import pooler as poolers
 import wire
 
 
@@ -93,6 +94,26 @@ def test_deallocate_in_every_protocol(pooler, extended):
         c.until()
         c.send(wire.parse("mine", "select 5") + wire.sync())
         assert [k for k, _ in c.until() if k != b"E"] == [b"1", b"Z"]
+
+
+@pytest.mark.ours
+@pytest.mark.skipif(poolers.SANITIZED, reason="a sanitizer keeps what was freed")
+def test_unnamed_statements_leave_nothing_behind(pooler):
+    """Each replaces the one before; named ones go with their Close."""
+    p = pooler(max_open=1, max_prepared_statements=10)
+    with p.wire() as c:
+        def use(name, n):
+            c.send(wire.parse(name, f"select {n} /* {'x' * 20000} */") + wire.bind("", name) +
+                   wire.execute() + (wire.close(b"S", name) if name else b"") + wire.sync())
+            assert c.result() == [[str(n)]]
+        for n in range(50):
+            use("", n)
+            use("named", n)
+        before = p.rss()
+        for n in range(50, 1000):
+            use("", n)
+            use("named", n)
+        assert p.rss() - before < 8000, "kilobytes, of 38,000 that were sent"
 
 
 @pytest.mark.ours
