@@ -90,6 +90,7 @@ static void print_input(struct out *o)
 {
 	struct report *r = o->r;
 	struct facts *f = r->facts;
+	bool is_log = strcmp(r->command, "lint") != 0;
 	uint64_t bytes = 0;
 	char from[32], to[32];
 
@@ -114,7 +115,9 @@ static void print_input(struct out *o)
 	for (size_t i = 0; r->input && i < r->input->file.n && i < 8; i++) {
 		const struct input_file *x = r->input->file.at[i];
 		fprintf(o->to, "%s  %s: %s", text_ink(o, INK_DIM), x->name,
-			x->format ? x->format->name : "not recognised");
+			x->format ? x->format->name
+			: is_log  ? "not recognised"
+				  : "SQL");
 		if (x->format && x->format->prefix)
 			fprintf(o->to, ", log_line_prefix '%s' (fits %d %%)",
 				prefix_text(x->format->prefix), x->prefix_fit);
