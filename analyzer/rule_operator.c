@@ -31,14 +31,10 @@ static void look_sg006(struct rule_check *c, const struct sql_cond *k)
 		return;
 	struct finding *x =
 		sarg_report(c, k, sarg_sure(c, k), "a match without case is made on", STR(""));
-	finding_fix(c->findings, x,
+	finding_fix(c->findings, x, sarg_column_index(c, s, "gin", "gin_trgm_ops"),
 		ilike && is_pattern_free(v)
-			? arena_printf(c->arena, "CREATE INDEX CONCURRENTLY ON %.*s (lower(%.*s))",
-				  STR_ARGS(sql_quote_ident(c->arena, sarg_table(c->o, s))),
-				  STR_ARGS(sql_quote_ident(c->arena, s->col.name)))
-			: sarg_column_index(c, s, "gin", "gin_trgm_ops"),
-		ilike && is_pattern_free(v)
-			? "compare lower(column) = lower(value) with this index"
+			? "a trigram index (extension pg_trgm) serves it as it is; an index on "
+			  "lower(column) serves lower(column) = lower(value)"
 			: "a trigram index (extension pg_trgm) serves it as it is");
 }
 

@@ -20,22 +20,6 @@ static bool is_wrapped(struct rule_check *c, const struct sql_cond *k, enum sql_
 
 /* --- SG008: COALESCE and its kin ------------------------------------------------------ */
 
-/* COALESCE(col, v) = v is col = v OR col IS NULL; nothing else is rewritten. */
-static struct str split_coalesce(struct rule_check *c, const struct sql_cond *k)
-{
-	const struct sql_node *n = k->left.node;
-	struct str col = sarg_column(c, &k->left), w = sql_deparse(c->arena, k->right.node);
-
-	if (!node_is(n, "CoalesceExpr") || node_len(n, "args") != 2 || k->pred != PRED_EQ ||
-		!node_is(node_item(n, "args", 0), "ColumnRef") || k->right.kind != SIDE_CONST ||
-		k->right.is_null)
-		return STR_NONE;
-	if (!str_eq(sql_deparse(c->arena, node_item(n, "args", 1)), w))
-		return STR_NONE;
-	return arena_printf(c->arena, "(%.*s = %.*s OR %.*s IS NULL)", STR_ARGS(col), STR_ARGS(w),
-		STR_ARGS(col));
-}
-
 static void look_sg008(struct rule_check *c, const struct sql_cond *k)
 {
 	bool compared = sarg_is_comparison(k) || k->pred == PRED_BOOL;
@@ -44,7 +28,7 @@ static void look_sg008(struct rule_check *c, const struct sql_cond *k)
 		return;
 	struct finding *x =
 		sarg_report(c, k, sarg_sure(c, k), "a function is applied to", k->left.by);
-	finding_fix(c->findings, x, split_coalesce(c, k),
+	finding_fix(c->findings, x, rewrite_coalesce(c, k),
 		"compare the column itself and say what is meant for NULL: col = v OR col IS NULL");
 }
 
@@ -137,7 +121,7 @@ static void look_sg017(struct rule_check *c, const struct sql_cond *k)
 	if (!sarg_is_comparison(k) || !is_wrapped(c, k, WRAP_CONCAT) || k->right.cols)
 		return;
 	struct finding *x = sarg_report(c, k, sarg_sure(c, k), "a concatenation hides", k->left.by);
-	finding_fix(c->findings, x, STR_NONE,
+	finding_fix(c->findings, x, rewrite_concat(c, k),
 		k->left.cols > 1 ? "compare each column with its own value"
 				 : "compare the column itself with the rest of the value");
 }
@@ -166,7 +150,10 @@ static void look_sg019(struct rule_check *c, const struct sql_cond *k)
 		sarg_report(c, k, s->wrap == WRAP_BOOL ? sarg_sure(c, k) : CONF_POSSIBLE,
 			is_case ? "CASE hides" : "a boolean test hides", is_case ? STR("") : k->op);
 	bool drop = wrapped && str_is(k->op, "is true") && s->kind == SIDE_WRAPPED;
-	finding_fix(c->findings, x, drop ? sql_deparse(c->arena, s->node) : STR_NONE,
+	finding_fix(c->findings, x,
+		drop	  ? sql_deparse(c->arena, s->node)
+		: is_case ? rewrite_case(c, k)
+			  : STR_NONE,
 		is_case ? "write the condition itself with AND and OR"
 			: "in WHERE a condition that is NULL does not hold anyway: leave the test "
 			  "out");
@@ -192,7 +179,7 @@ static void look_sg021(struct rule_check *c, const struct sql_cond *k)
 		return;
 	struct finding *x =
 		sarg_report(c, k, sarg_sure(c, k), "a cast of char(n) is applied to", s->by);
-	finding_fix(c->findings, x, STR_NONE,
+	finding_fix(c->findings, x, rewrite_cast(c, k),
 		"compare the column without the cast; char(n) ignores trailing blanks");
 }
 
@@ -204,59 +191,6 @@ void check_sg021(struct rule_check *c)
 /* --- SG022: date_trunc, extract, AT TIME ZONE ---------------------------------------------------
  */
 
-/* Is the literal's date where the unit begins, so that truncated = literal can be true? */
-static bool begins(struct str unit, struct str v)
-{
-	if (v.n != 10 || v.p[4] != '-' || v.p[7] != '-')
-		return false;
-	return str_is(unit, "day") || (str_is(unit, "month") && str_ends(v, "-01")) ||
-	       (str_is(unit, "year") && str_ends(v, "-01-01"));
-}
-
-/* The comparison of a truncated column with the start of a unit: [v, v + 1 unit). */
-static struct str unit_range(struct rule_check *c, struct str col, enum sql_pred pred, struct str v,
-	struct str unit)
-{
-	struct str from = arena_printf(c->arena, "timestamp '%.*s'", STR_ARGS(v));
-	struct str next =
-		arena_printf(c->arena, "%.*s + interval '1 %.*s'", STR_ARGS(from), STR_ARGS(unit));
-
-	switch ((int)pred) {
-	case PRED_EQ:
-		return arena_printf(c->arena, "%.*s >= %.*s AND %.*s < %.*s", STR_ARGS(col),
-			STR_ARGS(from), STR_ARGS(col), STR_ARGS(next));
-	case PRED_GE:
-		return arena_printf(c->arena, "%.*s >= %.*s", STR_ARGS(col), STR_ARGS(from));
-	case PRED_LT:
-		return arena_printf(c->arena, "%.*s < %.*s", STR_ARGS(col), STR_ARGS(from));
-	case PRED_GT:
-		return arena_printf(c->arena, "%.*s >= %.*s", STR_ARGS(col), STR_ARGS(next));
-	case PRED_LE:
-		return arena_printf(c->arena, "%.*s < %.*s", STR_ARGS(col), STR_ARGS(next));
-	}
-	return STR_NONE;
-}
-
-static struct str date_range(struct rule_check *c, const struct sql_cond *k)
-{
-	const struct sql_node *n = k->left.node;
-	const struct sql_node *arg = node_item(n, "args", 1);
-	struct str unit = str_of(node_str(node_get(node_item(n, "args", 0), "sval"), "sval"));
-	struct str col = sarg_column(c, &k->left);
-	int64_t year;
-
-	if (k->right.kind != SIDE_CONST || k->right.is_null || !node_is(arg, "ColumnRef") ||
-		node_len(n, "args") != 2)
-		return STR_NONE;
-	if (k->left.wrap == WRAP_TRUNC && k->right.is_string && begins(unit, k->right.value))
-		return unit_range(c, col, k->pred, k->right.value, unit);
-	if (k->left.wrap == WRAP_EXTRACT && str_is(unit, "year") && k->pred == PRED_EQ &&
-		str_to_i64(k->right.value, &year) && year > 0 && year < 9999)
-		return unit_range(c, col, PRED_EQ, arena_printf(c->arena, "%04d-01-01", (int)year),
-			STR("year"));
-	return STR_NONE;
-}
-
 static void look_sg022(struct rule_check *c, const struct sql_cond *k)
 {
 	enum sql_wrap w = k->left.wrap;
@@ -267,7 +201,7 @@ static void look_sg022(struct rule_check *c, const struct sql_cond *k)
 		return;
 	struct finding *x =
 		sarg_report(c, k, sarg_sure(c, k), "a date function is applied to", k->left.by);
-	finding_fix(c->findings, x, date_range(c, k),
+	finding_fix(c->findings, x, rewrite_time(c, k),
 		w == WRAP_TIMEZONE ? "convert the value to the column's zone instead of the column"
 				   : "compare the column itself with a half-open range: col >= "
 				     "start AND col < end");
@@ -365,7 +299,7 @@ void check_sg014(struct rule_check *c)
 			STR_ARGS(text));
 		finding_str(x, "predicate", text);
 		x->key = arena_str(&c->findings->arena, text);
-		finding_fix(c->findings, x, STR_NONE,
+		finding_fix(c->findings, x, rewrite_union(c, k),
 			"write a UNION of two queries, each with one of the conditions");
 	}
 }

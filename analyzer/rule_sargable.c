@@ -8,8 +8,6 @@
  */
 #include "rule_sargable.h"
 
-#include <math.h>
-
 /* --- what they share -------------------------------------------------------------- */
 
 static bool in_scope(const struct sql_cond *k)
@@ -328,6 +326,9 @@ static void look_sg001(struct rule_check *c, const struct sql_cond *k)
 	if (str_is(s->by, "date"))
 		finding_fix(c->findings, x, day_range(c, k),
 			"compare the column itself with a half-open range");
+	else if (str_is(s->by, "to_char"))
+		finding_fix(c->findings, x, rewrite_to_char(c, k),
+			"compare the column itself with a half-open range");
 	else if (is_immutable(s->by))
 		finding_fix(c->findings, x, sarg_expression_index(c, s),
 			"an index on the expression serves it as it is");
@@ -373,7 +374,7 @@ static void look_sg002(struct rule_check *c, const struct sql_cond *k)
 		finding_fix(c->findings, x, day_range(c, k),
 			"compare the column itself with a half-open range");
 	else
-		finding_fix(c->findings, x, STR_NONE,
+		finding_fix(c->findings, x, rewrite_cast(c, k),
 			"cast the value to the column's type instead of the column");
 }
 
@@ -385,33 +386,59 @@ void check_sg002(struct rule_check *c)
 /* --- SG003: arithmetic on column ----------------------------------------------------------------
  */
 
+/* A value as it stands alone: an untyped literal takes the column's type with it. */
+static struct str typed(struct rule_check *c, const struct sql_cond *k, const struct sql_side *v)
+{
+	struct str text = sql_deparse(c->arena, v->node);
+	const struct schema_column *col;
+
+	if (v->kind != SIDE_CONST || !v->is_string || v->cast.n)
+		return text;
+	if (!schema_resolve(c->schema, c->o, &k->left.col, NULL, &col) || col->length)
+		return STR_NONE;
+	return arena_printf(c->arena, "%.*s %.*s", STR_ARGS(col->type), STR_ARGS(text));
+}
+
+/* Months have no length that could be moved across, fractions of floats none that is exact. */
+static bool can_move(struct rule_check *c, const struct sql_cond *k, struct str moved, struct str w)
+{
+	const struct schema_column *col;
+	bool known = schema_resolve(c->schema, c->o, &k->left.col, NULL, &col);
+	bool fraction = str_find(moved, ".") < moved.n || str_find(w, ".") < w.n;
+
+	if (str_find(moved, "mon") < moved.n || str_find(moved, "year") < moved.n ||
+		str_find(w, "mon") < w.n || str_find(w, "year") < w.n)
+		return false;
+	return known ? !str_starts(col->type, "float") : !fraction;
+}
+
 /* col + v OP w -> col OP w - v; v - col OP w -> col FLIP v - w. */
 static struct str move_across(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct sql_node *l = node_get(k->left.node, "lexpr"),
 			      *r = node_get(k->left.node, "rexpr");
 	struct str op = node_last_name(k->left.node, "name");
-	struct str w = sql_deparse(c->arena, k->right.node), a, b;
 	static const char *const flip[][2] = {
 		{"=", "="}, {"<", ">"}, {">", "<"}, {"<=", ">="}, {">=", "<="}};
+	bool plus = str_is(op, "+"), first = node_is(l, "ColumnRef");
 
-	if (!l || !r || k->right.cols || !w.n || k->left.cols != 1 ||
-		!(str_is(op, "+") || str_is(op, "-")))
+	if (!l || !r || k->right.cols || k->left.cols != 1 || (!plus && !str_is(op, "-")) ||
+		(!first && !node_is(r, "ColumnRef")))
 		return STR_NONE;
-	a = sql_deparse(c->arena, l);
-	b = sql_deparse(c->arena, r);
-	if (node_is(l, "ColumnRef"))
-		return arena_printf(c->arena, "%.*s %.*s %.*s %s %.*s", STR_ARGS(a),
-			STR_ARGS(k->op), STR_ARGS(w), str_is(op, "+") ? "-" : "+", STR_ARGS(b));
-	if (!node_is(r, "ColumnRef"))
+	/* in v - col the result is of another type than the column: an interval, a number */
+	struct str w =
+		!first && !plus ? sql_deparse(c->arena, k->right.node) : typed(c, k, &k->right);
+	struct str col = sarg_column(c, &k->left);
+	struct str v = sql_deparse(c->arena, first ? r : l);
+	if (!w.n || !v.n || !can_move(c, k, v, w))
 		return STR_NONE;
+	if (first || plus)
+		return arena_printf(c->arena, "%.*s %.*s %.*s %s %.*s", STR_ARGS(col),
+			STR_ARGS(k->op), STR_ARGS(w), plus ? "-" : "+", STR_ARGS(v));
 	for (size_t i = 0; i < ARRAY_LEN(flip); i++)
-		if (str_is(k->op, flip[i][0])) {
-			bool plus = str_is(op, "+");
-			return arena_printf(c->arena, "%.*s %s %.*s - %.*s", STR_ARGS(b),
-				plus ? flip[i][0] : flip[i][1], STR_ARGS(plus ? w : a),
-				STR_ARGS(plus ? a : w));
-		}
+		if (str_is(k->op, flip[i][0]))
+			return arena_printf(c->arena, "%.*s %s %.*s - %.*s", STR_ARGS(col),
+				flip[i][1], STR_ARGS(v), STR_ARGS(w));
 	return STR_NONE;
 }
 
@@ -445,19 +472,6 @@ static bool casts_column(struct rule_check *c, struct str column, const struct s
 	return schema_fit(column, type) == FIT_CASTS;
 }
 
-/* The comparison of an integer column with a number, as one with an integer: a > 5.5 is a > 5. */
-static struct str with_integer(struct rule_check *c, const struct sql_cond *k, double v)
-{
-	bool whole = v >= -1e15 && v <= 1e15 && floor(v) >= v;
-	bool up = k->pred == PRED_LT || k->pred == PRED_GE;
-
-	if (!whole && k->pred != PRED_GT && k->pred != PRED_GE && k->pred != PRED_LT &&
-		k->pred != PRED_LE)
-		return STR_NONE; /* never true, or always */
-	return arena_printf(c->arena, "%.*s %.*s %.0f", STR_ARGS(sarg_column(c, &k->left)),
-		STR_ARGS(k->op), up ? ceil(v) : floor(v));
-}
-
 /* The same comparison in the column's own type, where that means the same for every row. */
 static struct str in_own_type(struct rule_check *c, const struct sql_cond *k, struct str type)
 {
@@ -469,7 +483,7 @@ static struct str in_own_type(struct rule_check *c, const struct sql_cond *k, st
 		return STR_NONE;
 	double number = strtod(v->value.p, &end);
 	if (end == v->value.p + v->value.n && (integer || str_is(type, "numeric")))
-		return integer ? with_integer(c, k, number)
+		return integer ? rewrite_integer(c, k, number)
 			       : arena_printf(c->arena, "%.*s %.*s %.*s",
 					 STR_ARGS(sarg_column(c, &k->left)), STR_ARGS(k->op),
 					 STR_ARGS(v->value));

@@ -4,6 +4,7 @@
  *
  *   rule_sargable.c    SG001 … SG005, and the help declared here
  *   rule_predicate.c   the other forms of predicate
+ *   rule_rewrite.c     conditions written anew, so that an index serves them
  *   rule_operator.c    operators and collations an index does not have
  */
 #ifndef RULE_SARGABLE_H
@@ -31,5 +32,15 @@ struct str sarg_expression_index(struct rule_check *c, const struct sql_side *s)
 /* CREATE INDEX … (column opclass) by that method. */
 struct str sarg_column_index(struct rule_check *c, const struct sql_side *s, const char *method,
 	const char *opclass);
+
+/* Rewrites, in rule_rewrite.c; STR_NONE where none means the same for every row. */
+struct str rewrite_integer(struct rule_check *c, const struct sql_cond *k, double v);
+struct str rewrite_cast(struct rule_check *c, const struct sql_cond *k);
+struct str rewrite_coalesce(struct rule_check *c, const struct sql_cond *k);
+struct str rewrite_concat(struct rule_check *c, const struct sql_cond *k);
+struct str rewrite_case(struct rule_check *c, const struct sql_cond *k);
+struct str rewrite_time(struct rule_check *c, const struct sql_cond *k);
+struct str rewrite_to_char(struct rule_check *c, const struct sql_cond *k);
+struct str rewrite_union(struct rule_check *c, const struct sql_cond *k);
 
 #endif
