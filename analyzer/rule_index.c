@@ -155,9 +155,10 @@ static void look_sg025(struct rule_check *c, const struct sql_cond *k)
 {
 	struct schema_served miss;
 
-	if (!is_bare(k) || schema_serves(c->schema, c->arena, c->o, k, &miss) != SERVE_NO)
+	if (schema_serves(c->schema, c->arena, c->o, k, &miss) != SERVE_NO ||
+		(!is_bare(k) && !miss.index))
 		return;
-	bool row = k->left.kind == SIDE_WRAPPED;
+	bool row = k->left.kind == SIDE_WRAPPED && k->left.wrap == WRAP_ROW;
 	if ((miss.why == WHY_NO_INDEX && !row) || sarg_is_served(c, k) || is_accompanied(c, k))
 		return;
 	struct str text = sarg_text(c, k);
@@ -192,19 +193,19 @@ void check_sg025(struct rule_check *c)
 /* --- SG026: only a subquery restricts -----------------------------------------------------------
  */
 
-static bool is_restricted(const struct sql_outline *s)
+bool sarg_is_unrestricted(const struct sql_outline *s)
 {
 	if (!s || s->rels != 1 || s->rel[0].kind != REL_TABLE || s->limit != BOUND_NONE ||
 		s->has_group)
-		return true;
+		return false;
 	for (size_t i = 0; i < s->conds; i++) {
 		const struct sql_cond *k = &s->cond[i];
 		bool outward = (k->left.cols && k->left.col.rel == -2) ||
 			       (k->right.cols && k->right.col.rel == -2);
 		if (!outward)
-			return true;
+			return false;
 	}
-	return false;
+	return true;
 }
 
 void check_sg026(struct rule_check *c)
@@ -213,15 +214,18 @@ void check_sg026(struct rule_check *c)
 	const struct sql_cond *k = o->conds == 1 ? &o->cond[0] : NULL;
 	bool habit;
 
-	if (!k || o->rels != 1 || o->rel[0].kind != REL_TABLE || k->clause != CLAUSE_WHERE ||
-		o->role != ROLE_TOP || o->limit != BOUND_NONE || o->verb != SQL_SELECT)
+	struct sql_side whole = {.col = {.rel = 0}};
+
+	if (!k || o->rels != 1 || o->rel[0].kind != REL_TABLE || sarg_is_beyond(o, &whole) ||
+		k->clause != CLAUSE_WHERE || o->role != ROLE_TOP || o->limit != BOUND_NONE ||
+		o->verb != SQL_SELECT)
 		return;
 	bool semi = k->pred == PRED_EXISTS || k->pred == PRED_NOT_EXISTS ||
 		    ((k->pred == PRED_IN || k->pred == PRED_NOT_IN || k->pred == PRED_ANY) &&
 			    k->right.kind == SIDE_QUERY);
 	const struct sql_outline *s = k->right.sub;
-	if (!semi || !s || is_restricted(s) || rule_is_small(c, o, 0) || rule_is_small(c, s, 0) ||
-		rule_one_row(c, o, &habit))
+	if (!semi || !s || !sarg_is_unrestricted(s) || rule_is_small(c, o, 0) ||
+		rule_is_small(c, s, 0) || rule_one_row(c, o, &habit))
 		return;
 	struct finding *x = rule_find(c, CONF_POSSIBLE,
 		"only a subquery over all of %.*s restricts %.*s: both are read whole",

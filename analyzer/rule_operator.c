@@ -80,8 +80,10 @@ static bool is_negative(const struct sql_cond *k)
 {
 	if (k->pred == PRED_NOT)
 		return k->arm[0].pred != PRED_BOOL && k->arm[0].left.cols > 0;
+	if (k->pred == PRED_NE && (k->right.is_bool || str_is(k->right.cast, "bool")))
+		return false; /* NOT flag */
 	return k->pred == PRED_NE || k->pred == PRED_NOT_LIKE || k->pred == PRED_NOT_ILIKE ||
-	       k->pred == PRED_NOT_IN ||
+	       (k->pred == PRED_NOT_IN && !sarg_is_unrestricted(k->right.sub)) || /* SG026 */
 	       (k->pred == PRED_ALL && str_is(k->op, "<>") && k->right.kind != SIDE_QUERY) ||
 	       (k->pred == PRED_REGEX && k->op.n && k->op.p[0] == '!');
 }

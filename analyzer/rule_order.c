@@ -20,7 +20,7 @@ void check_ag007(struct rule_check *c)
 
 	if (o->role != ROLE_FROM || !o->orders || o->limit != BOUND_NONE ||
 		o->offset != BOUND_NONE || o->is_distinct_on || o->is_locking || !o->up ||
-		keeps_order(o->up))
+		!o->rels || o->up->role == ROLE_ARRAY || keeps_order(o->up))
 		return;
 	bool lost = o->up->orders || o->up->rels > 1 || o->up->is_distinct || o->up->has_group;
 	rule_find(c, lost ? CONF_LIKELY : CONF_POSSIBLE, "the order of a subquery in FROM %s",

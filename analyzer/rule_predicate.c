@@ -77,8 +77,10 @@ static void look_sg012(struct rule_check *c, const struct sql_cond *k)
 		return;
 	struct finding *x = sarg_report(c, k, sarg_sure(c, k), "a field is taken out of", field.by);
 	finding_fix(c->findings, x, sarg_expression_index(c, s),
-		"an index on the expression serves it as it is; a GIN index serves containment, "
-		"column @> '{\"key\": value}'");
+		node_is(field.node, "A_Indirection")
+			? "an index on the expression serves it as it is"
+			: "an index on the expression serves it as it is; a GIN index serves "
+			  "containment, column @> '{\"key\": value}'");
 }
 
 void check_sg012(struct rule_check *c)
@@ -92,9 +94,9 @@ static void look_sg013(struct rule_check *c, const struct sql_cond *k)
 {
 	struct str v;
 
-	if (k->pred != PRED_ANY || !str_is(k->op, "=") || k->left.cols ||
-		k->right.kind != SIDE_COLUMN || k->right.col.rel == -2 ||
-		rule_is_small(c, c->o, k->right.col.rel))
+	if (k->pred != PRED_ANY || !str_is(k->op, "=") || k->left.cols || k->negated ||
+		sarg_is_beyond(c->o, &k->right) || k->right.kind != SIDE_COLUMN ||
+		k->right.col.rel == -2 || rule_is_small(c, c->o, k->right.col.rel))
 		return;
 	v = sql_deparse(c->arena, k->left.node);
 	struct sql_cond flipped = *k;

@@ -280,9 +280,24 @@ void check_ag005(struct rule_check *c)
 	}
 }
 
+/* Is every output among the expressions of DISTINCT ON?  Then all its rows are alike. */
+static bool all_distinct(struct rule_check *c, const struct sql_outline *o)
+{
+	for (size_t i = 0; i < o->targets; i++) {
+		struct str text = sql_deparse(c->arena, o->target[i].val.node);
+		bool found = false;
+		for (size_t k = 0; k < node_len(o->node, "distinct_clause"); k++)
+			found |= str_eq(text,
+				sql_deparse(c->arena, node_item(o->node, "distinct_clause", k)));
+		if (!found || o->target[i].kind == TARGET_STAR)
+			return false;
+	}
+	return true;
+}
+
 void check_ag009(struct rule_check *c)
 {
-	if (c->o->is_distinct_on && !c->o->orders && c->o->rels)
+	if (c->o->is_distinct_on && !c->o->orders && c->o->rels && !all_distinct(c, c->o))
 		rule_find(c, CONF_CERTAIN,
 			"DISTINCT ON without ORDER BY: which row of each group comes is left to "
 			"chance");

@@ -65,7 +65,7 @@ void check_ag002(struct rule_check *c)
 	for (size_t i = 0; i < o->subs && n < 2; i++)
 		if (o->sub[i]->role == ROLE_ARM)
 			arm[n++] = o->sub[i];
-	if (n < 2 || arm[0]->is_setop || arm[1]->is_setop)
+	if (n < 2 || arm[0]->is_setop || arm[1]->is_setop || (!arm[0]->rels && !arm[1]->rels))
 		return;
 	bool apart = are_disjoint(arm[0], arm[1]);
 	rule_find(c, apart ? CONF_CERTAIN : CONF_POSSIBLE,

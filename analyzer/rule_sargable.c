@@ -84,19 +84,32 @@ static struct str bare_expr(struct rule_check *c, const struct sql_side *s)
 	return out;
 }
 
-/* An expression index, or a small table, or rows found by a unique key already. */
-/* Nobody's to index: a function's rows, a system catalog. */
-static bool is_beyond(const struct sql_outline *o, const struct sql_side *s)
+static bool is_catalog(const struct sql_rel *r)
+{
+	return str_is(r->schema, "pg_catalog") || str_is(r->schema, "information_schema") ||
+	       (str_starts(r->name, "pg_") && !str_starts(r->name, "pgbench_"));
+}
+
+/* Nobody's to index: a function's rows, VALUES, a system catalog. */
+static bool is_nobodys(const struct sql_rel *r)
+{
+	return r->kind == REL_FUNCTION || r->kind == REL_VALUES || is_catalog(r) ||
+	       (r->sub && r->sub->rels > 0 && r->sub->rel[0].kind == REL_FUNCTION) ||
+	       (r->kind == REL_SUBQUERY && r->sub && !r->sub->rels && !r->sub->is_setop);
+}
+
+bool sarg_is_beyond(const struct sql_outline *o, const struct sql_side *s)
 {
 	int r = s->col.rel >= 0 ? s->col.rel : o->rels == 1 ? 0 : -1;
 
-	if (r < 0 || (size_t)r >= o->rels)
-		return o->rels > 0 && str_starts(o->rel[0].name, "pg_") &&
-		       !str_starts(o->rel[0].name, "pgbench_");
-	const struct sql_rel *rel = &o->rel[r];
-	return rel->kind == REL_FUNCTION || rel->kind == REL_VALUES ||
-	       str_is(rel->schema, "pg_catalog") || str_is(rel->schema, "information_schema") ||
-	       (str_starts(rel->name, "pg_") && !str_starts(rel->name, "pgbench_"));
+	if (!s->col.name.n && s->cols) /* whole rows */
+		return true;
+	if (r >= 0 && (size_t)r < o->rels)
+		return is_nobodys(&o->rel[r]);
+	for (size_t i = 0; i < o->rels; i++) /* it could be any's */
+		if (is_nobodys(&o->rel[i]))
+			return true;
+	return false;
 }
 
 static bool holds(const struct sql_cond *whole, const struct sql_cond *part)
@@ -136,7 +149,7 @@ bool sarg_is_served(struct rule_check *c, const struct sql_cond *k)
 	const struct sql_side *s = &k->left;
 	bool habit;
 
-	if (is_beyond(c->o, s))
+	if (sarg_is_beyond(c->o, s))
 		return true;
 	if (rule_is_small(c, c->o, s->col.rel >= 0 ? s->col.rel : 0))
 		return true;
@@ -316,12 +329,15 @@ static bool is_test(struct str f)
 static void look_sg001(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct sql_side *s = &k->left;
+	struct schema_served miss;
 
 	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_FUNC ||
 		!(sarg_is_comparison(k) || k->pred == PRED_OP ||
 			(k->pred == PRED_BOOL && is_test(s->by))) ||
 		s->is_volatile || s->col.rel == -2 || sarg_is_served(c, k))
 		return;
+	if (schema_serves(c->schema, c->arena, c->o, k, &miss) == SERVE_NO && miss.index)
+		return; /* the expression is indexed: it is something else */
 	struct finding *x = sarg_report(c, k, sarg_sure(c, k), "a function is applied to", s->by);
 	if (str_is(s->by, "date"))
 		finding_fix(c->findings, x, day_range(c, k),

@@ -22,6 +22,10 @@ struct finding *sarg_report(struct rule_check *c, const struct sql_cond *k, enum
 /* An index serves it (schema), the table is small, or another conjunct finds the rows: by a
  * unique key, or by equality over an index. */
 bool sarg_is_served(struct rule_check *c, const struct sql_cond *k);
+/* Not anybody's to index: rows of functions and VALUES, system catalogs, whole rows. */
+bool sarg_is_beyond(const struct sql_outline *o, const struct sql_side *s);
+/* Has a subquery no condition but its correlation, so that all of its table is read? */
+bool sarg_is_unrestricted(const struct sql_outline *s);
 /* Less sure where another conjunct can be looked up, or the other side is a column. */
 enum confidence sarg_sure(const struct rule_check *c, const struct sql_cond *k);
 bool sarg_is_comparison(const struct sql_cond *k);

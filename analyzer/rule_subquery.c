@@ -147,8 +147,8 @@ void check_sq001(struct rule_check *c)
 		const struct sql_cond *k = &c->o->cond[i];
 		const struct sql_outline *s = k->right.sub;
 		const struct schema_column *col = NULL;
-		if (k->pred != PRED_NOT_IN || !s || s->targets != 1 || s->is_setop ||
-			s->target[0].kind != TARGET_COLUMN)
+		if (k->pred != PRED_NOT_IN || !s || s->targets != 1 || s->is_setop || !s->rels ||
+			str_starts(s->rel[0].name, "pg_") || s->target[0].kind != TARGET_COLUMN)
 			continue;
 		struct str name = s->target[0].val.col.name;
 		bool known = schema_resolve(c->schema, s, &s->target[0].val.col, NULL, &col);
@@ -182,6 +182,7 @@ void check_sq002(struct rule_check *c)
 	bool habit;
 
 	if (o->role != ROLE_TOP || o->verb != SQL_SELECT || !o->rels || o->limit != BOUND_NONE ||
+		o->rel[0].kind == REL_VALUES || o->rel[0].kind == REL_FUNCTION ||
 		rule_one_row(c, o, &habit) || rule_is_small(c, o, 0) ||
 		(o->has_aggregate && !o->has_group))
 		return;
@@ -271,6 +272,22 @@ void check_sq008(struct rule_check *c)
 /* --- SQ003: subqueries in conditions that run for every row -------------------------------------
  */
 
+/* Does it name a row of this very level?  One of farther out is known before. */
+static bool depends_on(const struct sql_outline *s, const struct sql_outline *o)
+{
+	for (size_t i = 0; i < s->conds; i++) {
+		const struct sql_cond *k = &s->cond[i];
+		const struct sql_col *col = k->left.cols && k->left.col.rel == -2 ? &k->left.col
+					    : k->right.cols && k->right.col.rel == -2
+						    ? &k->right.col
+						    : NULL;
+		for (size_t r = 0; col && r < o->rels; r++)
+			if (str_eq(o->rel[r].alias, col->qual))
+				return true;
+	}
+	return false;
+}
+
 void check_sq003(struct rule_check *c)
 {
 	const struct sql_outline *o = c->o;
@@ -281,10 +298,10 @@ void check_sq003(struct rule_check *c)
 	for (size_t i = 0; i < o->conds; i++) {
 		const struct sql_cond *k = &o->cond[i];
 		const struct sql_outline *s = k->right.sub ? k->right.sub : k->left.sub;
-		if (!s || (s->role != ROLE_SCALAR && s->role != ROLE_IN) || !is_correlated(s) ||
-			k->clause == CLAUSE_HAVING || is_count(s))
+		if (!s || (s->role != ROLE_SCALAR && s->role != ROLE_IN) || !depends_on(s, o) ||
+			!s->rels || k->clause == CLAUSE_HAVING || is_count(s))
 			continue;
-		struct str name = s->rels ? s->rel[0].name : STR("");
+		struct str name = s->rel[0].name;
 		struct finding *x = rule_find(c, CONF_LIKELY,
 			"a subquery over %.*s runs for every row that is looked at",
 			STR_ARGS(name));
