@@ -159,6 +159,7 @@ struct shape {
 	VEC(struct tally) tally;
 	VEC(struct sent) sent;
 	VEC(struct mark) mark;
+	uint32_t test_call; /* the last of facts.test_call that is of this shape, + 1; 0: none */
 	VEC(struct shape_hour) hour; /* in the order they were seen in */
 	char *plan; /* the slowest plan auto_explain logged, text as it was; owned */
 	int64_t plan_time;
@@ -344,7 +345,9 @@ struct test {
 };
 
 struct test_call { /* how often a test calls a shape */
-	uint32_t test, shape, next;
+	uint32_t test, shape;
+	uint32_t next;	   /* of the test */
+	uint32_t of_shape; /* the next one of the shape, + 1; 0: none */
 	uint64_t now, calls;
 };
 

@@ -185,9 +185,12 @@ void test_count(struct facts *f, struct session *s, uint32_t shape, int64_t usec
 	at = map_put(&f->test_call_of, (uint64_t)s->test << 32 | shape);
 	if (*at == MAP_NONE) {
 		*at = (uint32_t)f->test_call.n;
-		*VEC_PUSH(&f->test_call) =
-			(struct test_call){.test = s->test, .shape = shape, .next = t->first};
+		*VEC_PUSH(&f->test_call) = (struct test_call){.test = s->test,
+			.shape = shape,
+			.next = t->first,
+			.of_shape = f->shape.at[shape]->test_call};
 		t->first = *at;
+		f->shape.at[shape]->test_call = *at + 1;
 	}
 	f->test_call.at[*at].now++;
 }
@@ -209,9 +212,8 @@ uint32_t shape_tests(const struct facts *f, uint32_t shape, uint32_t *set)
 {
 	uint32_t n = 0;
 
-	for (size_t i = 0; f && i < f->test_call.n; i++)
-		if (f->test_call.at[i].shape == shape)
-			names_least(f, set, &n, TESTS_MAX,
-				f->test.at[f->test_call.at[i].test].name);
+	for (uint32_t i = f ? f->shape.at[shape]->test_call : 0; i;
+		i = f->test_call.at[i - 1].of_shape)
+		names_least(f, set, &n, TESTS_MAX, f->test.at[f->test_call.at[i - 1].test].name);
 	return n;
 }

@@ -158,7 +158,15 @@ bool gate_changed(struct gate *g, const char *file, uint64_t first, uint64_t las
 
 const char *gate_git_base(struct gate *g)
 {
+	static const char *const servers[] = {"GITHUB_BASE_REF",
+		"CI_MERGE_REQUEST_TARGET_BRANCH_NAME",
+		"CHANGE_TARGET"}; /* GitHub, GitLab, Jenkins say where it goes */
 	char *root = arena_cstr(&g->arena, g->root);
+	for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+		const char *branch = getenv(servers[i]);
+		if (branch && *branch)
+			return arena_printf(&g->arena, "origin/%s", branch).p;
+	}
 	char words[][32] = {"git", "-C", "rev-parse", "--verify", "--quiet", "origin/HEAD"};
 	char *probe[] = {words[0], words[1], root, words[2], words[3], words[4], words[5], NULL};
 	struct text out = {0};

@@ -38,7 +38,8 @@ static const struct option {
 	{"changed-only", 0, KIND_FLAG, NULL, AT(changed_only), CMD_LINT,
 		"only statements that this branch has added or changed, as git tells"},
 	{"base", 0, KIND_TEXT, "REF", AT(base), CMD_LINT,
-		"the branch it will go to (default: origin/HEAD, else main)"},
+		"the branch it will go to (default: what the build server says, origin/HEAD, "
+		"main)"},
 	{"rule", 0, KIND_LIST, "ID=LEVEL", AT(rule), CMD_ALL & ~CMD_RULES,
 		"set a rule's level: off, info, warning, error; may be repeated"},
 	{"schema", 0, KIND_TEXT, "FILE", AT(schema), CMD_ALL & ~CMD_RULES,
@@ -226,6 +227,8 @@ static bool set_gate(struct options *o)
 	/* The file that is being written need not be there yet. */
 	g->write_baseline = o->write_baseline;
 	g->baseline = o->baseline;
+	if (!g->fallback.n && g->baseline && !gate_path(g, str_of(g->baseline), &g->fallback))
+		g->fallback = STR_NONE;
 	return true;
 }
 

@@ -163,7 +163,8 @@ function finding(f, open) {
 		f.shape && byId.has(f.shape) && el("p", {class: "of"}, el("button", {on: {click: () => show(f.shape)}}, el("code", {}, short(byId.get(f.shape).sql, 400)))),
 		f.fix.note && el("p", {}, "Fix: " + f.fix.note), f.fix.sql && el("pre", {}, f.fix.sql),
 		el("details", {}, el("summary", {}, "evidence"), el("pre", {}, JSON.stringify(f.evidence, null, 1)),
-			el("p", {class: "dim"}, f.locations.map(place).join(", "), f.source ? " source " + f.source.file + ":" + f.source.line : "")));
+			el("p", {class: "dim"}, f.locations.map(place).join(", "), f.source ? " source " + f.source.file + ":" + f.source.line : "",
+				(f.tests || []).length ? " in test " + f.tests.join(", ") : "")));
 }
 function findings(parent) {
 	const tools = el("div", {class: "tools"}), list = el("div", {});

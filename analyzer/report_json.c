@@ -300,6 +300,25 @@ static json_t *json_index(struct report *r, const struct index_advice *x)
 	return o;
 }
 
+/* What somebody excused or the baseline knows: that it is there, and why it does not count. */
+static json_t *json_suppressed(struct report *r)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < r->findings->at.n; i++) {
+		const struct finding *x = &r->findings->at.at[i];
+		json_t *o;
+		if (!x->suppressed)
+			continue;
+		o = json_object();
+		js_set(o, "rule", js_str(str_of(x->rule->id)));
+		js_set(o, "fingerprint", js_str(str_of(x->fingerprint)));
+		js_set(o, "reason", js_str(x->suppress_reason));
+		js_add(a, o);
+	}
+	return a;
+}
+
 json_t *report_tree(struct report *r)
 {
 	json_t *o = json_object(), *shapes = json_array(), *finds = json_array(),
@@ -320,6 +339,7 @@ json_t *report_tree(struct report *r)
 		if (!r->findings->at.at[i].suppressed)
 			js_add(finds, json_finding(r, &r->findings->at.at[i]));
 	js_set(o, "findings", finds);
+	js_set(o, "suppressed", json_suppressed(r));
 	for (size_t i = 0; i < r->findings->index.n; i++)
 		js_add(indexes, json_index(r, &r->findings->index.at[i]));
 	js_set(o, "indexes", indexes);

@@ -46,6 +46,9 @@ static void print_finding(struct report *r, FILE *to, const struct finding *x)
 				STR_ARGS(report_place(r, &x->place[i])));
 		fputc('\n', to);
 	}
+	if (x->source_file.n)
+		fprintf(to, "\nsent from %.*s:%u\n",
+			STR_ARGS(utf8_clean(&r->arena, x->source_file)), x->source_line);
 	if (x->tests) {
 		fputs("\nin test ", to);
 		cell(to, report_tests(r, x));

@@ -164,6 +164,9 @@ static void print_finding(struct out *o, const struct finding *x)
 				x->source_line);
 		fputc('\n', o->to);
 	}
+	if (x->source_action.n)
+		fprintf(o->to, "    sent by %.*s\n",
+			STR_ARGS(utf8_clean(&r->arena, x->source_action)));
 	if (x->tests)
 		text_wrapped(o,
 			arena_printf(&r->arena, "in test %.*s%s", STR_ARGS(report_tests(r, x)),

@@ -195,7 +195,7 @@ def test_locations(tags, path, line, tmp_path):
 def test_a_marker_names_the_test(name, tmp_path):
     head = "2024-01-05 10:00:00.000 UTC [100] app@shop LOG:  duration: 1.000 ms  statement: "
     (tmp_path / "pg.log").write_text(head + name + "\n" + statements(""))
-    for fmt in READERS:
+    for fmt in [*READERS, "text", "markdown", "html", "json"]:
         assert "OrderTest#index" in run(tmp_path, "log", "pg.log", "-f", fmt)
     report = json.loads(run(tmp_path, "log", "pg.log", "-f", "json"))
     (finding,) = [x for x in report["findings"] if x["rule"] == "NP001"]

@@ -102,3 +102,24 @@ def test_kept_literals_do(tmp_path):
     out = run(log(tmp_path), "json", "keep")
     assert "Canary0" in out and "Canary40" in out
     assert json.loads(out)["findings"]
+
+
+@pytest.mark.parametrize("fmt", ["sarif", "github", "gitlab", "junit"])
+def test_build_servers_get_none_by_default(fmt, tmp_path):
+    got = subprocess.run([PGASSAY, "log", str(log(tmp_path)), "-f", fmt], capture_output=True, text=True)
+    assert got.returncode == 0 and not any(w in got.stdout for w in ["Canary", "424242", "434343", "454545", "464646"])
+
+
+def test_neither_a_baseline_nor_a_comparison_holds_one(tmp_path):
+    path = str(log(tmp_path))
+    assert subprocess.run([PGASSAY, "log", path, "--write-baseline", str(tmp_path / "base")], capture_output=True).returncode == 0
+    text = (tmp_path / "base").read_text()
+    assert len(text.splitlines()) > 10
+    (tmp_path / "none.sql").write_text("SELECT 1 LIMIT 1")
+    for name, words in (("a", ["lint", str(tmp_path / "none.sql")]), ("b", ["log", path])):
+        subprocess.run([PGASSAY, *words, "-f", "json", "-o", str(tmp_path / name)], check=True)
+    for fmt in ("text", "json", "markdown"):
+        got = subprocess.run([PGASSAY, "diff", str(tmp_path / "a"), str(tmp_path / "b"), "-f", fmt], capture_output=True, text=True)
+        assert got.returncode == 1
+        text += got.stdout
+    assert not [text[max(0, text.index(w) - 80):][:120] for w in ["Canary", "424242", "434343", "454545", "464646"] if w in text]
