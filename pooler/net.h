@@ -153,7 +153,10 @@ bool net_listen_open(struct net_listeners *l, const struct net_listen_options *o
 void net_listen_close(struct net_listeners *l, bool unlink_paths);
 /* The next connection, non-blocking and close-on-exec, or -1 with errno (EAGAIN: none). */
 int net_listen_accept(const struct net_listener *l, struct net_addr *peer);
-/* Applies the TCP options and TCP_NODELAY; nothing to do for a unix socket. */
+/* What every connection has that is accepted from now on: TCP_NODELAY, SO_KEEPALIVE.  They
+ * inherit it, so that it costs no system call for each. */
+void net_listen_tune(const struct net_listeners *l, const struct net_tcp_options *o);
+/* Applies the other TCP options; nothing to do for a unix socket. */
 void net_tcp_tune(int fd, const struct net_addr *peer, const struct net_tcp_options *o);
 
 /* --- tls ------------------------------------------------------------------ */

@@ -307,13 +307,21 @@ static void tune(int fd, int level, int name, int value)
 			value, strerror(errno));
 }
 
+void net_listen_tune(const struct net_listeners *l, const struct net_tcp_options *o)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		if (l->items[i].local.family == AF_UNIX)
+			continue;
+		tune(l->items[i].fd, IPPROTO_TCP, TCP_NODELAY, 1);
+		tune(l->items[i].fd, SOL_SOCKET, SO_KEEPALIVE, o->keepalive);
+	}
+}
+
 void net_tcp_tune(int fd, const struct net_addr *peer, const struct net_tcp_options *o)
 {
 	if (peer->family == AF_UNIX)
 		return;
-	tune(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	if (o->keepalive) {
-		tune(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 		if (o->keepidle > 0)
 			tune(fd, IPPROTO_TCP, TCP_KEEPIDLE, o->keepidle);
 		if (o->keepintvl > 0)

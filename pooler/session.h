@@ -195,7 +195,8 @@ void prepared_drop(struct prepared_table *t, struct prepared **p);
 void prepared_forget_lane(struct prepared_table *t, const struct lane *l);
 unsigned long long prepared_bytes_total(void); /* of the whole process */
 #define PREPARED_NAME 32
-void prepared_name(char out[PREPARED_NAME], uint64_t number);
+/* Answers its length. */
+size_t prepared_name(char out[PREPARED_NAME], uint64_t number);
 /* A Parse of it under that name. */
 void prepared_put_parse(struct buf *b, const char *name, const struct prepared *p);
 
@@ -284,6 +285,11 @@ struct lane {
 	const struct conf_database *db;
 	struct pool_settings set;
 	struct params *base; /* what servers report after login; NULL: none yet */
+	/* What the last client asked for and got: the next one mostly asks for the same. */
+	struct {
+		struct params *base, *got; /* NULL: nobody yet */
+		struct buf asked;
+	} first;
 	struct stats stats;
 	struct hist wait;   /* microseconds until lent, of those who had to wait */
 	struct hist server; /* microseconds until the answer was complete */
@@ -391,6 +397,8 @@ void client_close(struct client *c, enum close_reason why, const char *detail);
 void client_resume(struct client *c);
 /* The first server connection is there: finish its login. */
 void client_welcome(struct client *c);
+/* What a lane remembers of the client before. */
+void client_forget_first(struct lane *l);
 /* This server connection is being opened for it alone (replication). */
 void client_take_own(struct client *c, struct server *s);
 /* Bytes for it.  Keeps what it cannot take now. */

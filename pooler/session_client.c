@@ -366,16 +366,34 @@ uint32_t client_pid(const struct client *c)
 	return c->slot * ((uint32_t)hub.n_relays + 1) + (uint32_t)relay_of(c)->w.index + 1;
 }
 
+void client_forget_first(struct lane *l)
+{
+	params_drop(&l->relay->params, &l->first.base);
+	params_drop(&l->relay->params, &l->first.got);
+	buf_free(&l->first.asked);
+}
+
 static struct params *first_params(struct client *c)
 {
 	struct relay *r = relay_of(c);
-	struct params *p = params_ref(c->lane->base);
+	struct lane *l = c->lane;
+	const struct login *login = c->login;
+	struct params *p;
 	const char *name, *value;
 	size_t pos = 0;
 
-	while (params_next(c->login->params, c->login->params_len, &pos, &name, &value))
+	if (l->first.base == l->base && login->params_len &&
+		l->first.asked.len == login->params_len &&
+		memcmp(l->first.asked.data, login->params, login->params_len) == 0)
+		return params_ref(l->first.got);
+	p = params_ref(l->base);
+	while (params_next(login->params, login->params_len, &pos, &name, &value))
 		if (param_is_settable(name))
 			p = params_with(&r->params, p, name, value, false);
+	client_forget_first(l);
+	l->first.base = params_ref(l->base);
+	l->first.got = params_ref(p);
+	buf_put(&l->first.asked, login->params, login->params_len);
 	return p;
 }
 

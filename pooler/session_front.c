@@ -587,6 +587,7 @@ bool front_init(struct ev_loop *loop, const struct conf *conf, const struct fron
 	}
 	share_users(front.rules->users);
 	front.cache = auth_cache_new();
+	net_listen_tune(&front.listeners, &front.rules->tcp);
 	set_rate(&conf->p);
 	ev_timer_init(&front.timer, on_deadline, 0., 0.);
 	ev_timer_init(&front.breather, on_breath, 0., 0.);
@@ -604,6 +605,7 @@ bool front_reload(const struct conf *conf, struct buf *err)
 
 	rules_drop(&front.rules);
 	front.rules = rules;
+	net_listen_tune(&front.listeners, &rules->tcp);
 	share_users(rules->users);
 	front_derive();
 	auth_cache_clear(front.cache);

@@ -90,10 +90,18 @@ void cancel_key_put(struct buf *b, uint32_t number, uint32_t secret)
 
 uint32_t cancel_secret(void)
 {
+	/* of each thread: the kernel is asked once for as many as it gives without a break */
+	static _Thread_local uint32_t stock[256 / sizeof(uint32_t)];
+	static _Thread_local size_t left;
 	uint32_t secret;
 
-	if (getrandom(&secret, sizeof secret, 0) != (ssize_t)sizeof secret)
-		log_die(LOG_PART_SESSION, "no random bytes for a cancel key");
+	if (left == 0) {
+		if (getrandom(stock, sizeof stock, 0) != (ssize_t)sizeof stock)
+			log_die(LOG_PART_SESSION, "no random bytes for a cancel key");
+		left = ARRAY_LEN(stock);
+	}
+	secret = stock[--left];
+	stock[left] = 0;
 	return hub.peer_id ? secret & SECRET_MASK : secret;
 }
 

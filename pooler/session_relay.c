@@ -142,6 +142,7 @@ void lane_recycle(struct lane *l)
 		list_each (i, lists[k])
 			list_entry(i, struct slot, link)->doomed = true;
 	params_drop(&l->relay->params, &l->base);
+	client_forget_first(l);
 	lane_tend(l);
 }
 

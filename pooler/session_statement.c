@@ -360,15 +360,19 @@ static void put_renamed(struct message *m, const char *name, const char *after, 
 {
 	struct buf *b = gather_insert(&m->g);
 	size_t have_after = (size_t)(m->at + m->have - after);
-	char ours[PREPARED_NAME];
-	uint32_t size;
+	size_t before = (size_t)(name - m->body), n;
+	char ours[PREPARED_NAME], *to;
+	uint32_t len;
 
-	prepared_name(ours, number);
-	size = (uint32_t)(m->size - (size_t)(after - name) + strlen(ours) + 1);
-	buf_put_u8(b, (uint8_t)m->type);
-	buf_put_u32(b, size - 1);
-	buf_put(b, m->body, (size_t)(name - m->body));
-	buf_put_cstr(b, ours);
+	n = prepared_name(ours, number) + 1;
+	len = htonl((uint32_t)(m->size - (size_t)(after - name) + n - 1));
+	buf_reserve(b, WIRE_HEADER + before + n);
+	to = b->data + b->len;
+	*to = m->type;
+	memcpy(to + 1, &len, 4);
+	memcpy(to + WIRE_HEADER, m->body, before);
+	memcpy(to + WIRE_HEADER + before, ours, n);
+	b->len += WIRE_HEADER + before + n;
 	gather_add(&m->g, after, have_after);
 	m->c->left = (uint32_t)(m->size - m->have);
 }

@@ -344,43 +344,25 @@ static inline bool block_is_odd(const char *p)
 #endif
 }
 
-/* Is what made a block odd only a semicolon behind which there is nothing? */
-static bool is_last_semicolon(const char *p, const char *end)
-{
-	const char *semi = memchr(p, ';', (size_t)(end - p));
-
-	if (!semi)
-		return false;
-	for (const char *rest = semi + 1; rest < end; rest++)
-		if (!is_space(*rest))
-			return false;
-	for (; p < semi; p++) {
-		char at = (char)(p[0] | 0x20), next = (char)(p[1] | 0x20);
-
-		if ((at == 'e' && next == 'm') || (at == 'd' && next == 'v') ||
-			(at == ('_' | 0x20) && next == 'c'))
-			return false;
-	}
-	return true;
-}
-
 /* May the text, of BLOCK_READ bytes or more, hold what the scan has to look at, or a second
  * statement?  What begins with its last two bytes is too short for either. */
 static bool needs_scan(const char *p, const char *end)
 {
 	for (; end - p > BLOCK_READ; p += BLOCK)
 		if (UNLIKELY(block_is_odd(p)))
-			return !is_last_semicolon(p, end);
-	p = end - BLOCK_READ; /* it overlaps the one before it */
-	return UNLIKELY(block_is_odd(p)) && !is_last_semicolon(p, end);
+			return true;
+	return block_is_odd(end - BLOCK_READ); /* it overlaps the one before it */
 }
 
 /* Is there nothing to it, as with nearly every statement? */
 static bool is_plain(const char *p, const char *end)
 {
 	char padded[BLOCK_READ];
-	size_t len = (size_t)(end - p);
+	size_t len;
 
+	while (end > p && (end[-1] == ';' || is_space(end[-1])))
+		end--;
+	len = (size_t)(end - p);
 	if (len < sizeof padded) {
 		memset(padded, ' ', sizeof padded);
 		memcpy(padded, p, len);

@@ -243,11 +243,10 @@ static void serve(struct peer **peers, int fd)
 
 static void *loop(void *arg)
 {
-	int lfd = listener(), ep = epoll_create1(0), one = 1;
+	int lfd = (int)(intptr_t)arg, ep = epoll_create1(0), one = 1;
 	struct epoll_event ev = {.events = EPOLLIN, .data.fd = lfd}, got[64];
 	struct peer **peers = calloc(MAX_FD, sizeof(*peers));
 
-	(void)arg;
 	if (!peers)
 		abort();
 	epoll_ctl(ep, EPOLL_CTL_ADD, lfd, &ev);
@@ -284,8 +283,10 @@ int main(int argc, char **argv)
 	}
 	port = (int)strtol(argv[1], NULL, 10);
 	signal(SIGPIPE, SIG_IGN);
-	for (long i = 1; i < threads; i++)
-		pthread_create(&t, NULL, loop, NULL);
-	loop(NULL);
+	for (long i = 0; i < threads; i++)
+		pthread_create(&t, NULL, loop, (void *)(intptr_t)listener());
+	puts("listening"); /* whoever started it waits for that */
+	fflush(stdout);
+	pthread_join(t, NULL);
 	return 0;
 }

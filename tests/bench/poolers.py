@@ -1,14 +1,20 @@
 """poolers.py - the poolers that the benchmarks compare, with one manner of start.
 
 Each gets the same work: transaction mode, one pool of ten servers, trust, no logging
-of connections.  A pooler is a name, a configuration text and a command.
+of connections.  A pooler is a name, a binary and a configuration text; what its name
+begins with says which: pgsluice, pgbouncer, odyssey.  After a + come options: log (the
+query log on), track (track_queries = all), x2 (two workers).  The environment names more of
+them beside Debian's pgbouncer:
+
+    PEERS="pgbouncer-1.25=/opt/pgbouncer odyssey=/opt/odyssey" make bench
 """
+import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -17,59 +23,112 @@ sys.path.insert(0, os.path.join(ROOT, "tests/live"))
 import cluster  # noqa: E402
 
 TICK = os.sysconf("SC_CLK_TCK")
-PGSLUICE = os.path.abspath(os.environ.get("PGSLUICE_BIN") or os.path.join(ROOT, "bin/pgsluice"))
-PGBOUNCER = os.environ.get("PGBOUNCER_BIN") or "/usr/sbin/pgbouncer"
+BINARY = {
+    "pgsluice": os.path.abspath(os.environ.get("PGSLUICE_BIN") or ROOT + "/bin/pgsluice"),
+    "pgbouncer": os.environ.get("PGBOUNCER_BIN") or "/usr/sbin/pgbouncer",
+    **dict(word.split("=", 1) for word in os.environ.get("PEERS", "").split()),
+}
+TOOLS = ROOT + "/build/release/tests/bench/"
 
-COMMON = """listen_addr = 127.0.0.1
+BOUNCER = """listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
 auth_type = trust
 auth_file = {dir}/userlist.txt
 admin_users = postgres
 pool_mode = transaction
-max_client_conn = 2000
+max_client_conn = 12000
 log_connections = 0
 log_disconnections = 0
 """
+
+ODYSSEY = """daemonize no
+locks_dir "{dir}"
+unix_socket_dir "{dir}"
+log_to_stdout yes
+log_session no
+log_query no
+log_stats no
+log_format "%p %l %m\\n"
+workers {workers}
+resolvers 1
+nodelay yes
+client_max 12000
+listen {{
+	host "127.0.0.1"
+	port {port}
+	backlog 1024
+}}
+storage "server" {{
+	type "remote"
+	host "127.0.0.1"
+	port {server_port}
+}}
+database default {{
+	user default {{
+		authentication "none"
+		storage "server"
+		pool "transaction"
+		pool_size {pool}
+		pool_timeout 0
+		pool_discard no
+		pool_reserve_prepared_statement yes
+	}}
+}}
+"""
+
+
+def family(name):
+    """Which program a pooler's name means."""
+    return next(f for f in ("pgsluice", "pgbouncer", "odyssey") if name.startswith(f))
 
 
 class Running:
     """A pooler before one server; close() ends it."""
 
-    def __init__(self, name, server_port, wrap=(), pool=10, workers=1):
+    def __init__(self, name, server_port, wrap=(), pool=10):
         self.name = name
         self.dir = cluster.scratch("pgsluice-bench-")
         self.port = cluster.free_port()
-        ours = not name.startswith("pgbouncer")
-        conf = f"[databases]\nshop = host=127.0.0.1 port={server_port}\n"
-        conf += ("[pooler]\n" if ours else "[pgbouncer]\n") + \
-            COMMON.format(port=self.port, dir=self.dir)
-        conf += f"max_open = {pool}\nworkers = {workers}\n" if ours else \
-            f"default_pool_size = {pool}\n"
+        plain, *options = name.split("+")
+        ours = family(name) == "pgsluice"
+        workers = 2 if "x2" in options else 1
+        if family(name) == "odyssey":
+            conf = ODYSSEY.format(dir=self.dir, port=self.port, server_port=server_port,
+                                  workers=workers, pool=pool)
+        else:
+            conf = f"[databases]\nshop = host=127.0.0.1 port={server_port}\n"
+            conf += f"[{'pooler' if ours else 'pgbouncer'}]\n"
+            conf += BOUNCER.format(port=self.port, dir=self.dir)
+            conf += f"max_open = {pool}\nworkers = {workers}\n" if ours else \
+                f"default_pool_size = {pool}\n"
         if ours and os.getuid() == 0 and not wrap:
             conf += f"user = {cluster.unprivileged()[0]}\n"
-        if "+log" in name:
+        if "log" in options:
             conf += f"query_log = {self.dir}/query.jsonl\nquery_log_min_duration = 0\n"
-        if "+track" in name:
+        if "track" in options:
             conf += "track_queries = all\n"
         self._write("userlist.txt", '"trusty" ""\n"postgres" ""\n')
         self._write("pooler.conf", conf)
-        binary = PGSLUICE if ours else PGBOUNCER
+        binary = BINARY[plain]
         if wrap:  # valgrind writes its file as whoever it ends as: be that one from the start
             binary = shutil.copy(binary, self.dir)
         words = ["setpriv", "--pdeathsig", "KILL"] if ours and not wrap else cluster.as_user()
-        with open(self.dir + "/log", "wb") as log:
-            self.process = subprocess.Popen([*words, *wrap, binary, self.dir + "/pooler.conf"],
-                                            stdout=log, stderr=log, cwd=self.dir)
-        end = time.monotonic() + 60
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                break
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError(f"{name} does not start:\n" + self.log()) from None
-                time.sleep(0.05)
+        self.lines = []
+        self.process = subprocess.Popen([*words, *wrap, binary, self.dir + "/pooler.conf"],
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        cwd=self.dir, text=True, errors="replace")
+        self._await("listening on", "server 'listen")
+        threading.Thread(target=self.lines.extend, args=(self.process.stdout,),
+                         daemon=True).start()
+
+    def _await(self, *words):
+        """Reads its log up to the line that says it listens."""
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if any(w in line for w in words):
+                return
+        raise RuntimeError(f"{self.name} does not start:\n" + "".join(self.lines[-30:]))
 
     def _write(self, name, text):
         with open(f"{self.dir}/{name}", "w", encoding="utf-8") as f:
@@ -78,10 +137,6 @@ class Running:
         if os.getuid() == 0:
             _, uid, gid = cluster.unprivileged()
             os.chown(f"{self.dir}/{name}", uid, gid)
-
-    def log(self):
-        with open(self.dir + "/log", encoding="utf-8", errors="replace") as f:
-            return f.read()[-3000:]
 
     @property
     def pid(self):
@@ -98,26 +153,62 @@ class Running:
             return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
 
     def close(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(1)
-        except subprocess.TimeoutExpired:
-            self.process.send_signal(signal.SIGTERM)
+        for stop in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+            self.process.send_signal(stop)
             try:
-                self.process.wait(60)
+                self.process.wait(1 if stop is signal.SIGTERM else None)
+                break
             except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+                pass
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-def pgbench(port, *words, timeout=600):
-    """Run pgbench; (transactions, seconds)."""
+def pgbench(port, *words, timeout=600, under=()):
+    """Run pgbench, perhaps under another command; (transactions, seconds, what was said)."""
     begun = time.monotonic()
-    done = subprocess.run(["pgbench", "-n", "-h", "127.0.0.1", "-p", str(port), "-U", "trusty",
-                           *[str(w) for w in words], "shop"],
+    done = subprocess.run([*under, "pgbench", "-n", "-h", "127.0.0.1", "-p", str(port), "-U",
+                           "trusty", *[str(w) for w in words], "shop"],
                           capture_output=True, text=True, timeout=timeout)
     if done.returncode != 0:
         raise RuntimeError("pgbench: " + done.stderr[-1000:])
     count = int(done.stdout.split("actually processed: ")[1].split("/")[0].split()[0])
-    return count, time.monotonic() - begun
+    return count, time.monotonic() - begun, done.stderr
+
+
+def load(port, clients, seconds, statement):
+    """Run tests/bench/load.c: what it says of its answers."""
+    done = subprocess.run([TOOLS + "load", str(port), "trusty", "shop", str(clients),
+                           str(seconds), statement], capture_output=True, text=True, timeout=300)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr[-1000:])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+class Crowd:
+    """Clients that are logged in and do nothing."""
+
+    def __init__(self, port, clients):
+        self.process = subprocess.Popen([TOOLS + "load", str(port), "trusty", "shop",
+                                         str(clients), "0", ""], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        if self.process.stdout.readline().strip() != "ready":
+            raise RuntimeError("the clients did not get in")
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class NullServer:
+    """tests/bench/null_server.c on a port of its own."""
+
+    def __init__(self, threads=1):
+        self.port = cluster.free_port()
+        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL",
+                                         TOOLS + "null_server", str(self.port), str(threads)],
+                                        stdout=subprocess.PIPE, text=True)
+        self.process.stdout.readline()  # it listens
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
