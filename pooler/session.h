@@ -78,6 +78,10 @@ struct chunk_store {
 	uint64_t lent;	   /* bytes that connections hold */
 	uint64_t *process; /* the same for the process, shared by all relays */
 	int64_t untold;	   /* of it, what *process does not hold yet */
+	/* Bytes given back to malloc, which keeps them, since chunk_trim(); at CHUNK_SURPLUS
+	 * of them on_surplus is called (NULL: nobody cares). */
+	uint64_t surplus;
+	void (*on_surplus)(struct chunk_store *st);
 };
 
 /* Appends to *c (NULL: none yet), growing it class by class. */
@@ -85,8 +89,10 @@ void chunk_append(struct chunk_store *st, struct chunk **c, const void *p, size_
 /* At least `room` writable bytes behind len. */
 void chunk_reserve(struct chunk_store *st, struct chunk **c, size_t room);
 void chunk_free(struct chunk_store *st, struct chunk **c);
-/* Gives surplus memory of the free lists back; called now and then. */
+/* Gives what the free lists hold, and what malloc keeps of earlier times, back to the
+ * kernel.  May take milliseconds: for when a crowd has left. */
 void chunk_trim(struct chunk_store *st);
+#define CHUNK_SURPLUS (1U << 20)
 static inline size_t chunk_left(const struct chunk *c)
 {
 	return c ? c->len - c->off : 0;
@@ -327,6 +333,7 @@ struct relay {
 	struct hub *hub;
 	struct list lanes;
 	struct chunk_store chunks;
+	struct timer trim; /* some seconds after a crowd has given its buffers back */
 	struct param_table params;
 	struct prepared_table prepared;
 	struct client **slots; /* by the cancel key's process id */

@@ -6,6 +6,8 @@
  */
 #include "session.h"
 
+#include <malloc.h>
+
 static const uint32_t class_size[CHUNK_CLASSES] = {512, 4096, 65536 + 1024};
 /* What a free list keeps: 128 KB, 512 KB and 1 MB. */
 static const unsigned class_keep[CHUNK_CLASSES] = {256, 128, 16};
@@ -71,6 +73,9 @@ void chunk_free(struct chunk_store *st, struct chunk **cp)
 	account(st, -(int64_t)size);
 	if (class < 0 || class_size[class] != size || st->count[class] >= class_keep[class]) {
 		free(c);
+		st->surplus += size;
+		if (UNLIKELY(st->surplus >= CHUNK_SURPLUS && st->on_surplus))
+			st->on_surplus(st);
 		return;
 	}
 	memcpy(c, &st->free[class], sizeof(void *));
@@ -123,4 +128,6 @@ void chunk_trim(struct chunk_store *st)
 		}
 		st->count[i] = 0;
 	}
+	malloc_trim(0);
+	st->surplus = 0;
 }

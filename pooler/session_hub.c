@@ -473,6 +473,21 @@ static void warm_up(void)
 /* --- start and stop -----------------------------------------------------------------------------
  */
 
+/* A crowd that falls quiet gives its memory back, not at once, for it may come again. */
+#define TRIM_AFTER (5 * USEC_SEC)
+
+static void on_surplus(struct chunk_store *st)
+{
+	struct relay *r = CONTAINER_OF(st, struct relay, chunks);
+
+	timer_ensure(&r->w.timers, &r->trim, r->w.now + TRIM_AFTER);
+}
+
+static void on_trim(struct timer *t)
+{
+	chunk_trim(&CONTAINER_OF(t, struct relay, trim)->chunks);
+}
+
 void hub_start(const struct conf *conf)
 {
 	int n = conf->p.workers;
@@ -501,6 +516,8 @@ void hub_start(const struct conf *conf)
 		worker_init(&r->w, i);
 		r->hub = &hub;
 		r->chunks.process = &hub.lent_bytes;
+		r->chunks.on_surplus = on_surplus;
+		r->trim.fire = on_trim;
 		list_init(&r->lanes);
 		list_init(&r->reading);
 		if (hub.qlog)

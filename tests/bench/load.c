@@ -178,6 +178,7 @@ int main(int argc, char **argv)
 {
 	struct rlimit most;
 	int64_t begun, end;
+	double seconds;
 	uint32_t len;
 	char c;
 
@@ -185,7 +186,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: load PORT USER DATABASE CLIENTS SECONDS STATEMENT\n");
 		return 2;
 	}
-	n_clients = atoi(argv[4]);
+	n_clients = (int)strtol(argv[4], NULL, 10);
+	seconds = strtod(argv[5], NULL);
 	getrlimit(RLIMIT_NOFILE, &most);
 	most.rlim_cur = most.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &most);
@@ -201,7 +203,7 @@ int main(int argc, char **argv)
 	memcpy(query + 5, argv[6], query_len - 5);
 	ep = epoll_create1(0);
 	for (int i = 0; i < n_clients; i++) {
-		open_client(&clients[i], atoi(argv[1]), argv[2], argv[3]);
+		open_client(&clients[i], (int)strtol(argv[1], NULL, 10), argv[2], argv[3]);
 		while (n_in < i - 64) /* no more at once than a listen queue holds */
 			turn(-1);
 	}
@@ -209,7 +211,7 @@ int main(int argc, char **argv)
 		turn(-1);
 	printf("ready\n");
 	fflush(stdout);
-	if (atof(argv[5]) <= 0) {
+	if (seconds <= 0) {
 		while (read(0, &c, 1) > 0)
 			;
 		return 0;
@@ -217,7 +219,7 @@ int main(int argc, char **argv)
 	bytes = 0;
 	asking = true;
 	begun = now_us();
-	end = begun + (int64_t)(atof(argv[5]) * 1e6);
+	end = begun + (int64_t)(seconds * 1e6);
 	for (int i = 0; i < n_clients; i++)
 		ask(&clients[i]);
 	while (now_us() < end)
