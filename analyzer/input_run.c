@@ -309,6 +309,15 @@ static void give_back(struct run *r, struct chunk *c)
 	pthread_cond_broadcast(&r->work); /* there is room to read on */
 }
 
+/* --follow: is there nothing to do but wait? */
+static bool all_idle(const struct run *r)
+{
+	for (size_t i = 0; i < r->active.n; i++)
+		if (!r->active.at[i]->idle || r->active.at[i]->busy || r->active.at[i]->first)
+			return false;
+	return r->active.n > 0;
+}
+
 /* One step of handing on, the lock given up in between; false: there is nothing to do now. */
 static bool merge_step(struct run *r)
 {
@@ -343,7 +352,8 @@ static bool merge_step(struct run *r)
 	}
 	s = oldest(r, &until, &file);
 	if (r->opened < r->pending.n && !is_stopped(r) &&
-		(r->active.n == 0 || (s && (r->pending.at[r->opened]->first_ts <= key_of(s))))) {
+		(r->active.n == 0 || (!s && all_idle(r)) ||
+			(s && (r->pending.at[r->opened]->first_ts <= key_of(s))))) {
 		begin_next(r);
 		return true;
 	}
@@ -410,15 +420,6 @@ static void read_chunk(struct run *r, struct stream *s)
 	pthread_mutex_lock(&r->lock);
 	c->is_ready = true;
 	pthread_cond_broadcast(&r->work);
-}
-
-/* --follow: is there nothing to do but wait? */
-static bool all_idle(const struct run *r)
-{
-	for (size_t i = 0; i < r->active.n; i++)
-		if (!r->active.at[i]->idle || r->active.at[i]->busy || r->active.at[i]->first)
-			return false;
-	return r->active.n > 0;
 }
 
 static void wait_for_more(struct run *r)

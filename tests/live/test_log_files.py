@@ -256,6 +256,7 @@ def test_follow_several_files_across_a_rotation(jobs, tmp_path, whole):
         b.rename(tmp_path / "b.log.1")
         with open(tmp_path / "b.log.1", "a") as f:
             f.write(stderr(second[100:150]))
+        wait_for(lambda: read_up_to(p, a))  # nothing more comes here: the new b must not wait for it
         b.write_text(stderr(second[150:]))
         wait_for(lambda: read_up_to(p, a) and read_up_to(p, b))
         p.send_signal(signal.SIGINT)
