@@ -297,21 +297,21 @@ def test_counts_are_those_of_pgbadger(recorded, tmp_path):
     # a plan of auto_explain is counted as a statement of its own there
     assert report["overall_stat"]["queries_number"] == mine["input"]["statements"] + plans
     assert report["overall_stat"]["errors_number"] >= sum(e["count"] for e in mine["errors"])
-    planned, same, other = 0, 0, set()
+    explained = ("select max(id) as ", "select id + ? from items", "prepare by_id", "deallocate all", "select n.nspname", "select s.query")
+    planned, same, lost = 0, 0, 0
     for s in mine["shapes"]:
         x = theirs.get(s["id"])
         if s["calls"] == 0:
             assert s["errors"] and not x  # failed before it had a duration: an error there as here
-        elif not x:
-            other.add(s["sql"])
+        elif s["sql"].startswith(explained):
+            pass  # what its patterns take apart otherwise: LIKE's wildcards, EXECUTE, $1 in PREPARE, ALL, ...
+        elif not x or x["calls"] < s["calls"]:
+            # now and then it gives a statement another line's text, when other sessions' lines come between
+            lost += s["calls"] - (x["calls"] if x else 0)
         else:
             assert x["calls"] == s["calls"], s["sql"]
             # parse and bind are times of the call, too; there only execute is
             assert abs(x["total_ms"] - (s["total_ms"] - s.get("planning_ms", 0))) < .002, s["sql"]
             planned += s.get("planning_ms", 0) > 0
             same += 1
-    assert same >= 30 and planned >= 4
-    # what its patterns take apart otherwise: LIKE's wildcards, EXECUTE, $1 in PREPARE, ALL, ...
-    explained = ("select max(id) as ", "select id + ? from items", "prepare by_id", "deallocate all", "select n.nspname", "select s.query")
-    # and now and then it puts a statement's text together with another line's that came between
-    assert len([sql for sql in other if not sql.startswith(explained)]) <= 1, other
+    assert same >= 30 and planned >= 4 and lost <= 3
