@@ -217,6 +217,22 @@ static void put_flags(struct asker *k, const struct candidate *of)
 		}
 }
 
+/* A huge table whose rows lie in the range's order. */
+static void put_brin(struct asker *k, const struct want *w)
+{
+	const struct schema_table *t =
+		k->schema ? schema_find(k->schema, k->n->schema, k->n->relation) : NULL;
+	int at = t ? schema_column_of(t, w->expr) : -1;
+	struct candidate c = begin(k);
+
+	if (at < 0 || t->bytes < 1 << 30 || fabs(t->column.at[at].correlation) < 0.9 ||
+		w->kind != WANT_RANGE)
+		return;
+	add_want(&c, w);
+	c.method = "brin";
+	put(k, &c);
+}
+
 static void ask_table(struct asker *k)
 {
 	struct candidate eq = begin(k), join = begin(k), both = begin(k), none = begin(k), c;
@@ -247,6 +263,7 @@ static void ask_table(struct asker *k)
 		}
 		if ((w->kind != WANT_RANGE && w->kind != WANT_PREFIX) || w->arm)
 			continue;
+		put_brin(k, w);
 		c = eq;
 		add_want(&c, w);
 		put_both(k, &c);

@@ -18,11 +18,13 @@
 #include "schema.h"
 #include "sql.h"
 
-#define SMALL_ROWS    500.0 /* tables below are read faster whole */
-#define SMALL_COST    25.0
-#define WANTED_PART   0.25 /* more than this of the rows: reading all is right */
-#define MIN_PART      0.01 /* of the plan's time: less is not worth an index */
-#define INCLUDE_WIDTH 64   /* bytes of a row's output that may ride along */
+#define SMALL_ROWS	 500.0 /* tables below are read faster whole */
+#define SMALL_COST	 25.0
+#define WANTED_PART	 0.25 /* more than this of the rows: reading all is right */
+#define MIN_PART	 0.01 /* of the plan's time: less is not worth an index */
+#define BRIN_BYTES	 (1 << 30)
+#define BRIN_CORRELATION 0.9
+#define INCLUDE_WIDTH	 64 /* bytes of a row's output that may ride along */
 
 struct advisor {
 	struct arena *a;
@@ -164,6 +166,43 @@ static bool is_off(const struct plan_node *n)
 	       (rows / est >= 10 || (est / rows >= 10 && !is_cut_short(n)));
 }
 
+/* A partition's index belongs on the partitioned table: the schema names it, or the planner's
+ * alias for the part, "measurement_3" of measurement_y2024, does. */
+static void raise_to_parent(const struct advisor *v, const struct scan *s, struct candidate *c)
+{
+	const struct plan_node *n = s->n;
+	const struct schema_table *t =
+		v->schema ? schema_find(v->schema, n->schema, n->relation) : NULL;
+	struct str base = n->alias;
+
+	for (int i = 0; t && t->parent.n && i < 16; i++) {
+		t = schema_find(v->schema, t->schema, t->parent);
+		if (t)
+			c->table = t->name;
+	}
+	if (t || n->up == NULL || (n->up->kind != PLAN_APPEND && n->up->kind != PLAN_MERGE_APPEND))
+		return;
+	while (base.n && base.p[base.n - 1] >= '0' && base.p[base.n - 1] <= '9')
+		base.n--;
+	if (base.n == n->alias.n || base.n < 4 || base.p[base.n - 1] != '_')
+		return;
+	base.n--;
+	if (n->relation.n > base.n && str_starts(n->relation, arena_cstr(v->a, base)) &&
+		n->relation.p[base.n] == '_')
+		c->table = base;
+}
+
+/* A range of a huge table whose rows lie in its order: a BRIN index is a thousandth in size. */
+static bool is_brin(const struct advisor *v, const struct scan *s, const struct candidate *c)
+{
+	const struct schema_table *t =
+		v->schema ? schema_find(v->schema, s->n->schema, s->n->relation) : NULL;
+	int at = t && c->keys == 1 ? schema_column_of(t, c->key[0].expr) : -1;
+
+	return at >= 0 && t->bytes >= BRIN_BYTES && c->where.n == 0 && c->key[0].opclass == NULL &&
+	       fabs(t->column.at[at].correlation) >= BRIN_CORRELATION;
+}
+
 static void add(struct advisor *v, const struct scan *s, struct candidate *c, double weight,
 	const char *why)
 {
@@ -173,6 +212,7 @@ static void add(struct advisor *v, const struct scan *s, struct candidate *c, do
 		return;
 	c->weight = weight;
 	c->statistics_first = v->p->is_analyzed && is_off(n);
+	raise_to_parent(v, s, c);
 	c->is_partition = n->up && (n->up->kind == PLAN_APPEND || n->up->kind == PLAN_MERGE_APPEND);
 	if (c->replaces.n == 0 && candidate_existing(v->schema, c).n)
 		return;
@@ -180,8 +220,9 @@ static void add(struct advisor *v, const struct scan *s, struct candidate *c, do
 		c->statistics_first ? "; the estimate is far off: ANALYZE first and "
 				      "see whether the plan is still bad"
 				    : "",
-		c->is_partition ? "; the table is a partition: create the index on "
-				  "the partitioned table (without CONCURRENTLY)"
+		c->is_partition ? "; on the partitioned table this locks out writes while it "
+				  "builds: without that, ON ONLY it, then CONCURRENTLY on each "
+				  "partition, then ALTER INDEX … ATTACH PARTITION"
 				: "");
 	candidate_finish(v->a, c, !c->is_partition);
 	candidates_add(v->out, c);
@@ -298,6 +339,8 @@ static void ask_others(struct advisor *v, const struct scan *s, double weight)
 						  ? "a pattern that no B-tree serves (needs the "
 						    "extension pg_trgm)"
 						  : "an operator that a GIN index serves")
+			: strcmp(c.method, "hash") == 0
+				? "equality of values too long for a B-tree's entries"
 				: "an operator that a GiST index serves");
 	}
 }
@@ -342,6 +385,13 @@ static void ask_filter(struct advisor *v, const struct scan *s)
 	add_flags(v, &s->w, &c);
 	if (c.keys == 0)
 		return;
+	if (range && !ordered && is_brin(v, s, &c)) {
+		c.method = "brin";
+		add(v, s, &c, weight,
+			"a range of a huge table whose rows lie in this order: a thousandth of a "
+			"B-tree's size");
+		return;
+	}
 	add_include(v, s, &c);
 	add(v, s, &c, weight,
 		ordered ? "serves the filter and gives the order, so that LIMIT can stop early"

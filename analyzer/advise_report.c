@@ -109,22 +109,70 @@ static struct index_advice *new_advice(struct findings *f, const struct candidat
 	return x;
 }
 
+/* --- partitions ---------------------------------------------------------------------------------
+ */
+
+/* The top of the partitions that the table is one of; NULL: it is none. */
+static const struct schema_table *root_of(const struct schema *s, const struct candidate *c)
+{
+	const struct schema_table *t = schema_find(s, c->schema, c->table), *root = NULL;
+
+	for (int i = 0; t && t->parent.n && i < 16; i++) {
+		t = schema_find(s, t->schema, t->parent);
+		root = t ? t : root;
+	}
+	return root;
+}
+
+/* The index of a part, said of the whole: CONCURRENTLY does not go on a partitioned table, but
+ * on its parts one by one. */
+static void raise_to_root(struct workload *w, const struct schema_table *root, struct candidate *c)
+{
+	c->schema = root->schema;
+	c->table = root->name;
+	candidate_finish(&w->arena, c, false);
+}
+
+static struct index_advice *find_advice(struct findings *f, size_t first, const struct candidate *c)
+{
+	struct str ddl = str_before(c->ddl, c->ddl.n - str_ends(c->ddl, ";"));
+
+	for (size_t i = first; i < f->index.n; i++)
+		if (str_eq(f->index.at[i].ddl, ddl))
+			return &f->index.at[i];
+	return NULL;
+}
+
+/* --- queries
+ * --------------------------------------------------------------------------------------- */
+
 /* The queries whose last plan uses it, with what they cost before and after. */
+static bool has_query(const struct index_advice *x, uint32_t shape)
+{
+	for (size_t i = 0; i < x->query.n; i++)
+		if (x->query.at[i] == shape)
+			return true;
+	return false;
+}
+
 static size_t add_queries(const struct workload *w, struct index_advice *x, uint32_t id)
 {
 	size_t queries = 0;
 
-	x->cost_before = x->cost_after = 0;
+	if (x->cost_before < 0)
+		x->cost_before = x->cost_after = 0;
 	for (size_t k = 0; k < w->query.n; k++) {
 		const struct query *q = &w->query.at[k];
 
 		for (size_t j = 0; j < q->n_used; j++) {
 			if (q->used[j] != id || q->after >= q->before)
 				continue;
+			queries++;
+			if (has_query(x, q->shape)) /* by another partition's index */
+				continue;
 			*VEC_PUSH(&x->query) = q->shape;
 			x->cost_before += q->before * q->calls;
 			x->cost_after += q->after * q->calls;
-			queries++;
 		}
 	}
 	return queries;
@@ -142,19 +190,39 @@ static bool is_used(const struct workload *w, uint32_t id)
 
 void workload_report(struct workload *w, const struct choice *c, struct workload_result *r)
 {
+	size_t first = w->found->index.n;
+
 	for (size_t i = 0; i < c->count; i++) {
 		uint32_t id = c->index[i];
+		const struct schema_table *root;
 		struct candidate own = w->pool.at.at[id];
 		struct index_advice *x;
 
 		if (!is_used(w, id))
 			continue;
+		root = root_of(w->schema, &own);
+		if (root)
+			raise_to_root(w, root, &own);
 		candidate_existing(w->schema, &own);
+		x = root ? find_advice(w->found, first, &own) : NULL;
+		if (x) {
+			add_queries(w, x, id);
+			x->size_bytes += w->size[id];
+			continue;
+		}
 		x = new_advice(w->found, &own);
 		x->status =
 			w->is_guessed[id] && !w->is_built[id] ? INDEX_UNVALIDATED : INDEX_VALIDATED;
 		x->size_bytes = w->size[id];
 		x->why = say_why(w, c, i, add_queries(w, x, id));
+		if (root)
+			x->why = arena_printf(&w->found->arena,
+				"%.*s; this locks out writes while it builds: without that, CREATE "
+				"INDEX … "
+				"ON ONLY the table, then CREATE INDEX CONCURRENTLY on each "
+				"partition and "
+				"ALTER INDEX … ATTACH PARTITION",
+				STR_ARGS(x->why));
 	}
 	for (size_t k = 0; k < w->query.n; k++) {
 		r->before += w->query.at[k].before * w->query.at[k].weight;

@@ -54,6 +54,26 @@ static size_t subplan_length(struct str s)
 	return 0;
 }
 
+/* From an opening parenthesis to behind its closing one. */
+static size_t group_length(struct str s)
+{
+	char quote = 0;
+	int open = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (quote) {
+			quote = s.p[i] == quote ? 0 : quote;
+			continue;
+		}
+		if (s.p[i] == '\'' || s.p[i] == '"')
+			quote = s.p[i];
+		open += s.p[i] == '(' ? 1 : s.p[i] == ')' ? -1 : 0;
+		if (open == 0)
+			return i + 1;
+	}
+	return s.n;
+}
+
 static struct str as_sql(struct arena *a, struct str s)
 {
 	struct text t = {0};
@@ -62,7 +82,21 @@ static struct str as_sql(struct arena *a, struct str s)
 	if (str_find(s, "SubPlan ") == s.n && str_find(s, "InitPlan ") == s.n)
 		return s;
 	for (size_t i = 0; i < s.n;) {
-		size_t len = i && s.p[i - 1] == '(' ? subplan_length(str_skip(s, i)) : 0;
+		struct str rest = str_skip(s, i);
+		bool begins = i == 0 || s.p[i - 1] == '(';
+		size_t len = begins && i ? subplan_length(rest) : 0;
+
+		/* Since 17: "(ANY (a = (hashed SubPlan 1).col1))", asked for every row; and
+		 * "EXISTS(SubPlan 2)" */
+		if (begins && (str_starts(rest, "ANY (") || str_starts(rest, "ALL ("))) {
+			text_puts(&t, "$1");
+			i += 4 + group_length(str_skip(rest, 4));
+			continue;
+		}
+		if (str_starts(rest, "EXISTS(SubPlan ")) {
+			i += 6;
+			continue;
+		}
 
 		if (len == 0) {
 			text_char(&t, s.p[i++]);
@@ -400,6 +434,12 @@ static bool add_row(struct arena *a, struct wants *w, const struct sql_cond *c, 
 	return true;
 }
 
+/* A value of which a B-tree's entry (2.7 kB at most) is no place. */
+static bool is_long(const struct sql_side *s)
+{
+	return s->kind == SIDE_CONST && s->is_string && s->value.n >= 512;
+}
+
 static void add_cond(struct arena *a, struct wants *w, const struct sql_cond *c, struct str alias,
 	struct str relation, int arm)
 {
@@ -429,9 +469,18 @@ static void add_cond(struct arena *a, struct wants *w, const struct sql_cond *c,
 		return;
 	switch (c->pred) {
 	case PRED_EQ:
+		x = push(w, is_long(other) ? WANT_OTHER : WANT_EQ, &s, arm);
+		if (x && x->kind == WANT_OTHER)
+			x->method = "hash";
+		break;
 	case PRED_IN:
-	case PRED_IS_NULL:
 		x = push(w, WANT_EQ, &s, arm);
+		break;
+	case PRED_IS_NULL: /* a constant: rather the index's predicate than a key of it */
+		x = push(w, arm ? WANT_EQ : WANT_BOOL, &s, arm);
+		if (x && arm == 0)
+			x->predicate = arena_printf(a,
+				s.is_expr ? "(%.*s) IS NULL" : "%.*s IS NULL", STR_ARGS(s.expr));
 		break;
 	case PRED_ANY:
 		x = str_is(c->op, "=") && own == &c->left ? push(w, WANT_EQ, &s, arm) : NULL;

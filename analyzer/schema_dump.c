@@ -211,6 +211,11 @@ static void copy_columns(struct schema *s, struct schema_table *t, const struct 
 			*VEC_PUSH(&t->column) = from->column.at[i];
 }
 
+static void set_parent(struct schema *s, struct schema_table *t, const struct sql_node *parent)
+{
+	t->parent = arena_str(&s->arena, str_of(node_str(parent, "relname")));
+}
+
 static void create_table(struct schema *s, const struct sql_node *n)
 {
 	struct schema_table *t = table_of(s, node_get(n, "relation"), true);
@@ -220,6 +225,8 @@ static void create_table(struct schema *s, const struct sql_node *n)
 	for (size_t i = 0; i < node_len(n, "inh_relations"); i++)
 		copy_columns(s, t, node_item(n, "inh_relations", i));
 	t->is_partitioned = node_get(n, "partspec") != NULL;
+	if (node_get(n, "partbound") && node_len(n, "inh_relations"))
+		set_parent(s, t, node_item(n, "inh_relations", 0));
 	t->is_temp = strcmp(node_str(node_get(n, "relation"), "relpersistence"), "t") == 0;
 	for (size_t i = 0; i < node_len(n, "table_elts"); i++)
 		if (node_is(node_item(n, "table_elts", i), "ColumnDef"))
@@ -273,6 +280,11 @@ static void alter_table(struct schema *s, const struct sql_node *n)
 		const struct sql_node *c = node_item(n, "cmds", i), *def = node_get(c, "def");
 		const char *type = node_enum(c, "subtype");
 		int at = schema_column_of(t, str_of(node_str(c, "name")));
+		struct schema_table *part;
+
+		if (strcmp(type, "AT_AttachPartition") == 0 &&
+			(part = table_of(s, node_get(def, "name"), false)) != NULL)
+			set_parent(s, part, node_get(n, "relation"));
 		if (strcmp(type, "AT_AddConstraint") == 0)
 			add_constraint(s, t, def, STR(""));
 		else if (strcmp(type, "AT_AddColumn") == 0)

@@ -51,6 +51,8 @@ static void read_column(void *ctx, const struct db_row *r)
 		x->table->is_temp = str_is(db_get(r, 3), "t");
 		x->table->rows = db_real(r, 4);
 		x->table->bytes = db_int(r, 5);
+		if (db_get(r, 15).n)
+			x->table->parent = arena_str(&s->arena, db_get(r, 15));
 	}
 	*VEC_PUSH(&x->table->column) =
 		(struct schema_column){.name = arena_str(&s->arena, db_get(r, 6)),

@@ -8,7 +8,10 @@ SELECT n.nspname, c.relname, c.relkind, c.relpersistence, c.reltuples,
 	coalesce(s.correlation, 0) AS correlation, coalesce(s.avg_width, 0) AS width,
 	CASE WHEN coalesce(b.typname, t.typname) IN ('varchar', 'bpchar')
 		AND greatest(a.atttypmod, t.typtypmod) > 4
-		THEN greatest(a.atttypmod, t.typtypmod) - 4 ELSE 0 END AS length
+		THEN greatest(a.atttypmod, t.typtypmod) - 4 ELSE 0 END AS length,
+	coalesce((SELECT p.relname FROM pg_catalog.pg_inherits i
+		JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p'
+		WHERE i.inhrelid = c.oid), '') AS parent
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -31,7 +31,7 @@ def advise(dsn, queries, budget):
         sys.exit(f"pgassay advise: exit {run.returncode}\n{run.stderr}")
     found = json.loads(run.stdout)["indexes"]
     print(f"# pgassay took {time.monotonic() - began:.1f} s", file=sys.stderr)
-    return [i["ddl"] for i in found if i["status"] == "validated"]
+    return [i["ddl"] for i in found]
 
 
 def plan_of(db, query):
@@ -79,7 +79,8 @@ def main(dsn, path, budget, *peers):
     sets["pgassay"] = advise(dsn, path, budget)
     none = plain = None
     with psycopg.connect(dsn, autocommit=True) as db:
-        db.execute("SET statement_timeout = 30000")
+        for (left,) in db.execute("SELECT relname FROM pg_class WHERE relname LIKE 'compare_%'").fetchall():
+            db.execute(f"DROP INDEX {left}")  # of a run that was interrupted
         for name, ddl in sets.items():
             db.execute("SET statement_timeout = 0")
             names, size = build(db, ddl)

@@ -208,6 +208,66 @@ START_TEST(postgresql_18_and_9)
 }
 END_TEST
 
+START_TEST(parts_and_broken_lines)
+{
+	/* a part of a plan, from an arrow on */
+	read_text("   ->  Sort  (cost=1.00..2.00 rows=3 width=4)\n"
+		  "         Sort Key: a\n"
+		  "         ->  Seq Scan on t  (cost=0.00..1.00 rows=3 width=4)\n");
+	ck_assert_uint_eq(found.plan.n, 1);
+	ck_assert_uint_eq(found.plan.at[0]->nodes, 2);
+	/* single quotes around lines, as pgAdmin III copied them */
+	read_text("'Limit  (cost=0.00..1.00 rows=3 width=4)'\n"
+		  "'  ->  Seq Scan on t  (cost=0.00..1.00 rows=3 width=4)'\n"
+		  "'        Filter: (s = 'x'::text)'\n");
+	ck_assert_uint_eq(found.plan.n, 1);
+	ck_assert(str_is(plan_get(&arena, found.plan.at[0]->node[1], "Filter"), "(s = 'x'::text)"));
+	/* measures broken in the middle of words and numbers */
+	read_text("Seq Scan on t  (cos\nt=1.25..2.5\n0 rows=7 wid\nth=4) (actu\nal "
+		  "time=1.5\n00..2.500 "
+		  "\nrows=7 loops=1)\n");
+	ck_assert_uint_eq(found.plan.n, 1);
+	ck_assert_double_eq(found.plan.at[0]->root->total_cost, 2.5);
+	ck_assert_double_eq(found.plan.at[0]->root->total_ms, 2.5);
+	/* without costs, the first line below the root is a subplan's label */
+	read_text("Limit\n  InitPlan 1 (returns $0)\n    ->  Result\n  ->  Seq Scan on t\n");
+	ck_assert_uint_eq(found.plan.n, 1);
+	ck_assert_uint_eq(found.plan.at[0]->nodes, 3);
+}
+END_TEST
+
+START_TEST(what_belongs_to_workers_and_to_the_plan)
+{
+	const struct plan *p;
+
+	read_text(
+		"Gather  (cost=1.00..2.00 rows=3 width=4) (actual time=1.0..2.0 rows=3 loops=1)\n"
+		"  Workers Launched: 1\n"
+		"  ->  Parallel Seq Scan on t  (cost=1.00..2.00 rows=3 width=4) (actual "
+		"time=1.0..2.0 rows=2 loops=2)\n"
+		"        Buffers: shared hit=5\n"
+		"        Worker 0:  actual time=1.0..2.0 rows=1 loops=1\n"
+		"          JIT:\n"
+		"            Functions: 4\n"
+		"            Timing: Generation 1.0 ms, Inlining 0.0 ms, Optimization 1.0 ms, "
+		"Emission 1.0 ms, Total 3.0 ms\n"
+		"        ->  Result  (cost=0.00..0.01 rows=1 width=4) (actual time=0.1..0.1 rows=1 "
+		"loops=2)\n"
+		"              Storage: Memory  Maximum Storage: 17kB\n"
+		"Serialization: time=0.1 ms  output=1kB  format=text\n"
+		"  Buffers: shared hit=99\n"
+		"Execution Time: 2.5 ms\n");
+	ck_assert_uint_eq(found.plan.n, 1);
+	p = found.plan.at[0];
+	ck_assert_uint_eq(p->nodes, 3);
+	ck_assert(isnan(p->jit_ms));
+	ck_assert_double_eq(p->node[1]->hit, 5);
+	ck_assert(isnan(p->node[2]->hit));
+	ck_assert_double_eq(p->node[2]->storage_kb, 17);
+	ck_assert_double_eq(p->execution_ms, 2.5);
+}
+END_TEST
+
 START_TEST(times_are_exclusive)
 {
 	struct plan *p;
@@ -309,6 +369,8 @@ int main(void)
 	int failed;
 
 	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, parts_and_broken_lines);
+	tcase_add_test(tc, what_belongs_to_workers_and_to_the_plan);
 	tcase_add_test(tc, four_formats_give_one_tree);
 	tcase_add_test(tc, pastes_give_the_plan_that_was_pasted);
 	tcase_add_test(tc, log_line_and_statement_belong_to_the_plan);
