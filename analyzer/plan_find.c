@@ -63,11 +63,15 @@ struct braces {
 	bool in_string, escaped;
 };
 
+/* The bytes that matter to the nesting. */
+static const bool is_mark[256] = {
+	['"'] = true, ['{'] = true, ['['] = true, ['}'] = true, [']'] = true};
+
 /* Where the value ends in s, s.n when it goes on. */
 static size_t scan_braces(struct braces *b, struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
+		unsigned char c = (unsigned char)s.p[i];
 
 		if (b->in_string) {
 			if (b->escaped)
@@ -78,11 +82,13 @@ static size_t scan_braces(struct braces *b, struct str s)
 				b->in_string = false;
 			continue;
 		}
+		if (!is_mark[c])
+			continue;
 		if (c == '"')
 			b->in_string = true;
 		else if (c == '{' || c == '[')
 			b->depth++;
-		else if ((c == '}' || c == ']') && --b->depth <= 0)
+		else if (--b->depth <= 0)
 			return i + 1;
 	}
 	return s.n;
@@ -100,15 +106,15 @@ static size_t join_json(struct finder *f)
 		struct str s = f->l->line.at[i].text;
 		size_t end;
 
-		if (i == f->at)
-			s = str_trim(s);
+		/* Indentation is half of the text and dear to the parser. */
+		if (!was_in_string)
+			while (s.n && s.p[0] == ' ')
+				s = str_skip(s, 1);
 		end = scan_braces(&b, s);
 		text_str(&f->joined, str_before(s, end));
 		if (b.depth <= 0)
 			return i + 1;
 		was_in_string = b.in_string;
-		if (!was_in_string)
-			text_char(&f->joined, '\n');
 	}
 	return 0;
 }
@@ -122,6 +128,38 @@ static bool is_json_start(struct str s)
 	return s.n == 0 || s.p[0] == '{' || s.p[0] == '[' || s.p[0] == '"';
 }
 
+/* jansson's values live in an arena that is forgotten with the document: a log of plans has
+ * millions of them.  Nothing else of jansson is used in between. */
+static struct arena document;
+
+static void *take_document(size_t n)
+{
+	return arena_alloc(&document, n);
+}
+
+static void leave_document(void *p)
+{
+	(void)p;
+}
+
+static bool read_document(struct finder *f, struct str text, json_error_t *error, bool *parsed)
+{
+	json_malloc_t usual_malloc;
+	json_free_t usual_free;
+	json_t *doc;
+	bool any;
+
+	json_get_alloc_funcs(&usual_malloc, &usual_free);
+	json_set_alloc_funcs(take_document, leave_document);
+	doc = json_loadb(text.p, text.n, JSON_ALLOW_NUL, error);
+	*parsed = doc != NULL;
+	any = doc && plan_tree_read(f->a, doc, &f->found) > 0;
+	json_decref(doc);
+	json_set_alloc_funcs(usual_malloc, usual_free);
+	arena_reset(&document);
+	return any;
+}
+
 static void read_json(struct finder *f)
 {
 	size_t end = join_json(f);
@@ -129,7 +167,7 @@ static void read_json(struct finder *f)
 	struct str joined = text_slice(&f->joined);
 	bool looks = str_find(joined, "\"Node Type\"") < joined.n;
 	json_error_t error;
-	json_t *doc;
+	bool parsed;
 	struct err why;
 
 	if (!looks || end == 0) {
@@ -139,12 +177,10 @@ static void read_json(struct finder *f)
 		f->at = looks || end == 0 ? f->at + 1 : end;
 		return;
 	}
-	doc = json_loadb(joined.p, joined.n, JSON_ALLOW_NUL, &error);
-	if (doc == NULL || plan_tree_read(f->a, doc, &f->found) == 0) {
-		err_set(&why, "%s", doc ? "no plan in it" : error.text);
+	if (!read_document(f, joined, &error, &parsed)) {
+		err_set(&why, "%s", parsed ? "no plan in it" : error.text);
 		note_broken(f, "JSON", &why);
 	}
-	json_decref(doc);
 	f->at = end;
 	settle(f, PLAN_JSON, line);
 }
@@ -296,6 +332,7 @@ static void find(struct finder *f, struct str text, int first_line)
 
 static void release(struct finder *f)
 {
+	arena_release(&document);
 	VEC_RELEASE(&f->found.plan);
 	text_release(&f->query);
 	text_release(&f->joined);
