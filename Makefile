@@ -276,11 +276,12 @@ soak: ## the integrity test with 200,000 interleavings, fuzzers for ten minutes 
 	@$(MAKE) --no-print-directory FLAVOR=broken build/broken/bin/pgsluice
 	PGSLUICE_BIN=build/asan/bin/pgsluice tests/pytest tests/integrity --interleavings 200000
 	@$(MAKE) fuzz FUZZ_SECONDS=600
-bench: ## pgsluice beside other poolers (DOCS=1: docs/benchmarks.md), pgassay log beside pgbadger
+bench: ## pgsluice beside other poolers (DOCS=1: docs/benchmarks.md), pgassay log beside pgbadger, pgassay lint by part
 	@tests/deps --missing $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK)
 	@$(MAKE) --no-print-directory all tools
 	@tests/bench/run $(if $(DOCS),--docs)
 	@tests/bench/log
+	@tests/bench/lint
 
 .PHONY: live rules integrity
 live: all ## run the live tests (PGSLUICE_BIN=… names another build)

@@ -114,11 +114,9 @@ void check_lm001(struct rule_check *c)
 	}
 	if (s->bytes_out)
 		finding_int(x, "bytes", (int64_t)s->bytes_out);
-	struct str sql = sql_deparse(c->arena, o->node);
-	if (sql.n && !o->is_locking)
-		sql = arena_printf(c->arena, "%.*s%s LIMIT 100", STR_ARGS(sql),
-			o->orders ? "" : " ORDER BY …");
-	finding_fix(c->findings, x, sql.n && o->orders ? sql : STR_NONE,
+	struct str sql = o->orders && !o->is_locking ? sql_deparse(c->arena, o->node) : STR_NONE;
+	finding_fix(c->findings, x,
+		sql.n ? arena_printf(c->arena, "%.*s LIMIT 100", STR_ARGS(sql)) : STR_NONE,
 		"add ORDER BY on a unique key and LIMIT, and page by key: WHERE (key) > (last key "
 		"seen)");
 }

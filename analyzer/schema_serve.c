@@ -8,7 +8,7 @@
  * agree; is the other side known before the row is read.  `no` is said only where all of that
  * is known.
  */
-#include "schema.h"
+#include "schema_ask.h"
 
 struct ask {
 	const struct schema *s;
@@ -312,121 +312,6 @@ static enum schema_why takes(const struct ask *q, const struct schema_index *x,
 	return WHY_OPERATOR;
 }
 
-/* --- partial indexes -------------------------------------------------------------------------- */
-
-static bool is_strict(const struct sql_cond *k)
-{
-	return k->pred <= PRED_ANY || k->pred == PRED_BETWEEN || k->pred == PRED_NOT_BETWEEN ||
-	       k->pred == PRED_NOT_NULL || k->pred == PRED_OP || k->pred == PRED_BOOL ||
-	       (k->pred == PRED_IS_BOOL && str_starts(k->op, "is true"));
-}
-
-/* Is the literal k compares with beyond the one p names, in p's direction? */
-static bool is_within(const struct sql_cond *k, const struct sql_cond *p)
-{
-	char *end;
-	double bound = p->right.value.n ? strtod(p->right.value.p, &end) : 0;
-	const struct sql_side *v =
-		k->pred == PRED_BETWEEN && (p->pred == PRED_LT || p->pred == PRED_LE) ? &k->upper
-										      : &k->right;
-	double value = v->value.n ? strtod(v->value.p, &end) : 0;
-	bool number = p->right.kind == SIDE_CONST && !p->right.is_string && p->right.value.n &&
-		      v->kind == SIDE_CONST && !v->is_string && v->value.n;
-	bool equal = k->pred == PRED_EQ || k->pred == PRED_BETWEEN;
-
-	if (!number)
-		return false;
-	switch ((int)p->pred) {
-	case PRED_GT:
-		return (k->pred == PRED_GT && value >= bound) ||
-		       ((k->pred == PRED_GE || equal) && value > bound);
-	case PRED_GE:
-		return (k->pred == PRED_GT || k->pred == PRED_GE || equal) && value >= bound;
-	case PRED_LT:
-		return (k->pred == PRED_LT && value <= bound) ||
-		       ((k->pred == PRED_LE || equal) && value < bound);
-	case PRED_LE:
-		return (k->pred == PRED_LT || k->pred == PRED_LE || equal) && value <= bound;
-	case PRED_NE:
-		return k->pred == PRED_EQ && (value < bound || value > bound);
-	}
-	return false;
-}
-
-/* flag, flag = true: one thing; NOT flag, flag = false: another. */
-static int truth_of(const struct sql_cond *k)
-{
-	bool t = str_is(k->right.value, "true"), f = str_is(k->right.value, "false");
-
-	if (k->pred == PRED_BOOL)
-		return 1;
-	if (k->pred == PRED_NOT)
-		return k->arm[0].pred == PRED_BOOL ? 0 : -1;
-	if (k->right.kind == SIDE_CONST && (t || f) && (k->pred == PRED_EQ || k->pred == PRED_NE))
-		return (k->pred == PRED_EQ) == t;
-	return -1;
-}
-
-static struct str column_of(const struct sql_cond *k)
-{
-	return k->pred == PRED_NOT ? k->arm[0].left.col.name : k->left.col.name;
-}
-
-static bool implies(const struct ask *q, const struct sql_cond *k, const struct schema_where *p);
-
-/* Every arm of an OR, every value of a list. */
-static bool all_imply(const struct ask *q, const struct sql_cond *k, const struct schema_where *p)
-{
-	bool array = node_is(k->right.node, "A_ArrayExpr");
-	const char *field = array ? "elements" : "items";
-	size_t n = k->arms ? k->arms : k->right.list;
-
-	for (size_t i = 0; i < n; i++) {
-		struct sql_cond one = k->arms ? k->arm[i] : *k;
-		if (!k->arms) {
-			one.pred = PRED_EQ;
-			one.right = sql_side(q->a, node_item(k->right.node, field, i));
-			one.node = NULL;
-		}
-		if (!implies(q, &one, p))
-			return false;
-	}
-	return n > 0;
-}
-
-static bool implies(const struct ask *q, const struct sql_cond *k, const struct schema_where *p)
-{
-	if (k->pred == PRED_OR)
-		return all_imply(q, k, p);
-	const struct sql_cond *w = &p->cond;
-	bool same_column = str_eq(column_of(k), column_of(w));
-
-	if (w->pred == PRED_NOT_NULL && w->left.kind == SIDE_COLUMN && same_column && is_strict(k))
-		return true;
-	if (same_column && truth_of(k) >= 0 && truth_of(k) == truth_of(w))
-		return true;
-	if (same_column && w->left.kind == SIDE_COLUMN && k->left.kind == SIDE_COLUMN &&
-		is_within(k, w))
-		return true;
-	if (k->pred == PRED_IN && k->right.kind == SIDE_LIST && all_imply(q, k, p))
-		return true;
-	return k->node && k->negated == w->negated &&
-	       str_eq(schema_canon(q->s, q->a, q->o, k->node), p->canon);
-}
-
-static bool has_rows(const struct ask *q, const struct schema_index *x)
-{
-	for (size_t i = 0; i < x->wheres; i++) {
-		bool found = false;
-		for (size_t k = 0; k < q->o->conds && !found; k++)
-			found = q->o->cond[k].clause != CLAUSE_HAVING &&
-				implies(q, &q->o->cond[k], &x->where_cond[i]);
-		if (!found)
-			return false;
-	}
-	return true;
-}
-
 /* --- indexes of the table ------------------------------------------------------------------- */
 
 static bool is_key(struct ask *q, const struct schema_key *key)
@@ -457,7 +342,9 @@ static bool leads(const struct ask *q, const struct schema_index *x, size_t at)
 
 static void look_at(struct ask *q, const struct schema_index *x, size_t i)
 {
-	enum schema_why why = has_rows(q, x) ? takes(q, x, &x->key[i]) : WHY_PARTIAL;
+	enum schema_why why = schema_has_rows(&(struct schema_asked){q->s, q->a, q->o}, x)
+				      ? takes(q, x, &x->key[i])
+				      : WHY_PARTIAL;
 
 	if (why == WHY_SERVED && !leads(q, x, i))
 		why = WHY_NOT_LEADING;
@@ -511,10 +398,12 @@ static const struct sql_node *uncast(struct ask *q, const struct sql_node *n)
 /* Is it what a partial index holds?  Then that index is read, whatever its keys are. */
 static bool is_predicate(struct ask *q)
 {
+	const struct schema_asked asked = {q->s, q->a, q->o};
+
 	for (size_t i = 0; i < q->t->index.n; i++) {
 		const struct schema_index *x = q->t->index.at[i];
 		if (!x->valid || x->wheres != 1 || !has_nulls(x) ||
-			!implies(q, q->k, &x->where_cond[0]))
+			!schema_implies(&asked, q->k, &x->where_cond[0]))
 			continue;
 		q->out->why = WHY_SERVED;
 		q->out->index = x;
