@@ -326,6 +326,12 @@ static bool is_test(struct str f)
 	return false;
 }
 
+/* Extensions whose planner support turns the call into a range or an index's operator. */
+static bool has_own_support(struct str f)
+{
+	return str_starts(f, "time_bucket") || str_starts(f, "st_");
+}
+
 static void look_sg001(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct sql_side *s = &k->left;
@@ -334,7 +340,8 @@ static void look_sg001(struct rule_check *c, const struct sql_cond *k)
 	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_FUNC ||
 		!(sarg_is_comparison(k) || k->pred == PRED_OP ||
 			(k->pred == PRED_BOOL && is_test(s->by))) ||
-		s->is_volatile || s->col.rel == -2 || sarg_is_served(c, k))
+		s->is_volatile || s->col.rel == -2 || has_own_support(s->by) ||
+		sarg_is_served(c, k))
 		return;
 	if (schema_serves(c->schema, c->arena, c->o, k, &miss) == SERVE_NO && miss.index)
 		return; /* the expression is indexed: it is something else */

@@ -82,6 +82,10 @@ void check_jn001(struct rule_check *c)
 			return;
 	for (size_t i = 0; i < o->rels; i++) {
 		const struct sql_rel *r = &o->rel[i];
+		g.n = 0;
+		sql_walk(r->lateral ? r->node : NULL, note_column, &g);
+		for (int k = 0; k < g.n; k++) /* LATERAL joins by what it names */
+			connect(&g, (int)i, g.seen[k]);
 		if (r->is_natural || r->lateral || r->join == JOIN_CROSS || is_one_row(r) ||
 			(r->kind != REL_TABLE && r->kind != REL_CTE && r->kind != REL_SUBQUERY))
 			connect(&g, (int)i, i ? (int)i - 1 : 1);
