@@ -288,27 +288,46 @@ static bool is_immutable(struct str f)
 	return false;
 }
 
+/* The table to index, with its schema where that is not the usual one; STR_NONE for a view. */
+static struct str index_table(struct rule_check *c, const struct sql_side *s)
+{
+	int r = s->col.rel >= 0 ? s->col.rel : c->o->rels == 1 ? 0 : -1;
+	const struct schema_table *t;
+
+	if (r < 0 || (size_t)r >= c->o->rels || c->o->rel[r].kind != REL_TABLE)
+		return STR_NONE;
+	const struct sql_rel *rel = &c->o->rel[r];
+	struct str name = sql_quote_ident(c->arena, rel->name), schema = rel->schema;
+	if (schema_resolve(c->schema, c->o, &s->col, &t, NULL)) {
+		if (!str_eq(t->name, rel->name))
+			return STR_NONE;
+		schema = str_is(t->schema, "public") ? rel->schema : t->schema;
+	}
+	return schema.n ? arena_printf(c->arena, "%.*s.%.*s",
+				  STR_ARGS(sql_quote_ident(c->arena, schema)), STR_ARGS(name))
+			: name;
+}
+
 struct str sarg_expression_index(struct rule_check *c, const struct sql_side *s)
 {
-	struct str expr = bare_expr(c, s), table = sarg_table(c->o, s);
+	struct str expr = bare_expr(c, s), table = index_table(c, s);
 	bool call = node_is(s->node, "FuncCall");
 
 	if (!expr.n || !table.n || s->cols != 1)
 		return STR_NONE;
 	return arena_printf(c->arena, "CREATE INDEX CONCURRENTLY ON %.*s (%s%.*s%s)",
-		STR_ARGS(sql_quote_ident(c->arena, table)), call ? "" : "(", STR_ARGS(expr),
-		call ? "" : ")");
+		STR_ARGS(table), call ? "" : "(", STR_ARGS(expr), call ? "" : ")");
 }
 
 struct str sarg_column_index(struct rule_check *c, const struct sql_side *s, const char *method,
 	const char *opclass)
 {
-	struct str table = sarg_table(c->o, s);
+	struct str table = index_table(c, s);
 
 	if (!table.n)
 		return STR_NONE;
 	return arena_printf(c->arena, "CREATE INDEX CONCURRENTLY ON %.*s%s%s (%.*s%s%s)",
-		STR_ARGS(sql_quote_ident(c->arena, table)), *method ? " USING " : "", method,
+		STR_ARGS(table), *method ? " USING " : "", method,
 		STR_ARGS(sql_quote_ident(c->arena, s->col.name)), *opclass ? " " : "", opclass);
 }
 

@@ -89,8 +89,9 @@ def fill(c, seed):
     c.execute("select setseed(%s)", (seed / 100,))
     c.execute("set session_replication_role = replica")  # foreign keys may point anywhere
     words = "array[" + ", ".join("'" + w + "'" for w in WORDS) + "]"
-    tables = [r[0] for r in c.execute("select relname from pg_class where relkind in ('r', 'p') and "
-                                      "relnamespace = 'public'::regnamespace and not relispartition")]
+    tables = [r[0] for r in c.execute(
+        "select oid::regclass::text from pg_class where relkind in ('r', 'p') and not relispartition "
+        "and relnamespace in ('public'::regnamespace, to_regnamespace('crm'))")]
     for t in tables:
         columns = c.execute(
             "select a.attname, t.typname, a.attnotnull or exists (select 1 from pg_index x where "
@@ -133,7 +134,7 @@ def rows(c, statement):
                          ids=[f"{f[0]}:{f[1]}" for f in FIXES])
 def test_fix(db, rule, line, schema, bad, fix):
     assert schema, f"{rule}.case:{line}: no `schema:` or `table:` to try the fix on"
-    db.execute("drop schema public cascade; create schema public; create extension pg_trgm")
+    db.execute("drop schema if exists crm cascade; drop schema public cascade; create schema public; create extension pg_trgm")
     db.execute(schema)
     if fix.startswith("DROP INDEX"):
         db.execute(fix.replace("CONCURRENTLY ", ""))
@@ -146,7 +147,7 @@ def test_fix(db, rule, line, schema, bad, fix):
             old = {r[0] for r in db.execute("select indexrelid from pg_index")}
             for index in db.execute("select indexrelid::regclass::text from pg_index where not "
                                     "indisprimary and indrelid in (select oid from pg_class where "
-                                    "relnamespace = 'public'::regnamespace)").fetchall():
+                                    "relnamespace in ('public'::regnamespace, to_regnamespace('crm')))").fetchall():
                 db.execute("drop index " + index[0])
             db.execute(after.replace("CONCURRENTLY ", ""))
             name = db.execute("select relname from pg_class join pg_index on oid = indexrelid where "
