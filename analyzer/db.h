@@ -4,7 +4,8 @@
  *
  * The one place of the analyzer that sees libpq.  Every session is read-only, with statement
  * and lock timeouts (sql/assay_session.sql).  Statements of users go through PREPARE and
- * EXPLAIN only, one at a time through the extended protocol, which takes exactly one.
+ * EXPLAIN only, one at a time through the extended protocol, which takes exactly one; SELECTs are
+ * run only for --verify, in a read-only transaction that is rolled back.
  */
 #ifndef ANALYZER_DB_H
 #define ANALYZER_DB_H
@@ -18,6 +19,7 @@ struct db_row {
 	const void *result;
 	int row;
 };
+int db_columns(const struct db_row *r);
 struct str db_get(const struct db_row *r, int column); /* STR_NONE for NULL */
 bool db_true(const struct db_row *r, int column);
 double db_real(const struct db_row *r, int column);

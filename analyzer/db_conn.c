@@ -12,6 +12,11 @@ struct db {
 	PGconn *conn;
 };
 
+int db_columns(const struct db_row *r)
+{
+	return PQnfields(r->result);
+}
+
 struct str db_get(const struct db_row *r, int column)
 {
 	const PGresult *res = r->result;

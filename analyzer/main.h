@@ -67,6 +67,10 @@ bool options_store(const struct options *o, struct report *r);
 /* The schema --schema or --dsn names; *ok false: it could not be read (said on stderr). */
 struct schema *options_schema(const struct options *o, bool *ok);
 
+/* --verify: compares each loop with its fix in the database of --dsn; false: there is none, or it
+ * cannot be asked (said on stderr). */
+bool options_verify(const struct options *o, struct findings *found);
+
 /* What a database adds: the indexes the dearest shapes would be better with (--dsn); false:
  * there is no database to ask. */
 bool options_advise(struct options *o, struct facts *f, const struct schema *schema,

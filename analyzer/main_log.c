@@ -167,7 +167,8 @@ static enum exit_status analyse(struct options *o, struct input *in, struct fact
 	rules_run(f, schema, &ro, &found, &r.unparsed);
 	r.plans = plans_of_log(o, f, schema, &found);
 	options_advise(o, f, schema, &found, &r);
-	status = options_report(o, &r);
+	bool verified = !o->verify || options_verify(o, &found);
+	status = verified ? options_report(o, &r) : EXIT_USAGE;
 	if (!options_store(o, &r))
 		status = EXIT_FAILED;
 	if (status == EXIT_CLEAN)

@@ -74,6 +74,10 @@ static const struct option {
 		"also write the report into this database (sql/store_schema.sql)"},
 	{"store-as", 0, KIND_TEXT, "NAME", AT(store_as), CMD_LOG | CMD_MERGE,
 		"whose log it is in there (default: this host's name)"},
+	{"verify", 0, KIND_FLAG, NULL, AT(verify), CMD_LOG,
+		"with --dsn: run a loop's lookups and the statement that replaces them, read-only, "
+		"and "
+		"compare their rows"},
 	{"doctor", 0, KIND_FLAG, NULL, AT(doctor), CMD_LOG,
 		"say what the log is and what it lacks, instead of a report"},
 	{"budget", 0, KIND_INT, "MB", AT(budget), CMD_ADVISE | CMD_LOG,

@@ -54,6 +54,7 @@ enum {
 };
 
 struct rule_check;
+struct outlines;
 
 struct rule {
 	const char *id;		/* "SG001" */
@@ -75,6 +76,20 @@ const struct rule *rule_by_id(const char *id); /* or by name; NULL */
 
 struct json_t;
 
+/* How to show that a fix does what the loop did: run `one` for each value and fix_sql for all. */
+enum proof_kind { PROOF_ROWS = 0, PROOF_COUNT, PROOF_EXISTS };
+
+struct proof {
+	enum proof_kind kind;
+	struct str one;
+	bool key_first; /* the batched form returns the key in front of what `one` returns */
+	int param;	/* the key is $param */
+	struct str value[5];
+	size_t values;
+	struct str other[16]; /* what the other parameters were; [i] is $i+1 */
+	size_t params;
+};
+
 struct finding {
 	const struct rule *rule;
 	enum severity severity;
@@ -92,9 +107,10 @@ struct finding {
 	uint32_t test[TESTS_MAX]; /* names of tests that showed it (struct facts) */
 	uint32_t tests;
 	struct str fix_sql, fix_note;
-	int index;	/* in findings.index; -1 */
-	struct str key; /* what tells it from others of its rule and shape, without literals */
-	struct str at;	/* of the repository: what the gate itself complains about; STR_NONE */
+	struct proof *proof; /* NULL: there is none */
+	int index;	     /* in findings.index; -1 */
+	struct str key;	     /* what tells it from others of its rule and shape, without literals */
+	struct str at;	     /* of the repository: what the gate itself complains about; STR_NONE */
 	uint32_t at_line;
 	char fingerprint[17];	 /* what it is known by in the next run; gate.h */
 	uint64_t places_ignored; /* places, or calls, that a comment excuses */
@@ -130,6 +146,7 @@ struct rule_check {
 	struct facts *facts;	     /* NULL: SQL alone */
 	const struct schema *schema; /* NULL: none */
 	struct findings *findings;
+	struct outlines *outlines; /* of shapes asked for: rule_outline() */
 	/* SCOPE_STATEMENT, SCOPE_QUERY, SCOPE_RUN */
 	struct shape *shape;
 	uint32_t shape_at;
@@ -176,6 +193,9 @@ void findings_release(struct findings *f);
 
 /* --- help for checks ----------------------------------------------------------------------- */
 
+/* The outline of any shape of the log, parsed once; NULL: it does not parse.  tree may be NULL. */
+struct sql_outline *rule_outline(struct rule_check *c, uint32_t shape,
+	const struct sql_tree **tree);
 /* The text of a condition as libpg_query writes it, literals masked when `mask`. */
 struct str rule_text(struct rule_check *c, const struct sql_node *n);
 /* Is the column's table (as far as the schema knows it) small: fewer than 1000 rows? */

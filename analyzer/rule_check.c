@@ -13,7 +13,20 @@ const struct rule *rule_by_id(const char *id)
 	return NULL;
 }
 
+#define OUTLINES_MAX 4000 /* kept; what is more is parsed each time it is asked for */
+
+struct outlines {
+	struct arena arena;
+	struct map at; /* shape -> entry */
+	VEC(struct {
+		const struct sql_tree *tree;
+		struct sql_outline *top;
+	})
+	entry;
+};
+
 struct engine {
+	struct outlines outlines;
 	struct facts *facts;
 	const struct schema *schema;
 	const struct rule_options *opt;
@@ -41,6 +54,7 @@ static struct rule_check check_of(struct engine *e, const struct rule *r)
 		.arena = &e->arena,
 		.facts = e->facts,
 		.schema = e->schema,
+		.outlines = &e->outlines,
 		.findings = e->out};
 }
 
@@ -52,7 +66,7 @@ static void each_query(struct rule_check *c, struct sql_outline *o)
 		each_query(c, o->sub[i]);
 }
 
-static const struct sql_tree *parse_shape(struct engine *e, struct arena *a, struct shape *s,
+static const struct sql_tree *parse_shape(struct facts *f, struct arena *a, struct shape *s,
 	struct str text)
 {
 	struct err why = {""};
@@ -64,7 +78,7 @@ static const struct sql_tree *parse_shape(struct engine *e, struct arena *a, str
 	if (t && t->statements == 0)
 		t = NULL;
 	if (!t)
-		s->unparsed = arena_str(&e->facts->arena, str_of(*why.text ? why.text : "empty"));
+		s->unparsed = arena_str(&f->arena, str_of(*why.text ? why.text : "empty"));
 	return t;
 }
 
@@ -72,7 +86,7 @@ static const struct sql_tree *parse_shape(struct engine *e, struct arena *a, str
 static void check_shape(struct engine *e, uint32_t at, const struct variant *v)
 {
 	struct shape *s = e->facts->shape.at[at];
-	const struct sql_tree *tree = parse_shape(e, &e->arena, s, v ? v->text : s->example);
+	const struct sql_tree *tree = parse_shape(e->facts, &e->arena, s, v ? v->text : s->example);
 	size_t from = e->out->at.n;
 
 	for (size_t k = 0; k < (tree ? tree->statements : 1); k++) {
@@ -101,32 +115,53 @@ static void check_shape(struct engine *e, uint32_t at, const struct variant *v)
 	arena_reset(&e->arena);
 }
 
+struct sql_outline *rule_outline(struct rule_check *c, uint32_t shape, const struct sql_tree **tree)
+{
+	struct outlines *o = c->outlines;
+	uint32_t *at = map_put(&o->at, shape);
+	bool keep = *at == MAP_NONE && o->entry.n < OUTLINES_MAX;
+
+	if (*at != MAP_NONE) {
+		if (tree)
+			*tree = o->entry.at[*at].tree;
+		return o->entry.at[*at].top;
+	}
+	struct arena *a = keep ? &o->arena : c->arena;
+	struct shape *s = c->facts->shape.at[shape];
+	const struct sql_tree *t = parse_shape(c->facts, a, s, s->example);
+	struct sql_outline *top = t ? sql_outline(a, sql_statement(t, 0)) : NULL;
+	if (keep) {
+		*at = (uint32_t)o->entry.n;
+		(void)VEC_PUSH(&o->entry);
+		o->entry.at[*at].tree = t;
+		o->entry.at[*at].top = top;
+	} else {
+		map_del(&o->at, shape);
+	}
+	if (tree)
+		*tree = t;
+	return top;
+}
+
 static void check_run(struct engine *e, const struct run *run)
 {
 	struct facts *f = e->facts;
-	struct rule_check c = {.run = run};
+	struct rule_check c = check_of(e, rules);
 
+	c.run = run;
 	c.shape = f->shape.at[run->child];
 	c.shape_at = run->child;
-	c.tree = parse_shape(e, &e->arena, c.shape, c.shape->example);
-	if (c.tree)
-		c.top = c.o = sql_outline(&e->arena, sql_statement(c.tree, 0));
+	c.top = c.o = rule_outline(&c, run->child, &c.tree);
 	if (run->parent != NO_SHAPE) {
 		c.parent = f->shape.at[run->parent];
-		c.parent_tree = parse_shape(e, &e->arena, c.parent, c.parent->example);
-		if (c.parent_tree)
-			c.parent_top = sql_outline(&e->arena, sql_statement(c.parent_tree, 0));
+		c.parent_top = rule_outline(&c, run->parent, &c.parent_tree);
 	}
 	for (const struct rule *r = rules; r->id; r++) {
 		if (!may_run(e, r, SCOPE_RUN) || (!c.tree && r->needs & NEED_TREE))
 			continue;
-		struct rule_check own = check_of(e, r), with = c;
-		with.rule = own.rule;
-		with.severity = own.severity;
-		with.arena = own.arena;
-		with.facts = f;
-		with.schema = own.schema;
-		with.findings = own.findings;
+		struct rule_check with = c;
+		with.rule = r;
+		with.severity = severity_of_rule(e, r);
 		r->check(&with);
 	}
 	arena_reset(&e->arena);
@@ -161,6 +196,9 @@ void rules_run(struct facts *f, const struct schema *schema, const struct rule_o
 	for (size_t i = 0; i < f->shape.n; i++)
 		*unparsed += f->shape.at[i]->unparsed.p && f->shape.at[i]->verb != SQL_EMPTY;
 	arena_release(&e.arena);
+	arena_release(&e.outlines.arena);
+	map_release(&e.outlines.at);
+	VEC_RELEASE(&e.outlines.entry);
 	map_release(&e.seen);
 }
 

@@ -10,16 +10,33 @@
 #define MANY_ROWS 1000
 #define FEW_ROWS  200
 
-/* Does FROM read a table at all, directly or in a subquery that sets no bound itself? */
-static bool reads_table(const struct sql_outline *o)
+#define NESTED	  8 /* query levels looked into; a recursive query names itself */
+
+/* WITH RECURSIVE r AS (… FROM r): the query itself. */
+static bool names_itself(const struct sql_outline *o, struct str name)
 {
+	for (; o; o = o->up)
+		if (o->role == ROLE_CTE && str_eq(o->cte, name))
+			return true;
+	return false;
+}
+
+/* Does FROM read a table at all, directly or in a subquery that sets no bound itself? */
+static bool reads_table(const struct sql_outline *o, int depth)
+{
+	if (depth > NESTED)
+		return false;
+	for (size_t i = 0; o->is_setop && i < o->subs; i++)
+		if (o->sub[i]->role == ROLE_ARM && o->sub[i]->limit == BOUND_NONE &&
+			reads_table(o->sub[i], depth + 1))
+			return true;
 	for (size_t i = 0; i < o->rels; i++) {
 		const struct sql_rel *r = &o->rel[i];
-		if (r->kind == REL_TABLE)
+		if (r->kind == REL_TABLE && !names_itself(o, r->name))
 			return true;
 		if (r->sub && r->sub->limit == BOUND_NONE &&
 			!(r->sub->has_aggregate && !r->sub->has_group) &&
-			(reads_table(r->sub) || r->sub->is_setop))
+			reads_table(r->sub, depth + 1))
 			return true;
 	}
 	return false;
@@ -80,7 +97,7 @@ static bool is_bounded(struct rule_check *c, const struct sql_outline *o)
 	if (o->rels == 1 && str_ends(o->rel[0].name, "_seq") && o->targets &&
 		str_is(o->target[0].name, "last_value"))
 		return true; /* a sequence */
-	if (!reads_table(o) || is_system(o) || all_small(c, o))
+	if (!reads_table(o, 0) || is_system(o) || all_small(c, o))
 		return true;
 	return rule_one_row(c, o, &habit) && !joins_multiply(c, o);
 }

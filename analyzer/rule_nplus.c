@@ -39,7 +39,7 @@ static bool is_validation(const struct rule_check *c, const struct sql_outline *
 		const struct shape *w = f->shape.at[p->second];
 		if (w->verb == SQL_INSERT || w->verb == SQL_UPDATE) {
 			struct rule_check probe = *c;
-			const struct sql_outline *to = other_outline(&probe, p->second, NULL);
+			const struct sql_outline *to = rule_outline(&probe, p->second, NULL);
 			if (to && to->rels && reads_rel(o, to->rel[0].name))
 				return true;
 		}
@@ -76,6 +76,10 @@ static void check_reads(struct rule_check *c, enum loop_kind wanted, const char 
 					 "are not in its result",
 		batch.n ? ", the keys passed as one array" : "",
 		join.n ? "; or read them with their parent (join_sql)" : "");
+	prove_read(c, x, &key,
+		wanted == LOOP_ROWS    ? PROOF_ROWS
+		: wanted == LOOP_COUNT ? PROOF_COUNT
+				       : PROOF_EXISTS);
 }
 
 void check_np001(struct rule_check *c)

@@ -49,9 +49,6 @@ int loop_judge(const struct rule_check *c, enum tie tie);
 /* What a run was like: counts, times, values, parent, and what its log could not tell. */
 void loop_evidence(struct rule_check *c, struct finding *x, const struct loop_key *key);
 
-/* Parses another shape of the log: its outline; NULL: it does not parse. */
-struct sql_outline *other_outline(struct rule_check *c, uint32_t shape,
-	const struct sql_tree **tree);
 /* Makes a shape the subject of findings to come. */
 void about_shape(struct rule_check *c, uint32_t shape);
 void set_places(struct finding *x, const struct place *at, uint32_t n);
@@ -67,6 +64,9 @@ struct str batch_delete(struct rule_check *c, const struct loop_key *k);
 /* A shape's first text with its literals as $1, $2, …: it shows no values.  STR_NONE: it is cut,
  * or has comments. */
 struct str numbered_text(struct rule_check *c, const struct shape *s);
+/* How --verify can compare the loop with its fix. */
+void prove_read(struct rule_check *c, struct finding *x, const struct loop_key *k,
+	enum proof_kind kind);
 /* The child joined with its parent; STR_NONE where it is not plain how. */
 struct str join_parent(struct rule_check *c, const struct sql_outline *child,
 	const struct sql_cond *key);

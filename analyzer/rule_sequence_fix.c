@@ -108,6 +108,32 @@ struct str batch_delete(struct rule_check *c, const struct loop_key *k)
 	return sql_batch(c->arena, c->tree, c->top, k->cond, key_array(c, c->top, k), true);
 }
 
+void prove_read(struct rule_check *c, struct finding *x, const struct loop_key *k,
+	enum proof_kind kind)
+{
+	const struct sql_outline *o = loop_lookup(c->top);
+	struct arena *a = &c->findings->arena;
+	struct str one = sql_lookup(c->arena, c->tree, o, k->cond);
+	struct proof p = {.kind = kind, .param = k->cond->right.param ? k->cond->right.param : 1};
+	struct err why;
+
+	if (!one.n || !x->fix_sql.n || k->values == 0 || c->shape->is_cut ||
+		c->shape->lex.params > ARRAY_LEN(p.other))
+		return;
+	struct sql_tree *t = sql_parse(c->arena, x->fix_sql, &why);
+	p.one = arena_str(a, one);
+	p.key_first = t && sql_outline(c->arena, sql_statement(t, 0))->targets > o->targets;
+	p.params = c->shape->lex.params ? c->shape->lex.params : 1;
+	for (size_t i = 0; i < p.params; i++) {
+		struct str v = params_value(str_of(c->run->values[0]), (uint32_t)i + 1);
+		p.other[i] = v.p ? arena_str(a, v) : STR_NONE;
+	}
+	for (size_t i = 0; i < k->values; i++)
+		p.value[p.values++] = arena_str(a, k->value[i]);
+	x->proof = arena_alloc(a, sizeof(p));
+	*x->proof = p;
+}
+
 /* --- inserts ------------------------------------------------------------------------------- */
 
 /* The tail of the statement behind its row of values: ON CONFLICT, RETURNING. */

@@ -235,7 +235,7 @@ static bool ties_to_sibling(struct rule_check *c, struct str column)
 		if (r->parent != c->run->parent || r->child == c->run->child ||
 			f->shape.at[r->child]->verb != SQL_SELECT)
 			continue;
-		const struct sql_outline *o = other_outline(c, r->child, NULL);
+		const struct sql_outline *o = rule_outline(c, r->child, NULL);
 		for (size_t k = 0; o && k < o->rels; k++)
 			if (names_table(c->arena, column, o->rel[k].name))
 				return true;
@@ -376,20 +376,7 @@ void loop_evidence(struct rule_check *c, struct finding *x, const struct loop_ke
 		finding_str(x, "not_known", lacks);
 }
 
-/* --- other shapes
- * ---------------------------------------------------------------------------------- */
-
-struct sql_outline *other_outline(struct rule_check *c, uint32_t shape,
-	const struct sql_tree **tree)
-{
-	const struct shape *s = c->facts->shape.at[shape];
-	struct err why;
-	struct sql_tree *t = s->unparsed.p ? NULL : sql_parse(c->arena, s->example, &why);
-
-	if (tree)
-		*tree = t;
-	return t && t->statements ? sql_outline(c->arena, sql_statement(t, 0)) : NULL;
-}
+/* --- subjects and places ------------------------------------------------------------- */
 
 void about_shape(struct rule_check *c, uint32_t shape)
 {

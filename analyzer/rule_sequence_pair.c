@@ -19,8 +19,8 @@ struct two {
 static bool open_pair(struct rule_check *c, const struct pair *p, struct two *t)
 {
 	t->p = p;
-	t->a = other_outline(c, p->first, &t->tree[0]);
-	t->b = other_outline(c, p->second, &t->tree[1]);
+	t->a = rule_outline(c, p->first, &t->tree[0]);
+	t->b = rule_outline(c, p->second, &t->tree[1]);
 	return t->a && t->b && t->tree[0]->statements == 1 && t->tree[1]->statements == 1 &&
 	       !t->a->is_setop && !t->b->is_setop && t->a->rels && t->b->rels &&
 	       !only_system(t->a) && !only_system(t->b);

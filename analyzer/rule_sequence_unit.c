@@ -62,7 +62,7 @@ static bool is_disturbed(struct rule_check *c, const struct repeat *r, const str
 		enum sql_verb v = c->facts->shape.at[r->write[i]]->verb;
 		if (v != SQL_INSERT && v != SQL_UPDATE && v != SQL_DELETE)
 			return true; /* CALL, DO, SET, DDL: who knows */
-		const struct sql_outline *w = other_outline(c, r->write[i], NULL);
+		const struct sql_outline *w = rule_outline(c, r->write[i], NULL);
 		if (!w || writes_more(w) || reads_tables_of(o, w))
 			return true;
 	}
@@ -77,7 +77,7 @@ void check_np002(struct rule_check *c)
 		if (r->gap_usec > POLLING_USEC * (r->calls - r->units))
 			continue; /* it waits for a change */
 		const struct sql_tree *tree;
-		const struct sql_outline *o = other_outline(c, r->shape, &tree);
+		const struct sql_outline *o = rule_outline(c, r->shape, &tree);
 		if (!o || o->verb != SQL_SELECT || o->is_locking || only_system(o) ||
 			sql_walk(sql_statement(tree, 0), see_volatile, NULL) ||
 			is_disturbed(c, r, o))
@@ -133,7 +133,7 @@ static int lookups_of(struct rule_check *c, const struct cycle *y)
 		if (s->is_aside || (s->verb != SQL_SELECT && s->verb != SQL_INSERT &&
 					   s->verb != SQL_UPDATE && s->verb != SQL_DELETE))
 			continue;
-		const struct sql_outline *o = other_outline(c, y->shape[i], NULL);
+		const struct sql_outline *o = rule_outline(c, y->shape[i], NULL);
 		if (!o || o->is_locking || is_keyset(o))
 			return -1;
 		n += (y->varies & 1u << i) && finds_one(o);

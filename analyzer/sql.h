@@ -322,6 +322,10 @@ struct str sql_mark(struct str comment, const char *mark);
 struct str sql_batch(struct arena *a, const struct sql_tree *t, const struct sql_outline *o,
 	const struct sql_cond *key, const char *type, bool unique);
 
+/* The lookup itself with the key's literal turned into $1 (a parameter stays). */
+struct str sql_lookup(struct arena *a, const struct sql_tree *t, const struct sql_outline *o,
+	const struct sql_cond *key);
+
 /* Where the first statement of a script ends: behind its semicolon. */
 size_t sql_statement_end(const char *p, size_t n);
 

@@ -213,6 +213,18 @@ static bool edit_key(struct batch *b, const char *type)
 	return true;
 }
 
+/* One key at a time, as it was, but with the value as $n. */
+static bool edit_one(struct batch *b)
+{
+	int val = node_start(b->key->right.node);
+
+	if (val < 0 || (size_t)val >= b->text.n)
+		return false;
+	edit(b, (size_t)val, literal_end(b->text, (size_t)val),
+		arena_printf(b->a, "$%d", b->key->right.param ? b->key->right.param : 1));
+	return true;
+}
+
 static int first_target(const struct batch *b)
 {
 	return b->o->targets ? node_start(b->o->target[0].node) : -1;
@@ -316,6 +328,20 @@ struct str sql_batch(struct arena *a, const struct sql_tree *t, const struct sql
 	else
 		ok = edit_rows(&b, limit, unique);
 	if (!ok)
+		return STR_NONE;
+	out = apply(&b);
+	return out.n && sql_parse(a, out, &why) ? out : STR_NONE;
+}
+
+struct str sql_lookup(struct arena *a, const struct sql_tree *t, const struct sql_outline *o,
+	const struct sql_cond *key)
+{
+	struct batch b = {.a = a, .text = t->text, .o = o, .key = key};
+	struct str out;
+	struct err why;
+
+	drop_tag(&b);
+	if (t->statements != 1 || t->substituted || !edit_one(&b))
 		return STR_NONE;
 	out = apply(&b);
 	return out.n && sql_parse(a, out, &why) ? out : STR_NONE;
