@@ -5,6 +5,7 @@ is in pgsluice's query log and in PostgreSQL's own.  The shops' own test suites 
 """
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -36,7 +37,7 @@ def manage(shop, port, *words):
 @pytest.fixture(scope="module")
 def logged():
     server = cluster.Postgres(
-        log_min_duration_statement="0", log_destination="stderr,csvlog,jsonlog",
+        log_min_duration_statement="0", log_destination="stderr,jsonlog",
         logging_collector="on", log_filename="all.log", log_line_prefix=PREFIX)
     server.sql("alter role trusty createdb")
     for shop in SHOPS:
@@ -53,18 +54,33 @@ def front(logged, pooler):
     return p.start()
 
 
-def sequence_findings(path, app):
+APP = re.compile(r'app=([^,]*),|"application_name": ?"([^"]*)"')
+
+
+def visits(path):
+    """{application_name: the log of its sessions}: a small file for each is read quickly."""
+    parts, app = {}, ""
+    with open(path, encoding="utf-8") as f:
+        for line in f:
+            found = APP.search(line)
+            app = found.group(1) or found.group(2) if found else app  # else it goes on
+            parts.setdefault(app, []).append(line)
+    return {app: "".join(lines) for app, lines in parts.items()}
+
+
+def sequence_findings(log, path):
     """The rules about sequences that spoke of one page's visits."""
     run = subprocess.run(
-        [f"{ROOT}/bin/pgassay", "log", "--format", "json", "--fail-on", "never", "--app", app, path],
-        capture_output=True, text=True, timeout=60)
+        [f"{ROOT}/bin/pgassay", "log", "--format", "json", "--fail-on", "never",
+         *([] if path.endswith(".jsonl") or path.endswith(".json") else ["--prefix", PREFIX]), "-"],
+        input=log, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
     return {f["rule"]: f for f in json.loads(run.stdout)["findings"] if f["rule"].startswith("NP")}
 
 
 def logs_of(server, front, everything):
     server.sql("select 'the end of this visit'")
-    own = [f"{server.data}/log/all{s}" for s in (".log", ".csv", ".json")]
+    own = [f"{server.data}/log/all{s}" for s in (".log", ".json")]
     front.stop()
 
     def is_written(path):
@@ -76,17 +92,17 @@ def logs_of(server, front, everything):
 
 def wrong_pages(shop, path, n):
     """(log, page, what was found) of the pages for which that is not what it should be."""
-    wrong = []
+    wrong, log = [], visits(path)
     for page, rule in {**LOOPS, **HABITS}.items():
         if (shop, page) == ("sqlalchemy", "stock"):
             continue  # it reads the row by its place, not by its key
-        found = sequence_findings(path, f"{page}/lazy/{n}")
+        found = sequence_findings(log[f"{page}/lazy/{n}"], path)
         expected = page in HABITS or n >= 5
         if (rule in found) != expected or (not expected and found):
             wrong.append((path, page, "lazy", n, sorted(found)))
         elif page in LOOPS and expected and found[rule]["evidence"]["longest_run"] < n:
             wrong.append((path, page, n, found[rule]["evidence"]))
-        found = sequence_findings(path, f"{page}/eager/{n}")
+        found = sequence_findings(log[f"{page}/eager/{n}"], path)
         if found:
             wrong.append((path, page, "eager", n, sorted(found)))
     return wrong
@@ -100,7 +116,7 @@ def wrong_pages(shop, path, n):
 def test_pages(logged, front, shop, sizes, how):
     manage(shop, logged.port, "schema")
     manage(shop, logged.port, "seed", str(max(sizes)))
-    for suffix in (".log", ".csv", ".json"):  # what earlier visits left is not looked at again
+    for suffix in (".log", ".json"):  # what earlier visits left is not looked at again
         os.truncate(f"{logged.data}/log/all{suffix}", 0)
     for n in sizes:
         for mode in ("lazy", "eager"):
@@ -118,11 +134,12 @@ def test_tagged_requests(logged, front, shop):
     for mode in ("lazy", "eager"):
         manage(shop, front.port, "serve", mode, "3", "--tag", *LOOPS)
     path = logs_of(logged, front, False)[0]
+    log = visits(path)
     for page, rule in LOOPS.items():
-        found = sequence_findings(path, f"{page}/lazy/3")
+        found = sequence_findings(log[f"{page}/lazy/3"], path)
         assert rule in found, (page, found)
         assert found[rule]["evidence"]["tagged_requests"] > 0
-        assert sequence_findings(path, f"{page}/eager/3") == {}, page
+        assert sequence_findings(log[f"{page}/eager/3"], path) == {}, page
 
 
 @pytest.mark.ours
