@@ -132,7 +132,7 @@ def test_tagged_requests(logged, front, shop):
     manage(shop, logged.port, "schema")
     manage(shop, logged.port, "seed", "20")
     for mode in ("lazy", "eager"):
-        manage(shop, front.port, "serve", mode, "3", "--tag", *LOOPS)
+        manage(shop, front.port, "serve", "--tag", mode, "3", *LOOPS)
     path = logs_of(logged, front, False)[0]
     log = visits(path)
     for page, rule in LOOPS.items():

@@ -50,7 +50,7 @@ end
 
 options = {}
 parser = OptionParser.new do |o|
-  o.banner = "usage: manage.rb schema | seed N | pages | test | serve lazy|eager N [OPTION] [PAGE]"
+  o.banner = "usage: manage.rb schema | seed N | pages | test | serve [OPTION] lazy|eager N [PAGE]"
   o.on("--transaction")
   o.on("--one-connection")
   o.on("--tag")
