@@ -183,10 +183,16 @@ bool pool_own_dial(struct shard *s, struct waiter **w, struct slot **spare)
 	return true;
 }
 
+/* Clients whose login waits for the first connection, which nobody is opening. */
+static bool greeters_wait(const struct shard *s)
+{
+	return s->n_greeters && pool_shared(s) == 0;
+}
+
 bool pool_dial_needed(struct shard *s, usec_t now)
 {
 	int dialing = s->n_dialing - s->n_own_dialing;
-	bool wanted = s->n_waiting > dialing + s->n_idle || (s->n_greeters && pool_shared(s) == 0);
+	bool wanted = s->n_waiting > dialing + s->n_idle || greeters_wait(s);
 
 	s->starved = NULL;
 	/* Those kept warm for later come after those that are needed now. */
@@ -198,7 +204,7 @@ bool pool_dial_needed(struct shard *s, usec_t now)
 		return false;
 	if (take_places(s, reserve_is_due(s, now) ? s->lim.reserve : 0))
 		return true;
-	if (s->n_waiting <= dialing)
+	if (s->n_waiting <= dialing && !greeters_wait(s))
 		s->starved = NULL; /* nobody waits for it who would claim a place */
 	return false;
 }
@@ -250,6 +256,19 @@ void pool_dial_failed(struct shard *s, struct slot *slot, usec_t now)
 	pool_remove(s, slot);
 }
 
+/* After a change of limits: are more connections open than allowed? */
+static bool is_over_limit(struct shard *s)
+{
+	for (int i = 0; i < s->n_caps; i++) {
+		int max = atomic_load(&s->caps[i]->max);
+
+		if (max > 0 && atomic_load(&s->caps[i]->used) > max + (i == 0 ? s->lim.reserve : 0))
+			return true;
+	}
+	s->limits_are_new = false;
+	return false;
+}
+
 enum pool_fate pool_give_back(struct shard *s, struct slot *slot, usec_t now, struct waiter **next)
 {
 	*next = NULL;
@@ -259,6 +278,8 @@ enum pool_fate pool_give_back(struct shard *s, struct slot *slot, usec_t now, st
 		return POOL_CLOSE_LIFETIME;
 	if (UNLIKELY(!list_empty(&s->own_waiting)))
 		return POOL_CLOSE_FOR_OTHERS;
+	if (UNLIKELY(s->limits_are_new) && is_over_limit(s))
+		return POOL_CLOSE_SURPLUS;
 	if (UNLIKELY(others_are_hungry(s))) {
 		s->yield_until = now + YIELD_TIME;
 		return POOL_CLOSE_FOR_OTHERS;
@@ -297,6 +318,10 @@ struct slot *pool_expired(struct shard *s, usec_t now, enum pool_fate *why)
 	if (s->n_idle == 0)
 		return NULL;
 	oldest = list_last(&s->idle, struct slot, link);
+	if (UNLIKELY(s->limits_are_new) && is_over_limit(s)) {
+		*why = POOL_CLOSE_SURPLUS;
+		return oldest;
+	}
 	if (oldest->doomed) {
 		*why = POOL_CLOSE_DOOMED;
 		return oldest;
@@ -337,8 +362,7 @@ usec_t pool_next_check(const struct shard *s, usec_t now)
 
 		at = sooner(at, w->since + s->lim.reserve_timeout, now);
 	}
-	if (s->n_waiting || pool_shared(s) < s->lim.min_open ||
-		(s->n_greeters && pool_shared(s) == 0)) {
+	if (s->n_waiting || pool_shared(s) < s->lim.min_open || greeters_wait(s)) {
 		at = sooner(at, s->dial_after, now);
 		at = sooner(at, s->yield_until, now);
 	}
@@ -349,6 +373,8 @@ usec_t pool_claim_at(const struct shard *s)
 {
 	usec_t since = USEC_NEVER;
 
+	if (greeters_wait(s))
+		return 0;
 	if (s->n_waiting)
 		since = list_first(&s->waiting, struct waiter, link)->since;
 	if (!list_empty(&s->own_waiting) &&

@@ -104,6 +104,7 @@ struct shard {
 	int n_own, n_own_dialing;     /* of the open ones, of the dialing: those with slot.own */
 	int n_greeters;		      /* clients whose login waits for a first connection */
 	bool paused;		      /* leases nothing and dials nothing */
+	bool limits_are_new;	      /* more may be open than they allow */
 	usec_t dial_after;	      /* not before: the last login failed */
 	usec_t yield_until;	      /* not before: a place was given up for another shard */
 	struct cap *caps[SHARD_CAPS]; /* every open slot holds a place in each; [0] is the pool's */
@@ -153,6 +154,7 @@ enum pool_fate {
 	POOL_CLOSE_LIFETIME,
 	POOL_CLOSE_IDLE_MAX,
 	POOL_CLOSE_FOR_OTHERS, /* another shard under the same cap needs the place more */
+	POOL_CLOSE_SURPLUS,    /* a limit is lower than it was */
 };
 
 /* A slot came free.  On POOL_CLOSE_* it is still BUSY: the caller closes the connection

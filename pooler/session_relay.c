@@ -93,6 +93,7 @@ void lane_configure(struct lane *l, const struct conf *conf, const struct conf_d
 	if (set->limits.max_lifetime == 0)
 		set->limits.max_lifetime = 1; /* used once */
 	l->shard.lim = set->limits;
+	l->shard.limits_are_new = true;
 	set->query_wait_timeout = conf_query_wait_timeout(conf, db, user);
 	set->query_wait_notify = p->query_wait_notify;
 	set->patience = USEC_NEVER / 2;
@@ -151,6 +152,7 @@ static enum close_reason reason_of(enum pool_fate fate)
 	return fate == POOL_CLOSE_LIFETIME     ? CLOSE_SERVER_LIFETIME
 	       : fate == POOL_CLOSE_DOOMED     ? CLOSE_SERVER_RECYCLED
 	       : fate == POOL_CLOSE_FOR_OTHERS ? CLOSE_SERVER_FOR_OTHERS
+	       : fate == POOL_CLOSE_SURPLUS    ? CLOSE_SERVER_SURPLUS
 					       : CLOSE_SERVER_IDLE;
 }
 

@@ -321,6 +321,9 @@ void server_release(struct server *s)
 	case POOL_CLOSE_FOR_OTHERS:
 		server_close(s, CLOSE_SERVER_FOR_OTHERS, NULL);
 		return;
+	case POOL_CLOSE_SURPLUS:
+		server_close(s, CLOSE_SERVER_SURPLUS, NULL);
+		return;
 	}
 }
 
