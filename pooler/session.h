@@ -616,6 +616,8 @@ void trace_describe(struct client *c, struct prepared *p);
 void trace_linked(struct client *c, usec_t waited_since);
 void trace_reply(struct client *c, char type, const char *body, size_t len,
 	const struct ledger_event *ev);
+/* Has the answer to the statement it runs begun? */
+bool trace_has_begun(const struct client *c);
 void trace_sent(struct client *c, size_t bytes);
 void trace_drained(struct client *c);
 void trace_gone(struct client *c, enum close_reason why);

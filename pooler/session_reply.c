@@ -340,6 +340,25 @@ static void forward(struct server *s, const char *p, size_t n)
 		trace_sent(s->client, n);
 }
 
+/* Rows of a statement whose first one the trace has seen: it has nothing to add.  Answers
+ * how many bytes of whole ones there are. */
+static size_t feed_traced_rows(const struct server *s, const char *p, size_t n)
+{
+	const struct entry *head = ledger_head(&s->ledger);
+	size_t at = 0, size;
+
+	if (!head || head->flags || !ledger_is_part(head, 'D') || !s->client || !s->client->trace ||
+		!trace_has_begun(s->client))
+		return 0;
+	while (n - at >= WIRE_HEADER && p[at] == 'D') {
+		size = wire_message_size(p + at);
+		if (size == 0 || size > n - at)
+			break;
+		at += size;
+	}
+	return at;
+}
+
 /* Walks on from `at`; what is before that was dealt with and goes to the client.  Answers
  * how far that came. */
 static size_t feed_mixed(struct server *s, const char *p, size_t n, size_t at)
@@ -359,6 +378,8 @@ static size_t feed_mixed(struct server *s, const char *p, size_t n, size_t at)
 		if (s->left) {
 			took = feed_rest(s, &g, p + at, n - at);
 		} else if (plain && (took = feed_plain(s, p + at, n - at))) {
+			gather_add(&g, p + at, took);
+		} else if (!plain && p[at] == 'D' && (took = feed_traced_rows(s, p + at, n - at))) {
 			gather_add(&g, p + at, took);
 		} else if (n - at >= WIRE_HEADER) {
 			took = feed_message(s, &g, p + at, n - at);

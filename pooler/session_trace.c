@@ -543,6 +543,13 @@ static void keep_suspended(struct client *c, const struct bound *b)
 		s->p->refs++;
 }
 
+bool trace_has_begun(const struct client *c)
+{
+	const struct traced *d = current(c->trace);
+
+	return d && d->started;
+}
+
 void trace_reply(struct client *c, char type, const char *body, size_t len,
 	const struct ledger_event *ev)
 {
