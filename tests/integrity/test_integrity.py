@@ -62,7 +62,7 @@ def test_a_broken_ledger_is_found_out(postgres):
 def test_no_foreign_rows(pooler, postgres, pytestconfig, name, clients, share, options, settings):
     total = pytestconfig.getoption("interleavings")
     seed = pytestconfig.getoption("seed")
-    p = pooler(query_wait_timeout=60, **settings)
+    p = pooler(query_wait_timeout=60, query_wait_notify=0, **settings)
     words = [TOOL, "--port", str(p.port), "--clients", str(clients),
              "--actions", str(max(100, int(total * share)))]
     if options is not None:
