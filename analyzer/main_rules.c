@@ -32,6 +32,8 @@ static void print_needs(const struct rule *r)
 {
 	const char *sep = "";
 
+	if (r->scope == SCOPE_GATE)
+		printf("nothing but what the gate is told (pgassay.conf(5))");
 	for (size_t i = 0; i < ARRAY_LEN(evidence); i++)
 		if (r->needs & evidence[i].bit) {
 			printf("%s%s", sep, evidence[i].text);

@@ -18,7 +18,8 @@ GATE_RULE(GT003, "too-long-in-test", ERROR, "the statements of a test take too l
 	"`pgassay log` shows where the time goes; or raise the limit.",
 	"max_time_per_test = 2s; a test's statements take 3.1 s", "they take 0.4 s")
 GATE_RULE(GT004, "too-slow", ERROR, "a statement is slower than it may be",
-	"max_p95 of .pgassay.conf is exceeded, with 95 % confidence: no single slow call does "
+	"max_p95 of .pgassay.conf is exceeded, with 95 % confidence: one slow call of several does "
+	"not do "
 	"that.",
 	"`pgassay plan` of its EXPLAIN (ANALYZE, BUFFERS) shows why; or raise the limit.",
 	"max_p95 = 200ms; all five calls take 300 ms or more", "one of five takes 300 ms")
