@@ -444,7 +444,9 @@ static int act_reshape(struct client *c)
 
 	if (!opt.prepared)
 		return act_prepared(c);
-	snprintf(table, sizeof(table), "shape_%d_%u_%u", c->id, c->session, c->action);
+	/* a run whose connections are killed leaves some of them to the next */
+	snprintf(table, sizeof(table), "shape_%llx_%d_%u_%u", (unsigned long long)opt.seed, c->id,
+		c->session, c->action);
 	snprintf(sql, sizeof(sql), "create table %s as select '%s'::text as t", table, s.tag);
 	status = command(c, sql);
 	snprintf(sql, sizeof(sql), "select * from %s", table);
