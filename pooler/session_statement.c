@@ -206,9 +206,11 @@ static enum step on_parse_unnamed(struct message *m, const char *rest, size_t re
 	struct prepared *p;
 
 	m->seen |= SEEN_OTHER;
+	/* before the old ones go: often it is the same text again */
+	p = prepared_intern(&r->prepared, rest, rest_len);
 	prepared_drop(&r->prepared, &c->unnamed);
 	prepared_drop(&r->prepared, &s->unnamed);
-	p = c->unnamed = prepared_intern(&r->prepared, rest, rest_len);
+	c->unnamed = p;
 	if (UNLIKELY(effects_are_refused(c->lane, p->effects)))
 		return refuse_parse(m, p->effects);
 	if (UNLIKELY(p->effects & TEXT_DEALLOCATE) &&

@@ -45,6 +45,7 @@ log_disconnections = 0
 ODYSSEY = """daemonize no
 locks_dir "{dir}"
 unix_socket_dir "{dir}"
+unix_socket_mode "0600"
 log_to_stdout yes
 log_session no
 log_query no
