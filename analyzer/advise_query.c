@@ -9,7 +9,7 @@
 #include <math.h>
 
 #define MIN_GAIN      0.98 /* of the cost: a smaller gain is noise */
-#define RELATIVE_PART 0.25 /* of the workload's cost: what relative speed counts in all */
+#define RELATIVE_PART 1.0  /* of the workload's cost: what relative speed counts in all */
 #define RELATIVE_SPAN 12.0 /* natural logarithm of the gain beyond which nothing more counts */
 
 struct plan *query_plan(struct workload *w, const struct query *q)
