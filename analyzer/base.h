@@ -210,4 +210,7 @@ struct str js_get_str(const struct json_t *object, const char *key);	   /* borro
 int64_t js_get_int(const struct json_t *object, const char *key);
 double js_get_real(const struct json_t *object, const char *key);
 
+/* Writes text into a manual page, what roff would take for its own escaped. */
+void roff_put(FILE *to, const char *text);
+
 #endif

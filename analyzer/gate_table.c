@@ -298,25 +298,10 @@ void gate_print_sample(FILE *to)
 	}
 }
 
-/* roff: a line that begins with a dot or a quote is a request, a backslash an escape. */
-static void print_roff(FILE *to, const char *text)
-{
-	for (const char *p = text; *p; p++) {
-		if (*p == '\\')
-			fputs("\\e", to);
-		else if (*p == '-')
-			fputs("\\-", to);
-		else if ((*p == '.' || *p == '\'') && (p == text || p[-1] == '\n'))
-			fprintf(to, "\\&%c", *p);
-		else
-			fputc(*p, to);
-	}
-}
-
 void gate_print_man(FILE *to)
 {
 	fprintf(to,
-		".\\\" Written by `pgassay \\-\\-print\\-man`.\n"
+		".\\\" Written by `pgassay \\-\\-print\\-man=conf`.\n"
 		".TH PGASSAY.CONF 5 \"\" \"pgassay %s\" \"File formats\"\n.SH NAME\n"
 		"pgassay.conf \\- what fails a build\n.SH DESCRIPTION\n"
 		".B pgassay\nreads\n.I .pgassay.conf\nof the current directory or the nearest "
@@ -330,15 +315,15 @@ void gate_print_man(FILE *to)
 		PGSLUICE_VERSION);
 	for (size_t s = 0; s < ARRAY_LEN(sections); s++) {
 		fprintf(to, ".SH \"SECTION [%s]\"\n", sections[s].name);
-		print_roff(to, sections[s].what);
+		roff_put(to, sections[s].what);
 		fputs(".\n", to);
 		for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 			if (strcmp(keys[i].section, sections[s].name) != 0)
 				continue;
 			fprintf(to, ".TP\n.B %s\n", keys[i].name);
-			print_roff(to, keys[i].what);
+			roff_put(to, keys[i].what);
 			fputs(". Example:\n.B ", to);
-			print_roff(to, keys[i].example);
+			roff_put(to, keys[i].example);
 			fputc('\n', to);
 		}
 	}

@@ -79,6 +79,15 @@ const struct command commands[] = {
 	{NULL, NULL, NULL, 0, NULL, NULL},
 };
 
+const struct exit_row exit_rows[] = {
+	{EXIT_CLEAN, "nothing at or above --fail-on"},
+	{EXIT_FINDINGS, "findings"},
+	{EXIT_USAGE, "wrong usage or configuration"},
+	{EXIT_INPUT, "the input could not be understood"},
+	{EXIT_FAILED, "an I/O or internal failure"},
+	{0, NULL},
+};
+
 static void usage(FILE *to)
 {
 	fputs("pgassay reads PostgreSQL logs, SQL and plans, and says what to change.\n\nusage:\n",
@@ -87,10 +96,10 @@ static void usage(FILE *to)
 		fprintf(to, "  pgassay %-7s %-10s %s\n", c->name, c->args, c->what);
 	fputs("  pgassay --print-sample       a .pgassay.conf with every key explained\n"
 	      "\n`pgassay COMMAND --help` explains a command and its options.\n"
-	      "\nexit status: 0 nothing at or above --fail-on; 1 findings; 2 wrong usage or\n"
-	      "configuration; 3 the input could not be understood; 75 an I/O or internal "
-	      "failure.\n",
+	      "\nexit status:\n",
 		to);
+	for (const struct exit_row *e = exit_rows; e->what; e++)
+		fprintf(to, "  %-3d %s\n", e->status, e->what);
 }
 
 struct call {
@@ -139,6 +148,10 @@ int main(int argc, char **argv)
 		return EXIT_CLEAN;
 	}
 	if (argc == 2 && strcmp(argv[1], "--print-man") == 0) {
+		man_print(stdout);
+		return EXIT_CLEAN;
+	}
+	if (argc == 2 && strcmp(argv[1], "--print-man=conf") == 0) {
 		gate_print_man(stdout);
 		return EXIT_CLEAN;
 	}

@@ -4,6 +4,7 @@
  *
  *   main.c           which command
  *   main_options.c   the table of options: parsing, usage
+ *   main_man.c       the manual page, from the same tables
  *   main_store.c     --store: reports into PostgreSQL
  *   main_log.c, main_lint.c, main_rules.c, …   one command each
  *
@@ -23,6 +24,12 @@ enum exit_status {
 	EXIT_INPUT = 3,
 	EXIT_FAILED = 75 /* I/O or an internal failure */
 };
+
+struct exit_row {
+	enum exit_status status;
+	const char *what;
+};
+extern const struct exit_row exit_rows[]; /* ends with a NULL text */
 
 enum command_bit {
 	CMD_LOG = 1,
@@ -56,6 +63,9 @@ struct options {
 /* Reads argv (behind the command); errors go to stderr.  false: wrong usage. */
 bool options_parse(struct options *o, enum command_bit command, int argc, char **argv);
 void options_usage(FILE *to, enum command_bit command);
+void options_print_man(FILE *to);
+/* pgassay(1). */
+void man_print(FILE *to);
 /* Counts the statements of a file of SQL, with a gate those that have changed; false: it cannot
  * be read (said on stderr). */
 bool lint_file(struct facts *f, struct input *in, const char *name, struct gate *g);

@@ -278,6 +278,46 @@ void options_usage(FILE *to, enum command_bit command)
 		fprintf(to, "  %-10s %s\n", f->name, f->what);
 }
 
+/* Which commands take it, as "log, merge". */
+static void print_commands(FILE *to, const struct option *t)
+{
+	const char *between = " [";
+
+	if (t->commands == CMD_ALL)
+		return;
+	for (const struct command *c = commands; c->name; c++)
+		if (t->commands & c->bit) {
+			fprintf(to, "%s%s", between, c->name);
+			between = ", ";
+		}
+	fputc(']', to);
+}
+
+void options_print_man(FILE *to)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		const struct option *t = &table[i];
+
+		fputs(".TP\n.B ", to);
+		if (t->letter)
+			fprintf(to, "\\-%c, ", t->letter);
+		fputs("\\-\\-", to);
+		roff_put(to, t->name);
+		if (t->arg)
+			fprintf(to, " \\fI%s\\fB", t->arg);
+		fputc('\n', to);
+		roff_put(to, t->what);
+		print_commands(to, t);
+		fputs(".\n", to);
+	}
+	fputs(".SH FORMATS\n", to);
+	for (const struct report_format *f = report_formats; f->name; f++) {
+		fprintf(to, ".TP\n.B %s\n", f->name);
+		roff_put(to, f->what);
+		fputs(".\n", to);
+	}
+}
+
 void options_release(struct options *o)
 {
 	VEC_RELEASE(&o->rule);
