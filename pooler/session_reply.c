@@ -215,7 +215,8 @@ static enum fate on_message(struct server *s, struct gather *g, char type, const
 		return FATE_CLOSED;
 	case LEDGER_FATAL:
 		on_error(s, body, len, v);
-		return FATE_FORWARD;
+		/* before its request was sent a client loses nothing: lost() queues it again */
+		return s->setup ? FATE_SWALLOW : FATE_FORWARD;
 	case LEDGER_ASYNC:
 		head = ledger_head(&s->ledger);
 		if (type == 'S')

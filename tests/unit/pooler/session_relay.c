@@ -301,6 +301,32 @@ START_TEST(a_server_out_of_step_closes_both)
 }
 END_TEST
 
+/* A server that is ended while it answers our own question: the client, whose request was not
+ * sent yet, hears nothing of it and waits for another connection. */
+START_TEST(a_server_that_ends_before_the_request_is_replaced)
+{
+	char got[4096];
+
+	start("transaction\nserver_check_query = select 7\nserver_check_delay = 0");
+	add_server();
+	add_client();
+	say(client_fd, TEXT("Q\0\0\0\x0dselect 1\0"));
+	expect(server_fd, TEXT("Q\0\0\0\x0dselect 1\0"));
+	say(server_fd, TEXT("C\0\0\0\x0dSELECT 0\0Z\0\0\0\5I"));
+	expect(client_fd, TEXT("C\0\0\0\x0dSELECT 0\0Z\0\0\0\5I"));
+	say(client_fd, TEXT("Q\0\0\0\x0dselect 2\0"));
+	expect(server_fd, TEXT("Q\0\0\0\x0dselect 7\0"));
+	say(server_fd, TEXT("C\0\0\0\x0dSELECT 0\0Z\0\0\0\5I"
+			    "E\0\0\0\x13SFATAL\0C57P01\0\0"));
+	close(server_fd);
+	turn();
+	ck_assert_int_eq(hear(client_fd, got, sizeof got), 0);
+	ck_assert_int_eq(lane->n_clients, 1);
+	ck_assert_int_eq(lane->shard.n_waiting, 1);
+	ck_assert_int_eq(lane->shard.n_idle + lane->shard.n_busy, 0);
+}
+END_TEST
+
 START_TEST(a_client_s_garbage_closes_the_client_only)
 {
 	static const struct {
@@ -365,6 +391,7 @@ int main(void)
 	tcase_add_loop_test(tc, every_message_cut_at_every_byte, 0, ARRAY_LEN(talks));
 	tcase_add_loop_test(tc, byte_by_byte, 0, ARRAY_LEN(talks));
 	tcase_add_loop_test(tc, a_server_out_of_step_closes_both, 0, 8);
+	tcase_add_test(tc, a_server_that_ends_before_the_request_is_replaced);
 	tcase_add_loop_test(tc, a_client_s_garbage_closes_the_client_only, 0, 6);
 	tcase_add_loop_test(tc, random_bytes, 0, 200);
 	suite_add_tcase(suite, tc);
