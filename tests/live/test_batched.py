@@ -14,6 +14,7 @@ import pytest
 from pooler import ROOT
 
 pytestmark = pytest.mark.slow  # the analyzer is what is tested: once is enough
+PGASSAY = os.environ.get("PGASSAY_BIN", os.path.join(ROOT, "bin", "pgassay"))
 COLUMNS = "id bigint primary key, parent_id bigint, name text, n int, at timestamptz, ok boolean"
 
 
@@ -59,7 +60,7 @@ def findings(postgres, schema, tmp_path, statements, *words):
     path.write_text(log_of([("BEGIN", None), *statements, ("COMMIT", None)]))
     dsn = postgres.dsn(host="127.0.0.1", user="trusty", dbname="shop",
                        options=f"-c search_path={schema}")
-    run = subprocess.run([f"{ROOT}/bin/pgassay", "log", "--format", "json", "--fail-on", "never",
+    run = subprocess.run([PGASSAY, "log", "--format", "json", "--fail-on", "never",
                           "--dsn", dsn, *words, str(path)],
                          capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr

@@ -1,5 +1,6 @@
 """The query log: one JSON object a statement, with what only a pooler knows."""
 import json
+import os
 import re
 
 import pytest
@@ -220,7 +221,7 @@ def test_pgassay_reads_it(pooler):
         for n in range(30):
             c.query(f"select {n}")
     log.pooler.stop()
-    done = subprocess.run([poolers.ROOT + "/bin/pgassay", "log", log.path, "--format", "json"],
+    done = subprocess.run([os.environ.get("PGASSAY_BIN", poolers.ROOT + "/bin/pgassay"), "log", log.path, "--format", "json"],
                           capture_output=True, text=True, timeout=30)
     assert done.returncode in (0, 1), done.stderr
     report = json.loads(done.stdout)

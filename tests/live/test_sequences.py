@@ -19,7 +19,7 @@ import cluster
 from pooler import ROOT, wait_until
 
 pytestmark = pytest.mark.slow  # the analyzer is what is tested: once is enough
-ASSAY = os.path.join(ROOT, "bin/pgassay")
+ASSAY = os.environ.get("PGASSAY_BIN", os.path.join(ROOT, "bin", "pgassay"))
 PREFIX = "%m [%p]: [%l-1] user=%u,db=%d,app=%a,client=%h "
 SUFFIXES = (".log", ".csv", ".json")
 
