@@ -94,6 +94,8 @@ static bool send_again(struct server *s, struct prepared *fresh)
 	char name[PREPARED_NAME];
 	bool ok;
 
+	if (server_statement_has(s, fresh))
+		return false; /* cannot be: who else would have prepared it here meanwhile? */
 	prepared_name(name, fresh->number);
 	prepared_put_parse(&b, name, fresh);
 	ok = ledger_push(&s->ledger, ENTRY_PARSE, ENTRY_OURS | ENTRY_TAGGED, number);
@@ -153,7 +155,8 @@ bool heal_stale_plan(struct server *s, const char *body, size_t len)
 		return false;
 	}
 	repeat = can_repeat(s);
-	fresh = prepared_renew(table, old);
+	/* what another connection has renewed already is not stale because this one was late */
+	fresh = old->stale ? prepared_served(table, old) : prepared_renew(table, old);
 	log_line(LOG_PART_SESSION, LOG_LEVEL_DEBUG,
 		"%s: the plan of PGSLUICE_%llu is stale: prepared anew as PGSLUICE_%llu%s",
 		server_who(s, who, sizeof who), (unsigned long long)old->number,

@@ -97,7 +97,7 @@ def lock_wait(server, a, b):
     a.execute("UPDATE items SET note = 'held' WHERE id = 10")
     t = in_thread(b, "UPDATE items SET note = note || 'waiter' WHERE id = 10")
     wait_for(lambda: waits(server, b.info.backend_pid))
-    wait_for(lambda: "still waiting for" in stderr_log(server))
+    wait_for(lambda: f"process {b.info.backend_pid} still waiting for" in stderr_log(server))
     a.execute("COMMIT")
     t.join()
 

@@ -79,6 +79,36 @@ def test_a_stale_plan_heals_on_every_connection(pooler, shifting):
                 assert x.result() == [["1", "new"]]
 
 
+def test_a_second_connection_that_fails_later_changes_nothing(pooler, shifting):
+    """Its plan was as old as the first one's: who has prepared again since is served."""
+    p = pooler(max_open=2)
+    with p.wire() as a, p.wire() as b:
+        for x in (a, b):
+            prepare(x, "s")
+            x.begin()
+        for x in (a, b):  # both connections have it now
+            x.send(run("s", described=False))
+            assert x.result() == [["1"]]
+            x.query("commit")
+        shifting.execute("select pg_advisory_lock(4711)")
+        shifting.execute("alter table shifting add b text default 'new'")
+        b.send(wire.parse("", "select pg_advisory_xact_lock(4711)") + wire.bind("", "") + wire.execute() +
+               run("s", described=False))
+        wait_until(lambda: shifting.execute("select count(*) from pg_locks where locktype = 'advisory' and not granted").fetchone()[0])
+        a.send(run("s", described=False))
+        with pytest.raises(ServerError) as e:
+            a.result()
+        assert e.value.code == "0A000"
+        a.send(wire.close(b"S", "s") + wire.parse("s", SELECT) + wire.describe(b"S", "s") + wire.sync())
+        a.result()
+        shifting.execute("select pg_advisory_unlock(4711)")
+        with pytest.raises(ServerError) as e:
+            b.result()
+        assert e.value.code == "0A000"
+        a.send(run("s", described=False))
+        assert a.result() == [["1", "new"]]
+
+
 def test_a_client_that_asks_for_no_columns_is_told(pooler, shifting):
     """Nobody may take the new rows for the old ones: PostgreSQL's error, once."""
     p = pooler(max_open=1)

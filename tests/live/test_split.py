@@ -105,10 +105,11 @@ EXCHANGES = {
                  wire.extended("select 2") + wire.sync() + wire.extended("select 3") +
                  wire.sync()],
     "copy": [wire.query("copy (select generate_series(1, 5)) to stdout"),
-             wire.query("create temp table c (a text)") +
+             # in a transaction, since a temporary table ends with it in transaction pooling
+             wire.query("begin") + wire.query("create temp table c (a text)") +
              wire.query("copy c from stdin") + wire.copy_data(b"one\ntwo\n") +
              wire.copy_data(b"three\n") + wire.copy_done() + wire.query("select a || '' from c") +
-             wire.query("drop table c"),
+             wire.query("drop table c") + wire.query("commit"),
              ],
     "set": [wire.query("set application_name = 'it''s'"), wire.query("show application_name"),
             wire.query("reset application_name")],
