@@ -142,7 +142,9 @@
 	.max = 64,
 	.zero = "auto",
 	.restart = true,
-	.help = "Threads that serve connections. `auto` is one for each CPU, up to 8. Every limit "
+	.help = "Threads that serve connections. `auto` is one for each CPU, up to 8. One more "
+		"accepts and authenticates clients, except with 1: then one thread does it all, "
+		"which is the cheapest, but TLS handshakes and RELOAD delay queries. Every limit "
 		"in this file is the limit of the whole process, whatever the number of workers.",
 },
 {

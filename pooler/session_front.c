@@ -5,7 +5,7 @@
  *
  * Attempts stand on one of three lists, each ordered by deadline, so that one timer serves
  * them all and only heads are looked at.  Nothing is freed under a callback: attempt_close()
- * moves to `dead`, which the loop empties before it sleeps.
+ * moves to `dead`, which is emptied before the loop sleeps.
  *
  * A flood of half-open logins cannot lock others out: beyond a limit the oldest one gives way.
  */
@@ -127,6 +127,7 @@ void attempt_close(struct attempt *a)
 	login_free(&a->login);
 	rules_drop(&a->rules);
 	list_push_back(&front.dead, &a->by_deadline);
+	ev_prepare_start(front.loop, &front.reaper);
 	front.stats.logins--;
 }
 
@@ -313,6 +314,7 @@ static void on_reap(struct ev_loop *loop, ev_prepare *w, int events)
 		list_del(&a->by_deadline);
 		attempt_free(a);
 	}
+	ev_prepare_stop(front.loop, &front.reaper);
 }
 
 /* --- accepting ------------------------------------------------------------------------ */
@@ -592,7 +594,6 @@ bool front_init(struct ev_loop *loop, const struct conf *conf, const struct fron
 	ev_timer_init(&front.timer, on_deadline, 0., 0.);
 	ev_timer_init(&front.breather, on_breath, 0., 0.);
 	ev_prepare_init(&front.reaper, on_reap);
-	ev_prepare_start(loop, &front.reaper);
 	ev_async_init(&front.helped, on_helped);
 	ev_async_start(loop, &front.helped);
 	return true;
@@ -676,7 +677,6 @@ void front_shutdown(void)
 	}
 	ev_timer_stop(front.loop, &front.timer);
 	ev_timer_stop(front.loop, &front.breather);
-	ev_prepare_stop(front.loop, &front.reaper);
 	ev_async_stop(front.loop, &front.helped);
 	auth_cache_free(&front.cache);
 	auth_rate_free(&front.rate);

@@ -2,7 +2,8 @@
  *
  * struct hub: the process.  Finds or makes the pool of a finished login, chooses the relay
  * that serves it, and hands the client over; passes settings and orders to the relays.
- * Runs on the front's thread; what it wants of a relay it sends by mail.
+ * Runs on the front's thread; what it wants of a relay it sends by mail, also to the one relay of
+ * `workers = 1`, which lives on the same thread.
  */
 #include "session.h"
 
@@ -261,7 +262,10 @@ void hub_admit(struct login *login)
 	a->lane = choose_lane(p);
 	atomic_fetch_add(&a->lane->load, 1);
 	atomic_fetch_add(&p->clients, 1);
-	worker_post(&a->lane->relay->w, &a->mail);
+	if (a->lane->relay->w.host)
+		worker_hand(&a->lane->relay->w, &a->mail);
+	else
+		worker_post(&a->lane->relay->w, &a->mail);
 }
 
 int hub_count_clients(const char *database, const char *user)
@@ -513,7 +517,11 @@ void hub_start(const struct conf *conf)
 	for (int i = 0; i < n; i++) {
 		struct relay *r = &hub.relays[i];
 
-		worker_init(&r->w, i);
+		/* A relay that is alone shares the front's thread: no login has to wake another. */
+		if (n == 1)
+			worker_share(&r->w, i, &hub.front);
+		else
+			worker_init(&r->w, i);
 		r->hub = &hub;
 		r->chunks.process = &hub.lent_bytes;
 		r->chunks.on_surplus = on_surplus;
@@ -524,7 +532,8 @@ void hub_start(const struct conf *conf)
 			r->ring = qlog_ring_new(hub.qlog, (size_t)conf->p.query_log_buffer);
 		r->queries = hub.queries[i] = queries_new((size_t)conf->p.track_queries_max);
 		snprintf(name, sizeof name, "relay-%d", i);
-		worker_start(&r->w, name);
+		if (!r->w.host)
+			worker_start(&r->w, name);
 	}
 	hub_retire_start();
 	warm_up();
@@ -607,7 +616,10 @@ void hub_join(void)
 	for (int i = 0; i < hub.n_relays; i++)
 		hub_order(i, run_stop, NULL);
 	for (int i = 0; i < hub.n_relays; i++)
-		pthread_join(hub.relays[i].w.thread, NULL);
+		if (hub.relays[i].w.host)
+			worker_finish(&hub.relays[i].w);
+		else
+			pthread_join(hub.relays[i].w.thread, NULL);
 	helpers_release(&hub.dialers);
 	helpers_release(&hub.cancellers);
 }

@@ -80,6 +80,8 @@ static void on_pending(struct ev_loop *loop)
 	w->woke = ev_now(loop);
 	ev_invoke_pending(loop);
 	end_tick(w);
+	if (w->guest)
+		end_tick(w->guest);
 }
 
 /* Before the kernel waits.  libev has just looked at the clock, so that the length of a tick
@@ -91,8 +93,9 @@ static void on_sleep(struct ev_loop *loop) EV_NOEXCEPT
 	if (UNLIKELY((ev_now(loop) - w->woke) * USEC_SEC > (double)w->lag_max_usec)) {
 		usec_t busy = clock_mono() - w->now;
 
-		if (busy > w->lag_max_usec)
-			__atomic_store_n(&w->lag_max_usec, busy, __ATOMIC_RELAXED);
+		for (; w; w = w->guest)
+			if (busy > w->lag_max_usec)
+				__atomic_store_n(&w->lag_max_usec, busy, __ATOMIC_RELAXED);
 	}
 }
 
@@ -108,15 +111,19 @@ static void on_awake(struct ev_loop *loop) EV_NOEXCEPT
 	}
 	w->wall = w->now + w->wall_ahead;
 	__atomic_store_n(&w->ticks, w->ticks + 1, __ATOMIC_RELAXED);
+	if (w->guest) {
+		w->guest->now = w->now;
+		w->guest->wall = w->wall;
+		__atomic_store_n(&w->guest->ticks, w->ticks, __ATOMIC_RELAXED);
+	}
 }
 
-void worker_init(struct worker *w, int index)
+/* What each has, on a loop of its own or not. */
+static void set_up(struct worker *w, int index, struct ev_loop *loop)
 {
 	memset(w, 0, sizeof *w);
 	w->index = index;
-	w->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
-	if (!w->loop)
-		log_die(LOG_PART_MAIN, "cannot make an event loop (epoll): out of descriptors?");
+	w->loop = loop;
 	w->now = w->compared = clock_mono();
 	w->wall = clock_wall();
 	w->wall_ahead = w->wall - w->now;
@@ -129,10 +136,32 @@ void worker_init(struct worker *w, int index)
 	ev_async_init(&w->wake, on_wake);
 	ev_timer_init(&w->alarm, on_alarm, 0., 0.);
 	w->wake.data = w->alarm.data = w;
-	ev_set_userdata(w->loop, w);
-	ev_set_invoke_pending_cb(w->loop, on_pending);
-	ev_set_loop_release_cb(w->loop, on_sleep, on_awake);
 	ev_async_start(w->loop, &w->wake);
+}
+
+void worker_init(struct worker *w, int index)
+{
+	struct ev_loop *loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+
+	if (!loop)
+		log_die(LOG_PART_MAIN, "cannot make an event loop (epoll): out of descriptors?");
+	set_up(w, index, loop);
+	ev_set_userdata(loop, w);
+	ev_set_invoke_pending_cb(loop, on_pending);
+	ev_set_loop_release_cb(loop, on_sleep, on_awake);
+}
+
+void worker_share(struct worker *w, int index, struct worker *host)
+{
+	set_up(w, index, host->loop);
+	w->host = host;
+	host->guest = w;
+}
+
+void worker_finish(struct worker *w)
+{
+	on_wake(w->loop, &w->wake, 0);
+	run_mails(w, &w->deferred);
 }
 
 void worker_run(struct worker *w)
@@ -170,9 +199,9 @@ void worker_stop(struct worker *w)
 
 void worker_release(struct worker *w)
 {
-	on_wake(w->loop, &w->wake, 0); /* mails that came too late still own memory */
-	run_mails(w, &w->deferred);
-	ev_loop_destroy(w->loop);
+	worker_finish(w); /* mails that came too late still own memory */
+	if (!w->host)
+		ev_loop_destroy(w->loop);
 	timers_release(&w->timers);
 	buf_free(&w->scratch);
 	free(w->buffer);
@@ -189,6 +218,19 @@ void worker_post(struct worker *w, struct mail *m)
 	pthread_mutex_unlock(&w->lock);
 	if (first)
 		ev_async_send(w->loop, &w->wake);
+}
+
+void worker_hand(struct worker *w, struct mail *m)
+{
+	bool first;
+
+	pthread_mutex_lock(&w->lock);
+	first = list_empty(&w->inbox);
+	if (!first)
+		list_push_back(&w->inbox, &m->link);
+	pthread_mutex_unlock(&w->lock);
+	if (first)
+		m->run(w, m);
 }
 
 void worker_defer(struct worker *w, struct mail *m)

@@ -10,7 +10,8 @@
  * the watchers, fires the due timers, and at its end runs what was put off (worker_defer):
  * memory that watchers of the same tick may still point to is freed there.
  *
- * A worker's data belongs to its thread.  Others reach it only by mail.
+ * A worker's data belongs to its thread.  Others reach it only by mail.  Two workers may share one
+ * thread and loop (worker_share): each keeps its own mailbox and deadlines.
  */
 #ifndef POOLER_WORKER_H
 #define POOLER_WORKER_H
@@ -60,11 +61,16 @@ struct worker {
 	struct list inbox;    /* of struct mail; under lock */
 	struct list deferred; /* of struct mail: run at the end of the tick */
 	bool stop;
+	struct worker *host, *guest; /* whose loop it shares; who shares its loop */
 };
 
 /* worker_init makes the loop; worker_start runs it on a thread of its own, worker_run on the
  * caller's until worker_stop() is called (on that thread, e.g. by mail). */
 void worker_init(struct worker *w, int index);
+/* Instead of worker_init and worker_start: w lives on the thread of `host`, which has one guest at
+ * most.  After worker_run(host), worker_finish(w) runs what still waits in its mailbox. */
+void worker_share(struct worker *w, int index, struct worker *host);
+void worker_finish(struct worker *w);
 void worker_start(struct worker *w, const char *name);
 void worker_run(struct worker *w);
 void worker_stop(struct worker *w);
@@ -72,6 +78,8 @@ void worker_release(struct worker *w); /* after its thread was joined */
 
 /* Any thread: has m->run(w, m) called on w's thread, in order of posting. */
 void worker_post(struct worker *w, struct mail *m);
+/* w's thread, not under a mail of w's: at once, unless other mails are before it. */
+void worker_hand(struct worker *w, struct mail *m);
 /* w's thread: at the end of this tick. */
 void worker_defer(struct worker *w, struct mail *m);
 
