@@ -84,6 +84,15 @@ static inline void sketch_add(struct sketch *s, uint64_t usec)
 	s->max = usec > s->max ? usec : s->max;
 }
 
+/* Where a value is counted, to be prefetched: there are thousands of buckets, and memory is slow.
+ * (A function that does nothing but prefetch is one that GCC leaves out.) */
+static inline const uint64_t *sketch_place(const struct sketch *s, uint64_t usec)
+{
+	uint32_t b = sketch_bucket(usec) - s->lo;
+
+	return b < s->n ? &s->count[b] : s->count;
+}
+
 /* --- shapes -------------------------------------------------------------------------- */
 
 struct place {
@@ -131,50 +140,53 @@ struct mark {
 
 struct shape {
 	uint64_t hash;
-	char id[17]; /* hash as 16 hex digits: "id" and "shape" of the reports */
+	char id[17];	    /* hash as 16 hex digits: "id" and "shape" of the reports */
+	bool is_cut;	    /* the example is not whole */
+	struct str norm;    /* the shape's text */
+	struct str example; /* the first text seen, as logged; capped */
+
+	/* What every call reads or counts stands together: a log has more shapes than the
+	 * processor's nearest cache has room for. */
 	enum sql_verb verb;
+	bool counts;	      /* its text says count( somewhere */
+	bool is_aside;	      /* reads nothing of the application: no FROM, or the catalogs */
 	struct sql_shape lex; /* of the first text seen */
-	struct str norm;      /* the shape's text */
-	struct str example;   /* the first text seen, as logged; capped */
-	bool is_cut;	      /* the example is not whole */
-	struct str unparsed;  /* why libpg_query refused the example; STR_NONE: it did not */
-	struct sketch time;   /* of calls whose duration is known */
-	uint64_t calls;	      /* with or without a duration */
-	uint64_t plan_usec;   /* parse and bind, part of time */
+	int64_t max_limit, max_offset; /* of literals and parameters seen; SQL_ABSENT: none */
+	uint32_t longest_list;
+	uint32_t places, samples; /* of place and slow */
+	uint64_t calls;		  /* with or without a duration */
+	struct sketch time;	  /* of calls whose duration is known */
+	uint64_t plan_usec;	  /* parse and bind, part of time */
+	int64_t first_ts, last_ts;
+	VEC(struct tally) tally;
+	VEC(struct shape_hour) hour; /* in the order they were seen in */
+	/* Scratch of facts_unit.c: where and how often it occurs in the unit looked at. */
+	uint64_t unit_mark;
+	uint32_t unit_first, unit_count;
+	uint64_t stretch_mark;
+	uint32_t stretch_count;
+	uint32_t text_count; /* texts of how many of its calls the unit keeps so far */
+	uint64_t text_unit;
+	struct sample slow[SAMPLE_MAX]; /* slowest first */
+
+	struct str unparsed; /* why libpg_query refused the example; STR_NONE: it did not */
 	uint64_t errors, cancels;
 	uint64_t rows, rows_calls, max_rows; /* where the log has them */
 	uint64_t bytes_in, bytes_out;
 	uint64_t wait_usec; /* in the pooler's queue */
 	uint64_t temp_files, temp_bytes;
 	uint64_t lock_waits, lock_usec;
-	uint64_t params_seen;	       /* calls whose parameters were logged */
-	int64_t max_limit, max_offset; /* of literals and parameters seen; SQL_ABSENT: none */
-	uint32_t longest_list;
-	uint64_t arities[4]; /* bit n: a list of n + 1 elements was seen */
-	int64_t first_ts, last_ts;
+	uint64_t params_seen; /* calls whose parameters were logged */
+	uint64_t arities[4];  /* bit n: a list of n + 1 elements was seen */
 	struct place place[PLACE_MAX];
-	uint32_t places;
-	struct sample slow[SAMPLE_MAX]; /* slowest first */
-	uint32_t samples;
-	VEC(struct tally) tally;
 	VEC(struct sent) sent;
 	VEC(struct mark) mark;
 	uint32_t test_call; /* the last of facts.test_call that is of this shape, + 1; 0: none */
-	VEC(struct shape_hour) hour; /* in the order they were seen in */
-	char *plan; /* the slowest plan auto_explain logged, text as it was; owned */
+	char *plan;	    /* the slowest plan auto_explain logged, text as it was; owned */
 	int64_t plan_time;
 	struct place plan_at;
 	uint64_t plans;
-	/* Scratch of facts_unit.c: where and how often it occurs in the unit looked at. */
-	uint64_t unit_mark;
-	uint32_t unit_first, unit_count;
-	uint64_t stretch_mark;
-	uint32_t stretch_count;
-	uint64_t text_unit; /* texts of how many of its calls the unit keeps so far */
-	uint32_t text_count;
 	uint64_t loose_calls; /* in bursts that had many of it, and no parent before them */
-	bool counts;	      /* its text says count( somewhere */
-	bool is_aside;	      /* reads nothing of the application: no FROM, or the catalogs */
 	/* The parameter that LIMIT and OFFSET name; 0: none. */
 	uint32_t limit_param, offset_param;
 	uint64_t pages;	     /* the most pages of it that a session turned one after the other */

@@ -80,45 +80,57 @@ static void continue_text(char **tail, const char *line, size_t n)
 	*tail += n;
 }
 
+/* The entry that begins with this line becomes the chunk's last one; returns where its text is.
+ * -1: none does. */
+static int begin_entry(const struct log_format *f, struct chunk *c, const char *line, size_t n)
+{
+	struct log_entry *e;
+	int text;
+
+	if (n == 0 || line[0] == '\t')
+		return -1;
+	VEC_ROOM(&c->entry, c->entry.n + 1);
+	e = &c->entry.at[c->entry.n];
+	memset(e, 0, sizeof(*e));
+	text = prefix_match(f->prefix, line, n, e);
+	c->entry.n += text >= 0;
+	return text;
+}
+
 void stderr_parse(const struct log_format *f, struct chunk *c)
 {
 	char *p = c->p, *end = c->p + c->n, *text = NULL, *tail = NULL, *nl, *next;
 	uint64_t line = c->line;
-	struct log_entry *open = NULL, e;
 
+	/* `text` up to `tail` is the last entry's, which is open; NULL: there is none yet. */
 	for (; p < end; p = next, line++) {
 		nl = memchr(p, '\n', (size_t)(end - p));
 		next = nl ? nl + 1 : end;
 		size_t n = (size_t)((nl ? nl : end) - p);
 		if (n > 0 && p[n - 1] == '\r')
 			n--;
-		int len = -1;
-		if (n > 0 && *p != '\t') {
-			memset(&e, 0, sizeof(e));
-			len = prefix_match(f->prefix, p, n, &e);
-		}
-		if (len < 0 && !open) {
+		int len = begin_entry(f, c, p, n);
+		if (len < 0 && !text) {
 			chunk_orphan(c, line, (size_t)(next - p));
 			continue;
 		}
+		struct log_entry *last = &c->entry.at[c->entry.n - 1];
 		if (len < 0) {
-			open->cont += (uint32_t)(next - p);
+			last->cont += (uint32_t)(next - p);
 			continue_text(&tail, p, n);
 			continue;
 		}
-		if (open)
-			entry_part(open, (struct str){text, (size_t)(tail - text)});
-		e.line = line;
-		e.file = c->file;
-		e.bytes = (uint32_t)(next - p);
-		entry_session(&e);
-		open = VEC_PUSH(&c->entry);
-		*open = e;
+		if (text)
+			entry_part(last - 1, (struct str){text, (size_t)(tail - text)});
+		last->line = line;
+		last->file = c->file;
+		last->bytes = (uint32_t)(next - p);
+		entry_session(last);
 		text = p + len;
 		tail = p + n;
 	}
-	if (open)
-		entry_part(open, (struct str){text, (size_t)(tail - text)});
+	if (text)
+		entry_part(&c->entry.at[c->entry.n - 1], (struct str){text, (size_t)(tail - text)});
 	c->lines = line - c->line;
 }
 

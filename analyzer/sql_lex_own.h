@@ -125,11 +125,21 @@ static inline uint64_t load8(const unsigned char *p)
 	return v;
 }
 
+static inline uint64_t load4(const unsigned char *p)
+{
+	uint32_t v;
+	memcpy(&v, p, 4);
+	return v;
+}
+
+/* The n bytes at p, n < 8, as the low bytes of a number; nothing else is read. */
 static inline uint64_t load_tail(const unsigned char *p, size_t n)
 {
-	uint64_t v = 0;
-	memcpy(&v, p, n);
-	return v;
+	if (n >= 4)
+		return load4(p) | load4(p + n - 4) << 8 * (n - 4);
+	if (n == 0)
+		return 0;
+	return p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
 }
 
 /* --- bytes --------------------------------------------------------------------------- */

@@ -4,6 +4,8 @@
  */
 #include "sql_lex_own.h"
 
+#include <endian.h>
+
 /* Sorted by length; words of more than eight letters are told by their first eight. */
 /* clang-format off */
 static const struct word {
@@ -99,7 +101,7 @@ static inline enum kw lex_keyword(const char *w, size_t n)
 
 	if (n < 2 || n > 11 || w[0] < 'a' || w[0] > 'w' || !(words_first[n] & (1u << (w[0] - 'a'))))
 		return KW_NONE;
-	a = load_tail((const unsigned char *)w, n < 8 ? n : 8);
+	a = n < 8 ? load_tail((const unsigned char *)w, n) : load8((const unsigned char *)w);
 	for (unsigned i = words_at[n]; i < words_at[n + 1]; i++) {
 		memcpy(&b, words[i].text, 8);
 		if (a == b)
@@ -218,6 +220,43 @@ static void lex_throwaway(struct lex *x)
 		x->names = false;
 }
 
+/* Eight bytes of a text at once: how many of them, from the first on, are a name's (sql_lower
+ * says which), and all eight in lower case.  Most names are shorter, so one step is enough and
+ * there is no loop whose end the processor would have to guess. */
+static inline size_t name_bytes(const unsigned char *p, uint64_t *lower)
+{
+	const uint64_t ones = 0x0101010101010101ULL, high = 0x80 * ones;
+	uint64_t v, low, fold, letter, name;
+
+	memcpy(&v, p, 8);
+	v = le64toh(v);
+	low = v & ~high;
+	fold = low | 0x20 * ones; /* the high bit of each byte tells, here and below */
+	letter = (fold + (0x80 - 'a') * ones) & ~(fold + (0x7f - 'z') * ones) & ~v & high;
+	name = v | letter | ((low + (0x80 - '0') * ones) & ~(low + (0x7f - '9') * ones)) |
+	       ~((low ^ '$' * ones) + 0x7f * ones) | ~((low ^ '_' * ones) + 0x7f * ones);
+	*lower = htole64(v | letter >> 2);
+	name = ~name & high;
+	return name ? (size_t)__builtin_ctzll(name) / 8 : 8;
+}
+
+/* The name at x->p goes to the window in lower case. */
+static inline void lex_name(struct lex *x)
+{
+	const unsigned char *p = x->p;
+	uint64_t lower;
+	size_t n = 8;
+
+	for (; n == 8 && x->end - p >= 8 && x->used <= WINDOW - 8; p += n) {
+		n = name_bytes(p, &lower);
+		memcpy(x->w + x->used, &lower, 8);
+		x->used += (uint32_t)n;
+	}
+	for (; n == 8 && p < x->end && sql_lower[*p]; p++)
+		lex_put1(x, (char)sql_lower[*p]);
+	x->p = p;
+}
+
 static void lex_word(struct lex *x)
 {
 	const unsigned char *from = x->p;
@@ -229,13 +268,7 @@ static void lex_word(struct lex *x)
 	if (x->used > WINDOW - 128)
 		lex_flush(x);
 	uint32_t start = x->used;
-	const unsigned char *stop = x->end - from > 65 ? from + 65 : x->end, *p = from;
-	for (char *to = x->w + start; p < stop && sql_lower[*p]; p++)
-		*to++ = (char)sql_lower[*p];
-	x->p = p;
-	x->used += (uint32_t)(p - from);
-	for (; x->p < x->end && sql_lower[*x->p]; x->p++)
-		lex_put1(x, (char)sql_lower[*x->p]);
+	lex_name(x);
 	size_t n = (size_t)(x->p - from);
 	const char *w = x->w + start;
 	if (n > 64) { /* the window may have moved: it is no keyword anyway */
@@ -259,7 +292,8 @@ static void lex_word(struct lex *x)
 		return;
 	}
 	lex_main_verb(x, k, w[0]);
-	lex_trait(x, k, before);
+	if (k != KW_PLAIN)
+		lex_trait(x, k, before);
 	if (k == KW_VALUES) {
 		struct level *l = lex_level(x);
 		if (l) {
