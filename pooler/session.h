@@ -389,6 +389,7 @@ struct client {
 	bool pinned;	    /* keeps its server: session state lives there */
 	bool notified;	    /* was told that it waits */
 	bool saw_request;   /* sends; for client_idle_timeout */
+	bool cut;	    /* its server left in the middle of a message to it */
 };
 
 /* What a lane is given of a finished login; made on the front, used on the relay. */

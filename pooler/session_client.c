@@ -502,7 +502,7 @@ static void say_goodbye(struct client *c, enum close_reason why, const char *det
 
 	if (c->login)
 		buf_put(&b, c->login->out.data, c->login->out.len);
-	if (c->server && c->server->left && c->server->left_forward) {
+	if (c->cut || (c->server && c->server->left && c->server->left_forward)) {
 		buf_free(&b);
 		return;
 	}

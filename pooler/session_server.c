@@ -165,6 +165,7 @@ void server_close(struct server *s, enum close_reason why, const char *detail)
 	if (c) {
 		who_note(s, c);
 		c->server = NULL;
+		c->cut = s->left && s->left_forward;
 		client_close(c, why, detail);
 	}
 	server_reap(s);

@@ -137,6 +137,17 @@ def test_server_killed_mid_result(pooler, postgres):
         assert c.one("select 1") == "1"
 
 
+def test_server_killed_inside_a_row(pooler, postgres):
+    """The client would read words of ours as the rest of the row, so it gets none."""
+    p = pooler(max_open=1)
+    with p.wire(rcvbuf=8192) as c:
+        c.send(wire.query("select repeat('x', 100000000)"))
+        c.receive()
+        postgres.kill_backends(MINE)
+        c.closed(20)
+        assert c.data[:1] == b"D" and c.data[-1:] == b"x", bytes(c.data[-100:])
+
+
 def test_server_killed_in_idle_transaction(pooler, postgres):
     p = pooler(max_open=1)
     with p.wire() as c:
