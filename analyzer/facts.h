@@ -204,6 +204,13 @@ struct variant {
 	uint32_t places;
 };
 
+/* A statement of a SQL file, in the file's order. */
+struct listed {
+	struct str text;
+	uint32_t shape; /* NO_SHAPE: it has not changed, and only tells about those behind it */
+	struct place at;
+};
+
 /* --- sequences ------------------------------------------------------------------------ */
 
 /* One call. */
@@ -494,6 +501,7 @@ struct facts {
 	struct map shape_of;	     /* hash -> index */
 	VEC(struct variant) variant; /* of SQL files only */
 	struct map variant_of;	     /* hash of the text -> index */
+	VEC(struct listed) listed; /* every statement of the SQL files, one file after the other */
 	VEC(struct run) run;
 	struct map run_of;
 	VEC(struct repeat) repeat;
@@ -566,6 +574,8 @@ void facts_free(struct facts **f);
 struct shape *facts_statement(struct facts *f, struct str sql, struct place at);
 /* The same, and its text is kept whole to be looked at by itself. */
 struct shape *facts_text(struct facts *f, struct str sql, struct place at);
+/* A statement that is not to be looked at, only seen by those behind it in its file. */
+void facts_unchanged(struct facts *f, struct str sql, struct place at);
 /* Many calls of which only the totals are known (pg_stat_statements). */
 void facts_totals(struct facts *f, struct str sql, const struct log_totals *t, struct place at);
 struct shape *facts_shape(struct facts *f, struct str sql, const struct sql_shape *lex);

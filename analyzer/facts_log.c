@@ -118,6 +118,7 @@ void facts_free(struct facts **pf)
 	VEC_RELEASE(&f->session);
 	VEC_RELEASE(&f->shape);
 	VEC_RELEASE(&f->variant);
+	VEC_RELEASE(&f->listed);
 	VEC_RELEASE(&f->fault);
 	VEC_RELEASE(&f->group);
 	VEC_RELEASE(&f->minute);

@@ -87,7 +87,13 @@ struct shape *facts_text(struct facts *f, struct str sql, struct place at)
 	v->calls++;
 	if (v->places < PLACE_MAX)
 		v->place[v->places++] = at;
+	*VEC_PUSH(&f->listed) = (struct listed){v->text, v->shape, at};
 	return s;
+}
+
+void facts_unchanged(struct facts *f, struct str sql, struct place at)
+{
+	*VEC_PUSH(&f->listed) = (struct listed){arena_str(&f->arena, sql), NO_SHAPE, at};
 }
 
 /* A number of a table, as a count: what makes no sense is none. */

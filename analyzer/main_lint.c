@@ -92,9 +92,11 @@ static void lint_text(struct facts *f, struct gate *g, struct str text, uint32_t
 		struct place from = {file, first_line(text.p + at, n, line)};
 		for (size_t i = 0; i < n; i++)
 			line += text.p[at + i] == '\n';
-		if (lex.verb != SQL_EMPTY &&
-			(!g || gate_changed(g, f->in->file.at[file]->name, from.line, line)))
+		bool changed = !g || gate_changed(g, f->in->file.at[file]->name, from.line, line);
+		if (lex.verb != SQL_EMPTY && changed)
 			trailing_mark(f, facts_text(f, sql, from), str_skip(text, at + n), from);
+		else if (lex.verb != SQL_EMPTY)
+			facts_unchanged(f, sql, from);
 		at += n;
 	}
 }

@@ -7,7 +7,8 @@
  *   rule_loop.c            NP003, NP004: loops of writes
  *   rule_sequence_pair.c   NP008, NP009, NP011, NP012, NP013: one statement behind another
  *   rule_sequence_unit.c   NP002, NP005, NP010: a whole unit
- *   rule_transaction.c     TX001 …: transactions and connections
+ *   rule_transaction.c     TX001 … TX005: transactions and connections
+ *   rule_lock.c            TX006, TX007, TX008: deadlocks, DDL that others wait for
  *   rule_sequence_fix.c    the batched statement
  */
 #ifndef RULE_SEQUENCE_H

@@ -99,6 +99,24 @@ QUERY_RULE(TX005, "connection-churn", WARNING, LOG, NEED_LOG, check_tx005,
 	"A connection costs the server a process and milliseconds, more than what is asked through "
 	"it.",
 	"A pool.", "1000 connections a minute, two statements each", "20 connections that stay")
+QUERY_RULE(TX006, "lock-order-inversion", WARNING, LOG, NEED_LOG, check_tx006,
+	"statements deadlock: they lock the same things in another order",
+	"The server waits deadlock_timeout, then one of them fails and must be tried again.",
+	"One order for all, by table and by key.",
+	"BEGIN; UPDATE a …; UPDATE b …; COMMIT beside BEGIN; UPDATE b …; UPDATE a …; COMMIT",
+	"both update a, then b")
+QUERY_RULE(TX007, "ddl-without-lock-timeout", INFO, LOG, 0, check_tx007,
+	"DDL of a SQL file waits for its lock without a limit",
+	"It queues behind the longest transaction on the table, and every statement behind it.",
+	"SET lock_timeout before it, and try again when it fails.",
+	"ALTER TABLE orders ADD note text",
+	"SET lock_timeout = '2s'; ALTER TABLE orders ADD note text")
+QUERY_RULE(TX008, "work-after-exclusive-lock", INFO, LOG, 0, check_tx008,
+	"a transaction of a SQL file goes on working after DDL that locks a table for all",
+	"Nobody can read the table until COMMIT, and so until the work is done.",
+	"Commit the DDL by itself, or do the work before it.",
+	"BEGIN; ALTER TABLE orders ADD note text; UPDATE orders SET note = ''; COMMIT",
+	"ALTER TABLE orders ADD note text; UPDATE orders SET note = ''")
 QUERY_RULE(LM002, "deep-offset", WARNING, QUERY, NEED_TREE | USES_LOG, check_lm002,
 	"paging with a large OFFSET",
 	"All rows before the page are read, sorted and thrown away: "
