@@ -227,3 +227,21 @@ def test_pgassay_reads_it(pooler):
     report = json.loads(done.stdout)
     assert report["input"]["entries"] == 30 and report["input"]["not_understood_bytes"] == 0
     assert len(report["shapes"]) == 1 and report["shapes"][0]["calls"] == 30
+
+
+def test_a_mass_write_is_told_by_its_rows(pooler):
+    """Only this log has the rows of an UPDATE or DELETE: DM006's positive case."""
+    import subprocess
+
+    import pooler as poolers
+    log = Log(pooler)
+    with log.pooler.wire() as c:
+        c.query("create table mass as select g as id from generate_series(1, 110000) g")
+        c.query("delete from mass where id > 100000")
+        c.query("delete from mass where id < 100001 and id > 0")
+        c.query("drop table mass")
+    log.pooler.stop()
+    done = subprocess.run([os.environ.get("PGASSAY_BIN", poolers.ROOT + "/bin/pgassay"), "log", log.path, "--format", "json"],
+                          capture_output=True, text=True, timeout=30)
+    found = [x for x in json.loads(done.stdout)["findings"] if x["rule"] == "DM006"]
+    assert [x["evidence"]["max_rows"] for x in found] == [100000]
