@@ -316,6 +316,8 @@ START_TEST(a_server_that_ends_before_the_request_is_replaced)
 	expect(client_fd, TEXT("C\0\0\0\x0dSELECT 0\0Z\0\0\0\5I"));
 	say(client_fd, TEXT("Q\0\0\0\x0dselect 2\0"));
 	expect(server_fd, TEXT("Q\0\0\0\x0dselect 7\0"));
+	/* no dial meanwhile: it would fail here, and the client would hear of that */
+	lane->shard.dial_after = relay->w.now + 3600 * USEC_SEC;
 	say(server_fd, TEXT("C\0\0\0\x0dSELECT 0\0Z\0\0\0\5I"
 			    "E\0\0\0\x13SFATAL\0C57P01\0\0"));
 	close(server_fd);
