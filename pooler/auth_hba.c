@@ -12,7 +12,6 @@
 #include <ifaddrs.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <regex.h>
 #include <stdatomic.h>
 #include <strings.h>
 
@@ -159,7 +158,6 @@ static void name_set(struct reader *r, struct name *n, const struct token *t, bo
 	};
 	const char *text = t->text;
 	char why[128];
-	int rc;
 
 	n->kind = NAME_PLAIN;
 	for (size_t i = 0; i < ARRAY_LEN(words) && !t->quoted; i++)
@@ -169,13 +167,10 @@ static void name_set(struct reader *r, struct name *n, const struct token *t, bo
 		n->kind = NAME_ROLE;
 		text++;
 	} else if (text[0] == '/') {
-		rc = regcomp(&n->re, text + 1, REG_EXTENDED | REG_NOSUB);
-		if (rc == 0) {
+		if (regex_compile(&n->re, text + 1, REG_EXTENDED | REG_NOSUB, why, sizeof why))
 			n->kind = NAME_REGEX;
-		} else {
-			regerror(rc, &n->re, why, sizeof why);
+		else
 			complain(r, "invalid regular expression \"%s\": %s", text + 1, why);
-		}
 	}
 	n->text = mem_strdup(text);
 }

@@ -7,7 +7,6 @@
 #include "auth.h"
 #include "auth_token.h"
 
-#include <regex.h>
 #include <stdatomic.h>
 
 struct mapping {
@@ -25,7 +24,6 @@ struct auth_ident {
 static bool read_mapping(const struct token_line *l, struct mapping *m, struct buf *err)
 {
 	char why[128];
-	int rc;
 
 	memset(m, 0, sizeof *m);
 	if (l->count != 3 || l->fields[1].count != 1 || l->fields[2].count != 1 ||
@@ -40,9 +38,7 @@ static bool read_mapping(const struct token_line *l, struct mapping *m, struct b
 	m->any_user = !l->fields[2].tokens[0].quoted && strcmp(m->user, "all") == 0;
 	if (m->system[0] != '/')
 		return true;
-	rc = regcomp(&m->re, m->system + 1, REG_EXTENDED);
-	if (rc != 0) {
-		regerror(rc, &m->re, why, sizeof why);
+	if (!regex_compile(&m->re, m->system + 1, REG_EXTENDED, why, sizeof why)) {
 		token_error(err, l->path, l->line, "invalid regular expression \"%s\": %s",
 			m->system + 1, why);
 		return false;

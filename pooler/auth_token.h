@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * The syntax that pg_hba.conf and pg_ident.conf share; auth_hba.c and auth_ident.c include it,
- * nobody else.
+ * The syntax that pg_hba.conf and pg_ident.conf share; auth_hba.c, auth_ident.c and
+ * auth_regex.c include it, nobody else.
  *
  * A file is lines (a backslash at a line's end joins the next one, # begins a comment), a line
  * is fields separated by blanks, a field is tokens separated by commas.  A token may be quoted,
@@ -11,6 +11,8 @@
 #define POOLER_AUTH_TOKEN_H
 
 #include "base.h"
+
+#include <regex.h>
 
 struct token {
 	char *text;
@@ -48,5 +50,9 @@ bool token_parse(struct token_file *f, const char *text, size_t len, const char 
 bool token_load(struct token_file *f, const char *path, const char *what,
 	struct buf *err) MUSTCHECK;
 void token_release(struct token_file *f);
+
+/* Compiles a regular expression of such a file; false: it is invalid, or would take too much
+ * memory, as `why` says. */
+bool regex_compile(regex_t *re, const char *pattern, int flags, char *why, size_t size);
 
 #endif
