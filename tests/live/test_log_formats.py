@@ -476,3 +476,17 @@ def test_a_sampled_log_says_that_its_counts_are_lower_bounds(tmp_path):
 def test_the_doctor_explains_what_a_log_lacks(text, says, tmp_path):
     got = subprocess.run([PGASSAY, "log", "--doctor", write(tmp_path, text)], capture_output=True, text=True)
     assert says in got.stdout, got.stdout
+
+
+def test_a_plain_log_has_the_sqlstates_of_a_servers_end(tmp_path):
+    """What a server says as it stops is in any log: without %e its SQLSTATE is told from the text."""
+    said = {"terminating connection due to administrator command": "57P01",
+            "terminating autovacuum process due to administrator command": "57P01",
+            "terminating background worker \"logical replication launcher\" due to administrator command": "57P01",
+            "terminating connection because of crash of another server process": "57P02",
+            "the database system is shutting down": "57P03",
+            "canceling autovacuum task": "57014"}
+    path = tmp_path / "pg.log"
+    path.write_text("".join(f"{stamp(EPOCH)} [{20 + i}] u@d FATAL:  {m}\n" for i, m in enumerate(said)))
+    states = {e["sqlstate"] for e in assay(path, status=(3,))["errors"]}
+    assert states == set(said.values())

@@ -188,7 +188,7 @@ def test_the_formats_agree(recorded):
         shapes = {s["sql"]: {k: s.get(k) for k in ("calls", "total_ms", "p99_ms", "planning_ms", "errors", "cancels", "temp_files",
                                                    "temp_bytes", "lock_waits", "lock_ms", "hours")} for s in report["shapes"]}
         locks = sorted((w["waits"], w["deadlocks"], w["ms"]) for w in report["waits"])
-        return (shapes, sorted((e["sqlstate"], e["message"], e["count"]) for e in report["errors"]), report["server"], locks,
+        return (shapes, sorted((e["sqlstate"] or "", e["message"], e["count"]) for e in report["errors"]), report["server"], locks,
                 [d["count"] for d in report["deadlocks"]], report["transactions"]["count"], report["minutes"],
                 sorted((v["table"], v["vacuums"], v["analyzes"]) for v in report["autovacuum"]))
     log, csv, js = (view(recorded.reports[k]) for k in ("log", "csv", "json"))
