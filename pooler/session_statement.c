@@ -249,6 +249,7 @@ enum step message_parse(struct message *m)
 	char ours[PREPARED_NAME];
 	size_t rest_len;
 	uint16_t shift;
+	bool again;
 
 	if (!message_renames(c)) {
 		if (c->lane->set.mode == POOL_MODE_SESSION && m->have < m->size &&
@@ -305,7 +306,10 @@ enum step message_parse(struct message *m)
 	client_statement_put(c, name, p);
 	shift = p->shift;
 	p = prepared_served(table, p);
-	if (server_statement_has(s, p)) {
+	/* In a failed transaction the server refuses what does not end it, and the client must
+	 * not believe that it has a statement: the server is asked again. */
+	again = server_statement_has(s, p);
+	if (LIKELY(again && s->ledger.state.status != 'E')) {
 		m->local++;
 		if (!message_push(m, ENTRY_PARSE, ENTRY_LOCAL | ENTRY_TAGGED, (uint32_t)p->number))
 			return STEP_CLOSED;
@@ -313,7 +317,9 @@ enum step message_parse(struct message *m)
 	}
 	m->seen |= SEEN_OTHER;
 	prepared_name(ours, p->number);
-	if (s->stale_names) {
+	if (again)
+		server_statement_remove(s, p->number);
+	if (again || s->stale_names) {
 		if (!message_push(m, ENTRY_CLOSE, ENTRY_OURS, 0))
 			return STEP_CLOSED;
 		put_close(gather_insert(&m->g), ours);

@@ -37,6 +37,30 @@ def prepare(c, name, sql=SELECT):
     c.result()
 
 
+# --- a failed transaction ------------------------------------------------------------
+
+def test_a_known_text_is_refused_in_a_failed_transaction(pooler):
+    """As without us: Parse fails, the name stays free, and what ends the transaction is prepared."""
+    p = pooler(max_open=1)
+    with p.wire() as a, p.wire() as b:
+        for name, sql in ("s", "select 7"), ("end", "rollback"):
+            prepare(b, name, sql)
+        a.begin()
+        with pytest.raises(ServerError):
+            a.query("select 1/0")
+        a.send(wire.parse("s", "select 7") + wire.describe(b"S", "s") + wire.sync())
+        got = a.until()
+        assert [k for k, _ in got] == [b"E", b"Z"], got
+        assert wire.fields(got[0][1])["C"] == "25P02"
+        a.send(wire.parse("r", "rollback") + run("r", described=False))
+        assert [k for k, _ in a.until()] == [b"1", b"2", b"C", b"Z"]
+        prepare(a, "s", "select 7")  # under the name that was refused
+        for c in a, b, a:
+            c.send(run("s"))
+            assert c.result() == [["7"]]
+    assert "integrity" not in p.log()
+
+
 # --- cached plan must not change result type ------------------------------------------
 
 def test_a_stale_plan_heals_unseen(pooler, shifting):
