@@ -3,7 +3,7 @@
  * The ledger: see wire.h for what an entry expects and for the exceptions that PostgreSQL
  * makes (skipping after an error, Sync inside COPY IN).
  */
-#include "wire.h"
+#include "wire_ledger.h"
 
 static struct entry *entry_at(const struct ledger *l, uint32_t i)
 {

@@ -8,7 +8,7 @@
  * statement of an application ends there.  The second reads words outside of strings,
  * quoted names and comments.
  */
-#include "wire.h"
+#include "wire_text.h"
 
 #include <ctype.h>
 #ifdef __SSE2__

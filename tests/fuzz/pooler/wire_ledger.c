@@ -4,7 +4,7 @@
  * the second which.  A quiet ledger owes nothing, whatever came before; nothing is read
  * outside of the ring.
  */
-#include "wire.h"
+#include "wire_ledger.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
  * than the full scan (which an EXPLAIN in front enforces); a statement without the comments
  * around it does to the session what it does with them.
  */
-#include "wire.h"
+#include "wire_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

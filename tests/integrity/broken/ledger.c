@@ -4,7 +4,7 @@
  * of the real one (the linker's --wrap).  The integrity test must find such a pooler
  * out, or it would not find out a real one.
  */
-#include "wire.h"
+#include "wire_ledger.h"
 
 enum ledger_verdict __real_ledger_reply(struct ledger *l, char type, char status,
 	struct ledger_event *ev, void (*dropped)(void *ctx, const struct entry *e), void *ctx);

@@ -3,7 +3,7 @@
  * The ledger, message by message: what each kind of entry expects, what a failure drops,
  * what COPY IN takes back, and that everything else is called out of step.
  */
-#include "wire.h"
+#include "wire_ledger.h"
 
 #include <check.h>
 

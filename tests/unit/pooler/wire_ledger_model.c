@@ -6,7 +6,7 @@
  * whose answer it is; the ledger must say the same, drop exactly what the server skips,
  * and be quiet only when the server is.
  */
-#include "wire.h"
+#include "wire_ledger.h"
 
 #include <check.h>
 

@@ -3,7 +3,7 @@
  * What statements do to the session: a table of texts and effects, and the property that the
  * quick pass never says less than the full scan, over random texts built from fragments.
  */
-#include "wire.h"
+#include "wire_text.h"
 
 #include <check.h>
 

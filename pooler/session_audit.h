@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * audit: what a statement does to its session, and asking the server what state a session holds.
+ */
+#ifndef POOLER_SESSION_AUDIT_H
+#define POOLER_SESSION_AUDIT_H
+
+#include "base.h"
+
+struct server;
+
+/* Note of a Parse that must fail, its tag the effects for which: the error in our words. */
+#define NOTE_REFUSED UINT16_MAX
+void effects_put_error(struct buf *b, unsigned effects);
+
+/* The audit: asks the server what state the session holds (sql/state_audit.sql). */
+void audit_start(struct server *s);
+/* A text that sets parameters was sent: remembers the dotted names in it. */
+void audit_learn(struct server *s, const char *sql, size_t len);
+/* With state_audit: a statement was sent; a transaction is over. */
+void audit_hear(struct server *s, const char *sql, size_t len);
+void audit_transaction_done(struct server *s);
+void audit_row(struct server *s, const char *body, size_t len);
+void audit_done(struct server *s, bool failed);
+void audit_free(struct server *s);
+
+#endif

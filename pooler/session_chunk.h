@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * chunk: the buffers that connections borrow: bytes received and not yet processed, or not yet
+ * sent.  An idle connection has none.
+ */
+#ifndef POOLER_SESSION_CHUNK_H
+#define POOLER_SESSION_CHUNK_H
+
+#include "base.h"
+
+/* A borrowed buffer: bytes received and not yet processed, or not yet sent.  Size classes
+ * of 512 B, 4 KB and 64 KB come from the relay's free lists; beyond that from malloc. */
+struct chunk {
+	uint32_t size; /* of data */
+	uint32_t off;  /* bytes already taken from the front */
+	uint32_t len;  /* bytes valid, counted from data */
+	char data[];
+};
+
+#define CHUNK_CLASSES 3
+struct chunk_store {
+	void *free[CHUNK_CLASSES]; /* singly linked */
+	unsigned count[CHUNK_CLASSES];
+	uint64_t lent;	   /* bytes that connections hold */
+	uint64_t *process; /* the same for the process, shared by all relays */
+	int64_t untold;	   /* of it, what *process does not hold yet */
+	/* Bytes given back to malloc, which keeps them, since chunk_trim(); at CHUNK_SURPLUS
+	 * of them on_surplus is called (NULL: nobody cares). */
+	uint64_t surplus;
+	void (*on_surplus)(struct chunk_store *st);
+};
+
+/* Appends to *c (NULL: none yet), growing it class by class. */
+void chunk_append(struct chunk_store *st, struct chunk **c, const void *p, size_t n);
+/* At least `room` writable bytes behind len. */
+void chunk_reserve(struct chunk_store *st, struct chunk **c, size_t room);
+void chunk_free(struct chunk_store *st, struct chunk **c);
+/* Gives what the free lists hold, and what malloc keeps of earlier times, back to the
+ * kernel.  May take milliseconds: for when a crowd has left. */
+void chunk_trim(struct chunk_store *st);
+#define CHUNK_SURPLUS (1U << 20)
+static inline size_t chunk_left(const struct chunk *c)
+{
+	return c ? c->len - c->off : 0;
+}
+
+#endif
