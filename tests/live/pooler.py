@@ -43,6 +43,19 @@ def wait_until(condition, seconds=10, what=None, pause=0.02):
         time.sleep(pause)
 
 
+def wait_still(value, looks=15, pause=0.02):
+    """Return value() once it stayed the same for some looks in a row."""
+    last, same = value(), 0
+
+    def look():
+        nonlocal last, same
+        now = value()
+        last, same = now, same + 1 if now == last else 0
+        return same >= looks
+    wait_until(look, 30, "it comes to rest", pause)
+    return last
+
+
 class Pooler:
     """One pooler process with a directory of its own.
 
@@ -223,6 +236,11 @@ class Pooler:
         with open(f"/proc/{self.pid}/stat", encoding="ascii") as f:
             words = f.read().rpartition(")")[2].split()
         return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+    def held(self):
+        """Resident kilobytes once it has nothing to do, since nobody reads or sends."""
+        wait_still(self.cpu_seconds)
+        return self.rss()
 
     # --- ways in
 

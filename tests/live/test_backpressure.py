@@ -1,6 +1,5 @@
 """A side that stops reading costs bounded memory, and loses nothing."""
 import threading
-import time
 
 import pytest
 
@@ -14,8 +13,7 @@ def test_client_that_stops_reading(pooler):
         other.query("select 1")
         before = p.rss()
         c.send(wire.query("select n, repeat('x', 1000) from generate_series(1, 200000) n"))
-        time.sleep(2)
-        held = p.rss() - before
+        held = p.held() - before
         assert held < 8000, f"holds {held} kB for a client that does not read"
         assert other.one("select 1") == "1", "another client is held up"
         got = c.until(b"Z")
@@ -31,8 +29,7 @@ def test_many_clients_that_stop_reading(pooler):
     clients = [p.wire(rcvbuf=16384) for _ in range(20)]
     for c in clients:
         c.send(wire.query("select repeat('x', 1000) from generate_series(1, 20000) n"))
-    time.sleep(2)
-    held = p.rss() - before
+    held = p.held() - before
     assert held < 20 * 300 + 4000, f"holds {held} kB for 20 clients that do not read"
     for c in clients:
         assert sum(1 for kind, _ in c.until(b"Z") if kind == b"D") == 20000
@@ -45,8 +42,7 @@ def test_one_huge_row_to_a_slow_client(pooler):
     with p.wire(rcvbuf=16384, timeout=60) as c:
         before = p.rss()
         c.send(wire.query("select repeat('x', 100000000)"))
-        time.sleep(1.5)
-        held = p.rss() - before
+        held = p.held() - before
         assert held < 8000, f"holds {held} kB of a row"
         assert len(c.result()[0][0]) == 100000000
 
@@ -89,8 +85,7 @@ def test_pipeline_whose_answers_are_not_read(pooler):
         request = wire.query("select repeat('x', 2000)")
         sender = threading.Thread(target=lambda: c.socket.sendall(request * count))
         sender.start()
-        time.sleep(2)
-        held = p.rss() - before
+        held = p.held() - before
         assert held < 8000, f"holds {held} kB"
         for _ in range(count):
             assert len(c.result()[0][0]) == 2000

@@ -41,12 +41,12 @@ def test_over_the_unix_socket(pooler, postgres):
             a.result()
 
 
-def test_nothing_for_an_idle_client(pooler):
+def test_nothing_for_an_idle_client(pooler, postgres):
     p = pooler(max_open=1)
     with p.wire() as a, p.wire() as b:
         a.query("select 1")
         b.send(wire.query("select pg_sleep(0.5), 'b'"))
-        time.sleep(0.1)
+        wait_until(lambda: postgres.backends(MINE + " and state = 'active'"))
         a.cancel(p.port)
         assert b.result()[0][1] == "b", "the cancel of an idle client hit the next one"
         assert a.one("select 1") == "1"

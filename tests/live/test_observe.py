@@ -86,13 +86,12 @@ def test_a_wait_is_seen_while_it_lasts(pooler):
         a.begin()
         b.send(wire.query("select 1"))
         wait_until(lambda: e.metric("pool_clients", state="waiting") == 1)
-        time.sleep(0.3)
-        assert 0.2 < e.metric("pool_maxwait_seconds") < 5
+        wait_until(lambda: 0.3 < e.metric("pool_maxwait_seconds") < 60)
         a.query("commit")
         b.result()
         assert e.metric("pool_clients", state="waiting") == 0
         assert e.metric("pool_maxwait_seconds") == 0
-        assert 0.3 < e.metric("wait_seconds_total") < 5
+        assert 0.3 < e.metric("wait_seconds_total") < 60
         assert e.metric("client_wait_seconds_bucket", le="0.25") == \
             e.metric("client_wait_seconds_count") - 1
 

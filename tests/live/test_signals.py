@@ -1,7 +1,6 @@
 """Signals, the daemon, its pidfile: how the process lives and ends."""
 import os
 import signal
-import time
 
 import pytest
 
@@ -20,7 +19,7 @@ def test_term_waits_for_clients(pooler):
     with p.wire() as a:
         a.begin()
         p.signal(signal.SIGTERM)
-        time.sleep(0.3)
+        p.log_contains("shutting down")
         with pytest.raises((OSError, *GONE)):
             p.wire(timeout=2)
         assert a.one("select 7") == "7", "a session was cut by the first TERM"
@@ -35,7 +34,7 @@ def test_second_term_ends_at_once(pooler):
     with p.wire() as a:
         a.begin()
         p.signal(signal.SIGTERM)
-        time.sleep(0.3)
+        p.log_contains("shutting down")
         assert p.running()
         p.signal(signal.SIGTERM)
         assert p.wait(5) == 0
@@ -51,7 +50,7 @@ def test_int_waits_for_servers(pooler):
         idle.query("select 1")
         a.begin()
         p.signal(signal.SIGINT)
-        time.sleep(0.3)
+        p.log_contains("shutting down")
         assert p.running() and a.one("select 7") == "7"
         a.send(wire.query("commit"))
         got = a.closed(10)
@@ -102,13 +101,12 @@ def test_hup_with_a_broken_file_changes_nothing(pooler):
     with p.wire() as a:
         p.write_config(raw="[databases]\nnonsense\n[pooler]\nmax_client_conn = lots\n")
         p.signal(signal.SIGHUP)
-        time.sleep(0.5)
-        assert p.running()
-        assert a.one("select 1") == "1"
         if not poolers.STAND_IN:
+            p.log_contains(r"max_client_conn")
             values = {r["key"]: r["value"] for r in p.show("CONFIG")}
             assert values["max_client_conn"] == "50"
-            p.log_contains(r"max_client_conn")
+        assert p.running()
+        assert a.one("select 1") == "1"
 
 
 def test_new_database_after_reload(pooler, postgres):
