@@ -121,12 +121,11 @@ static int count_doomed(const struct lane *l)
 static int count_unsent(struct lane *l, bool close)
 {
 	struct list *lists[] = {&l->shard.idle, &l->shard.busy}, *i, *next;
+	struct client *c;
 	int n = 0;
 
-	list_each_safe (i, next, &l->clients) {
-		struct client *c = list_entry(i, struct client, all);
-
-		if (!c->out)
+	for (uint32_t at = 0; (c = relay_next_client(l->relay, &at));) {
+		if (c->lane != l || !c->out)
 			continue;
 		n++;
 		if (close)

@@ -70,8 +70,8 @@ static usec_t longest_wait(const struct lane *l)
 		const struct client *c = CONTAINER_OF(list_first(&l->logins, struct waiter, link),
 			struct client, waiter);
 
-		if (c->since < since)
-			since = c->since;
+		if (c->waiter.since < since)
+			since = c->waiter.since;
 	}
 	return now - since;
 }

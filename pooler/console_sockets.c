@@ -152,7 +152,7 @@ static void put_client(struct buf *into, const struct client *c, unsigned want)
 {
 	const struct worker *w = &c->lane->relay->w;
 	bool waits = c->state == CLIENT_WAITING || c->state == CLIENT_LOGIN;
-	usec_t since = c->state == CLIENT_WAITING ? c->waiter.since : c->since;
+	usec_t since = c->waiter.since;
 	struct socket_row s = {
 		.type = "C",
 		.user = c->lane->pool->user,
@@ -161,9 +161,10 @@ static void put_client(struct buf *into, const struct client *c, unsigned want)
 		.state = waits	     ? "waiting"
 			 : c->server ? "active"
 				     : "idle",
-		.application = c->login ? c->login->application_name : application_of(c->params),
+		.application = c->state == CLIENT_LOGIN ? c->login->application_name
+							: application_of(c->params),
 		.fd = c->conn.fd,
-		.connected = c->connected,
+		.connected = c->connected * USEC_SEC,
 		.requested = w->wall - (w->now - since),
 		.waits = waits ? w->now - since : 0,
 		.doomed = c->closing,
@@ -228,14 +229,15 @@ static void gather(struct relay *r, struct buf *into, void *arg)
 {
 	const struct sockets *ask = arg;
 	struct list *i, *k;
+	struct client *c;
 
+	if (ask->want & WANT_CLIENTS)
+		for (uint32_t at = 0; (c = relay_next_client(r, &at));)
+			put_client(into, c, ask->want);
 	list_each (i, &r->lanes) {
 		struct lane *l = list_entry(i, struct lane, link);
 		struct list *slots[] = {&l->shard.busy, &l->shard.idle, &l->shard.dialing};
 
-		if (ask->want & WANT_CLIENTS)
-			list_each (k, &l->clients)
-				put_client(into, list_entry(k, struct client, all), ask->want);
 		for (size_t n = 0; n < ARRAY_LEN(slots) && ask->want & WANT_SERVERS; n++)
 			list_each (k, slots[n])
 				put_server(into,

@@ -57,9 +57,9 @@ void console_put_peer(struct row *r, const struct client *c)
 
 static const char *application_of(const struct client *c)
 {
-	const char *name = c->login    ? c->login->application_name
-			   : c->params ? params_value(c->params, "application_name")
-				       : NULL;
+	const char *name = c->state == CLIENT_LOGIN ? c->login->application_name
+			   : c->params		    ? params_value(c->params, "application_name")
+						    : NULL;
 
 	return name ? name : "";
 }
@@ -191,7 +191,7 @@ static void put_waiter(struct buf *into, const struct lane *l, const struct clie
 	const struct server *holder, bool texts)
 {
 	struct row r = row_begin(into);
-	usec_t since = c->state == CLIENT_WAITING ? c->waiter.since : c->since;
+	usec_t since = c->waiter.since;
 	const char *text;
 	size_t len = 0;
 
@@ -251,13 +251,13 @@ static const char *state_of(const struct client *c)
 	case CLIENT_CLOSED:
 		break;
 	}
-	return c->begin ? "idle in transaction" : "idle";
+	return c->state == CLIENT_IDLE && c->begin ? "idle in transaction" : "idle";
 }
 
 static void put_session(struct buf *into, const struct client *c, bool texts)
 {
 	const struct worker *w = &c->lane->relay->w;
-	usec_t since = c->state == CLIENT_WAITING ? c->waiter.since : c->since;
+	usec_t since = c->waiter.since;
 	struct row r = row_begin(into);
 	const char *text;
 	size_t len = 0;
@@ -287,11 +287,10 @@ static void put_session(struct buf *into, const struct client *c, bool texts)
 static void gather_sessions(struct relay *r, struct buf *into, void *arg)
 {
 	const struct ask *a = arg;
-	struct list *i, *k;
+	struct client *c;
 
-	list_each (i, &r->lanes)
-		list_each (k, &list_entry(i, struct lane, link)->clients)
-			put_session(into, list_entry(k, struct client, all), a->texts);
+	for (uint32_t at = 0; (c = relay_next_client(r, &at));)
+		put_session(into, c, a->texts);
 }
 
 void show_sessions(struct request *q)
@@ -327,28 +326,26 @@ static void put_pin_reasons(struct row *r, unsigned effects)
 
 static void gather_pins(struct relay *r, struct buf *into, void *arg)
 {
-	struct list *i, *k;
+	const struct client *c;
 
 	(void)arg;
-	list_each (i, &r->lanes)
-		list_each (k, &list_entry(i, struct lane, link)->clients) {
-			const struct client *c = list_entry(k, struct client, all);
-			struct row row;
+	for (uint32_t at = 0; (c = relay_next_client(r, &at));) {
+		struct row row;
 
-			if (!c->pinned || !c->server)
-				continue;
-			row = row_begin(into);
-			row_uint(&row, c->id);
-			row_text(&row, c->lane->pool->database);
-			row_text(&row, c->lane->pool->user);
-			row_text(&row, application_of(c));
-			console_put_peer(&row, c);
-			row_uint(&row, c->server->pid);
-			row_uint(&row, r->w.now - c->server->pinned_since);
-			row_uint(&row, !c->server->ledger.len ? r->w.now - c->since : 0);
-			put_pin_reasons(&row, c->server->session_state);
-			row_end(&row);
-		}
+		if (!c->pinned || !c->server)
+			continue;
+		row = row_begin(into);
+		row_uint(&row, c->id);
+		row_text(&row, c->lane->pool->database);
+		row_text(&row, c->lane->pool->user);
+		row_text(&row, application_of(c));
+		console_put_peer(&row, c);
+		row_uint(&row, c->server->pid);
+		row_uint(&row, r->w.now - c->server->pinned_since);
+		row_uint(&row, !c->server->ledger.len ? r->w.now - c->waiter.since : 0);
+		put_pin_reasons(&row, c->server->session_state);
+		row_end(&row);
+	}
 }
 
 void show_pins(struct request *q)

@@ -94,7 +94,6 @@ enum pool_answer pool_ask(struct shard *s, struct waiter *w, usec_t now, struct 
 	if (s->lim.queue_limit > 0 && s->n_waiting >= s->lim.queue_limit)
 		return POOL_REFUSED;
 	w->since = now;
-	w->queued = true;
 	list_push_back(&s->waiting, &w->link);
 	s->n_waiting++;
 	return POOL_QUEUED;
@@ -103,7 +102,6 @@ enum pool_answer pool_ask(struct shard *s, struct waiter *w, usec_t now, struct 
 void pool_requeue(struct shard *s, struct waiter *w, usec_t now)
 {
 	w->since = now;
-	w->queued = true;
 	list_push_front(&s->waiting, &w->link);
 	s->n_waiting++;
 }
@@ -111,19 +109,21 @@ void pool_requeue(struct shard *s, struct waiter *w, usec_t now)
 void pool_own_wait(struct shard *s, struct waiter *w, usec_t now)
 {
 	w->since = now;
-	w->queued = w->own = true;
 	list_push_back(&s->own_waiting, &w->link);
 }
 
 void pool_forget(struct shard *s, struct waiter *w)
 {
-	if (!w->queued)
+	if (!waiter_is_queued(w))
 		return;
 	list_del(&w->link);
-	w->queued = false;
-	if (!w->own)
-		s->n_waiting--;
-	w->own = false;
+	s->n_waiting--;
+}
+
+void pool_own_forget(struct waiter *w)
+{
+	if (waiter_is_queued(w))
+		list_del(&w->link);
 }
 
 static bool reserve_is_due(const struct shard *s, usec_t now)
@@ -179,7 +179,7 @@ bool pool_own_dial(struct shard *s, struct waiter **w, struct slot **spare)
 		return false;
 	}
 	*w = list_first(&s->own_waiting, struct waiter, link);
-	pool_forget(s, *w);
+	pool_own_forget(*w);
 	return true;
 }
 

@@ -87,11 +87,15 @@ struct slot {
 };
 
 struct waiter {
-	struct list link; /* on shard->waiting or own_waiting while `queued` */
-	bool queued;
-	bool own;     /* on own_waiting */
-	usec_t since; /* when it began to wait */
+	struct list link; /* on shard->waiting or own_waiting while it waits */
+	usec_t since;	  /* when it began to wait; the caller's while it does not */
 };
+
+/* All zeros, it waits for nothing. */
+static inline bool waiter_is_queued(const struct waiter *w)
+{
+	return w->link.next && w->link.next != &w->link;
+}
 
 #define SHARD_CAPS 4
 
@@ -137,6 +141,8 @@ void pool_own_begin(struct shard *s, struct slot *slot, usec_t now);
 
 /* He no longer waits (gone, cancelled, timed out).  Harmless when he does not. */
 void pool_forget(struct shard *s, struct waiter *w);
+/* The same for one that waits for a connection of its own. */
+void pool_own_forget(struct waiter *w);
 
 /* Should one more connection be opened now?  True: the places in all caps are taken and
  * the caller must call pool_dial_begin().  False with s->starved set: a cap is full. */

@@ -21,7 +21,7 @@ static bool defer_begin(struct client *c, const char *p, size_t size)
 	trace_answered(c, c->begin, tag);
 	wire_put_complete(&b, tag);
 	wire_put_ready(&b, 'T');
-	c->xact_since = c->since = c->lane->relay->w.now;
+	c->xact_since = c->waiter.since = c->lane->relay->w.now;
 	client_arm(c);
 	client_send(c, b.data, b.len);
 	buf_free(&b);
@@ -64,7 +64,7 @@ static size_t defer_begin_extended(struct client *c, const char *p, size_t n)
 	c->unnamed = prepared_intern(&c->lane->relay->prepared, text, size - WIRE_HEADER - 1);
 	c->begin = mem_strdup(text);
 	tag = strcasestr(text, "start") ? "START TRANSACTION" : "BEGIN";
-	c->xact_since = c->since = c->lane->relay->w.now;
+	c->xact_since = c->waiter.since = c->lane->relay->w.now;
 	client_arm(c);
 	trace_answered(c, c->begin, tag);
 	wire_put_bare(&b, '1');

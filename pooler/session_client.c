@@ -249,7 +249,7 @@ void client_linked(struct client *c)
 	stats_add(&l->stats.server_assignment_count, 1);
 	c->state = CLIENT_LINKED;
 	c->notified = false;
-	c->since = now;
+	c->waiter.since = now;
 	if (!c->xact_since)
 		c->xact_since = now;
 	client_arm(c);
@@ -260,9 +260,9 @@ void client_ready(struct client *c, char status)
 	struct lane *l = c->lane;
 	usec_t now = l->relay->w.now;
 
-	stats_add(&l->stats.query_time, now - c->since);
-	hist_add(&l->server, now - c->since);
-	c->since = now;
+	stats_add(&l->stats.query_time, now - c->waiter.since);
+	hist_add(&l->server, now - c->waiter.since);
+	c->waiter.since = now;
 	if (status == 'I') {
 		stats_add(&l->stats.xact_count, 1);
 		if (c->xact_since)
@@ -292,7 +292,7 @@ void client_done(struct client *c)
 	who_note(s, c);
 	c->server = NULL;
 	c->state = CLIENT_IDLE;
-	c->since = relay_of(c)->w.now;
+	c->waiter.since = relay_of(c)->w.now;
 	if (UNLIKELY(s->session_state ||
 		     (c->lane->set.reset_always && c->lane->set.reset_query[0]))) {
 		server_unlink(s);
@@ -326,7 +326,7 @@ void client_cancel(struct client *c, struct conn *asker)
 	if (c->state == CLIENT_WAITING) {
 		lane_forget(c->lane, c);
 		c->state = CLIENT_IDLE;
-		c->since = relay_of(c)->w.now;
+		c->waiter.since = relay_of(c)->w.now;
 		client_send_error(c, "ERROR", "57014", "canceling statement due to user request",
 			"It was still waiting for a server connection.", NULL);
 		request_withdraw(c);
@@ -336,6 +336,19 @@ void client_cancel(struct client *c, struct conn *asker)
 		return;
 	}
 	conn_close(asker);
+}
+
+/* --- all of a relay --------------------------------------------------------------------- */
+
+struct client *relay_next_client(const struct relay *r, uint32_t *at)
+{
+	while (*at < r->n_slots) {
+		struct client *c = r->slots[(*at)++];
+
+		if (c)
+			return c;
+	}
+	return NULL;
 }
 
 /* --- coming and going ------------------------------------------------------------------ */
@@ -400,7 +413,8 @@ static struct params *first_params(struct client *c)
 void client_welcome(struct client *c)
 {
 	struct relay *r = relay_of(c);
-	struct buf *b = &c->login->out;
+	struct login *login = c->login;
+	struct buf *b = &login->out;
 	char who[128], note[200];
 
 	if (c->server) {
@@ -409,8 +423,9 @@ void client_welcome(struct client *c)
 	} else {
 		c->params = first_params(c);
 		c->state = CLIENT_IDLE;
-		c->since = r->w.now;
+		c->waiter.since = r->w.now;
 	}
+	c->begin = NULL; /* in the place of the login */
 	wire_put_auth_ok(b);
 	buf_put(b, params_greeting(c->params)->data, params_greeting(c->params)->len);
 	cancel_key_put(b, client_pid(c), c->secret);
@@ -423,9 +438,9 @@ void client_welcome(struct client *c)
 	if (c->lane->set.log_connections)
 		log_line(LOG_PART_SESSION, LOG_LEVEL_DEBUG, "%s: greeted",
 			client_who(c, who, sizeof who));
-	if (c->login->in.len)
-		chunk_append(&r->chunks, &c->in, c->login->in.data, c->login->in.len);
-	login_free(&c->login);
+	if (login->in.len)
+		chunk_append(&r->chunks, &c->in, login->in.data, login->in.len);
+	login_free(&login);
 	ev_io_init(&c->io, on_io, c->conn.fd, EV_READ);
 	ev_io_start(r->w.loop, &c->io);
 	client_watch(c);
@@ -435,7 +450,6 @@ void client_welcome(struct client *c)
 
 void client_take_own(struct client *c, struct server *s)
 {
-	c->waiter.link.next = NULL; /* on no list any more: see lane_forget() */
 	c->server = s;
 	s->client = c;
 	s->replication = c->replication;
@@ -455,14 +469,13 @@ void client_arrive(struct worker *w, struct mail *m)
 	a->login->conn.fd = -1;
 	a->login->conn.ssl = NULL;
 	c->id = a->login->id;
-	c->connected = a->login->connected;
-	c->replication = (uint8_t)a->login->replication;
+	c->connected = (uint32_t)(a->login->connected / USEC_SEC);
+	c->replication = a->login->replication;
 	c->tls = c->conn.ssl != NULL;
 	c->timer.fire = client_deadline;
-	c->since = w->now;
+	c->waiter.since = w->now;
 	free(a);
 	take_slot(r, c);
-	list_push_back(&l->clients, &c->all);
 	l->n_clients++;
 	r->n_clients++;
 	stats_add(&l->stats.client_login_count, 1);
@@ -500,7 +513,7 @@ static void say_goodbye(struct client *c, enum close_reason why, const char *det
 	char *message;
 	ssize_t took;
 
-	if (c->login)
+	if (c->state == CLIENT_LOGIN)
 		buf_put(&b, c->login->out.data, c->login->out.len);
 	if (c->cut || (c->server && c->server->left && c->server->left_forward)) {
 		buf_free(&b);
@@ -541,10 +554,15 @@ void client_close(struct client *c, enum close_reason why, const char *detail)
 		log_line(LOG_PART_SESSION, row->is_error ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
 			"%s: closing because: %s%s%s (age=%llus)", client_who(c, who, sizeof who),
 			row->text, detail ? ": " : "", detail ? detail : "",
-			(unsigned long long)((r->w.wall - c->connected) / USEC_SEC));
+			(unsigned long long)(r->w.wall / USEC_SEC - c->connected));
 	if (row->sqlstate && c->conn.fd >= 0)
 		say_goodbye(c, why, detail);
 	lane_forget(l, c); /* the last use of c->waiter: c->reap takes its place */
+	if (c->state == CLIENT_LOGIN)
+		login_free(&c->login);
+	else
+		free(c->begin);
+	c->begin = NULL;
 	c->state = CLIENT_CLOSED;
 	trace_gone(c, why);
 	ev_io_stop(r->w.loop, &c->io);
@@ -554,16 +572,11 @@ void client_close(struct client *c, enum close_reason why, const char *detail)
 		c->server = NULL;
 		server_unlink(s);
 	}
-	if (c->login)
-		login_free(&c->login);
 	chunk_free(&r->chunks, &c->in);
 	chunk_free(&r->chunks, &c->out);
 	client_statements_clear(c);
 	prepared_drop(&r->prepared, &c->unnamed);
 	params_drop(&r->params, &c->params);
-	free(c->begin);
-	c->begin = NULL;
-	list_del(&c->all);
 	l->n_clients--;
 	atomic_fetch_sub(&l->load, 1);
 	atomic_fetch_sub(&l->pool->clients, 1);

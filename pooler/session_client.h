@@ -19,13 +19,15 @@ struct trace;
 
 enum client_state { CLIENT_LOGIN, CLIENT_IDLE, CLIENT_WAITING, CLIENT_LINKED, CLIENT_CLOSED };
 
+/* An idle client is nothing but this struct, so that each byte of it counts ten thousand
+ * times: what few clients need is allocated when they do. */
 struct client {
 	ev_io io;
 	struct conn conn;
-	struct list all; /* lane->clients */
 	union {
-		struct waiter waiter;
-		struct mail reap; /* CLOSED: frees it at the end of the tick */
+		struct waiter waiter; /* .since: when it came into this state, or its last
+				       * request began */
+		struct mail reap;     /* CLOSED: frees it at the end of the tick */
 	};
 	struct timer timer; /* whichever of its deadlines comes first */
 	struct lane *lane;
@@ -34,26 +36,29 @@ struct client {
 	struct chunk *out; /* to be sent to it */
 	struct params *params;
 	struct client_statements *statements; /* NULL: none */
-	struct login *login;		      /* until it is greeted; then NULL */
 	struct trace *trace;		      /* NULL: nothing is observed */
 	struct prepared *unnamed;	      /* its unnamed statement; NULL: none */
-	char *begin; /* the text of a BEGIN answered by us and not yet sent; or NULL */
-	uint64_t id;
-	usec_t connected;      /* wall clock */
-	usec_t since;	       /* when it came into this state, or its last request began */
+	union {
+		struct login *login; /* LOGIN: until it is greeted */
+		char *begin;	     /* then: a BEGIN answered by us and not yet sent; or NULL */
+	};
 	usec_t xact_since;     /* when its transaction began; 0: none */
+	uint32_t connected;    /* wall clock, in seconds */
 	uint32_t left;	       /* rest of a message that is passed on as it comes */
 	uint32_t slot, secret; /* its cancel key */
-	uint8_t state;	       /* enum client_state */
-	uint8_t replication;   /* enum login_replication */
-	bool tls, closing,
-		discarding; /* discarding: an extended message failed here; skip to Sync */
-	bool quitting;	    /* said Terminate while answers were owed: closed when they are given */
-	bool pinned;	    /* keeps its server: session state lives there */
-	bool notified;	    /* was told that it waits */
-	bool saw_request;   /* sends; for client_idle_timeout */
-	bool cut;	    /* its server left in the middle of a message to it */
+	uint64_t id : 46;
+	uint64_t replication : 2;      /* enum login_replication */
+	uint64_t state : 8;	       /* enum client_state */
+	uint64_t tls : 1, closing : 1; /* closing: ends when it is given its answer */
+	uint64_t discarding : 1;       /* an extended message failed here; skip to Sync */
+	uint64_t quitting : 1;	  /* said Terminate while answers were owed: closed after them */
+	uint64_t pinned : 1;	  /* keeps its server: session state lives there */
+	uint64_t notified : 1;	  /* was told that it waits */
+	uint64_t saw_request : 1; /* sends; for client_idle_timeout */
+	uint64_t cut : 1;	  /* its server left in the middle of a message to it */
 };
+/* malloc's next class begins above */
+_Static_assert(sizeof(struct client) <= 216 || sizeof(void *) != 8, "an idle client has grown");
 
 /* What a lane is given of a finished login; made on the front, used on the relay. */
 struct arrival {
@@ -62,6 +67,9 @@ struct arrival {
 	struct lane *lane;
 };
 void client_arrive(struct worker *w, struct mail *m);
+/* The clients of a relay one after the other, *at = 0 for the first; NULL: no more.  Each may be
+ * closed before the next is asked for. */
+struct client *relay_next_client(const struct relay *r, uint32_t *at);
 
 void client_close(struct client *c, enum close_reason why, const char *detail);
 /* A server connection has become ready for it: go on with what it asked. */

@@ -33,13 +33,13 @@ static usec_t next_deadline(const struct client *c)
 
 	switch ((enum client_state)c->state) {
 	case CLIENT_LOGIN:
-		return after(c->since, set->query_wait_timeout);
+		return after(c->waiter.since, set->query_wait_timeout);
 	case CLIENT_IDLE:
 		if (UNLIKELY(c->begin != NULL)) /* in a transaction that holds no server yet */
 			return earlier(after(c->xact_since, set->transaction_timeout),
-				after(c->since, set->idle_transaction_timeout));
+				after(c->waiter.since, set->idle_transaction_timeout));
 		return c->saw_request || set->client_idle_timeout
-			       ? after(c->since, set->client_idle_timeout)
+			       ? after(c->waiter.since, set->client_idle_timeout)
 			       : USEC_NEVER;
 	case CLIENT_WAITING:
 		at = after(c->waiter.since, set->query_wait_timeout);
@@ -52,11 +52,11 @@ static usec_t next_deadline(const struct client *c)
 		if (c->xact_since)
 			at = after(c->xact_since, set->transaction_timeout);
 		if (is_busy(c))
-			at = earlier(at, after(c->since, set->query_timeout));
+			at = earlier(at, after(c->waiter.since, set->query_timeout));
 		else if (c->server && c->server->ledger.state.status != 'I')
-			at = earlier(at, after(c->since, set->idle_transaction_timeout));
+			at = earlier(at, after(c->waiter.since, set->idle_transaction_timeout));
 		else
-			at = earlier(at, after(c->since, set->client_idle_timeout));
+			at = earlier(at, after(c->waiter.since, set->client_idle_timeout));
 		return at;
 	case CLIENT_CLOSED:
 		break;
@@ -132,7 +132,7 @@ static void check_transaction(struct client *c, usec_t now)
 		stats_add(&st->transaction_timeouts, 1);
 		client_close(c, CLOSE_TRANSACTION_TIMEOUT, NULL);
 	} else if (!is_busy(c) && in_transaction(c) &&
-		   now >= after(c->since, set->idle_transaction_timeout)) {
+		   now >= after(c->waiter.since, set->idle_transaction_timeout)) {
 		stats_add(&st->idle_transaction_timeouts, 1);
 		client_close(c, CLOSE_IDLE_TRANSACTION_TIMEOUT, NULL);
 	}
@@ -145,7 +145,7 @@ static void check_deadlines(struct client *c, usec_t now)
 
 	switch ((enum client_state)c->state) {
 	case CLIENT_LOGIN:
-		if (now >= after(c->since, set->query_wait_timeout)) {
+		if (now >= after(c->waiter.since, set->query_wait_timeout)) {
 			stats_add(&st->query_wait_timeouts, 1);
 			client_close(c, CLOSE_QUERY_WAIT_TIMEOUT, c->lane->last_error);
 		}
@@ -153,7 +153,7 @@ static void check_deadlines(struct client *c, usec_t now)
 	case CLIENT_IDLE:
 		if (UNLIKELY(c->begin != NULL))
 			check_transaction(c, now);
-		else if (now >= after(c->since, set->client_idle_timeout)) {
+		else if (now >= after(c->waiter.since, set->client_idle_timeout)) {
 			stats_add(&st->client_idle_timeouts, 1);
 			client_close(c, CLOSE_CLIENT_IDLE_TIMEOUT, NULL);
 		}
@@ -173,11 +173,12 @@ static void check_deadlines(struct client *c, usec_t now)
 		if (c->state == CLIENT_CLOSED)
 			return;
 		if (is_busy(c)) {
-			if (now >= after(c->since, set->query_timeout)) {
+			if (now >= after(c->waiter.since, set->query_timeout)) {
 				stats_add(&st->query_timeouts, 1);
 				client_close(c, CLOSE_QUERY_TIMEOUT, NULL);
 			}
-		} else if (!in_transaction(c) && now >= after(c->since, set->client_idle_timeout)) {
+		} else if (!in_transaction(c) &&
+			   now >= after(c->waiter.since, set->client_idle_timeout)) {
 			stats_add(&st->client_idle_timeouts, 1);
 			client_close(c, CLOSE_CLIENT_IDLE_TIMEOUT, NULL);
 		}

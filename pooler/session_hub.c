@@ -544,34 +544,28 @@ void hub_start(const struct conf *conf)
 static void run_drain(struct relay *r, void *arg)
 {
 	bool now = arg != NULL;
-	struct list *l;
+	struct client *c;
 
 	r->draining = true;
-	list_each (l, &r->lanes) {
-		struct lane *lane = list_entry(l, struct lane, link);
-		struct list *c, *next;
-
-		list_each_safe (c, next, &lane->clients) {
-			struct client *client = list_entry(c, struct client, all);
-
-			if (now || client->state == CLIENT_IDLE || client->state == CLIENT_LOGIN)
-				client_close(client, CLOSE_SHUTDOWN, NULL);
-		}
-	}
+	for (uint32_t at = 0; (c = relay_next_client(r, &at));)
+		if (now || c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN)
+			client_close(c, CLOSE_SHUTDOWN, NULL);
 }
 
 static void run_stop(struct relay *r, void *arg)
 {
 	struct list *l, *i, *next;
+	struct client *c;
 
 	(void)arg;
+	list_each (l, &r->lanes)
+		list_entry(l, struct lane, link)->stopped = true;
+	for (uint32_t at = 0; (c = relay_next_client(r, &at));)
+		client_close(c, CLOSE_SHUTDOWN, NULL);
 	list_each (l, &r->lanes) {
 		struct lane *lane = list_entry(l, struct lane, link);
 		struct list *lists[] = {&lane->shard.idle, &lane->shard.busy};
 
-		lane->stopped = true;
-		list_each_safe (i, next, &lane->clients)
-			client_close(list_entry(i, struct client, all), CLOSE_SHUTDOWN, NULL);
 		for (size_t k = 0; k < ARRAY_LEN(lists); k++)
 			list_each_safe (i, next, lists[k])
 				server_close(CONTAINER_OF(list_entry(i, struct slot, link),

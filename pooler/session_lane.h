@@ -67,8 +67,7 @@ struct lane {
 	struct list link; /* relay->lanes */
 	struct pool *pool;
 	struct relay *relay;
-	struct list clients; /* of struct client.all */
-	struct list logins;  /* of struct client.waiter.link: wait for the first server */
+	struct list logins; /* of struct client.waiter.link: wait for the first server */
 	int n_clients;
 	int n_servers;		 /* whose memory is in use, also by a cancel request */
 	atomic_int load;	 /* n_clients for whoever chooses a lane */

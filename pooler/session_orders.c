@@ -151,9 +151,11 @@ void hub_reconnect(const char *database)
 static void empty_lane(struct lane *l, enum close_reason why)
 {
 	struct list *lists[] = {&l->shard.busy, &l->shard.idle}, *i, *next;
+	struct client *c;
 
-	list_each_safe (i, next, &l->clients)
-		client_close(list_entry(i, struct client, all), why, NULL);
+	for (uint32_t at = 0; (c = relay_next_client(l->relay, &at));)
+		if (c->lane == l)
+			client_close(c, why, NULL);
 	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
 		list_each_safe (i, next, lists[k])
 			server_close(CONTAINER_OF(list_entry(i, struct slot, link), struct server,
@@ -196,16 +198,10 @@ void hub_kill(const char *database)
 /* --- SUSPEND ------------------------------------------------------------------------------------
  */
 
-static void watch_lane(struct lane *l)
+static void watch_servers(struct lane *l)
 {
 	struct list *slots[] = {&l->shard.busy, &l->shard.idle}, *i;
 
-	list_each (i, &l->clients) {
-		struct client *c = list_entry(i, struct client, all);
-
-		if (c->state != CLIENT_LOGIN)
-			client_watch(c);
-	}
 	for (size_t k = 0; k < ARRAY_LEN(slots); k++)
 		list_each (i, slots[k])
 			server_watch(CONTAINER_OF(list_entry(i, struct slot, link), struct server,
@@ -215,10 +211,14 @@ static void watch_lane(struct lane *l)
 static void run_suspend(struct relay *r, void *arg)
 {
 	struct list *l;
+	struct client *c;
 
 	r->suspended = arg != NULL;
+	for (uint32_t at = 0; (c = relay_next_client(r, &at));)
+		if (c->state != CLIENT_LOGIN)
+			client_watch(c);
 	list_each (l, &r->lanes)
-		watch_lane(list_entry(l, struct lane, link));
+		watch_servers(list_entry(l, struct lane, link));
 }
 
 void hub_suspend(bool suspend)
@@ -237,15 +237,11 @@ void hub_suspend(bool suspend)
 
 struct client *relay_client(struct relay *r, uint64_t id)
 {
-	struct list *l, *c;
+	struct client *c;
 
-	list_each (l, &r->lanes)
-		list_each (c, &list_entry(l, struct lane, link)->clients) {
-			struct client *client = list_entry(c, struct client, all);
-
-			if (client->id == id)
-				return client;
-		}
+	for (uint32_t at = 0; (c = relay_next_client(r, &at));)
+		if (c->id == id)
+			return c;
 	return NULL;
 }
 

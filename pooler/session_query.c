@@ -50,7 +50,7 @@ enum step message_query(struct message *m)
 	s->batch++;
 	stats_add(&l->stats.query_count, 1);
 	if (s->ledger.len == 0)
-		c->since = l->relay->w.now;
+		c->waiter.since = l->relay->w.now;
 	if (UNLIKELY(l->set.observed))
 		trace_query(c, m->body, len, m->size, effects);
 	if (!message_push(m, ENTRY_QUERY, 0, 0)) {

@@ -44,7 +44,6 @@ struct lane *lane_new(struct relay *r, struct pool *pool)
 		l->shard.caps[l->shard.n_caps++] = pool->db_cap;
 	if (pool->user_cap)
 		l->shard.caps[l->shard.n_caps++] = pool->user_cap;
-	list_init(&l->clients);
 	list_init(&l->logins);
 	list_init(&l->claim.link);
 	l->claim.wake = on_place;
@@ -267,12 +266,13 @@ void lane_spare(struct lane *l)
 
 void lane_forget(struct lane *l, struct client *c)
 {
-	if (c->state == CLIENT_LOGIN && c->waiter.link.next && !c->waiter.own) {
-		list_del(&c->waiter.link);
-		c->waiter.link.next = NULL;
-		l->shard.n_greeters--;
-	} else {
+	if (c->state != CLIENT_LOGIN) {
 		pool_forget(&l->shard, &c->waiter);
+	} else if (c->replication) {
+		pool_own_forget(&c->waiter);
+	} else if (waiter_is_queued(&c->waiter)) {
+		list_del(&c->waiter.link);
+		l->shard.n_greeters--;
 	}
 }
 

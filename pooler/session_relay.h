@@ -25,7 +25,7 @@ struct relay {
 	struct timer trim; /* some seconds after a crowd has given its buffers back */
 	struct param_table params;
 	struct prepared_table prepared;
-	struct client **slots; /* by the cancel key's process id */
+	struct client **slots; /* all of them, by the cancel key's process id */
 	uint32_t n_slots, free_slot;
 	int n_clients, n_servers;
 	struct qlog_ring *ring;

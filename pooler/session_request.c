@@ -26,7 +26,7 @@ static void begin_batch(struct message *m)
 	m->s->batch++;
 	stats_add(&m->c->lane->stats.query_count, 1);
 	if (m->s->ledger.len == 0)
-		m->c->since = m->c->lane->relay->w.now;
+		m->c->waiter.since = m->c->lane->relay->w.now;
 }
 
 static enum step on_message(struct message *m)
@@ -56,7 +56,7 @@ static enum step on_message(struct message *m)
 		if (m->have < m->size && m->size <= NAME_MAX_BYTES)
 			return STEP_MORE;
 		if (m->s->ledger.len == 0)
-			c->since = c->lane->relay->w.now;
+			c->waiter.since = c->lane->relay->w.now;
 		trace_execute(c, m->body, m->have - WIRE_HEADER);
 		return on_plain(m, ENTRY_EXECUTE);
 	case 'S':

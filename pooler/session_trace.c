@@ -132,7 +132,7 @@ static void make_session(struct client *c, struct trace *t)
 		.dbname = c->lane->pool->database,
 		.application_name = app_of(c),
 		.pid = client_pid(c),
-		.start = c->connected,
+		.start = c->connected * USEC_SEC,
 		.number = c->id,
 	};
 

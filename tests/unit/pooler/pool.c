@@ -111,7 +111,7 @@ START_TEST(one_of_his_own)
 
 	/* who has gone waits no more */
 	pool_own_wait(&s, &w[7], now);
-	pool_forget(&s, &w[7]);
+	pool_own_forget(&w[7]);
 	ck_assert(!pool_own_dial(&s, &who, &spare));
 	ck_assert_int_eq(s.n_waiting, 1);
 }
@@ -186,7 +186,7 @@ START_TEST(the_queue_has_a_limit)
 	queue(0);
 	queue(1);
 	ck_assert_int_eq(pool_ask(&s, &w[2], now, &slot), POOL_REFUSED);
-	ck_assert(!w[2].queued);
+	ck_assert(!waiter_is_queued(&w[2]));
 	pool_forget(&s, &w[0]);
 	queue(2);
 	pool_requeue(&s, &w[0], now); /* had been served already: is not refused */

@@ -116,7 +116,7 @@ static void take(struct side *x, struct slot *slot, struct waiter *waiter)
 	for (size_t k = 0; k < WAITERS; k++)
 		ALWAYS((x->of[k]) != (slot)); /* nobody else has it */
 	ALWAYS((slot->state) == (SLOT_BUSY));
-	ALWAYS(!waiter->queued);
+	ALWAYS(!waiter_is_queued(waiter));
 	x->of[i] = slot;
 }
 
@@ -199,7 +199,7 @@ static void check_sums(void)
 		ALWAYS((length(&s->busy, SLOT_BUSY)) == (s->n_busy));
 		ALWAYS((length(&s->dialing, SLOT_DIALING)) == (s->n_dialing));
 		list_each (l, &s->waiting) {
-			ALWAYS(list_entry(l, struct waiter, link)->queued);
+			ALWAYS(waiter_is_queued(list_entry(l, struct waiter, link)));
 			waiting++;
 		}
 		ALWAYS((waiting) == (s->n_waiting));
@@ -235,7 +235,7 @@ static void ask(struct side *x, size_t i)
 {
 	struct slot *slot;
 
-	if (x->w[i].queued || x->of[i])
+	if (waiter_is_queued(&x->w[i]) || x->of[i])
 		return;
 	if (pool_ask(&x->shard, &x->w[i], now, &slot) == POOL_LEASED)
 		take(x, slot, &x->w[i]);
