@@ -93,10 +93,15 @@ static void lint_text(struct facts *f, struct gate *g, struct str text, uint32_t
 		for (size_t i = 0; i < n; i++)
 			line += text.p[at + i] == '\n';
 		bool changed = !g || gate_changed(g, f->in->file.at[file]->name, from.line, line);
-		if (lex.verb != SQL_EMPTY && changed)
+		bool is_sql = lex.verb != SQL_EMPTY && !sql_is_psql(sql);
+		if (is_sql && changed)
 			trailing_mark(f, facts_text(f, sql, from), str_skip(text, at + n), from);
-		else if (lex.verb != SQL_EMPTY)
+		else if (is_sql)
 			facts_unchanged(f, sql, from);
+		at += n;
+		n = is_sql ? sql_copy_data(sql, text.p + at, text.n - at) : 0;
+		for (size_t i = 0; i < n; i++)
+			line += text.p[at + i] == '\n';
 		at += n;
 	}
 }

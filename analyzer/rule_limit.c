@@ -10,16 +10,7 @@
 #define MANY_ROWS 1000
 #define FEW_ROWS  200
 
-#define NESTED	  8 /* query levels looked into; a recursive query names itself */
-
-/* WITH RECURSIVE r AS (… FROM r): the query itself. */
-static bool names_itself(const struct sql_outline *o, struct str name)
-{
-	for (; o; o = o->up)
-		if (o->role == ROLE_CTE && str_eq(o->cte, name))
-			return true;
-	return false;
-}
+#define NESTED	  8 /* query levels looked into */
 
 /* Does FROM read a table at all, directly or in a subquery that sets no bound itself? */
 static bool reads_table(const struct sql_outline *o, int depth)
@@ -32,7 +23,7 @@ static bool reads_table(const struct sql_outline *o, int depth)
 			return true;
 	for (size_t i = 0; i < o->rels; i++) {
 		const struct sql_rel *r = &o->rel[i];
-		if (r->kind == REL_TABLE && !names_itself(o, r->name))
+		if (r->kind == REL_TABLE)
 			return true;
 		if (r->sub && r->sub->limit == BOUND_NONE &&
 			!(r->sub->has_aggregate && !r->sub->has_group) &&

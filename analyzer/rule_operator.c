@@ -83,7 +83,7 @@ static bool is_negative(const struct sql_cond *k)
 	if (k->pred == PRED_NE && (k->right.is_bool || str_is(k->right.cast, "bool")))
 		return false; /* NOT flag */
 	return k->pred == PRED_NE || k->pred == PRED_NOT_LIKE || k->pred == PRED_NOT_ILIKE ||
-	       (k->pred == PRED_NOT_IN && !sarg_is_unrestricted(k->right.sub)) || /* SG026 */
+	       (k->pred == PRED_NOT_IN && k->right.kind != SIDE_QUERY) || /* SG026, SQ001, SQ003 */
 	       (k->pred == PRED_ALL && str_is(k->op, "<>") && k->right.kind != SIDE_QUERY) ||
 	       (k->pred == PRED_REGEX && k->op.n && k->op.p[0] == '!');
 }
@@ -127,7 +127,7 @@ void check_sg009(struct rule_check *c)
 		sarg_report(c, &shown, CONF_POSSIBLE, "only a negation restricts", STR(""));
 	finding_fix(c->findings, x, STR_NONE,
 		"name the values wanted; or, when few rows are left, a partial index WHERE %.*s",
-		STR_ARGS(rule_text(c, first->node)));
+		STR_ARGS(sarg_text(c, first)));
 }
 
 /* --- SG011: volatile functions ---------------------------------------------------------------- */

@@ -28,8 +28,15 @@ static void look_sg008(struct rule_check *c, const struct sql_cond *k)
 		return;
 	struct finding *x =
 		sarg_report(c, k, sarg_sure(c, k), "a function is applied to", k->left.by);
+	bool extreme = str_is(k->left.by, "greatest") || str_is(k->left.by, "least");
 	finding_fix(c->findings, x, rewrite_coalesce(c, k),
-		"compare the column itself and say what is meant for NULL: col = v OR col IS NULL");
+		extreme ? "compare each of its arguments by itself, joined with OR or AND"
+		: k->left.cols > 1 ? "compare each column by itself: a = v OR (a IS NULL AND b = v)"
+		: str_is(k->left.by, "nullif") ? "compare the column itself: col = v AND col <> "
+						 "the value that counts as NULL"
+					       : "compare the column itself and say what is meant "
+						 "for NULL: col = v OR col "
+						 "IS NULL");
 }
 
 void check_sg008(struct rule_check *c)
@@ -41,21 +48,25 @@ void check_sg008(struct rule_check *c)
 
 static void look_sg010(struct rule_check *c, const struct sql_cond *k)
 {
-	bool plain =
-		k->pred == PRED_NOT_DISTINCT && k->right.kind == SIDE_CONST && !k->right.is_null;
+	bool same = k->pred == PRED_NOT_DISTINCT;
+	bool plain = same && k->right.kind == SIDE_CONST && !k->right.is_null;
 
 	if ((k->pred != PRED_DISTINCT && k->pred != PRED_NOT_DISTINCT) || is_outer(k) ||
 		k->right.is_null || k->left.kind != SIDE_COLUMN || k->right.cols ||
 		k->clause != CLAUSE_WHERE || sarg_is_served(c, k))
 		return;
-	struct finding *x =
-		sarg_report(c, k, sarg_sure(c, k), "IS [NOT] DISTINCT FROM tests", STR(""));
+	struct finding *x = sarg_report(c, k, sarg_sure(c, k),
+		same ? "IS NOT DISTINCT FROM tests" : "IS DISTINCT FROM tests", STR(""));
 	finding_fix(c->findings, x,
 		plain ? arena_printf(c->arena, "%.*s = %.*s", STR_ARGS(sarg_column(c, &k->left)),
 				STR_ARGS(sql_deparse(c->arena, k->right.node)))
 		      : STR_NONE,
-		"with a value that is not NULL, = means the same and uses the index; send IS NULL "
-		"where the value is NULL");
+		same ? "with a value that is not NULL, = means the same and uses the index; send "
+		       "IS "
+		       "NULL where the value is NULL"
+		     : "it finds all rows but those with the value: name the values wanted, or, "
+		       "when "
+		       "few rows are left, index only them (CREATE INDEX … WHERE this condition)");
 }
 
 void check_sg010(struct rule_check *c)
@@ -157,8 +168,11 @@ static void look_sg019(struct rule_check *c, const struct sql_cond *k)
 		: is_case ? rewrite_case(c, k)
 			  : STR_NONE,
 		is_case ? "write the condition itself with AND and OR"
-			: "in WHERE a condition that is NULL does not hold anyway: leave the test "
-			  "out");
+		: drop	? "in WHERE a condition that is NULL does not hold anyway: leave the test "
+			  "out"
+			: "it holds where the condition is NULL, too: write that out, as in NOT a "
+			  "OR a "
+			  "IS NULL, so that each arm can use an index");
 }
 
 void check_sg019(struct rule_check *c)

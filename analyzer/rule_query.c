@@ -252,14 +252,12 @@ void check_lm006(struct rule_check *c)
 
 void check_ag004(struct rule_check *c)
 {
-	for (size_t i = 0; i < c->o->orders && c->o->rels; i++)
-		if (node_is(c->o->order[i].by.node, "FuncCall") &&
-			str_is(node_last_name(c->o->order[i].by.node, "funcname"), "random") &&
-			!rule_is_small(c, c->o, 0)) {
-			rule_find(c, CONF_LIKELY, "all of %.*s is read and sorted by random()",
-				STR_ARGS(first_table(c->o)));
-			return;
-		}
+	const struct sql_node *first = c->o->orders ? c->o->order[0].by.node : NULL;
+
+	if (c->o->rels && node_is(first, "FuncCall") &&
+		str_is(node_last_name(first, "funcname"), "random") && !rule_is_small(c, c->o, 0))
+		rule_find(c, CONF_LIKELY, "all of %.*s is read and sorted by random()",
+			STR_ARGS(first_table(c->o)));
 }
 
 void check_ag005(struct rule_check *c)

@@ -84,34 +84,6 @@ static struct str bare_expr(struct rule_check *c, const struct sql_side *s)
 	return out;
 }
 
-static bool is_catalog(const struct sql_rel *r)
-{
-	return str_is(r->schema, "pg_catalog") || str_is(r->schema, "information_schema") ||
-	       (str_starts(r->name, "pg_") && !str_starts(r->name, "pgbench_"));
-}
-
-/* Nobody's to index: a function's rows, VALUES, a system catalog. */
-static bool is_nobodys(const struct sql_rel *r)
-{
-	return r->kind == REL_FUNCTION || r->kind == REL_VALUES || is_catalog(r) ||
-	       (r->sub && r->sub->rels > 0 && r->sub->rel[0].kind == REL_FUNCTION) ||
-	       (r->kind == REL_SUBQUERY && r->sub && !r->sub->rels && !r->sub->is_setop);
-}
-
-bool sarg_is_beyond(const struct sql_outline *o, const struct sql_side *s)
-{
-	int r = s->col.rel >= 0 ? s->col.rel : o->rels == 1 ? 0 : -1;
-
-	if (!s->col.name.n && s->cols) /* whole rows */
-		return true;
-	if (r >= 0 && (size_t)r < o->rels)
-		return is_nobodys(&o->rel[r]);
-	for (size_t i = 0; i < o->rels; i++) /* it could be any's */
-		if (is_nobodys(&o->rel[i]))
-			return true;
-	return false;
-}
-
 static bool holds(const struct sql_cond *whole, const struct sql_cond *part)
 {
 	for (size_t i = 0; i < whole->arms; i++)
@@ -147,9 +119,11 @@ static bool other_finds(struct rule_check *c, const struct sql_cond *self)
 bool sarg_is_served(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct sql_side *s = &k->left;
+	const struct schema_table *t;
 	bool habit;
 
-	if (sarg_is_beyond(c->o, s))
+	if (sarg_is_beyond(c->o, s) ||
+		(schema_resolve(c->schema, c->o, &s->col, &t, NULL) && t->is_foreign))
 		return true;
 	if (rule_is_small(c, c->o, s->col.rel >= 0 ? s->col.rel : 0))
 		return true;
@@ -484,6 +458,23 @@ static struct str move_across(struct rule_check *c, const struct sql_cond *k)
 	return STR_NONE;
 }
 
+/* Can what the operator did be undone on the other side? */
+static bool is_invertible(struct str op)
+{
+	return str_is(op, "+") || str_is(op, "-") || str_is(op, "*") || str_is(op, "/");
+}
+
+/* The remainder, the bits: of a number and a constant, and so immutable. */
+static bool is_exact(const struct sql_cond *k)
+{
+	const struct sql_node *l = node_get(k->left.node, "lexpr");
+	const struct sql_node *v = node_get(node_get(k->left.node, "rexpr"), "ival");
+	struct str op = k->left.by;
+
+	return node_is(l, "ColumnRef") && v &&
+	       (str_is(op, "%") || str_is(op, "&") || str_is(op, "|") || str_is(op, "#"));
+}
+
 static void look_sg003(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct sql_side *s = &k->left;
@@ -492,8 +483,12 @@ static void look_sg003(struct rule_check *c, const struct sql_cond *k)
 		s->is_volatile || s->col.rel == -2 || sarg_is_served(c, k))
 		return;
 	struct finding *x = sarg_report(c, k, sarg_sure(c, k), "arithmetic is done on", s->by);
-	finding_fix(c->findings, x, move_across(c, k),
-		"move the arithmetic to the other side, so that the column stands alone");
+	if (s->cols > 1 || !is_invertible(s->by) || k->pred == PRED_LIKE)
+		finding_fix(c->findings, x, is_exact(k) ? sarg_expression_index(c, s) : STR_NONE,
+			"no rewrite leaves the column alone: an index on the expression serves it");
+	else
+		finding_fix(c->findings, x, move_across(c, k),
+			"move the arithmetic to the other side, so that the column stands alone");
 }
 
 void check_sg003(struct rule_check *c)

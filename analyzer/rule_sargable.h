@@ -3,6 +3,7 @@
  * rule_sargable.h: what the files that judge predicates share; private to the rule family.
  *
  *   rule_sargable.c    SG001 … SG005, and the help declared here
+ *   rule_origin.c      is the column one of a table, that an index could hold?
  *   rule_predicate.c   the other forms of predicate
  *   rule_rewrite.c     conditions written anew, so that an index serves them
  *   rule_operator.c    operators and collations an index does not have
@@ -22,7 +23,8 @@ struct finding *sarg_report(struct rule_check *c, const struct sql_cond *k, enum
 /* An index serves it (schema), the table is small, or another conjunct finds the rows: by a
  * unique key, or by equality over an index. */
 bool sarg_is_served(struct rule_check *c, const struct sql_cond *k);
-/* Not anybody's to index: rows of functions and VALUES, system catalogs, whole rows. */
+/* Not anybody's to index: rows of functions and VALUES, system catalogs, whole rows, what a
+ * subquery computes or keeps. */
 bool sarg_is_beyond(const struct sql_outline *o, const struct sql_side *s);
 /* Has a subquery no condition but its correlation, so that all of its table is read? */
 bool sarg_is_unrestricted(const struct sql_outline *s);

@@ -197,8 +197,8 @@ void check_ix006(struct rule_check *c)
 {
 	for (size_t i = 0; i < c->schema->table.n; i++) {
 		const struct schema_table *t = c->schema->table.at[i];
-		if (t->is_view || t->is_partitioned || t->is_temp || !t->column.n ||
-			has_identity(t))
+		if (t->is_view || t->is_partitioned || t->is_temp || t->is_foreign ||
+			!t->column.n || has_identity(t))
 			continue;
 		struct finding *x = rule_find(c, CONF_LIKELY,
 			"table %.*s has no primary key: its rows cannot be told apart",

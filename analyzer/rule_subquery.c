@@ -311,8 +311,12 @@ void check_sq003(struct rule_check *c)
 			STR_ARGS(name));
 		x->key = arena_str(&c->findings->arena, name);
 		finding_fix(c->findings, x, STR_NONE,
-			s->role == ROLE_IN ? "write EXISTS, which becomes a join"
-					   : "join with the subquery grouped by its key");
+			s->role != ROLE_IN ? "join with the subquery grouped by its key"
+			: k->pred == PRED_NOT_IN || k->pred == PRED_ALL
+				? "write NOT EXISTS, which becomes an anti join (and, unlike NOT "
+				  "IN, "
+				  "does not lose rows to a NULL)"
+				: "write EXISTS, which becomes a join");
 	}
 }
 

@@ -81,6 +81,7 @@ struct schema_table {
 	int64_t bytes;		 /* -1: not known */
 	bool is_view, is_stored; /* a view; a materialized one */
 	bool is_partitioned, is_temp;
+	bool is_foreign;	  /* another server's: nothing here can index it */
 	struct str parent;	  /* the partitioned table that this is a part of; STR_NONE */
 	struct sql_outline *view; /* a view's query */
 };

@@ -444,8 +444,11 @@ static void read_statement(struct schema *s, const struct sql_node *n)
 			kinds[i].read(s, n);
 	if (node_is(n, "CreateExtensionStmt"))
 		*VEC_PUSH(&s->extension) = arena_str(&s->arena, str_of(node_str(n, "extname")));
-	if (node_is(n, "CreateForeignTableStmt"))
+	if (node_is(n, "CreateForeignTableStmt")) {
 		create_table(s, node_get(n, "base_stmt"));
+		table_of(s, node_get(node_get(n, "base_stmt"), "relation"), true)->is_foreign =
+			true;
+	}
 }
 
 void schema_read_ddl(struct schema *s, struct str text)
@@ -456,11 +459,9 @@ void schema_read_ddl(struct schema *s, struct str text)
 		size_t n = sql_statement_end(text.p, text.n);
 		struct str one = str_trim(str_before(text, n));
 		text = str_skip(text, n);
-		while (one.n && one.p[0] == '\\') { /* a command of psql: one line */
-			size_t nl = str_find(one, "\n");
-			one = str_trim(str_skip(one, nl));
-		}
-		struct sql_tree *t = one.n ? sql_parse(&s->arena, one, &why) : NULL;
+		text = str_skip(text, sql_copy_data(one, text.p, text.n));
+		struct sql_tree *t =
+			one.n && !sql_is_psql(one) ? sql_parse(&s->arena, one, &why) : NULL;
 		for (size_t i = 0; t && i < t->statements; i++)
 			read_statement(s, sql_statement(t, i));
 	}

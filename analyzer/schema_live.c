@@ -46,7 +46,9 @@ static void read_column(void *ctx, const struct db_row *r)
 		char kind = db_get(r, 2).p[0];
 		x->table = schema_add_table(s, schema, name);
 		x->table->is_view = kind == 'v' || kind == 'm';
+		x->table->is_foreign = kind == 'f';
 		x->table->is_stored = kind == 'm';
+		x->table->is_foreign = kind == 'f';
 		x->table->is_partitioned = kind == 'p';
 		x->table->is_temp = str_is(db_get(r, 3), "t");
 		x->table->rows = db_real(r, 4);

@@ -87,12 +87,34 @@ static bool all_imply(const struct schema_asked *q, const struct sql_cond *k,
 	return n > 0;
 }
 
+/* Of the index's OR one arm is enough, of an AND below it all are needed. */
+static bool implies_arms(const struct schema_asked *q, const struct sql_cond *k,
+	const struct sql_cond *w)
+{
+	bool any = w->pred == PRED_OR;
+
+	for (size_t i = 0; i < w->arms; i++) {
+		const struct sql_cond *arm = &w->arm[i];
+		struct schema_where one = {
+			*arm, arm->arms ? STR("") : schema_canon(q->s, q->a, q->o, arm->node)};
+		if (schema_implies(q, k, &one) == any)
+			return any;
+	}
+	return !any;
+}
+
 bool schema_implies(const struct schema_asked *q, const struct sql_cond *k,
 	const struct schema_where *p)
 {
+	const struct sql_cond *w = &p->cond;
+
+	if (k->pred == PRED_OR && k->node && k->negated == w->negated && p->canon.n &&
+		str_eq(schema_canon(q->s, q->a, q->o, k->node), p->canon))
+		return true;
 	if (k->pred == PRED_OR)
 		return all_imply(q, k, p);
-	const struct sql_cond *w = &p->cond;
+	if ((w->pred == PRED_OR || w->pred == PRED_AND) && implies_arms(q, k, w))
+		return true;
 	bool same_column = str_eq(column_of(k), column_of(w));
 
 	if (w->pred == PRED_NOT_NULL && w->left.kind == SIDE_COLUMN && same_column && is_strict(k))

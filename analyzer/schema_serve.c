@@ -493,10 +493,21 @@ static enum serve serve_arms(struct ask *q, const struct sql_cond *k)
 }
 
 struct same_row {
+	const struct schema *s;
 	const struct sql_outline *o;
 	const struct sql_col *left;
 	bool found;
 };
+
+/* A bare name of the only table: of its row, unless the table has no such column and the name
+ * is the outer query's. */
+static bool is_own(const struct same_row *r, const struct sql_node *ref)
+{
+	struct sql_col col = {
+		.rel = 0, .name = str_of(node_str(node_item(ref, "fields", 0), "sval"))};
+
+	return r->o->rels == 1 && (!r->o->up || schema_resolve(r->s, r->o, &col, NULL, NULL));
+}
 
 static enum walk find_same_row(void *ctx, const struct sql_path *at)
 {
@@ -511,16 +522,16 @@ static enum walk find_same_row(void *ctx, const struct sql_path *at)
 		n > 1 ? str_of(node_str(node_item(at->node, "fields", n - 2), "sval")) : STR("");
 	if (qual.n ? str_eq(qual, r->left->qual) ||
 				(r->left->rel >= 0 && str_eq(qual, r->o->rel[r->left->rel].alias))
-		   : r->o->rels == 1)
+		   : is_own(r, at->node))
 		r->found = true;
 	return WALK_ON;
 }
 
 /* Does the other side need the same row? */
-static bool needs_row(const struct sql_outline *o, const struct sql_col *left,
-	const struct sql_side *s)
+static bool needs_row(const struct ask *q, const struct sql_col *left, const struct sql_side *s)
 {
-	struct same_row r = {o, left, false};
+	const struct sql_outline *o = q->o;
+	struct same_row r = {q->s, o, left, false};
 
 	for (size_t i = 0; s->sub && i < s->sub->conds; i++) { /* of a correlated subquery */
 		const struct sql_cond *k = &s->sub->cond[i];
@@ -544,7 +555,7 @@ static enum serve serve_side(struct ask *q, const struct sql_cond *k)
 	if (k->pred == PRED_NOT && k->arm[0].pred != PRED_BOOL)
 		return s->cols ? SERVE_NO : SERVE_UNKNOWN;
 	if (s->cols == 0 || s->col.rel == -2 || !schema_resolve(q->s, q->o, &s->col, &q->t, NULL) ||
-		q->t->is_view)
+		(q->t->is_view && !q->t->is_stored))
 		return SERVE_UNKNOWN;
 	if (s->kind == SIDE_WRAPPED && s->wrap == WRAP_ROW)
 		return serve_row(q, k);
@@ -552,7 +563,7 @@ static enum serve serve_side(struct ask *q, const struct sql_cond *k)
 		q->out->why = WHY_VOLATILE;
 		return SERVE_NO;
 	}
-	bool low = needs_row(q->o, &s->col, &k->right), high = needs_row(q->o, &s->col, &k->upper);
+	bool low = needs_row(q, &s->col, &k->right), high = needs_row(q, &s->col, &k->upper);
 	if (k->pred == PRED_BETWEEN ? low && high : low || high) {
 		q->out->why = WHY_SAME_ROW;
 		return SERVE_NO;

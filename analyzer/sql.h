@@ -328,6 +328,11 @@ struct str sql_lookup(struct arena *a, const struct sql_tree *t, const struct sq
 
 /* Where the first statement of a script ends: behind its semicolon. */
 size_t sql_statement_end(const char *p, size_t n);
+/* Is it no SQL but a command of psql, \set …? */
+bool sql_is_psql(struct str statement);
+/* The rows behind COPY … FROM stdin; and the line \. that ends them, in bytes of what comes after
+ * the statement; 0: it is another one, or nothing ends them. */
+size_t sql_copy_data(struct str statement, const char *rest, size_t n);
 
 /* SQL keywords that cannot be a bare identifier. */
 bool sql_is_reserved(struct str word);

@@ -173,6 +173,8 @@ static void lex_colon(struct lex *x)
 		lex_placeholder(x);
 		return;
 	}
+	if (left > 1 && (p[1] == '\'' || p[1] == '"') && lex_wants_operand(x))
+		x->out->traits |= SQL_HAS_PLACEHOLDER; /* psql's :'name' */
 	size_t n = left > 1 && p[1] == '=' ? 2 : 1;
 	x->p += n;
 	lex_space(x);

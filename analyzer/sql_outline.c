@@ -9,15 +9,33 @@
 #include "sql.h"
 #include "sql_build.h"
 
-static struct sql_outline *build_query(struct arena *a, const struct sql_node *n,
-	struct sql_outline *up, enum sql_role role);
+static void build_query(struct arena *a, const struct sql_node *n, struct sql_outline *o);
+
+static struct sql_outline *new_outline(struct arena *a, struct sql_outline *up, enum sql_role role)
+{
+	struct sql_outline *o = ARENA_NEW(a, struct sql_outline);
+
+	o->up = up;
+	o->role = role;
+	o->setop = "";
+	return o;
+}
+
+/* The subqueries so far: those below look among them for the CTEs they name. */
+static void keep_sub(struct build *b, struct sql_outline *s)
+{
+	*VEC_PUSH(&b->sub) = s;
+	b->o->sub = b->sub.at;
+	b->o->subs = b->sub.n;
+}
 
 static struct sql_outline *add_sub(struct build *b, const struct sql_node *query,
 	enum sql_role role)
 {
-	struct sql_outline *s = build_query(b->a, query, b->o, role);
+	struct sql_outline *s = new_outline(b->a, b->o, role);
 
-	*VEC_PUSH(&b->sub) = s;
+	build_query(b->a, query, s);
+	keep_sub(b, s);
 	return s;
 }
 
@@ -97,6 +115,15 @@ static struct sql_outline *find_cte(struct sql_outline *o, struct str name)
 	return NULL;
 }
 
+/* FROM r inside WITH RECURSIVE r AS (…): the rows of the turn before, which no index holds. */
+static bool names_itself(const struct sql_outline *o, struct str name)
+{
+	for (; o; o = o->up)
+		if (o->role == ROLE_CTE && o->is_recursive && str_eq(o->cte, name))
+			return true;
+	return false;
+}
+
 static struct sql_rel *add_table(struct build *b, const struct sql_node *n)
 {
 	struct sql_rel r = {.kind = REL_TABLE, .node = n, .loc = node_loc(n)};
@@ -105,12 +132,11 @@ static struct sql_rel *add_table(struct build *b, const struct sql_node *n)
 	r.schema = str_of(node_str(n, "schemaname"));
 	r.name = str_of(node_str(n, "relname"));
 	r.alias = alias.n ? alias : r.name;
-	/* The CTEs of this level were added before FROM is read. */
-	b->o->sub = b->sub.at;
-	b->o->subs = b->sub.n;
 	if (r.schema.n == 0 && (r.sub = find_cte(b->o, r.name)) != NULL) {
 		r.kind = REL_CTE;
 		r.sub->uses++;
+	} else if (r.schema.n == 0 && names_itself(b->o, r.name)) {
+		r.kind = REL_OTHER;
 	}
 	struct sql_rel *to = VEC_PUSH(&b->rel);
 	*to = r;
@@ -194,13 +220,13 @@ static void add_with(struct build *b, const struct sql_node *with)
 {
 	for (size_t i = 0; i < node_len(with, "ctes"); i++) {
 		const struct sql_node *c = node_item(with, "ctes", i);
-		b->o->sub = b->sub.at;
-		b->o->subs = b->sub.n;
-		struct sql_outline *s = add_sub(b, node_get(c, "ctequery"), ROLE_CTE);
+		struct sql_outline *s = new_outline(b->a, b->o, ROLE_CTE);
 		s->cte = str_of(node_str(c, "ctename"));
 		s->is_recursive = node_int(with, "recursive") != 0;
 		s->is_materialized =
 			strcmp(node_enum(c, "ctematerialized"), "CTEMaterializeAlways") == 0;
+		build_query(b->a, node_get(c, "ctequery"), s);
+		keep_sub(b, s);
 	}
 }
 
@@ -323,8 +349,6 @@ static void build_select(struct build *b, const struct sql_node *n)
 		o->is_setop = true;
 		o->setop = op + strlen("SETOP_");
 		o->setop_all = node_int(n, "all") != 0;
-		b->o->sub = b->sub.at;
-		b->o->subs = b->sub.n;
 		add_sub(b, node_get(n, "larg"), ROLE_ARM);
 		add_sub(b, node_get(n, "rarg"), ROLE_ARM);
 		read_tail(b, n);
@@ -517,15 +541,11 @@ static void attach_queries(struct sql_outline *o, struct sql_cond *c)
 		attach_queries(o, &c->arm[i]);
 }
 
-static struct sql_outline *build_query(struct arena *a, const struct sql_node *n,
-	struct sql_outline *up, enum sql_role role)
+static void build_query(struct arena *a, const struct sql_node *n, struct sql_outline *o)
 {
-	struct build b = {.a = a, .o = ARENA_NEW(a, struct sql_outline)};
+	struct build b = {.a = a, .o = o};
 
 	b.o->node = n;
-	b.o->up = up;
-	b.o->role = role;
-	b.o->setop = "";
 	if (node_is(n, "SelectStmt"))
 		build_select(&b, n);
 	else if (node_is(n, "InsertStmt"))
@@ -546,10 +566,12 @@ static struct sql_outline *build_query(struct arena *a, const struct sql_node *n
 		attach_query(b.o, &b.o->target[i].val);
 	for (size_t i = 0; i < b.o->subs; i++)
 		b.o->has_params |= b.o->sub[i]->has_params;
-	return b.o;
 }
 
 struct sql_outline *sql_outline(struct arena *a, const struct sql_node *stmt)
 {
-	return build_query(a, stmt, NULL, ROLE_TOP);
+	struct sql_outline *o = new_outline(a, NULL, ROLE_TOP);
+
+	build_query(a, stmt, o);
+	return o;
 }

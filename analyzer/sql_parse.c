@@ -178,6 +178,31 @@ static bool is_word(char c)
 	return c == '_' || (c & 0x80) || (c >= '0' && c <= '9') ||
 	       ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
+/* @name as sqlc and Npgsql write parameters.  The grammar takes it for the operator @, absolute
+ * value, over a column, which people set apart by a blank. */
+static bool substitute_at(char *text, size_t n)
+{
+	char *p = text, *end = text + n, *from;
+	bool any = false;
+
+	while (p < end) {
+		from = p;
+		if (*p == '\'' || *p == '"') {
+			p = skip_quoted(p, end, *p, false);
+		} else if (*p == '@' && p + 1 < end && is_word(p[1]) &&
+			   (p == text || (!is_word(p[-1]) && !strchr("+-*/<>=~!@#%^&|`?", p[-1])) ||
+				   (p[-1] == '=' && (p - 1 == text || !strchr("<>~!", p[-2]))))) {
+			for (p++; p < end && is_word(*p);)
+				p++;
+			memset(from, ' ', (size_t)(p - from));
+			memcpy(from, "$1", 2);
+			any = true;
+		} else {
+			p++;
+		}
+	}
+	return any;
+}
 
 /* Placeholders libpg_query does not know, replaced by operands of the same length. */
 static bool substitute(char *text, size_t n)
@@ -204,6 +229,15 @@ static bool substitute(char *text, size_t n)
 			memcpy(p, "$1", 2);
 			p = e + 2;
 			any = true;
+		} else if (*p == ':' && p + 1 < end && (p[1] == '\'' || p[1] == '"') &&
+			   (p == text || p[-1] != ':')) { /* psql: a literal, an identifier */
+			*p++ = ' ';
+			any = true;
+			if (*p == '\'') {
+				p = skip_quoted(from = p, end, '\'', false);
+				memset(from, ' ', (size_t)(p - from));
+				memcpy(from, "$1", 2);
+			}
 		} else if (*p == ':' && p + 1 < end && is_word(p[1]) &&
 			   (p == text || (p[-1] != ':' && !is_word(p[-1])))) {
 			for (p++; p < end && is_word(*p);)
@@ -230,11 +264,13 @@ struct sql_tree *sql_parse(struct arena *a, struct str text, struct err *why)
 	char *copy = arena_cstr(a, text);
 	if (shape.traits & SQL_HAS_COMMENT)
 		build_blank_comments(copy, text.n);
+	if (memchr(copy, '@', text.n))
+		substituted = substitute_at(copy, text.n);
 	root = parse_once(a, copy, why);
 	if (!root && shape.traits & SQL_HAS_PLACEHOLDER && substitute(copy, text.n)) {
 		struct err again;
 		root = parse_once(a, copy, &again);
-		substituted = root != NULL;
+		substituted |= root != NULL;
 	}
 	if (!root)
 		return NULL;

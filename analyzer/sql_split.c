@@ -4,7 +4,8 @@
  *
  * By the rules of the scanner alone, so that a statement that does not parse does not take its
  * neighbours along: quotes, dollar quotes, comments (nested), parentheses are stepped over.  The
- * body of CREATE FUNCTION … BEGIN ATOMIC … END holds semicolons of its own.
+ * body of CREATE FUNCTION … BEGIN ATOMIC … END holds semicolons of its own.  A backslash is psql's:
+ * at the beginning of a statement a command of one line, farther on (\gset) the statement's end.
  */
 #include "sql.h"
 
@@ -59,6 +60,67 @@ static size_t skip_dollars(const char *p, size_t n, size_t i)
 	return e ? (size_t)(e - p) + tag : n;
 }
 
+static size_t line_end(const char *p, size_t n, size_t i)
+{
+	const char *e = memchr(p + i, '\n', n - i);
+
+	return e ? (size_t)(e - p) + 1 : n;
+}
+
+/* Behind blanks and comments. */
+static size_t first_token(const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n) {
+		if (p[i] == ' ' || p[i] == '\t' || p[i] == '\n' || p[i] == '\r')
+			i++;
+		else if (p[i] == '-' && i + 1 < n && p[i + 1] == '-')
+			i = line_end(p, n, i);
+		else if (p[i] == '/' && i + 1 < n && p[i + 1] == '*')
+			i = skip_comment(p, n, i);
+		else
+			break;
+	}
+	return i;
+}
+
+bool sql_is_psql(struct str statement)
+{
+	size_t i = first_token(statement.p, statement.n);
+
+	return i < statement.n && statement.p[i] == '\\';
+}
+
+/* Does it name the word anywhere? */
+static bool has_word(struct str s, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (size_t i = 0; i + n <= s.n; i++)
+		if (strncasecmp(s.p + i, word, n) == 0 && (i == 0 || !is_word(s.p[i - 1])) &&
+			(i + n == s.n || !is_word(s.p[i + n])))
+			return true;
+	return false;
+}
+
+size_t sql_copy_data(struct str statement, const char *rest, size_t n)
+{
+	struct str s = str_skip(statement, first_token(statement.p, statement.n));
+	size_t i = n ? line_end(rest, n, 0) : 0; /* what stands behind the semicolon */
+
+	if (s.n < 5 || strncasecmp(s.p, "copy", 4) != 0 || is_word(s.p[4]) || !has_word(s, "stdin"))
+		return 0;
+	while (i < n) {
+		size_t end = line_end(rest, n, i);
+		if (end - i >= 2 && memcmp(rest + i, "\\.", 2) == 0 &&
+			(end - i == 2 || rest[i + 2] == '\n' || rest[i + 2] == '\r'))
+			return end;
+		i = end;
+	}
+	return 0;
+}
+
 size_t sql_statement_end(const char *p, size_t n)
 {
 	size_t i = 0, atomic = 0, cases = 0;
@@ -67,6 +129,8 @@ size_t sql_statement_end(const char *p, size_t n)
 		char c = p[i];
 		if (c == ';' && atomic == 0)
 			return i + 1;
+		if (c == '\\')
+			return first_token(p, n) == i ? line_end(p, n, i) : i;
 		if (c == '\'' || c == '"') {
 			i = skip_quotes(p, n, i,
 				c == '\'' && i > 0 && (p[i - 1] | 0x20) == 'e' &&
