@@ -44,6 +44,7 @@ enum word_kind {
 
 #define WORDS_MAX   32
 #define WORDS_BYTES 1024
+#define WORDS_TEXT  256 /* of a statement, for messages */
 
 /* One statement, taken apart.  Comments are gone. */
 struct words {
@@ -53,6 +54,7 @@ struct words {
 	size_t used;
 	const char *error; /* it cannot be read: why; NULL: it can */
 	char bytes[WORDS_BYTES];
+	char text[WORDS_TEXT]; /* how it begins, as it was written, comments and all */
 };
 
 /* Takes the next statement off *text; false: there is none left.  On w->error the rest of

@@ -341,6 +341,11 @@ static void disable(struct request *q, bool on)
 
 	if (!take_database(q, on ? "disable" : "enable", &database))
 		return;
+	if (!database) {
+		refuse(q, on ? "Write DISABLE <db>." : "Write ENABLE <db>.",
+			"a database is required", NULL);
+		return;
+	}
 	hub_disable(database, on);
 	console_finish(q, on ? "DISABLE" : "ENABLE");
 }
@@ -494,9 +499,8 @@ static void run_shutdown(struct request *q)
 	} else if (strcasecmp(how, "wait_for_servers") == 0) {
 		mode = 2;
 	} else if (how[0]) {
-		request_fail(q, NULL,
-			"Write SHUTDOWN, SHUTDOWN WAIT_FOR_SERVERS or SHUTDOWN WAIT_FOR_CLIENTS.",
-			"invalid command 'SHUTDOWN %s', use SHOW HELP;", how);
+		request_invalid(q,
+			"Write SHUTDOWN, SHUTDOWN WAIT_FOR_SERVERS or SHUTDOWN WAIT_FOR_CLIENTS.");
 		request_done(q);
 		return;
 	}
@@ -546,14 +550,12 @@ const struct console_row console_commands[] = {
 	{.name = "disable",
 		.args = "<db>",
 		.right = RIGHT_ADMIN,
-		.min_args = 1,
 		.max_args = 1,
 		.run = run_disable,
 		.help = "turn new clients away"},
 	{.name = "enable",
 		.args = "<db>",
 		.right = RIGHT_ADMIN,
-		.min_args = 1,
 		.max_args = 1,
 		.run = run_enable,
 		.help = "end DISABLE"},

@@ -30,6 +30,8 @@ void message_answered(struct console *c, struct request *q);
 /* --- console_request.c */
 struct request *request_new(struct console *c, const struct words *w);
 void request_free(struct request *q);
+/* PgBouncer's words for a command that is not one; the hint says what would have worked. */
+void request_invalid(struct request *q, const char *hint);
 
 /* The answer is complete: logged as done, and sent. */
 void console_finish(struct request *q, const char *tag); /* console_command.c */

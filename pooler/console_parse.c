@@ -120,19 +120,37 @@ static const char *take_word(struct words *w, const char *p, const char *end)
 	return p;
 }
 
+/* Keeps the statement's own text for messages: what fits, without blanks at its end. */
+static void keep_text(struct words *w, const char *from, const char *to)
+{
+	size_t n;
+
+	while (to > from && is_space(to[-1]))
+		to--;
+	n = (size_t)(to - from);
+	if (n >= sizeof w->text)
+		for (n = sizeof w->text - 1; n > 0 && (from[n] & 0xc0) == 0x80;)
+			n--; /* not within a character */
+	if (n)
+		memcpy(w->text, from, n);
+	w->text[n] = '\0';
+}
+
 bool words_next(struct words *w, const char **text, const char *end)
 {
-	const char *p = *text;
+	const char *p = *text, *start;
 
 	w->n = 0;
 	w->used = 0;
 	w->error = NULL;
 	while ((p = skip_blanks(p, end)) < end && *p == ';')
 		p++;
+	start = p;
 	while (p < end && *p != ';') {
 		p = take_word(w, p, end);
 		p = skip_blanks(p, end);
 	}
+	keep_text(w, start, p);
 	*text = p < end ? p + 1 : p;
 	return w->n > 0 || w->error;
 }

@@ -6,6 +6,7 @@
  */
 #include "console_inner.h"
 
+#include <ctype.h>
 #include <strings.h>
 
 struct console_ops console_ops;
@@ -251,12 +252,30 @@ static const char *nearest(const struct console_row *table, const char *word)
 	return best;
 }
 
+/* Names of the tables, as an operator writes them. */
+#define NAME_SIZE 40
+
+static const char *upper(const char *s, char name[NAME_SIZE])
+{
+	size_t n = 0;
+
+	for (; s[n] && n + 1 < NAME_SIZE; n++)
+		name[n] = (char)toupper((unsigned char)s[n]);
+	name[n] = '\0';
+	return name;
+}
+
+void request_invalid(struct request *q, const char *hint)
+{
+	request_fail(q, NULL, hint, "invalid command '%s', use SHOW HELP;", q->words.text);
+}
+
 static void not_understood(struct request *q)
 {
 	const struct words *w = &q->words;
 	bool show = is_show(w);
 	const char *best = NULL;
-	char hint[200];
+	char hint[200], name[NAME_SIZE];
 
 	if (w->error) {
 		request_fail(q, NULL, "SHOW HELP lists the commands.", "invalid command: %s",
@@ -269,11 +288,10 @@ static void not_understood(struct request *q)
 		best = nearest(console_commands, w->word[0]);
 	if (best)
 		snprintf(hint, sizeof hint, "Did you mean %s%s? SHOW HELP lists all commands.",
-			show ? "SHOW " : "", best);
+			show ? "SHOW " : "", upper(best, name));
 	else
 		snprintf(hint, sizeof hint, "SHOW HELP lists all commands.");
-	request_fail(q, NULL, hint, "invalid command '%s%s%s', use SHOW HELP;", w->word[0],
-		w->n > 1 ? " " : "", w->n > 1 ? w->word[1] : "");
+	request_invalid(q, hint);
 }
 
 /* SHOW of a driver's parameter. */
@@ -315,13 +333,13 @@ static bool arguments_fit(struct request *q)
 {
 	const struct console_row *row = q->row;
 	int n = q->words.n - q->first;
-	bool show = is_show(&q->words);
+	char hint[200], name[NAME_SIZE];
 
 	if (n >= row->min_args && n <= row->max_args)
 		return true;
-	request_fail(q, NULL, NULL, "%s: write %s%s%s%s",
-		n < row->min_args ? "something is missing" : "too many words", show ? "SHOW " : "",
-		row->name, row->args ? " " : "", row->args ? row->args : "");
+	snprintf(hint, sizeof hint, "Write %s%s%s%s.", is_show(&q->words) ? "SHOW " : "",
+		upper(row->name, name), row->args ? " " : "", row->args ? row->args : "");
+	request_invalid(q, hint);
 	return false;
 }
 

@@ -47,6 +47,12 @@ void console_close(struct console *c, const char *why)
 	conn_close(&c->conn);
 	list_del(&c->link);
 	console_session_count--;
+	if (console_session_count == 0 && hub.paused == HUB_SUSPENDED && !hub.stopping) {
+		/* Nobody could log in to say RESUME. */
+		log_line(LOG_PART_CONSOLE, LOG_LEVEL_INFO,
+			"admin disappeared when suspended, doing RESUME");
+		hub_resume();
+	}
 	if (c->running) {
 		struct request *q = c->running;
 

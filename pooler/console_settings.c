@@ -141,8 +141,7 @@ void run_reload(struct request *q)
 		return;
 	}
 	if (*word) {
-		request_fail(q, NULL, "Write RELOAD or RELOAD CHECK.",
-			"invalid command 'RELOAD %s', use SHOW HELP;", word);
+		request_invalid(q, "Write RELOAD or RELOAD CHECK.");
 		request_done(q);
 		return;
 	}
@@ -171,7 +170,7 @@ void run_set(struct request *q)
 	struct buf value = {0}, err = {0};
 
 	if (strcmp(sign, "=") != 0 && strcasecmp(sign, "to") != 0) {
-		request_fail(q, NULL, "Write SET key = 'value'.", "bad arguments");
+		request_invalid(q, "Write SET key = 'value'.");
 		request_done(q);
 		return;
 	}

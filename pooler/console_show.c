@@ -77,7 +77,7 @@ static void put_setting(void *arg, const struct conf_shown *s)
 	struct row r = row_begin(&q->answer.rows);
 
 	row_text(&r, s->key);
-	row_text(&r, s->value);
+	row_text(&r, s->value[0] || s->def ? s->value : NULL); /* as PgBouncer: NULL is unset */
 	row_text(&r, s->def);
 	row_text(&r, s->changeable ? "yes" : "no");
 	row_end(&r);

@@ -5,6 +5,15 @@
  */
 #include "session_message.h"
 
+/* What counts a statement that no server has seen. */
+static void count_answered(struct client *c, const struct buf *answer)
+{
+	struct stats *st = &c->lane->stats;
+
+	stats_add(&st->query_count, 1);
+	stats_add(&st->bytes_sent, answer->len);
+}
+
 static bool defer_begin(struct client *c, const char *p, size_t size)
 {
 	struct buf b = {0};
@@ -23,6 +32,7 @@ static bool defer_begin(struct client *c, const char *p, size_t size)
 	wire_put_ready(&b, 'T');
 	c->xact_since = c->waiter.since = c->lane->relay->w.now;
 	client_arm(c);
+	count_answered(c, &b);
 	client_send(c, b.data, b.len);
 	buf_free(&b);
 	return true;
@@ -73,6 +83,7 @@ static size_t defer_begin_extended(struct client *c, const char *p, size_t n)
 		wire_put_bare(&b, 'n');
 	wire_put_complete(&b, tag);
 	wire_put_ready(&b, 'T');
+	count_answered(c, &b);
 	client_send(c, b.data, b.len);
 	buf_free(&b);
 	return at;

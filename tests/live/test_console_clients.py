@@ -136,7 +136,7 @@ def test_select_is_show(pooler):
 def test_an_error_says_what_would_have_worked(pooler):
     p = pooler()
     with p.console() as c:
-        for text, hint in (("SHOW POLS", "SHOW pools"), ("PAUS shop", "pause"),
+        for text, hint in (("SHOW POLS", "SHOW POOLS"), ("PAUS shop", "PAUSE"),
                            ("SHUTDOWN LATER", "WAIT_FOR_CLIENTS"), ("RELOAD NOW", "RELOAD CHECK"),
                            ("KILL_CLIENT bob", "SHOW CLIENTS"), ("SET verbose", None)):
             with pytest.raises(ServerError) as e:

@@ -69,7 +69,7 @@ def test_counters_are_exact(pooler):
         c.query("commit")
         with pytest.raises(wire.ServerError):
             c.query("select 1/0")
-        assert e.metric("queries_total", database="shop", user="trusty") == 24
+        assert e.metric("queries_total", database="shop", user="trusty") == 25
         assert e.metric("transactions_total", database="shop") == 22
         assert e.metric("errors_total", **{"class": "22"}) == 1
         assert e.metric("pool_clients", database="shop", state="idle") == 1
