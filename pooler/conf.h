@@ -349,9 +349,10 @@ const struct conf_user *conf_user_find(const struct conf *c, const char *name);
 const struct conf_peer *conf_peer_find(const struct conf *c, int id);
 bool conf_is_console(const char *database);
 
-/* Do two lines lead to the same server in the same way?  If not, connections made by the
- * one must not be kept for the other (RELOAD). */
-bool conf_database_same_target(const struct conf_database *a, const struct conf_database *b);
+/* Do two lines, each of its snapshot, lead to the same server in the same way?  If not,
+ * connections made by the one must not be kept for the other (RELOAD). */
+bool conf_same_target(const struct conf *ca, const struct conf_database *a, const struct conf *cb,
+	const struct conf_database *b);
 
 /* host, hostaddr and port of a line as libpq is to have them for its nth connection: with
  * load_balance_hosts = round-robin the lists start at another host each time, and libpq

@@ -7,6 +7,8 @@
 #include "conf_own.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -190,6 +192,34 @@ static void fit_files(const struct judge *j)
 	fit_config_secrets(j);
 }
 
+/* May a file be appended to, or made? */
+static bool writable(const char *path)
+{
+	char dir[PATH_MAX];
+	struct stat st;
+	char *slash;
+
+	if (stat(path, &st) == 0) {
+		errno = EISDIR;
+		return !S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0;
+	}
+	if (errno != ENOENT)
+		return false;
+	snprintf(dir, sizeof dir, "%s", path);
+	slash = strrchr(dir, '/');
+	if (slash)
+		slash[slash == dir] = '\0';
+	return faccessat(AT_FDCWD, slash ? dir : ".", W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+/* A log that a reload names anew: when it cannot be written nothing may change.  At a start
+ * it is opened, perhaps as root, before anything else. */
+static void fit_log(const struct judge *j, const char *name, const char *was, const char *path)
+{
+	if (*path && strcmp(was, path) != 0 && !writable(path))
+		FIT_ERROR(j, name, "%s: cannot write \"%s\": %s", name, path, strerror(errno));
+}
+
 static void fit_ignored(const struct judge *j)
 {
 	for (size_t i = 0; i < conf_settings_count; i++) {
@@ -213,5 +243,9 @@ void conf_fit(const struct conf *c, const struct conf *running, struct conf_repo
 	fit_auth(&j);
 	fit_limits(&j);
 	fit_files(&j);
+	if (running) {
+		fit_log(&j, "logfile", running->p.logfile, c->p.logfile);
+		fit_log(&j, "query_log", running->p.query_log, c->p.query_log);
+	}
 	fit_ignored(&j);
 }

@@ -11,10 +11,28 @@
 static const char *const target_settings[] = {"host", "hostaddr", "port", "dbname", "user",
 	"password", "passfile", "service", "options", "target_session_attrs", "load_balance_hosts",
 	"channel_binding", "krbsrvname", "client_encoding", "datestyle", "timezone",
-	"application_name", "connect_query", "server_tls_sslmode", "server_tls_key_file",
-	"server_tls_cert_file", "server_tls_ca_file", "server_tls_crl_file"};
+	"application_name", "connect_query"};
 
-bool conf_database_same_target(const struct conf_database *a, const struct conf_database *b)
+/* A line may leave these to [pooler], so what counts is what is in effect. */
+static bool same_tls(const struct conf *ca, const struct conf_database *a, const struct conf *cb,
+	const struct conf_database *b)
+{
+	static const char *(*const files[])(const struct conf *, const struct conf_database *,
+		const struct conf_user *) = {conf_server_tls_key_file, conf_server_tls_cert_file,
+		conf_server_tls_ca_file, conf_server_tls_crl_file};
+
+	if (conf_server_tls_sslmode(ca, a, NULL) != conf_server_tls_sslmode(cb, b, NULL))
+		return false;
+	if (conf_server_tls_sslmode(ca, a, NULL) == SSLMODE_DISABLE)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		if (strcmp(files[i](ca, a, NULL), files[i](cb, b, NULL)) != 0)
+			return false;
+	return strcmp(ca->p.server_tls_protocols, cb->p.server_tls_protocols) == 0;
+}
+
+bool conf_same_target(const struct conf *ca, const struct conf_database *a, const struct conf *cb,
+	const struct conf_database *b)
 {
 	for (size_t i = 0; i < ARRAY_LEN(target_settings); i++) {
 		const struct conf_setting *s =
@@ -26,7 +44,7 @@ bool conf_database_same_target(const struct conf_database *a, const struct conf_
 		if (!value_equal(s->at[CONF_IN_DATABASE], &va, &vb))
 			return false;
 	}
-	return true;
+	return same_tls(ca, a, cb, b);
 }
 
 /* --- several hosts --------------------------------------------------------------------- */

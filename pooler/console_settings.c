@@ -44,7 +44,7 @@ static void put_costs(const struct conf *old, const struct conf *fresh, struct b
 				"database %s: removed: %d clients and %d server connections are "
 				"closed\n",
 				p->database, hub_count_clients(p->database, NULL), n);
-		else if (was && is && !conf_database_same_target(was, is))
+		else if (was && is && !conf_same_target(old, was, fresh, is))
 			buf_printf(out,
 				"database %s: %d server connections are replaced as they come "
 				"free\n",
@@ -112,10 +112,14 @@ static void check(struct request *q)
 {
 	struct conf_report report = {0};
 	const struct conf *fresh = conf_reload(hub.conf->p.conffile, hub.conf, &report);
-	struct buf lines = {0};
+	struct buf lines = {0}, err = {0};
 
 	if (!fresh) {
 		put_errors(q, &report);
+	} else if (!front_check(fresh, &err)) {
+		request_fail(q, "F0000", "Nothing has changed.", "RELOAD failed: %s",
+			buf_cstr(&err));
+		conf_release(&fresh);
 	} else {
 		if (plan(hub.conf, fresh, &lines) == 0)
 			buf_put_str(&lines, "nothing would change\n");
@@ -126,6 +130,7 @@ static void check(struct request *q)
 	}
 	conf_report_release(&report);
 	buf_free(&lines);
+	buf_free(&err);
 	q->answer.tag = "RELOAD CHECK";
 	request_done(q);
 }

@@ -67,7 +67,7 @@ void lane_configure(struct lane *l, const struct conf *conf, const struct conf_d
 	const struct conf_user *user = conf_user_find(conf, l->pool->user);
 	struct pool_settings *set = &l->set;
 	const struct conf_pooler *p = &conf->p;
-	bool same = l->conf && l->db && conf_database_same_target(l->db, db);
+	bool same = l->conf && l->db && conf_same_target(l->conf, l->db, conf, db);
 
 	if (l->conf)
 		conf_release(&l->conf);

@@ -355,14 +355,15 @@ START_TEST(differences)
 					 "user u: query_timeout: unset -> 60\n"
 					 "peer 1: removed\n"
 					 "peer 10: added\n");
-	ck_assert(!conf_database_same_target(conf_database_find(a, "a"),
-		conf_database_find(b, "a")));
-	ck_assert(!conf_database_same_target(conf_database_find(a, "b"),
-		conf_database_find(b, "b")));
+	ck_assert(!conf_same_target(a, conf_database_find(a, "a"), b, conf_database_find(b, "a")));
+	ck_assert(!conf_same_target(a, conf_database_find(a, "b"), b, conf_database_find(b, "b")));
 	conf_release(&b);
 	b = load_good("[databases]\na = host=h pool_size=7 query_wait_timeout=1\n");
-	ck_assert(conf_database_same_target(conf_database_find(a, "a"),
-		conf_database_find(b, "a")));
+	ck_assert(conf_same_target(a, conf_database_find(a, "a"), b, conf_database_find(b, "a")));
+	conf_release(&b);
+	b = load_good("[databases]\na = host=h\nb = host=h sslmode=disable\n[pooler]\n"
+		      "server_tls_sslmode = require\n");
+	ck_assert(!conf_same_target(a, conf_database_find(a, "a"), b, conf_database_find(b, "a")));
 	buf_free(&out);
 	conf_release(&a);
 	conf_release(&b);
