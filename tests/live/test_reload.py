@@ -1,114 +1,217 @@
 """RELOAD under load: all of a file or nothing of it, and nobody notices who need not.
 
-RELOADS=1000 tests/pytest tests/live/test_reload.py for the long run; SEED repeats one.
+RELOADS=1000 tests/pytest tests/live/test_reload.py for the long run (`make soak` does it on
+the ASan build); SEED repeats one.
 """
 import os
 import random
+import signal
+import ssl
+import struct
 import threading
 
 import pytest
 
-from wire import ServerError
+import cluster
+import wire
+from authkit import Certificates
+from pooler import wait_until
+from settings_draw import Draw
+from wire import ServerError, Wire
 
 pytestmark = pytest.mark.ours
 
-RELOADS = int(os.environ.get("RELOADS", "150"))
+RELOADS = int(os.environ.get("RELOADS", "60"))
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 1 << 30)
-
-# Settings that a running pool can take without a new connection.
-HARMLESS = {
-    "query_wait_timeout": ["30", "60s", "2min"],
-    "query_wait_notify": ["0", "5"],
-    "max_client_conn": ["200", "300"],
-    "max_idle_time": ["600", "10min", "1h"],
-    "max_lifetime": ["3600", "2h"],
-    "server_check_delay": ["30", "60"],
-    "log_levels": ["", "pool=debug", "net = error, auth = info"],
-    "log_disconnections": ["0", "1"],
-    "ignore_startup_parameters": ["", "options"],
-    "queue_limit": ["0", "500"],
-    "query_timeout": ["0", "100"],
-    "client_idle_timeout": ["0", "1h"],
-    "admin_users": ["postgres", "postgres, root"],
-    "stats_period": ["60", "30"],
-    "pkt_buf": ["4096", "8192"],
-    "listen_backlog": ["128", "256"],
-}
-BROKEN = ["max_opne = 3", "max_open = x", "[nowhere]\nx = y", "%include missing.conf", "what",
-          "query_timeout = 5m", "auth_type = hba\nauth_hba_file =", "client_tls_sslmode = require",
-          "[databases]\npgbouncer = host=h", "[databases]\nd = hots=h", "[users]\nu = pool_size=-2",
-          "[peers]\nx = host=h"]
-OTHER = ["", "new1 = {server}\n", "new2 = {server} pool_size=2\n", "* = {server}\n",
-         "new1 = {server} user=trusty\n"]
+POOL = 3        # server connections of each pool of shop
 
 
 class Load(threading.Thread):
-    """A client that counts, and remembers which server processes served it."""
+    """A client that works until it is told to stop, counts, checks every answer, and
+    remembers which server processes served it."""
+    user = "trusty"
 
-    def __init__(self, pooler, name):
+    def __init__(self, p, name):
         super().__init__(daemon=True)
-        self.client = pooler.wire()
-        self.name, self.stop, self.count = name, False, 0
-        self.pids, self.error = set(), None
+        self.pooler, self.name = p, name
+        self.stop, self.count, self.pids, self.error = False, 0, set(), None
+        self.client = self.connect()
+
+    def connect(self):
+        return self.pooler.wire(user=self.user, password=cluster.PASSWORD, timeout=60)
 
     def run(self):
         try:
-            with self.client as c:
-                while not self.stop:
-                    nonce = f"{self.name}-{self.count}"
-                    got = c.query(f"select '{nonce}', pg_backend_pid()")[0]
-                    if got[0] != nonce:
-                        raise AssertionError(f"asked for {nonce}, got {got}")
-                    self.pids.add(got[1])
-                    self.count += 1
+            while not self.stop:
+                self.work(self.client, f"{self.name}-{self.count}")
+                self.count += 1
         except Exception as e:    # pylint: disable=broad-except
             self.error = e
+        self.client.drop()
+
+    def same(self, got, wanted):
+        if got != wanted:
+            raise AssertionError(f"{self.name}: wanted {wanted!r}, got {got!r}")
+
+    def work(self, c, nonce):
+        got, pid = c.query(f"select '{nonce}', pg_backend_pid()")[0]
+        self.same(got, nonce)
+        self.pids.add(pid)
 
 
-def write(p, rng, server, settings, broken):
-    """A file with some settings changed, and perhaps something wrong in it."""
-    for key in rng.sample(sorted(HARMLESS), 3):
-        settings[key] = rng.choice(HARMLESS[key])
-    databases = f"shop = {server}\nstock = {server} pool_size={rng.randrange(1, 5)}\n"
-    databases += rng.choice(OTHER).format(server=server)
-    users = rng.choice(["", "[users]\nother = pool_size=2 query_timeout=50\n"])
-    text = f"[databases]\n{databases}{users}[pooler]\n"
-    text += "".join(f"{k} = {v}\n" for k, v in settings.items())
-    p.write("pooler.conf", text + (broken + "\n" if broken else ""))
+class Transactions(Load):
+    def work(self, c, nonce):
+        c.query("begin")
+        pids = [c.query(f"select pg_backend_pid() /* {nonce} */")[0][0] for _ in range(4)]
+        c.query("commit")
+        self.same(len(set(pids)), 1)
+        self.pids.add(pids[0])
 
 
+class Prepared(Load):
+    """A statement prepared once, before any reload."""
+
+    def connect(self):
+        c = super().connect()
+        c.send(wire.parse("kept", "select $1::text, pg_backend_pid()") + wire.sync())
+        c.result()
+        return c
+
+    def work(self, c, nonce):
+        c.send(wire.bind("", "kept", [nonce]) + wire.execute() + wire.sync())
+        got, pid = c.result()[0]
+        self.same(got, nonce)
+        self.pids.add(pid)
+
+
+class Copy(Load):
+    """COPY in both directions, each in several messages."""
+
+    def connect(self):
+        c = super().connect()
+        c.query("create table if not exists reload_copy (x text)")
+        return c
+
+    def work(self, c, nonce):
+        c.query("begin")
+        c.send(wire.query("copy reload_copy from stdin"))
+        c.until(b"G")
+        for i in range(5):
+            c.send(wire.copy_data(f"{nonce}\t".encode()[:-1] + f" {i}\n".encode()))
+        c.send(wire.copy_done())
+        c.result()
+        self.same(c.one(f"select count(*) from reload_copy where x like '{nonce} %'"), "5")
+        c.query("rollback")
+        c.send(wire.query("copy (select repeat('x', 1000) from generate_series(1, 200)) to stdout"))
+        self.same(sum(k == b"d" for k, _ in c.until(b"Z")), 200)
+
+
+class Comers(Load):
+    """Logs in each time, with a password, by whatever method is asked for today."""
+    user = "app"
+
+    def work(self, c, nonce):
+        with self.connect() as new:
+            super().work(new, nonce)
+
+
+class Encrypted(Load):
+    """Its connection began under TLS and outlives every change of certificates."""
+
+    def connect(self):
+        c = Wire(self.pooler.port, start=False, timeout=60)
+        c.socket.sendall(struct.pack("!II", 8, 80877103))
+        self.same(c.socket.recv(1), b"S")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        c.socket = context.wrap_socket(c.socket)
+        c.user, c.password = self.user, None
+        c.send(wire.startup(user=self.user, database="shop"))
+        c.authenticate()
+        return c
+
+
+class Neighbour(Load):
+    """On stock, whose line changes all the time: connections come and go, errors do not."""
+
+    def connect(self):
+        return self.pooler.wire(database="stock", timeout=60)
+
+
+LOADS = (Load, Load, Load, Transactions, Transactions, Prepared, Prepared, Copy, Comers, Encrypted,
+         Neighbour)
+
+
+def reload(p, console, draw, rng):
+    """One change, by RELOAD or by HUP, after which nothing is left to do."""
+    if rng.random() < 0.9:
+        console.query("RELOAD")
+    else:
+        p.signal(signal.SIGHUP)
+        wait_until(lambda: "nothing would change" in console.query("RELOAD CHECK")[0][0], 30)
+    if rng.random() < 0.2:
+        assert "nothing would change" in console.query("RELOAD CHECK")[0][0]
+    if rng.random() < 0.2:
+        name = rng.choice(["query_wait_notify", "server_check_delay", "log_stats", "stats_period"])
+        console.query(f"SET {name} = '{draw.value(name)}'")
+
+
+def refused(console, rng):
+    """A broken file: nothing of it has come into force."""
+    before = console.query("SHOW CONFIG")
+    for text in ["RELOAD"] + ["RELOAD CHECK"] * (rng.random() < 0.3):
+        with pytest.raises(ServerError) as e:
+            console.query(text)
+        assert e.value.code == "F0000", e.value
+    assert console.query("SHOW CONFIG") == before
+
+
+@pytest.mark.timeout(120 + 2 * RELOADS)
 def test_reloads_under_load(pooler, postgres):
     print(f"SEED={SEED}")
     rng = random.Random(SEED)
-    p = pooler(max_open=3)
-    server = f"host=127.0.0.1 port={postgres.port}"
-    settings = dict(p.settings)
-    loads = [Load(p, f"c{i}") for i in range(6)]
+    certificates = Certificates()
+    certificates.make("second", "localhost")
+    p = pooler(start=False, max_open=POOL, auth_delay=0, **certificates.settings("prefer"))
+    draw = Draw(p, rng, certificates, f"host=127.0.0.1 port={postgres.port}")
+    for name in ("listen_port", "unix_socket_dir", "auth_type", "admin_users", "listen_addr"):
+        draw.settings[name] = p.settings[name]
+    draw.write()
+    p.start()
+    loads = [kind(p, f"{kind.__name__}{i}") for i, kind in enumerate(LOADS)]
     for load in loads:
         load.start()
+    asked_for = refusals = 0
     with p.console() as console:
+        fixed = {r["key"]: r["value"] for r in console.table("SHOW CONFIG")
+                 if r["changeable"] == "no"}
         for _ in range(RELOADS):
-            broken = rng.choice(BROKEN) if rng.random() < 0.4 else None
-            write(p, rng, server, settings, broken)
-            if broken:
-                with pytest.raises(ServerError) as e:
-                    console.query("RELOAD")
-                assert e.value.code == "F0000", e.value
+            if rng.random() < 0.4:
+                draw.write(draw.wrong())
+                refused(console, rng)
+                refusals += 1
             else:
-                console.query("RELOAD")
-                if rng.random() < 0.2:
-                    console.query(f"SET query_timeout = {rng.randrange(50, 100)}")
-        shown = {r[0]: r[1] for r in console.query("SHOW CONFIG")}
+                asked_for += draw.change()
+                draw.write()
+                reload(p, console, draw, rng)
+            for load in loads:
+                assert not load.error, (load.name, load.error)
+        now = {r["key"]: r["value"] for r in console.table("SHOW CONFIG")
+               if r["changeable"] == "no"}
     for load in loads:
         load.stop = True
     for load in loads:
-        load.join(30)
-        assert not load.error, load.error
-        assert load.count > 10
-    pids = set().union(*(load.pids for load in loads))
-    assert len(pids) <= 3, "needless reconnects"
-    assert shown["listen_backlog"] == "128", "a setting that needs a restart has changed"
-    assert int(shown["listen_port"]) == p.port
+        load.join(60)
+        assert not load.error, (load.name, load.error)
+        assert load.count > 3, load.name
+    assert now == fixed, "a setting that needs a restart has changed"
+    for user in ("trusty", "app"):
+        pids = set().union(*(load.pids for load in loads
+                             if load.user == user and not isinstance(load, Neighbour)))
+        assert len(pids) <= POOL * (1 + asked_for), f"needless reconnects of {user}"
+    print(f"{RELOADS} reloads, {refusals} of them refused, {asked_for} replaced connections; "
+          f"{sum(load.count for load in loads)} pieces of work, 0 errors")
+    certificates.close()
 
 
 def test_what_did_not_change_keeps_its_connections(pooler, postgres):
@@ -126,3 +229,37 @@ def test_what_did_not_change_keeps_its_connections(pooler, postgres):
         assert after[1] != before[1], "a connection made by the old line is still in use"
         with p.wire(database="extra") as extra:
             assert extra.one("select 1") == "1"
+
+
+def test_changed_tls_towards_servers_replaces_connections(pooler):
+    p = pooler(max_open=1, server_tls_sslmode="prefer")
+    with p.wire() as a, p.console() as console:
+        before = a.one("select pg_backend_pid()")
+        p.write_config(server_tls_sslmode="disable")
+        assert any("replaced" in r[0] for r in console.query("RELOAD CHECK"))
+        console.query("RELOAD")
+        assert a.one("select pg_backend_pid()") != before
+
+
+@pytest.mark.parametrize("name", ["logfile", "query_log"])
+def test_a_log_that_cannot_be_written_changes_nothing(pooler, name):
+    p = pooler(max_open=3)
+    with p.console() as console:
+        p.write_config(max_open=4, **{name: "/nowhere/at/all"})
+        for command in ("RELOAD CHECK", "RELOAD"):
+            with pytest.raises(ServerError) as e:
+                console.query(command)
+            assert e.value.code == "F0000"
+        assert "/nowhere/at/all" in str(e.value.fields["M"]) and name in e.value.fields["M"]
+        assert {r["key"]: r["value"] for r in console.table("SHOW CONFIG")}["max_open"] == "3"
+
+
+def test_reload_check_reads_the_files_too(pooler):
+    p = pooler()
+    p.write("bad.hba", "host all all 127.0.0.1/33 trust\n")
+    p.write_config(auth_type="hba", auth_hba_file=p.dir + "/bad.hba")
+    with p.console() as console:
+        for command in ("RELOAD CHECK", "RELOAD"):
+            with pytest.raises(ServerError) as e:
+                console.query(command)
+            assert e.value.code == "F0000" and "bad.hba" in e.value.fields["M"]
