@@ -285,7 +285,7 @@ void lane_greet(struct lane *l)
 			struct client, waiter);
 
 		lane_forget(l, c);
-		stats_add(&l->stats.wait_time, l->relay->w.now - c->since);
+		stats_add(&l->stats.wait_time, l->relay->w.now - c->waiter.since);
 		client_welcome(c);
 	}
 }
