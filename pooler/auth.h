@@ -3,7 +3,8 @@
  * auth: who may come in.  Pure tables and state machines over bytes: no socket, no event
  * loop; only auth_helper.c has a thread.
  *
- *   auth_secret.c  a stored secret: plain, md5 or SCRAM; parsed, derived, wiped
+ *   auth_heap.c    memory for secrets, ours and those of libraries
+ *   auth_secret.c  a stored secret: plain, md5 or SCRAM; parsed, derived
  *   auth_users.c   the user list, in PgBouncer's format
  *   auth_scram.c   the server's side of SCRAM-SHA-256 and -PLUS
  *   auth_md5.c     md5 challenge and answer; plain comparison
@@ -79,6 +80,10 @@ struct auth_secret {
 void *secret_alloc(size_t n) MUSTCHECK;
 char *secret_strdup(const char *s) MUSTCHECK;
 void secret_free(void *p);
+/* From now on, or no longer, all that this thread allocates is secret memory, also what libraries
+ * do (libpq keeps a password as long as the connection lives); any thread frees it by free().
+ * Answers what was set before. */
+bool secret_thread(bool on);
 /* Bytes that nobody can guess; false when OpenSSL has none. */
 bool secret_random(void *p, size_t n) MUSTCHECK;
 

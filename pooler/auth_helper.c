@@ -470,6 +470,7 @@ static void *lane_run(void *arg)
 	struct auth_helper *h = lane->helper;
 	struct auth_job *job;
 
+	secret_thread(true); /* libpq, PAM and OpenSSL copy what they are told */
 	pthread_mutex_lock(&h->lock);
 	while ((job = lane_wait(lane)) != NULL) {
 		bool first;

@@ -1,119 +1,13 @@
 /* SPDX-License-Identifier: ISC
  *
- * Stored secrets: their forms, what is derived from them, and the memory they live in.
- *
- * Secret memory comes from mappings that are left out of core dumps.  Blocks are powers of two
- * and are wiped when freed; mappings are kept for reuse until the process ends.
+ * Stored secrets: their forms, and what is derived from them.
  */
 #include "auth.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/rand.h>
 #include <openssl/sha.h>
-#include <pthread.h>
 #include <stringprep.h>
-#include <sys/mman.h>
-
-/* --- secret memory -------------------------------------------------------- */
-
-#define ARENA_SIZE (256u * 1024)
-#define CLASS_MIN  5u  /* 32 bytes */
-#define CLASS_MAX  16u /* 64 KB; larger blocks get a mapping of their own */
-
-/* In front of each block; 16 bytes, so that blocks are aligned. */
-union block {
-	struct {
-		size_t size;	   /* of the whole block */
-		union block *next; /* while free */
-	} h;
-	char align[16];
-};
-
-static struct {
-	pthread_mutex_t lock;
-	union block *free[CLASS_MAX + 1];
-	char *at, *end; /* unused rest of the newest arena */
-} secret_heap = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static char *map_secret(size_t n)
-{
-	char *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		log_die(LOG_PART_AUTH, "out of memory (%zu bytes asked for)", n);
-	madvise(p, n, MADV_DONTDUMP);
-	return p;
-}
-
-void *secret_alloc(size_t n)
-{
-	unsigned class = CLASS_MIN;
-	union block *b;
-
-	while (class <= CLASS_MAX && ((size_t)1 << class) < n + sizeof *b)
-		class ++;
-	if (class > CLASS_MAX) {
-		b = (union block *)(void *)map_secret(n + sizeof *b);
-		b->h.size = n + sizeof *b;
-		return b + 1;
-	}
-	pthread_mutex_lock(&secret_heap.lock);
-	b = secret_heap.free[class];
-	if (b) {
-		secret_heap.free[class] = b->h.next;
-	} else {
-		size_t size = (size_t)1 << class;
-		if ((size_t)(secret_heap.end - secret_heap.at) < size) {
-			secret_heap.at = map_secret(ARENA_SIZE);
-			secret_heap.end = secret_heap.at + ARENA_SIZE;
-		}
-		b = (union block *)(void *)secret_heap.at;
-		secret_heap.at += size;
-		b->h.size = size;
-	}
-	pthread_mutex_unlock(&secret_heap.lock);
-	memset(b + 1, 0, b->h.size - sizeof *b);
-	return b + 1;
-}
-
-void secret_free(void *p)
-{
-	union block *b = p;
-	unsigned class = CLASS_MIN;
-
-	if (!p)
-		return;
-	b--;
-	mem_wipe(p, b->h.size - sizeof *b);
-	if (b->h.size > (size_t)1 << CLASS_MAX) {
-		munmap(b, b->h.size);
-		return;
-	}
-	while ((size_t)1 << class < b->h.size)
-		class ++;
-	pthread_mutex_lock(&secret_heap.lock);
-	b->h.next = secret_heap.free[class];
-	secret_heap.free[class] = b;
-	pthread_mutex_unlock(&secret_heap.lock);
-}
-
-char *secret_strdup(const char *s)
-{
-	size_t n = strlen(s) + 1;
-
-	return memcpy(secret_alloc(n), s, n);
-}
-
-bool secret_random(void *p, size_t n)
-{
-	return RAND_bytes(p, (int)n) == 1;
-}
-
-void secret_thread_end(void)
-{
-	OPENSSL_thread_stop();
-}
 
 /* --- base64 --------------------------------------------------------------- */
 

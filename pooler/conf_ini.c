@@ -275,6 +275,7 @@ static char *slurp(const char *path, struct stat *st, size_t *len)
 		if (n <= 0)
 			break;
 		buf_put(&b, chunk, (size_t)n);
+		mem_wipe(chunk, (size_t)n); /* it may hold a password */
 		if (b.overflow) {
 			errno = EFBIG;
 			n = -1;

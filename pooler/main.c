@@ -196,6 +196,8 @@ static void become_user(const char *name)
 	front_chown(pw->pw_uid, pw->pw_gid);
 	if (initgroups(name, pw->pw_gid) || setgid(pw->pw_gid) || setuid(pw->pw_uid))
 		log_die(LOG_PART_MAIN, "cannot become user \"%s\": %s", name, strerror(errno));
+	/* libpq looks for .pgpass and certificates there, and root's it may not even look into */
+	setenv("HOME", pw->pw_dir, 1);
 }
 
 /* Another process of ours with the same pidfile? */

@@ -7,9 +7,10 @@
  *   'host=x password=secret …'      connection strings of dblink, subscriptions, servers
  *
  * The literal that follows the word is replaced as a whole, wherever the statement stands
- * (a comparison with a column called password is masked too: better one too many).  This
- * is a scanner for one word, not a parser; a literal whose end was cut off is masked up to
- * the end of the text.
+ * (a comparison with a column called password is masked too: better one too many).  Where
+ * the word stands in a literal that is put together with others ('… PASSWORD %L', 'secret' or
+ * '… PASSWORD ' || 'secret'), all that is behind it goes.  This is a scanner for one word, not a
+ * parser; a literal whose end was cut off is masked up to the end of the text.
  */
 #include "obs_inner.h"
 
@@ -158,6 +159,19 @@ static const char *mask_value(struct buf *out, const char *p, const char *end, b
 	return behind;
 }
 
+/* p stands behind the word, in a literal.  Is that literal a part of what will be executed, and
+ * the secret in another one? */
+static bool is_pieced_together(const char *p, const char *end)
+{
+	p = skip_blank(p, end);
+	if (p < end && *p == '%')
+		return true;
+	if (p == end || *p != '\'')
+		return false;
+	p = skip_blank(p + 1, end);
+	return p < end && (*p == '|' || *p == ',');
+}
+
 void mask_put(struct buf *out, const char *text, size_t len, bool inside)
 {
 	const char *p = text, *end = text + len, *hit;
@@ -171,6 +185,10 @@ void mask_put(struct buf *out, const char *text, size_t len, bool inside)
 		if (q < end && *q == '"') /* "password" as a quoted name */
 			q++;
 		buf_put(out, p, (size_t)(q - p));
+		if (inside && is_pieced_together(q, end)) {
+			buf_put_str(out, mark);
+			return;
+		}
 		p = mask_value(out, q, end, inside);
 		for (const char *c = q; c < p; c++)
 			inside ^= *c == '\'';

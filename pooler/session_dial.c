@@ -33,7 +33,7 @@ static void add(struct dial *d, const char *key, const char *value)
 	if (!value || !value[0] || d->n >= DIAL_PARAMS)
 		return;
 	d->key[d->n] = key;
-	d->value[d->n++] = mem_strdup(value);
+	d->value[d->n++] = secret_strdup(value); /* one of them is a password */
 }
 
 static void add_number(struct dial *d, const char *key, uint64_t value)
@@ -164,10 +164,8 @@ static void add_all(struct dial *d, const struct server *s)
 
 static void dial_free(struct dial *d)
 {
-	for (int i = 0; i < d->n; i++) {
-		mem_wipe(d->value[i], strlen(d->value[i]));
-		free(d->value[i]);
-	}
+	for (int i = 0; i < d->n; i++)
+		secret_free(d->value[i]);
 	free(d->track);
 	buf_free(&d->reported);
 	free(d);
@@ -323,11 +321,13 @@ static void work(struct job *j)
 {
 	struct dial *d = CONTAINER_OF(j, struct dial, job);
 	usec_t deadline = d->timeout ? clock_mono() + d->timeout : USEC_NEVER / 2;
+	bool before = secret_thread(true); /* libpq keeps what it was told */
 
 	if (connect_server(d, deadline)) {
 		note_parameters(d);
 		if (fence(d, deadline)) {
 			PQsetnonblocking(d->pg, 1);
+			secret_thread(before);
 			return;
 		}
 	}
@@ -336,6 +336,7 @@ static void work(struct job *j)
 	if (d->pg)
 		PQfinish(d->pg);
 	d->pg = NULL;
+	secret_thread(before);
 }
 
 /* --- back on the relay's thread -------------------------------------------------- */

@@ -228,6 +228,7 @@ static bool attempt_read(struct attempt *a)
 	struct login *l = a->login;
 	char sink[ATTEMPT_INPUT_MAX];
 	size_t room = ATTEMPT_INPUT_MAX - l->in.len;
+	bool before;
 	ssize_t n;
 
 	if (!a->read_any && a->rules->tls && l->peer.family != AF_UNIX) {
@@ -243,7 +244,9 @@ static bool attempt_read(struct attempt *a)
 		room = a->state == ATTEMPT_LINGER ? sizeof sink : ATTEMPT_INPUT_MAX - l->in.len;
 		if (room == 0)
 			return true;
+		before = secret_thread(l->conn.ssl != NULL); /* OpenSSL's buffer holds it, too */
 		n = conn_recv(&l->conn, sink, room);
+		secret_thread(before);
 		if (n == CONN_AGAIN)
 			return true;
 		if (n <= 0) {

@@ -329,6 +329,8 @@ static enum step step_first(struct attempt *a)
 			break;
 		return answer_gss(a, &s);
 	case STARTUP_TLS:
+		if (l->conn.ssl)
+			break;
 		return begin_direct_tls(a);
 	case STARTUP_CANCEL:
 		return pass_cancel(a, &s);
@@ -346,8 +348,11 @@ static enum step step_tls(struct attempt *a)
 {
 	struct login *l = a->login;
 	char why[256], who[512];
+	bool before = secret_thread(true); /* OpenSSL derives parts of the private key */
+	enum tls_verdict verdict = net_tls_handshake(&l->conn, why, sizeof why);
 
-	switch (net_tls_handshake(&l->conn, why, sizeof why)) {
+	secret_thread(before);
+	switch (verdict) {
 	case TLS_WANT_READ:
 		ev_io_stop(front.loop, &a->io);
 		ev_io_set(&a->io, l->conn.fd, EV_READ);

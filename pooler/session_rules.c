@@ -81,10 +81,13 @@ static void rules_load_tls(struct front_rules *r, const struct front_rules *old,
 		.dh_params = p->client_tls_dheparams,
 	};
 	struct buf what = {0};
+	bool before;
 
 	if (o.mode == TLS_DISABLE)
 		return;
+	before = secret_thread(true); /* the private key */
 	r->tls = net_tls_new(&o, &what);
+	secret_thread(before);
 	if (!r->tls && old && old->tls)
 		r->tls = net_tls_ref(old->tls);
 	rules_note(err, &what);

@@ -14,7 +14,6 @@ import pytest
 import cluster
 import wire
 from authkit import Target, by_psycopg, scram_secret, verdict
-from pooler import SANITIZED
 
 pytestmark = pytest.mark.ours
 
@@ -278,54 +277,6 @@ def test_addresses_that_fail_too_often_must_wait(pooler):
         assert verdict("psycopg", Target(p), "app", "wrong") == "refused"
     assert "too many failed logins" in by_psycopg(Target(p), "app", cluster.PASSWORD)
     assert by_psycopg(Target(p, "unix"), "app", cluster.PASSWORD) == "ok"
-
-
-def test_secrets_are_nowhere_to_be_read(pooler, lookup):
-    """Not in the log at its loudest, not in an error."""
-    p = asks(pooler, lookup, verbose=3, auth_type="plain", log_connections=1)
-    secrets = ["alice's", "pssst-wrong"]
-    assert by_psycopg(Target(p), "alice", secrets[0]) == "ok"
-    said = by_psycopg(Target(p), "alice", secrets[1])
-    p.write("userlist.txt", '"a" "pssst-listed\n')
-    p.signal(1)
-    p.log_contains("userlist.txt:1")
-    stored = lookup.sql("select rolpassword from pg_authid where rolname = 'alice'")[0][0]
-    for secret in secrets + ["pssst-listed", stored]:
-        assert secret not in p.log() and secret not in said
-
-
-def test_secrets_are_not_in_a_core_dump(pooler):
-    """The mappings that hold them carry VM_DONTDUMP (dd)."""
-    if SANITIZED:
-        pytest.skip("a sanitizer keeps freed memory, where libpq's and stdio's copies stay")
-    p = pooler(start=False, auth_type="scram-sha-256")
-    p.write("userlist.txt", '"app" "a-secret-of-some-length-0123456789"\n')
-    p.start()
-    found = []
-    with open(f"/proc/{p.pid}/smaps", encoding="ascii", errors="replace") as f:
-        area = flags = None
-        for line in f:
-            if re.match(r"^[0-9a-f]+-[0-9a-f]+ ", line):
-                area = line
-            elif line.startswith("VmFlags:"):
-                flags = line.split()[1:]
-                if area.split()[1].startswith("rw"):
-                    start, end = (int(x, 16) for x in area.split()[0].split("-"))
-                    if end - start < 1 << 28:
-                        found.append((start, end, "dd" in flags))
-    holders = []
-    try:
-        with open(f"/proc/{p.pid}/mem", "rb", buffering=0) as mem:
-            for start, end, dontdump in found:
-                try:
-                    mem.seek(start)
-                    if b"a-secret-of-some-length-0123456789" in mem.read(end - start):
-                        holders.append(dontdump)
-                except OSError:
-                    continue
-    except PermissionError:
-        pytest.skip("the memory of the pooler cannot be read")
-    assert holders and all(holders), holders
 
 
 # --- floods

@@ -190,6 +190,19 @@ def test_direct_negotiation_wants_alpn(pooler, certificates, alpn):
                 raise OSError("closed")
 
 
+def test_direct_negotiation_does_not_begin_again_inside(pooler, certificates):
+    """Whatever looks like a TLS record inside of TLS is no startup packet."""
+    p = pooler(**certificates.settings())
+    context = certificates.context()
+    context.set_alpn_protocols(["postgresql"])
+    with context.wrap_socket(dial(p), server_hostname="localhost") as tls:
+        tls.sendall(b"\x16\x03\x01\x02\x00\x01")
+        got = tls.recv(4096)
+        assert got[:1] == b"E" and b"C08P01" in got, got
+    with context.wrap_socket(dial(p), server_hostname="localhost") as tls:
+        assert b"Z\0\0\0\5I" in login(tls)
+
+
 def test_alpn_after_a_request(pooler, certificates):
     p = pooler(**certificates.settings())
     context = certificates.context()
