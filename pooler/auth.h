@@ -211,6 +211,16 @@ void scram_fix_nonce(const char *nonce);
 
 /* --- HBA ------------------------------------------------------------------ */
 
+/* What only others know (the server, the resolver), as far as it is known. */
+enum auth_fact {
+	FACT_FAILED = -2,  /* nobody can be asked, or the question failed: refuse */
+	FACT_UNKNOWN = -1, /* being asked for: try again when it is known */
+	FACT_NO = 0,
+	FACT_YES = 1,
+};
+/* Is `user` a member of `role`, directly or through others? */
+typedef enum auth_fact auth_member_fn(void *arg, const char *user, const char *role);
+
 struct hba_query {
 	bool local; /* unix socket */
 	bool tls;
@@ -218,10 +228,9 @@ struct hba_query {
 	uint8_t ip[16];
 	const char *user, *database;
 	bool replication; /* physical replication */
-	/* What only others know; asked for only when a line depends on it. */
-	int (*is_member)(void *arg, const char *user,
-		const char *role);			/* 1, 0, -1: not yet known */
-	int (*host_is)(void *arg, const char *pattern); /* 1, 0, -1: not yet known */
+	/* Asked for only when a line depends on it. */
+	auth_member_fn *is_member;
+	enum auth_fact (*host_is)(void *arg, const char *pattern);
 	void *arg;
 };
 
@@ -241,7 +250,8 @@ struct auth_hba;
 enum hba_verdict {
 	HBA_FOUND,   /* *out */
 	HBA_NONE,    /* no line matches: refused */
-	HBA_UNKNOWN, /* a callback said -1: ask again when it knows */
+	HBA_UNKNOWN, /* a callback said FACT_UNKNOWN: ask again when it knows */
+	HBA_FAILED,  /* *out depends on what cannot be known: refused */
 };
 
 struct auth_hba *auth_hba_parse(const char *text, size_t len, const char *path,
@@ -253,6 +263,10 @@ enum hba_verdict auth_hba_match(const struct auth_hba *h, const struct hba_query
 	const struct hba_line **out);
 /* Does any line use that method (to check at configuration time)? */
 bool auth_hba_uses(const struct auth_hba *h, enum auth_method m);
+/* The first line that names a group (+role, samerole), or NULL. */
+const struct hba_line *auth_hba_group_line(const struct auth_hba *h);
+/* Each line, in the order of the file; NULL behind the last one. */
+const struct hba_line *auth_hba_line(const struct auth_hba *h, size_t i);
 
 /* --- ident maps ----------------------------------------------------------- */
 
@@ -264,8 +278,8 @@ struct auth_ident *auth_ident_ref(struct auth_ident *i);
 void auth_ident_drop(struct auth_ident **i);
 /* May the system user (OS user, certificate name) be this database user?  Without a map the
  * two names must be equal. */
-bool auth_ident_allows(const struct auth_ident *i, const char *map, const char *system_user,
-	const char *user) MUSTCHECK;
+enum auth_fact auth_ident_allows(const struct auth_ident *i, const char *map,
+	const char *system_user, const char *user, auth_member_fn *is_member, void *arg) MUSTCHECK;
 bool auth_ident_has(const struct auth_ident *i, const char *map);
 
 /* --- rate limit ----------------------------------------------------------- */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC
  *
  * pg_hba.conf: the first line that fits a connection says how it must prove itself.  As in
- * PostgreSQL 16, with these limits: regular expressions are POSIX extended ones; samehost and
+ * PostgreSQL 16, with these limits: regular expressions are those of auth_regex.c; samehost and
  * samenet know the interfaces as they were when the file was read; gss, sspi, radius, bsd and
- * ident over TCP are refused when the file is read.
+ * ident over TCP are refused when the file is read; where a membership cannot be asked for, the
+ * login is refused, since the line may be one that rejects.
  */
 #include "auth.h"
 #include "auth_token.h"
@@ -167,7 +168,7 @@ static void name_set(struct reader *r, struct name *n, const struct token *t, bo
 		n->kind = NAME_ROLE;
 		text++;
 	} else if (text[0] == '/') {
-		if (regex_compile(&n->re, text + 1, REG_EXTENDED | REG_NOSUB, why, sizeof why))
+		if (regex_compile(&n->re, text + 1, NULL, why, sizeof why))
 			n->kind = NAME_REGEX;
 		else
 			complain(r, "invalid regular expression \"%s\": %s", text + 1, why);
@@ -456,6 +457,11 @@ static struct auth_hba *hba_build(struct token_file *f, bool ok, struct buf *err
 	for (size_t i = 0; i < f->count; i++)
 		if (!read_rule(&f->lines[i], &h->rules[h->count++], err))
 			ok = false;
+	if (ok && f->count == 0) {
+		token_error(err, f->path_count ? f->paths[0] : "", 1,
+			"the file has no entries: nobody could log in");
+		ok = false;
+	}
 	token_release(f);
 	if (!ok)
 		auth_hba_drop(&h);
@@ -506,53 +512,77 @@ bool auth_hba_uses(const struct auth_hba *h, enum auth_method m)
 	return false;
 }
 
-/* --- matching ----------------------------------------------------------------------- */
-
-/* 1 yes, 0 no, -1 not known yet */
-static int is_role(const struct hba_query *q, const char *role)
+const struct hba_line *auth_hba_group_line(const struct auth_hba *h)
 {
-	return q->is_member ? q->is_member(q->arg, q->user, role) : strcmp(q->user, role) == 0;
+	for (size_t i = 0; i < h->count; i++) {
+		const struct names *both[] = {&h->rules[i].databases, &h->rules[i].users};
+		for (size_t k = 0; k < 2; k++)
+			for (size_t n = 0; n < both[k]->count; n++)
+				if (both[k]->items[n].kind == NAME_SAMEROLE ||
+					both[k]->items[n].kind == NAME_ROLE)
+					return &h->rules[i].line;
+	}
+	return NULL;
 }
 
-static int name_fits(const struct name *n, const struct hba_query *q, const char *value)
+const struct hba_line *auth_hba_line(const struct auth_hba *h, size_t i)
+{
+	return i < h->count ? &h->rules[i].line : NULL;
+}
+
+/* --- matching ----------------------------------------------------------------------- */
+
+static enum auth_fact fact(bool yes)
+{
+	return yes ? FACT_YES : FACT_NO;
+}
+
+static enum auth_fact is_role(const struct hba_query *q, const char *role)
+{
+	if (strcmp(q->user, role) == 0)
+		return FACT_YES;
+	return q->is_member ? q->is_member(q->arg, q->user, role) : FACT_FAILED;
+}
+
+static enum auth_fact name_fits(const struct name *n, const struct hba_query *q, const char *value)
 {
 	switch (n->kind) {
 	case NAME_ALL:
-		return 1;
+		return FACT_YES;
 	case NAME_PLAIN:
-		return strcmp(n->text, value) == 0;
+		return fact(strcmp(n->text, value) == 0);
 	case NAME_REGEX:
-		return regexec(&n->re, value, 0, NULL, 0) == 0;
+		return fact(regexec(&n->re, value, 0, NULL, 0) == 0);
 	case NAME_SAMEUSER:
-		return strcmp(q->user, q->database) == 0;
+		return fact(strcmp(q->user, q->database) == 0);
 	case NAME_SAMEROLE:
 		return is_role(q, q->database);
 	case NAME_ROLE:
 		return is_role(q, n->text);
 	case NAME_REPLICATION:
-		return 0;
+		return FACT_NO;
 	}
-	return 0;
+	return FACT_NO;
 }
 
-static int names_fit(const struct names *names, const struct hba_query *q, bool database)
+/* Names that need no asking come first; then one question at a time. */
+static enum auth_fact names_fit(const struct names *names, const struct hba_query *q, bool database)
 {
-	int unknown = 0;
-
-	for (size_t i = 0; i < names->count; i++) {
-		const struct name *n = &names->items[i];
-		int fits;
-		/* Physical replication is no database: only its own word fits. */
-		if (database && q->replication)
-			fits = n->kind == NAME_REPLICATION;
-		else
-			fits = name_fits(n, q, database ? q->database : q->user);
-		if (fits > 0)
-			return 1;
-		if (fits < 0)
-			return -1; /* one question at a time */
-	}
-	return unknown;
+	for (int asking = 0; asking < 2; asking++)
+		for (size_t i = 0; i < names->count; i++) {
+			const struct name *n = &names->items[i];
+			enum auth_fact fits;
+			if ((n->kind == NAME_SAMEROLE || n->kind == NAME_ROLE) != asking)
+				continue;
+			/* Physical replication is no database: only its own word fits. */
+			if (database && q->replication)
+				fits = fact(n->kind == NAME_REPLICATION);
+			else
+				fits = name_fits(n, q, database ? q->database : q->user);
+			if (fits != FACT_NO)
+				return fits;
+		}
+	return FACT_NO;
 }
 
 static bool net_fits(const struct net *n, const struct hba_query *q)
@@ -567,20 +597,35 @@ static bool net_fits(const struct net *n, const struct hba_query *q)
 	return true;
 }
 
-static int addr_fits(const struct rule *rule, const struct hba_query *q)
+static enum auth_fact addr_fits(const struct rule *rule, const struct hba_query *q)
 {
 	switch (rule->addr) {
 	case ADDR_ALL:
-		return 1;
+		return FACT_YES;
 	case ADDR_NET:
 		for (size_t i = 0; i < rule->net_count; i++)
 			if (net_fits(&rule->nets[i], q))
-				return 1;
-		return 0;
+				return FACT_YES;
+		return FACT_NO;
 	case ADDR_HOST:
-		return q->host_is ? q->host_is(q->arg, rule->host) : 0;
+		return q->host_is ? q->host_is(q->arg, rule->host) : FACT_NO;
 	}
-	return 0;
+	return FACT_NO;
+}
+
+/* What is free to know comes first, so that nothing is asked for a line that does not fit. */
+static enum auth_fact rule_fits(const struct rule *rule, const struct hba_query *q)
+{
+	bool by_name = !q->local && rule->addr == ADDR_HOST;
+	enum auth_fact fits = q->local || by_name ? FACT_YES : addr_fits(rule, q);
+
+	if (fits == FACT_YES)
+		fits = names_fit(&rule->databases, q, true);
+	if (fits == FACT_YES)
+		fits = names_fit(&rule->users, q, false);
+	if (fits == FACT_YES && by_name)
+		fits = addr_fits(rule, q);
+	return fits;
 }
 
 enum hba_verdict auth_hba_match(const struct auth_hba *h, const struct hba_query *q,
@@ -590,22 +635,20 @@ enum hba_verdict auth_hba_match(const struct auth_hba *h, const struct hba_query
 
 	for (size_t i = 0; i < h->count; i++) {
 		const struct rule *rule = &h->rules[i];
-		int fits;
 		if (!(rule->conn & conn))
 			continue;
-		/* PostgreSQL's order: address, database, user; what is free to know comes first
-		 * all the same, as -1 only means that the login waits. */
-		fits = q->local ? 1 : addr_fits(rule, q);
-		if (fits > 0)
-			fits = names_fit(&rule->databases, q, true);
-		if (fits > 0)
-			fits = names_fit(&rule->users, q, false);
-		if (fits < 0)
-			return HBA_UNKNOWN;
-		if (fits > 0) {
-			*out = &rule->line;
+		*out = &rule->line;
+		switch (rule_fits(rule, q)) {
+		case FACT_NO:
+			break;
+		case FACT_YES:
 			return HBA_FOUND;
+		case FACT_UNKNOWN:
+			return HBA_UNKNOWN;
+		case FACT_FAILED:
+			return HBA_FAILED;
 		}
 	}
+	*out = NULL;
 	return HBA_NONE;
 }

@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: ISC
  *
- * pg_ident.conf: a line is  MAP  SYSTEM-USER  DATABASE-USER.  A system user that begins with a
- * slash is a regular expression (POSIX extended); \1 in the database user stands for its first
- * group.  A database user that is the word all, unquoted, fits every one.
+ * pg_ident.conf, as in PostgreSQL 16: a line is  MAP  SYSTEM-USER  DATABASE-USER.
+ *
+ *   system user     /expression      a regular expression (auth_regex.c)
+ *   database user   all              fits every one; unquoted, as the next
+ *                   +role            fits who is a member of that role
+ *                   /expression      fits whom it matches
+ *                   … \1 …          the first group of the system user's expression, once
  */
 #include "auth.h"
 #include "auth_token.h"
 
 #include <stdatomic.h>
 
+enum user_kind { USER_PLAIN, USER_ALL, USER_ROLE, USER_REGEX };
+
 struct mapping {
-	char *map, *system, *user;
-	bool is_regex, any_user;
-	regex_t re;
+	char *map, *system, *user; /* user: without the + of a role */
+	bool system_is_regex;
+	enum user_kind kind;
+	regex_t system_re, user_re;
+	unsigned group; /* \1 of system_re */
 };
 
 struct auth_ident {
@@ -21,9 +29,20 @@ struct auth_ident {
 	size_t count;
 };
 
-static bool read_mapping(const struct token_line *l, struct mapping *m, struct buf *err)
+static bool read_regex(const struct token_line *l, const char *text, regex_t *re, unsigned *group,
+	struct buf *err)
 {
 	char why[128];
+
+	if (regex_compile(re, text + 1, group, why, sizeof why))
+		return true;
+	token_error(err, l->path, l->line, "invalid regular expression \"%s\": %s", text + 1, why);
+	return false;
+}
+
+static bool read_mapping(const struct token_line *l, struct mapping *m, struct buf *err)
+{
+	const struct token *user;
 
 	memset(m, 0, sizeof *m);
 	if (l->count != 3 || l->fields[1].count != 1 || l->fields[2].count != 1 ||
@@ -32,19 +51,25 @@ static bool read_mapping(const struct token_line *l, struct mapping *m, struct b
 			"a line has three fields: map, system user, database user");
 		return false;
 	}
+	user = &l->fields[2].tokens[0];
 	m->map = mem_strdup(l->fields[0].tokens[0].text);
 	m->system = mem_strdup(l->fields[1].tokens[0].text);
-	m->user = mem_strdup(l->fields[2].tokens[0].text);
-	m->any_user = !l->fields[2].tokens[0].quoted && strcmp(m->user, "all") == 0;
-	if (m->system[0] != '/')
-		return true;
-	if (!regex_compile(&m->re, m->system + 1, REG_EXTENDED, why, sizeof why)) {
-		token_error(err, l->path, l->line, "invalid regular expression \"%s\": %s",
-			m->system + 1, why);
-		return false;
+	m->user = mem_strdup(user->text + (!user->quoted && user->text[0] == '+'));
+	if (m->system[0] == '/') {
+		if (!read_regex(l, m->system, &m->system_re, &m->group, err))
+			return false;
+		m->system_is_regex = true;
 	}
-	m->is_regex = true;
-	if (strstr(m->user, "\\1") && m->re.re_nsub < 1) {
+	if (user->text[0] == '/') {
+		if (!read_regex(l, m->user, &m->user_re, NULL, err))
+			return false;
+		m->kind = USER_REGEX;
+	} else if (!user->quoted && user->text[0] == '+') {
+		m->kind = USER_ROLE;
+	} else if (!user->quoted && strcmp(m->user, "all") == 0) {
+		m->kind = USER_ALL;
+	}
+	if (m->system_is_regex && m->kind == USER_PLAIN && strstr(m->user, "\\1") && !m->group) {
 		token_error(err, l->path, l->line,
 			"regular expression \"%s\" has no subexpressions as requested by "
 			"backreference in \"%s\"",
@@ -100,8 +125,10 @@ void auth_ident_drop(struct auth_ident **i)
 		return;
 	for (size_t k = 0; k < it->count; k++) {
 		struct mapping *m = &it->items[k];
-		if (m->is_regex)
-			regfree(&m->re);
+		if (m->system_is_regex)
+			regfree(&m->system_re);
+		if (m->kind == USER_REGEX)
+			regfree(&m->user_re);
 		free(m->map);
 		free(m->system);
 		free(m->user);
@@ -110,47 +137,67 @@ void auth_ident_drop(struct auth_ident **i)
 	free(it);
 }
 
-/* The database user with every \1 replaced by the first group. */
-static bool regex_allows(const struct mapping *m, const char *system_user, const char *user)
+/* Is `user` the mapping's, with its first \1 replaced by that part of the system user? */
+static bool is_named(const struct mapping *m, const char *system_user, const regmatch_t *part,
+	const char *user)
 {
-	regmatch_t at[2];
+	const char *at = m->system_is_regex ? strstr(m->user, "\\1") : NULL;
 	struct buf want = {0};
 	bool same;
 
-	if (regexec(&m->re, system_user, 2, at, 0) != 0)
-		return false;
-	if (m->any_user)
-		return true;
-	for (const char *p = m->user; *p; p++) {
-		if (p[0] == '\\' && p[1] == '1') {
-			if (at[1].rm_so >= 0)
-				buf_put(&want, system_user + at[1].rm_so,
-					(size_t)(at[1].rm_eo - at[1].rm_so));
-			p++;
-		} else {
-			buf_put_u8(&want, (uint8_t)*p);
-		}
-	}
+	if (!at)
+		return strcmp(m->user, user) == 0;
+	buf_put(&want, m->user, (size_t)(at - m->user));
+	if (part->rm_so >= 0)
+		buf_put(&want, system_user + part->rm_so, (size_t)(part->rm_eo - part->rm_so));
+	buf_put_str(&want, at + 2);
 	same = strcmp(buf_cstr(&want), user) == 0;
 	buf_free(&want);
 	return same;
 }
 
-bool auth_ident_allows(const struct auth_ident *i, const char *map, const char *system_user,
-	const char *user)
+static enum auth_fact mapping_allows(const struct mapping *m, const char *system_user,
+	const char *user, auth_member_fn *is_member, void *arg)
+{
+	regmatch_t at[REGEX_GROUPS + 1];
+	bool yes = false;
+
+	if (m->system_is_regex ? regexec(&m->system_re, system_user, REGEX_GROUPS + 1, at, 0) != 0
+			       : strcmp(m->system, system_user) != 0)
+		return FACT_NO;
+	switch (m->kind) {
+	case USER_ALL:
+		yes = true;
+		break;
+	case USER_ROLE:
+		if (strcmp(m->user, user) != 0)
+			return is_member ? is_member(arg, user, m->user) : FACT_FAILED;
+		yes = true;
+		break;
+	case USER_REGEX:
+		yes = regexec(&m->user_re, user, 0, NULL, 0) == 0;
+		break;
+	case USER_PLAIN:
+		yes = is_named(m, system_user, &at[m->group], user);
+		break;
+	}
+	return yes ? FACT_YES : FACT_NO;
+}
+
+enum auth_fact auth_ident_allows(const struct auth_ident *i, const char *map,
+	const char *system_user, const char *user, auth_member_fn *is_member, void *arg)
 {
 	if (!map || !*map)
-		return strcmp(system_user, user) == 0;
+		return strcmp(system_user, user) == 0 ? FACT_YES : FACT_NO;
 	for (size_t k = 0; i && k < i->count; k++) {
-		const struct mapping *m = &i->items[k];
-		if (strcmp(m->map, map) != 0)
+		enum auth_fact allows;
+		if (strcmp(i->items[k].map, map) != 0)
 			continue;
-		if (m->is_regex ? regex_allows(m, system_user, user)
-				: strcmp(m->system, system_user) == 0 &&
-					  (m->any_user || strcmp(m->user, user) == 0))
-			return true;
+		allows = mapping_allows(&i->items[k], system_user, user, is_member, arg);
+		if (allows != FACT_NO)
+			return allows;
 	}
-	return false;
+	return FACT_NO;
 }
 
 bool auth_ident_has(const struct auth_ident *i, const char *map)

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: ISC
  *
- * Regular expressions of the HBA and ident files.  The C library writes repetitions out: x+ is
- * two x, x{9} nine, and each repetition of a repetition multiplies, so that thirty characters can
- * ask for more memory or time than there is.  What would is refused before it is tried.
+ * Regular expressions of the HBA and ident files, in PostgreSQL's notation.  The C library's
+ * extended ones match the same way (the longest match); what PostgreSQL writes otherwise is
+ * rewritten (\d, \w inside of brackets, \m, (?:…)), and what the C library cannot do (lazy
+ * repetitions, look-ahead, embedded options) is refused: an expression never means something else
+ * here than there.
+ *
+ * The C library writes repetitions out: x+ is two x, x{9} nine, and each repetition of a
+ * repetition multiplies, so that thirty characters can ask for more memory or time than there is.
+ * What would is refused before it is tried.
  */
 #include "auth_token.h"
 
@@ -85,17 +91,130 @@ static const char *too_much(const char *p)
 	return NULL;
 }
 
-bool regex_compile(regex_t *re, const char *pattern, int flags, char *why, size_t size)
-{
-	const char *much = too_much(pattern);
-	int rc;
+/* What PostgreSQL's escapes are called here; outside of brackets, and inside. */
+static const struct {
+	char letter;
+	const char *outside, *inside;
+} escapes[] = {
+	{'d', "[0-9]", "0-9"},
+	{'D', "[^0-9]", NULL},
+	{'w', "[[:alnum:]_]", "[:alnum:]_"},
+	{'W', "[^[:alnum:]_]", NULL},
+	{'s', "[[:space:]]", "[:space:]"},
+	{'S', "[^[:space:]]", NULL},
+	{'m', "\\<", NULL},
+	{'M', "\\>", NULL},
+	{'y', "\\b", NULL},
+	{'Y', "\\B", NULL},
+	{'A', "^", NULL},
+	{'Z', "$", NULL},
+	{'t', "\t", "\t"},
+};
 
-	if (much) {
-		snprintf(why, size, "%s", much);
-		return false;
+static bool is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* The escape at p: its length, or 0 when there is no such thing here. */
+static size_t put_escape(struct buf *out, const char *p, bool inside)
+{
+	for (size_t i = 0; i < ARRAY_LEN(escapes); i++)
+		if (escapes[i].letter == p[1]) {
+			const char *text = inside ? escapes[i].inside : escapes[i].outside;
+			if (text)
+				buf_put_str(out, text);
+			return text ? 2 : 0;
+		}
+	if (!p[1] || is_alnum(p[1]))
+		return 0;
+	if (!inside) {
+		buf_put(out, p, 2);
+		return 2;
 	}
-	rc = regcomp(re, pattern, flags);
-	if (rc != 0)
-		regerror(rc, re, why, size);
-	return rc == 0;
+	if (strchr("]^-[", p[1]))
+		return 0; /* a bracket expression has other ways to hold these */
+	buf_put_u8(out, (uint8_t)p[1]);
+	return 2;
+}
+
+/* The bracket expression at p: its length, or 0 with *why. */
+static size_t put_class(struct buf *out, const char *p, const char **why)
+{
+	const char *begin = p, *end = skip_class(p);
+	size_t n = p[1] == '^' ? 2 : 1;
+
+	if (p[n] == ']')
+		n++;
+	buf_put(out, p, n);
+	for (p += n; p < end; p += n) {
+		n = 1;
+		if (*p == '\\')
+			n = put_escape(out, p, true);
+		else
+			buf_put_u8(out, (uint8_t)*p);
+		if (n == 0) {
+			*why = "an escape in brackets that is not available here";
+			return 0;
+		}
+	}
+	return (size_t)(end - begin);
+}
+
+/* Writes the expression as the C library has it.  *group: which of its groups is the first that
+ * captures; 0: none.  NULL, or why it cannot be. */
+static const char *rewrite(struct buf *out, const char *p, unsigned *group)
+{
+	unsigned groups = 0;
+	const char *why = NULL;
+	size_t n;
+
+	*group = 0;
+	if (strncmp(p, "***", 3) == 0)
+		return "directors (***) are not available here";
+	for (; *p && !why; p += n) {
+		n = 1;
+		if (*p == '\\') {
+			n = put_escape(out, p, false);
+			why = n ? NULL : "an escape that is not available here";
+		} else if (*p == '[') {
+			n = put_class(out, p, &why);
+		} else if (*p == '(') {
+			bool bare = strncmp(p, "(?:", 3) == 0;
+			groups++;
+			if (!bare && p[1] == '?')
+				why = "look-around and embedded options are not available here";
+			else if (!bare && !*group)
+				*group = groups;
+			buf_put_u8(out, '(');
+			n = bare ? 3 : 1;
+		} else if (strchr("*+?}", *p) && p[1] == '?') {
+			why = "lazy repetitions are not available here";
+		} else {
+			buf_put_u8(out, (uint8_t)*p);
+		}
+	}
+	return !why && *group > REGEX_GROUPS ? "too many groups in front of the one for \\1" : why;
+}
+
+bool regex_compile(regex_t *re, const char *pattern, unsigned *group, char *why, size_t size)
+{
+	unsigned first;
+	struct buf text = {0};
+	const char *no = rewrite(&text, pattern, &first);
+	int rc = 0;
+
+	if (!no)
+		no = too_much(buf_cstr(&text));
+	if (no) {
+		snprintf(why, size, "%s", no);
+	} else {
+		rc = regcomp(re, buf_cstr(&text), REG_EXTENDED | (group ? 0 : REG_NOSUB));
+		if (rc != 0)
+			regerror(rc, re, why, size);
+	}
+	if (group)
+		*group = first;
+	buf_free(&text);
+	return !no && rc == 0;
 }

@@ -51,8 +51,10 @@ bool token_load(struct token_file *f, const char *path, const char *what,
 	struct buf *err) MUSTCHECK;
 void token_release(struct token_file *f);
 
-/* Compiles a regular expression of such a file; false: it is invalid, or would take too much
- * memory, as `why` says. */
-bool regex_compile(regex_t *re, const char *pattern, int flags, char *why, size_t size);
+/* Compiles a regular expression of such a file; false: it is invalid, cannot be said here or
+ * would take too much memory, as `why` says.  *group: which group is the first that captures, for
+ * \1 (at most REGEX_GROUPS; 0: there is none); NULL: nobody wants to know. */
+#define REGEX_GROUPS 9
+bool regex_compile(regex_t *re, const char *pattern, unsigned *group, char *why, size_t size);
 
 #endif

@@ -162,27 +162,29 @@ bool fact_find_user(struct attempt *a, enum step *out)
 	return known;
 }
 
-/* A yes-or-no fact; -1: being asked for, and a->state is WAIT. */
-static int ask_fact(struct attempt *a, struct auth_job *job)
+/* A yes-or-no fact; FACT_UNKNOWN: being asked for, and a->state is WAIT. */
+static enum auth_fact ask_fact(struct attempt *a, struct auth_job *job)
 {
 	struct auth_user *none;
 
 	switch (auth_cache_get(front.cache, job->topic, job->user, clock_mono(), &none)) {
 	case CACHE_YES:
 		auth_job_free(&job);
-		return 1;
+		return FACT_YES;
 	case CACHE_NO:
+		auth_job_free(&job);
+		return FACT_NO;
 	case CACHE_ERROR:
 		auth_job_free(&job);
-		return 0;
+		return FACT_FAILED;
 	case CACHE_MISS:
 		break;
 	}
 	fact_ask(a, job);
-	return -1;
+	return FACT_UNKNOWN;
 }
 
-int fact_is_member(void *arg, const char *user, const char *role)
+enum auth_fact fact_is_member(void *arg, const char *user, const char *role)
 {
 	struct attempt *a = arg;
 	const char *asker = fact_asker(a), *dbname;
@@ -190,10 +192,8 @@ int fact_is_member(void *arg, const char *user, const char *role)
 	struct auth_job *job;
 	char *topic;
 
-	if (strcmp(user, role) == 0)
-		return 1;
 	if (!asker || !*asker || !db)
-		return 0; /* nobody to ask: the line does not match */
+		return FACT_FAILED; /* nobody to ask */
 	topic = mem_printf("member:%s:%s:%s", db->name, dbname, role);
 	job = fact_job(AUTH_JOB_MEMBER, topic, user);
 	free(topic);
@@ -202,7 +202,7 @@ int fact_is_member(void *arg, const char *user, const char *role)
 	return ask_fact(a, job);
 }
 
-int fact_host_is(void *arg, const char *pattern)
+enum auth_fact fact_host_is(void *arg, const char *pattern)
 {
 	struct attempt *a = arg;
 	const struct net_addr *peer = &a->login->peer;
@@ -210,12 +210,14 @@ int fact_host_is(void *arg, const char *pattern)
 	char *topic = mem_printf("host:%s", pattern);
 	struct auth_job *job =
 		fact_job(AUTH_JOB_HOST, topic, net_addr_host(peer, host, sizeof host));
+	enum auth_fact fact;
 
 	free(topic);
 	job->arg = mem_strdup(pattern);
 	job->family = peer->family;
 	memcpy(job->ip, peer->ip, 16);
-	return ask_fact(a, job);
+	fact = ask_fact(a, job);
+	return fact == FACT_FAILED ? FACT_NO : fact; /* as PostgreSQL when it finds no name */
 }
 
 /* --- what the helper answers ------------------------------------------------------ */

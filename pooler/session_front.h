@@ -173,8 +173,8 @@ void fact_forget_user(struct attempt *a);
 /* auth_user of this login; NULL or "": there is nobody to ask as. */
 const char *fact_asker(const struct attempt *a);
 /* For auth_hba_match(); arg is the attempt. */
-int fact_is_member(void *arg, const char *user, const char *role);
-int fact_host_is(void *arg, const char *pattern);
+enum auth_fact fact_is_member(void *arg, const char *user, const char *role);
+enum auth_fact fact_host_is(void *arg, const char *pattern);
 struct auth_job *fact_job(enum auth_job_kind kind, const char *topic, const char *user);
 /* Asks what belongs into the cache under the job's topic and user. */
 enum step fact_ask(struct attempt *a, struct auth_job *job);

@@ -15,6 +15,8 @@
 /* The largest message of a client that is not handed over yet. */
 #define PROOF_MESSAGE_MAX 8192
 
+#define NO_CERTIFICATE	  "connection requires a valid client certificate"
+
 /* --- failing ------------------------------------------------------------------ */
 
 static enum step refuse_later(struct attempt *a, const char *sqlstate, char *text)
@@ -331,16 +333,57 @@ enum step proof_sasl_final(struct attempt *a)
 
 /* --- certificates, peers --------------------------------------------------------------- */
 
+/* A line depends on what cannot be asked for: refused, since it may be one that rejects. */
+static enum step refuse_unknown(struct attempt *a, const char *place)
+{
+	const struct login *l = a->login;
+	const char *asker = fact_asker(a);
+	char who[512];
+
+	log_line(LOG_PART_AUTH, LOG_LEVEL_WARNING,
+		"%s: %s asks for a membership of user \"%s\", which cannot be known: %s",
+		login_who(l, who, sizeof who), place, l->user,
+		asker && *asker ? "the server did not answer"
+				: "this login has no auth_user to ask the server as");
+	return attempt_refuse(a, "08006",
+		"the server cannot be asked for memberships (see the pooler's log)");
+}
+
+/* What a name proves: map says whom it may be. */
+static enum step prove_name(struct attempt *a, const char *name, const char *reason)
+{
+	const struct front_rules *r = a->rules;
+	const char *map = a->hba ? a->hba->ident_map : NULL;
+
+	switch (auth_ident_allows(r->ident, map, name, a->login->user, fact_is_member, a)) {
+	case FACT_YES:
+		return attempt_finish(a);
+	case FACT_UNKNOWN:
+		return STEP_MORE;
+	case FACT_FAILED:
+		return refuse_unknown(a, r->conf->p.auth_ident_file);
+	case FACT_NO:
+		break;
+	}
+	return proof_failed(a, reason);
+}
+
+/* The name in the client's certificate that counts, or NULL; the caller frees. */
+static char *certificate_name(const struct attempt *a)
+{
+	return a->hba && a->hba->cert_dn ? net_tls_peer_dn(&a->login->conn)
+					 : net_tls_peer_cn(&a->login->conn);
+}
+
 static enum step prove_cert(struct attempt *a)
 {
-	bool dn = a->hba && a->hba->cert_dn;
-	char *name = dn ? net_tls_peer_dn(&a->login->conn) : net_tls_peer_cn(&a->login->conn);
-	const char *map = a->hba ? a->hba->ident_map : NULL;
-	bool ok = name && auth_ident_allows(a->rules->ident, map, name, a->login->user);
-	char *reason = name ? mem_printf("the certificate is for \"%s\"", name)
-			    : mem_strdup("no valid client certificate");
-	enum step out = ok ? attempt_finish(a) : proof_failed(a, reason);
+	char *name = certificate_name(a), *reason;
+	enum step out;
 
+	if (!name)
+		return attempt_refuse(a, "28000", NO_CERTIFICATE);
+	reason = mem_printf("the certificate is for \"%s\"", name);
+	out = prove_name(a, name, reason);
 	free(reason);
 	free(name);
 	return out;
@@ -349,7 +392,6 @@ static enum step prove_cert(struct attempt *a)
 static enum step prove_peer(struct attempt *a)
 {
 	const struct login *l = a->login;
-	const char *map = a->hba ? a->hba->ident_map : NULL;
 	struct auth_user *sys = NULL;
 	struct auth_job *job;
 	char uid[24];
@@ -359,9 +401,7 @@ static enum step prove_peer(struct attempt *a)
 	snprintf(uid, sizeof uid, "%u", (unsigned)l->peer.uid);
 	switch (auth_cache_get(front.cache, "uid", uid, clock_mono(), &sys)) {
 	case CACHE_YES:
-		if (auth_ident_allows(a->rules->ident, map, sys->name, l->user))
-			return attempt_finish(a);
-		return proof_failed(a, "the system user is another one");
+		return prove_name(a, sys->name, "the system user is another one");
 	case CACHE_NO:
 	case CACHE_ERROR:
 		return proof_failed(a, "the system user has no name");
@@ -395,6 +435,7 @@ static enum step refuse_by_hba(struct attempt *a, bool found)
 static bool consult_hba(struct attempt *a, enum step *out)
 {
 	const struct login *l = a->login;
+	char *place;
 	struct hba_query q = {
 		.local = l->peer.family == AF_UNIX,
 		.tls = l->conn.ssl != NULL,
@@ -419,23 +460,40 @@ static bool consult_hba(struct attempt *a, enum step *out)
 	case HBA_UNKNOWN: /* a question is under way */
 		*out = STEP_MORE;
 		return false;
+	case HBA_FAILED:
+		place = mem_printf("%s:%u", a->hba->file, a->hba->line);
+		*out = refuse_unknown(a, place);
+		free(place);
+		return false;
 	}
 	return true;
 }
 
-/* clientcert=verify-ca|verify-full: a certificate on top of the method. */
-static bool has_client_cert(struct attempt *a)
+/* clientcert=verify-ca|verify-full: a certificate on top of the method.  false: *out is the step
+ * to return. */
+static bool has_client_cert(struct attempt *a, enum step *out)
 {
-	char *cn;
-	bool ok;
+	const struct front_rules *r = a->rules;
+	enum auth_fact allowed = FACT_NO;
+	char *name;
 
+	*out = STEP_MORE;
 	if (!a->hba || !a->hba->clientcert_verify)
 		return true;
-	cn = net_tls_peer_cn(&a->login->conn);
-	ok = cn && (!a->hba->clientcert_full || auth_ident_allows(a->rules->ident,
-							a->hba->ident_map, cn, a->login->user));
-	free(cn);
-	return ok;
+	name = certificate_name(a);
+	if (name)
+		allowed = !a->hba->clientcert_full
+				  ? FACT_YES
+				  : auth_ident_allows(r->ident, a->hba->ident_map, name,
+					    a->login->user, fact_is_member, a);
+	if (!name)
+		*out = attempt_refuse(a, "28000", NO_CERTIFICATE);
+	else if (allowed == FACT_NO)
+		*out = proof_failed(a, "the certificate is for another name");
+	else if (allowed == FACT_FAILED)
+		*out = refuse_unknown(a, r->conf->p.auth_ident_file);
+	free(name);
+	return allowed == FACT_YES;
 }
 
 static enum step begin_trust(struct attempt *a)
@@ -486,8 +544,8 @@ enum step proof_begin(struct attempt *a)
 	}
 	if (a->method == AUTH_HBA && !consult_hba(a, &out))
 		return out;
-	if (!has_client_cert(a))
-		return attempt_refuse(a, "28000", "connection requires a valid client certificate");
+	if (!has_client_cert(a, &out))
+		return out;
 	switch (a->method) {
 	case AUTH_ANY:
 		return attempt_finish(a);

@@ -94,6 +94,37 @@ static void rules_load_tls(struct front_rules *r, const struct front_rules *old,
 	buf_free(&what);
 }
 
+/* May any login ask a server? */
+static bool rules_have_asker(const struct conf *conf)
+{
+	for (size_t i = 0; i <= conf->n_databases; i++) {
+		const struct conf_database *db =
+			i < conf->n_databases ? &conf->databases[i] : conf->autodb;
+		const char *asker = conf_auth_user(conf, db, NULL);
+		if (asker && *asker)
+			return true;
+	}
+	return false;
+}
+
+/* What lines of the HBA file depend on. */
+static void rules_check_hba(const struct front_rules *r, struct buf *err)
+{
+	const struct hba_line *line = auth_hba_group_line(r->hba);
+
+	if (line && !rules_have_asker(r->conf))
+		buf_printf(err,
+			"%s:%u: +group and samerole are memberships on the server, and there is "
+			"no auth_user to ask it as: set auth_user, or name the users",
+			line->file, line->line);
+	for (size_t i = 0; (line = auth_hba_line(r->hba, i)) != NULL; i++)
+		if (line->ident_map && !(r->ident && auth_ident_has(r->ident, line->ident_map)))
+			log_line(LOG_PART_AUTH, LOG_LEVEL_WARNING,
+				"%s:%u: there is no map \"%s\" in auth_ident_file: nobody can "
+				"log in by this line",
+				line->file, line->line, line->ident_map);
+}
+
 static void rules_check(const struct front_rules *r, struct buf *err)
 {
 	const struct conf_pooler *p = &r->conf->p;
@@ -108,6 +139,10 @@ static void rules_check(const struct front_rules *r, struct buf *err)
 		buf_put_str(&what,
 			"authentication by LDAP is not built in; use pam with a PAM service "
 			"that asks LDAP (pam_ldap, sssd)");
+	rules_note(err, &what);
+	what.len = 0;
+	if (p->auth_type == AUTH_TYPE_HBA && r->hba)
+		rules_check_hba(r, &what);
 	rules_note(err, &what);
 	buf_free(&what);
 }

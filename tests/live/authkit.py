@@ -217,7 +217,7 @@ CLIENTS = {"psql": by_psql, "psycopg": by_psycopg, "asyncpg": by_asyncpg, "jdbc"
 
 # libpq tells no SQLSTATE of a refused login, so its words must do for both.
 REFUSED = re.compile(r"28P01|28000|(password|certificate|Peer|PAM) authentication failed|"
-                     r"no pg_hba.conf entry|pg_hba.conf rejects")
+                     r"no pg_hba.conf entry|pg_hba.conf rejects|valid client certificate")
 
 
 def verdict(client, target, user, password):

@@ -28,10 +28,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		static const char *const maps[] = {"staff", "robots", "", NULL};
 
 		for (size_t m = 0; m < ARRAY_LEN(maps); m++) {
-			(void)auth_ident_allows(i, maps[m], name, "app");
-			(void)auth_ident_allows(i, maps[m], "anna@shop.example", name);
+			(void)auth_ident_allows(i, maps[m], name, "app", NULL, NULL);
+			(void)auth_ident_allows(i, maps[m], "anna@shop.example", name, NULL, NULL);
 			/* without a map a name is itself and nobody else */
-			if (!maps[m] && !auth_ident_allows(i, NULL, "app", "app"))
+			if (!maps[m] &&
+				auth_ident_allows(i, NULL, "app", "app", NULL, NULL) != FACT_YES)
 				abort();
 			(void)auth_ident_has(i, maps[m] ? maps[m] : "");
 		}

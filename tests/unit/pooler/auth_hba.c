@@ -17,17 +17,19 @@ static struct auth_hba *hba_of(const char *text)
 }
 
 /* Roles: everybody is in "staff", only ann is in "admins"; "slow" is not known yet. */
-static int is_member(void *arg, const char *user, const char *role)
+static enum auth_fact is_member(void *arg, const char *user, const char *role)
 {
 	(void)arg;
 	if (strcmp(role, "slow") == 0)
-		return -1;
+		return FACT_UNKNOWN;
+	if (strcmp(role, "nowhere") == 0)
+		return FACT_FAILED;
 	if (strcmp(role, "admins") == 0)
 		return strcmp(user, "ann") == 0;
 	return strcmp(role, "staff") == 0;
 }
 
-static int host_is(void *arg, const char *pattern)
+static enum auth_fact host_is(void *arg, const char *pattern)
 {
 	(void)arg;
 	return strcmp(pattern, "slow.example") == 0 ? -1 : strcmp(pattern, ".example") == 0;
@@ -64,6 +66,8 @@ static const char *ask(const struct auth_hba *h, const char *user, const char *d
 		return auth_method_word(line->method);
 	case HBA_NONE:
 		return "none";
+	case HBA_FAILED:
+		return "failed";
 	case HBA_UNKNOWN:
 		return "unknown";
 	}
@@ -75,8 +79,8 @@ START_TEST(lines_fit_as_in_postgresql)
 	static const struct {
 		const char *text, *user, *database, *where, *want;
 	} cases[] = {
-		{"", "a", "d", "local", "none"},
-		{"# only a comment\n\n   \n", "a", "d", "local", "none"},
+		{"", "a", "d", "local", NULL}, /* a file without entries is a mistake */
+		{"# only a comment\n\n   \n", "a", "d", "local", NULL},
 		{"local all all trust", "a", "d", "local", "trust"},
 		{"local all all trust", "a", "d", "127.0.0.1", "none"},
 		{"host all all all md5", "a", "d", "local", "none"},
@@ -126,7 +130,14 @@ START_TEST(lines_fit_as_in_postgresql)
 		{"local all \"+admins\" md5", "+admins", "d", "local", "md5"},
 		{"local all +slow md5\nlocal all all trust", "ann", "d", "local", "unknown"},
 		{"local all bob,+slow md5\nlocal all all trust", "bob", "d", "local", "md5"},
+		{"local all +nowhere reject\nlocal all all trust", "ann", "d", "local", "failed"},
+		{"local all +nowhere,all reject\nlocal all all trust", "ann", "d", "local",
+			"reject"},
+		{"host d all slow.example reject\nhost all all all trust", "a", "e", "10.0.0.1",
+			"trust"},
 		{"local all /^r[0-9]+$ md5", "r12", "d", "local", "md5"},
+		{"local all /^r\\d+$ md5", "r12", "d", "local", "md5"},
+		{"local all /^(?:r|s)[\\d_]+$ md5", "s_1", "d", "local", "md5"},
 		{"local all /^r[0-9]+$ md5", "r12x", "d", "local", "none"},
 		{"local all \"/^r,? x$\" md5", "r, x", "d", "local", "md5"},
 		/* databases */
@@ -315,27 +326,43 @@ START_TEST(ident_maps)
 				   "m   /^(.*)@example\\.com$  \\1\n"
 				   "m   /^adm_    all\n"
 				   "n   eve      \"all\"\n"
-				   "n   /^x(.)$   pre_\\1_post\n";
+				   "n   /^x(.)$   pre_\\1_post\n"
+				   "o   web +admins\no cron +slow\no at +nowhere\n"
+				   "o   mail /^box_\\d+$\no q \"+admins\"\n"
+				   "o   /^twice(.) a\\1\\1\n"
+				   "p   /^(?:x|z){0}([[:alpha:]][\\d])@ \\1\n";
 	static const struct {
 		const char *map, *system, *user;
-		bool want;
+		enum auth_fact want;
 	} cases[] = {
-		{NULL, "a", "a", true},
-		{NULL, "a", "b", false},
-		{"", "a", "a", true},
-		{"m", "root", "postgres", true},
-		{"m", "root", "root", false},
-		{"m", "bob b", "bob", true},
-		{"m", "ann@example.com", "ann", true},
-		{"m", "ann@example.com", "bob", false},
-		{"m", "ann@example.com.evil", "ann", false},
-		{"m", "@example.com", "", true},
-		{"m", "adm_x", "anybody", true},
-		{"n", "eve", "anybody", false},
-		{"n", "eve", "all", true},
-		{"n", "xy", "pre_y_post", true},
-		{"n", "root", "postgres", false},
-		{"unknown", "root", "root", false},
+		{NULL, "a", "a", FACT_YES},
+		{NULL, "a", "b", FACT_NO},
+		{"", "a", "a", FACT_YES},
+		{"m", "root", "postgres", FACT_YES},
+		{"m", "root", "root", FACT_NO},
+		{"m", "bob b", "bob", FACT_YES},
+		{"m", "ann@example.com", "ann", FACT_YES},
+		{"m", "ann@example.com", "bob", FACT_NO},
+		{"m", "ann@example.com.evil", "ann", FACT_NO},
+		{"m", "@example.com", "", FACT_YES},
+		{"m", "adm_x", "anybody", FACT_YES},
+		{"n", "eve", "anybody", FACT_NO},
+		{"n", "eve", "all", FACT_YES},
+		{"n", "xy", "pre_y_post", FACT_YES},
+		{"n", "root", "postgres", FACT_NO},
+		{"unknown", "root", "root", FACT_NO},
+		{"o", "web", "ann", FACT_YES},
+		{"o", "web", "admins", FACT_YES},
+		{"o", "web", "bob", FACT_NO},
+		{"o", "cron", "bob", FACT_UNKNOWN},
+		{"o", "at", "bob", FACT_FAILED},
+		{"o", "mail", "box_17", FACT_YES},
+		{"o", "mail", "box_x", FACT_NO},
+		{"o", "q", "+admins", FACT_YES},
+		{"o", "q", "ann", FACT_NO},
+		{"o", "twice1", "a1\\1", FACT_YES},
+		{"p", "x1@y", "x1", FACT_YES},
+		{"p", "x@y", "x", FACT_NO},
 	};
 	struct auth_ident *i;
 
@@ -343,20 +370,21 @@ START_TEST(ident_maps)
 	i = auth_ident_parse(text, strlen(text), "ident.conf", &err);
 	ck_assert_msg(i != NULL, "%s", buf_cstr(&err));
 	for (size_t k = 0; k < ARRAY_LEN(cases); k++)
-		ck_assert_msg(auth_ident_allows(i, cases[k].map, cases[k].system, cases[k].user) ==
-				      cases[k].want,
+		ck_assert_msg(auth_ident_allows(i, cases[k].map, cases[k].system, cases[k].user,
+				      is_member, NULL) == cases[k].want,
 			"map %s: %s as %s", cases[k].map, cases[k].system, cases[k].user);
 	ck_assert(auth_ident_has(i, "m"));
 	ck_assert(!auth_ident_has(i, "q"));
 	auth_ident_drop(&i);
-	ck_assert(!auth_ident_allows(NULL, "m", "a", "a"));
+	ck_assert_int_eq(auth_ident_allows(NULL, "m", "a", "a", NULL, NULL), FACT_NO);
 }
 END_TEST
 
 START_TEST(broken_ident_maps)
 {
-	static const char *const texts[] = {
-		"m a", "m a b c", "m /( b", "m /^x$ \\1", "m a,b c", "m"};
+	static const char *const texts[] = {"m a", "m a b c", "m /( b", "m /^x$ \\1", "m a,b c",
+		"m", "m a /(", "m /(?=x) b", "m /a*? b", "m /\\q b", "m /[\\D] b",
+		"m /^(?:x)$ \\1"};
 
 	for (size_t k = 0; k < ARRAY_LEN(texts); k++) {
 		err.len = 0;
