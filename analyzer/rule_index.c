@@ -71,6 +71,10 @@ static void look_sg020(struct rule_check *c, const struct sql_cond *k)
 	for (size_t i = 0; i < c->o->conds; i++) {
 		struct schema_served also;
 		const struct sql_cond *q = &c->o->cond[i];
+		/* a join looks rows up by its own condition */
+		other |=
+			q->right.cols && q->pred == PRED_EQ &&
+			(q->left.col.rel == k->left.col.rel || q->right.col.rel == k->left.col.rel);
 		other |= q != k && q->left.col.rel == k->left.col.rel && !q->right.cols &&
 			 q->pred != PRED_NOT_NULL &&
 			 schema_serves(c->schema, c->arena, c->o, q, &also) == SERVE_YES &&
@@ -108,8 +112,12 @@ static bool is_said(const struct rule_check *c, struct str text)
 	return false;
 }
 
-static const char *reason(enum schema_why why)
+static const char *reason(const struct sql_cond *k, enum schema_why why)
 {
+	if (k->pred == PRED_OR)
+		return "has an arm that no index serves";
+	if (k->right.kind == SIDE_QUERY && (k->pred == PRED_NOT_IN || k->pred == PRED_ALL))
+		return "is tested row by row";
 	switch (why) {
 	case WHY_PARTIAL:
 		return "may ask for rows that the partial index leaves out";
@@ -166,7 +174,7 @@ static void look_sg025(struct rule_check *c, const struct sql_cond *k)
 		return;
 	struct str index = miss.index ? miss.index->name : STR("");
 	struct finding *x = rule_find(c, CONF_POSSIBLE, "%.*s %s%s%.*s", STR_ARGS(text),
-		reason(miss.why), index.n ? ": " : "", STR_ARGS(index));
+		reason(k, miss.why), index.n ? ": " : "", STR_ARGS(index));
 	finding_str(x, "predicate", text);
 	x->key = arena_str(&c->findings->arena, text);
 	if (miss.index)

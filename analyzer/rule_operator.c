@@ -125,9 +125,14 @@ void check_sg009(struct rule_check *c)
 	shown.node = first->node;
 	struct finding *x =
 		sarg_report(c, &shown, CONF_POSSIBLE, "only a negation restricts", STR(""));
-	finding_fix(c->findings, x, STR_NONE,
-		"name the values wanted; or, when few rows are left, a partial index WHERE %.*s",
-		STR_ARGS(sarg_text(c, first)));
+	struct str text = sarg_text(c, first);
+	if (memchr(text.p ? text.p : "", '$', text.n)) /* no index has a parameter in it */
+		finding_fix(c->findings, x, STR_NONE, "name the values wanted");
+	else
+		finding_fix(c->findings, x, STR_NONE,
+			"name the values wanted; or, when few rows are left, a partial index WHERE "
+			"%.*s",
+			STR_ARGS(text));
 }
 
 /* --- SG011: volatile functions ---------------------------------------------------------------- */
@@ -184,10 +189,10 @@ static void look_sg016(struct rule_check *c, const struct sql_cond *k)
 		return;
 	}
 	finding_fix(c->findings, x,
-		arena_printf(c->arena, "CREATE INDEX CONCURRENTLY ON %.*s (%.*s COLLATE %.*s)",
-			STR_ARGS(sql_quote_ident(c->arena, sarg_table(c->o, s))),
-			STR_ARGS(sql_quote_ident(c->arena, s->col.name)),
-			STR_ARGS(sql_quote_ident(c->arena, coll))),
+		sarg_column_index(c, s, "",
+			arena_printf(c->arena, "COLLATE %.*s",
+				STR_ARGS(sql_quote_ident(c->arena, coll)))
+				.p),
 		"leave COLLATE out, or index the column in that collation");
 }
 

@@ -113,10 +113,15 @@ static enum match best_match(struct rule_check *c, const struct schema_table **t
 	return best;
 }
 
+/* The columns that are equal in all rows of the result first, then the order. */
 static struct str ordered_index(struct rule_check *c, const struct schema_table *t)
 {
 	struct text list = {0};
 
+	for (size_t i = 0; i < t->column.n; i++)
+		if (is_fixed(c->o, &t->column.at[i]))
+			text_printf(&list, "%.*s, ",
+				STR_ARGS(sql_quote_ident(c->arena, t->column.at[i].name)));
 	for (size_t i = 0; i < c->o->orders; i++) {
 		const struct sql_order *by = &c->o->order[i];
 		text_printf(&list, "%s%.*s%s%s", i ? ", " : "",
@@ -126,8 +131,7 @@ static struct str ordered_index(struct rule_check *c, const struct schema_table 
 			: by->nulls_first	    ? " NULLS FIRST"
 						    : " NULLS LAST");
 	}
-	struct str ddl = arena_printf(c->arena, "CREATE INDEX CONCURRENTLY ON %.*s (%s)",
-		STR_ARGS(sql_quote_ident(c->arena, t->name)), list.p);
+	struct str ddl = ddl_index(c, t, "", text_slice(&list));
 	text_release(&list);
 	return ddl;
 }

@@ -86,6 +86,18 @@ static enum whose origin_in(const struct sql_rel *r, struct str name, int deep)
 	return WHOSE_NOBODY;
 }
 
+/* Could it have columns that the text does not name?  A subquery without a star has not. */
+static bool may_have(const struct sql_rel *r)
+{
+	for (size_t i = 0; r->sub && !r->sub->is_setop && i <= r->sub->targets; i++) {
+		if (i == r->sub->targets)
+			return false;
+		if (r->sub->target[i].kind == TARGET_STAR)
+			break;
+	}
+	return true;
+}
+
 static enum whose origin_of(const struct sql_outline *o, const struct sql_col *col, int deep)
 {
 	int r = col->rel >= 0 ? col->rel : o->rels == 1 ? 0 : -1;
@@ -97,11 +109,9 @@ static enum whose origin_of(const struct sql_outline *o, const struct sql_col *c
 		const struct sql_rel *rel = &o->rel[i];
 		bool shown =
 			rel->sub && !rel->sub->is_setop && output_at(rel, rel->sub, col->name) >= 0;
-		enum whose one = origin_in(rel, col->name, deep);
-		if (shown)
+		enum whose one = shown || may_have(rel) ? origin_in(rel, col->name, deep) : all;
+		if (shown || one == WHOSE_NOBODY)
 			return one;
-		if (one == WHOSE_NOBODY && (!rel->sub || keeps_out(rel, rel->sub)))
-			return WHOSE_NOBODY;
 		all = one == WHOSE_TABLE ? one : all;
 	}
 	return all;

@@ -61,12 +61,13 @@ static void look_sg010(struct rule_check *c, const struct sql_cond *k)
 		plain ? arena_printf(c->arena, "%.*s = %.*s", STR_ARGS(sarg_column(c, &k->left)),
 				STR_ARGS(sql_deparse(c->arena, k->right.node)))
 		      : STR_NONE,
-		same ? "with a value that is not NULL, = means the same and uses the index; send "
-		       "IS "
-		       "NULL where the value is NULL"
-		     : "it finds all rows but those with the value: name the values wanted, or, "
-		       "when "
-		       "few rows are left, index only them (CREATE INDEX … WHERE this condition)");
+		same ? "with a value that is not NULL, = means the same and uses the index; "
+		       "send IS NULL where the value is NULL"
+		: k->right.kind == SIDE_CONST
+			? "it finds all rows but those with the value: name the values wanted; or, "
+			  "when few rows are left, index only them: CREATE INDEX … WHERE this "
+			  "condition"
+			: "it finds all rows but those with the value: name the values wanted");
 }
 
 void check_sg010(struct rule_check *c)
@@ -163,13 +164,19 @@ static void look_sg019(struct rule_check *c, const struct sql_cond *k)
 		sarg_report(c, k, s->wrap == WRAP_BOOL ? sarg_sure(c, k) : CONF_POSSIBLE,
 			is_case ? "CASE hides" : "a boolean test hides", is_case ? STR("") : k->op);
 	bool drop = wrapped && str_is(k->op, "is true") && s->kind == SIDE_WRAPPED;
+	bool null = s->kind == SIDE_COLUMN && str_is(k->op, "is unknown");
+	bool value = s->kind == SIDE_COLUMN && str_is(k->op, "is not unknown");
 	finding_fix(c->findings, x,
-		drop	  ? sql_deparse(c->arena, s->node)
-		: is_case ? rewrite_case(c, k)
-			  : STR_NONE,
+		drop		? sql_deparse(c->arena, s->node)
+		: is_case	? rewrite_case(c, k)
+		: null || value ? arena_printf(c->arena, "%.*s IS%s NULL",
+					  STR_ARGS(sarg_column(c, s)), value ? " NOT" : "")
+				: STR_NONE,
 		is_case ? "write the condition itself with AND and OR"
 		: drop	? "in WHERE a condition that is NULL does not hold anyway: leave the test "
 			  "out"
+		: null || value
+			? "unknown is NULL, and IS NULL uses the index"
 			: "it holds where the condition is NULL, too: write that out, as in NOT a "
 			  "OR a "
 			  "IS NULL, so that each arm can use an index");

@@ -283,7 +283,9 @@ static bool all_distinct(struct rule_check *c, const struct sql_outline *o)
 {
 	for (size_t i = 0; i < o->targets; i++) {
 		struct str text = sql_deparse(c->arena, o->target[i].val.node);
-		bool found = false;
+		const struct sql_side *v = &o->target[i].val;
+		bool found = v->kind == SIDE_CONST || v->kind == SIDE_PARAM ||
+			     (v->kind == SIDE_STABLE && !v->is_volatile);
 		for (size_t k = 0; k < node_len(o->node, "distinct_clause"); k++)
 			found |= str_eq(text,
 				sql_deparse(c->arena, node_item(o->node, "distinct_clause", k)));

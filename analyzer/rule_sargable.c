@@ -215,36 +215,46 @@ struct str sarg_column(struct rule_check *c, const struct sql_side *s)
 		       : n;
 }
 
+/* A value as a date that stands before `+ 1`. */
+static struct str as_date(struct rule_check *c, const struct sql_side *v)
+{
+	struct str text = sql_deparse(c->arena, v->node);
+	const struct sql_node *type = node_get(v->node, "type_name");
+
+	if (v->cols || !text.n)
+		return STR_NONE;
+	if (v->kind == SIDE_CONST && !v->cast.n)
+		return arena_printf(c->arena, "date %.*s", STR_ARGS(text));
+	if (node_is(v->node, "TypeCast") && str_is(node_last_name(type, "names"), "date"))
+		return text;
+	return arena_printf(c->arena, node_is(v->node, "A_Expr") ? "(%.*s)::date" : "%.*s::date",
+		STR_ARGS(text));
+}
+
 /* date(col) = v, col::date >= v …: a half-open range. */
 static struct str day_range(struct rule_check *c, const struct sql_cond *k)
 {
-	struct str col = sarg_column(c, &k->left), v = sql_deparse(c->arena, k->right.node);
-	const char *cast = k->right.kind == SIDE_CONST && !k->right.cast.n ? "date " : "";
-	const char *tail = *cast ? "" : "::date";
+	struct str col = sarg_column(c, &k->left), v = as_date(c, &k->right), u;
 
-	if (!v.n || k->right.cols)
+	if (!v.n)
 		return STR_NONE;
 	switch ((int)k->pred) {
 	case PRED_EQ:
-		return arena_printf(c->arena, "%.*s >= %s%.*s%s AND %.*s < %s%.*s%s + 1",
-			STR_ARGS(col), cast, STR_ARGS(v), tail, STR_ARGS(col), cast, STR_ARGS(v),
-			tail);
+		return arena_printf(c->arena, "%.*s >= %.*s AND %.*s < %.*s + 1", STR_ARGS(col),
+			STR_ARGS(v), STR_ARGS(col), STR_ARGS(v));
 	case PRED_GE:
 	case PRED_LT:
-		return arena_printf(c->arena, "%.*s %.*s %s%.*s%s", STR_ARGS(col), STR_ARGS(k->op),
-			cast, STR_ARGS(v), tail);
+		return arena_printf(c->arena, "%.*s %.*s %.*s", STR_ARGS(col), STR_ARGS(k->op),
+			STR_ARGS(v));
 	case PRED_GT:
-		return arena_printf(c->arena, "%.*s >= %s%.*s%s + 1", STR_ARGS(col), cast,
-			STR_ARGS(v), tail);
+		return arena_printf(c->arena, "%.*s >= %.*s + 1", STR_ARGS(col), STR_ARGS(v));
 	case PRED_LE:
-		return arena_printf(c->arena, "%.*s < %s%.*s%s + 1", STR_ARGS(col), cast,
-			STR_ARGS(v), tail);
-	case PRED_BETWEEN: {
-		struct str u = sql_deparse(c->arena, k->upper.node);
-		return arena_printf(c->arena, "%.*s >= %s%.*s%s AND %.*s < %s%.*s%s + 1",
-			STR_ARGS(col), cast, STR_ARGS(v), tail, STR_ARGS(col), cast, STR_ARGS(u),
-			tail);
-	}
+		return arena_printf(c->arena, "%.*s < %.*s + 1", STR_ARGS(col), STR_ARGS(v));
+	case PRED_BETWEEN:
+		u = as_date(c, &k->upper);
+		if (u.n && str_is(k->op, "between"))
+			return arena_printf(c->arena, "%.*s >= %.*s AND %.*s < %.*s + 1",
+				STR_ARGS(col), STR_ARGS(v), STR_ARGS(col), STR_ARGS(u));
 	}
 	return STR_NONE;
 }
@@ -282,27 +292,32 @@ static struct str index_table(struct rule_check *c, const struct sql_side *s)
 			: name;
 }
 
+static struct str index_on(struct rule_check *c, const struct sql_side *s, const char *method,
+	struct str keys)
+{
+	struct str table = index_table(c, s);
+	const struct schema_table *t = NULL;
+
+	schema_resolve(c->schema, c->o, &s->col, &t, NULL);
+	return table.n ? ddl_index_on(c, t, table, method, keys) : STR_NONE;
+}
+
 struct str sarg_expression_index(struct rule_check *c, const struct sql_side *s)
 {
-	struct str expr = bare_expr(c, s), table = index_table(c, s);
+	struct str expr = bare_expr(c, s);
 	bool call = node_is(s->node, "FuncCall");
 
-	if (!expr.n || !table.n || s->cols != 1)
+	if (!expr.n || s->cols != 1)
 		return STR_NONE;
-	return arena_printf(c->arena, "CREATE INDEX CONCURRENTLY ON %.*s (%s%.*s%s)",
-		STR_ARGS(table), call ? "" : "(", STR_ARGS(expr), call ? "" : ")");
+	return index_on(c, s, "", call ? expr : arena_printf(c->arena, "(%.*s)", STR_ARGS(expr)));
 }
 
 struct str sarg_column_index(struct rule_check *c, const struct sql_side *s, const char *method,
 	const char *opclass)
 {
-	struct str table = index_table(c, s);
-
-	if (!table.n)
-		return STR_NONE;
-	return arena_printf(c->arena, "CREATE INDEX CONCURRENTLY ON %.*s%s%s (%.*s%s%s)",
-		STR_ARGS(table), *method ? " USING " : "", method,
-		STR_ARGS(sql_quote_ident(c->arena, s->col.name)), *opclass ? " " : "", opclass);
+	return index_on(c, s, method,
+		arena_printf(c->arena, "%.*s%s%s", STR_ARGS(sql_quote_ident(c->arena, s->col.name)),
+			*opclass ? " " : "", opclass));
 }
 
 /* --- SG001: function on column ------------------------------------------------------------ */
@@ -480,10 +495,15 @@ static void look_sg003(struct rule_check *c, const struct sql_cond *k)
 	const struct sql_side *s = &k->left;
 
 	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_ARITH || !sarg_is_comparison(k) ||
-		s->is_volatile || s->col.rel == -2 || sarg_is_served(c, k))
+		s->is_volatile || s->col.rel == -2 || (s->cols > 1 && c->o->rels > 1) ||
+		sarg_is_served(c, k))
 		return;
 	struct finding *x = sarg_report(c, k, sarg_sure(c, k), "arithmetic is done on", s->by);
-	if (s->cols > 1 || !is_invertible(s->by) || k->pred == PRED_LIKE)
+	if (k->right.cols && c->o->rels == 1)
+		finding_fix(c->findings, x, STR_NONE,
+			"both sides need the row: what is compared would have to be a column, or "
+			"the expression of an index");
+	else if (s->cols > 1 || !is_invertible(s->by) || k->pred == PRED_LIKE)
 		finding_fix(c->findings, x, is_exact(k) ? sarg_expression_index(c, s) : STR_NONE,
 			"no rewrite leaves the column alone: an index on the expression serves it");
 	else

@@ -12,6 +12,7 @@
 #define RULE_SARGABLE_H
 
 #include "rule_checks.h"
+#include "rule_ddl.h"
 
 /* Calls look() with every leaf of the conjuncts of WHERE and ON, the arms of OR included. */
 void sarg_each(struct rule_check *c, void (*look)(struct rule_check *c, const struct sql_cond *k));

@@ -3,6 +3,7 @@
  * rule_schema: what is wrong with tables and indexes whatever is asked of them.
  */
 #include "rule_checks.h"
+#include "rule_ddl.h"
 
 static bool key_equal(const struct schema_key *a, const struct schema_key *b)
 {
@@ -77,11 +78,7 @@ static void check_foreign(struct rule_check *c, const struct schema_foreign *f)
 			STR_ARGS(t->name), list.p, STR_ARGS(f->parent_name));
 	x->key = arena_printf(&c->findings->arena, "%.*s(%s)", STR_ARGS(t->name), list.p);
 	finding_str(x, "table", t->name);
-	bool plain = str_is(t->schema, "public");
-	finding_fix(c->findings, x,
-		arena_printf(c->arena, "CREATE INDEX CONCURRENTLY ON %.*s%s%.*s (%s)",
-			STR_ARGS(plain ? STR("") : sql_quote_ident(c->arena, t->schema)),
-			plain ? "" : ".", STR_ARGS(sql_quote_ident(c->arena, t->name)), list.p),
+	finding_fix(c->findings, x, ddl_index(c, t, "", text_slice(&list)),
 		"a DELETE or a change of the key in %.*s reads the whole table without it",
 		STR_ARGS(f->parent_name));
 	text_release(&list);
@@ -109,10 +106,7 @@ static void report_drop(struct rule_check *c, const struct schema_index *drop,
 	x->key = arena_str(&c->findings->arena, drop->name);
 	finding_str(x, "table", drop->table->name);
 	finding_fix(c->findings, x,
-		drop->name.n && !drop->constraint
-			? arena_printf(c->arena, "DROP INDEX CONCURRENTLY %.*s",
-				  STR_ARGS(sql_quote_ident(c->arena, drop->name)))
-			: STR_NONE,
+		drop->name.n && !drop->constraint ? ddl_drop(c, drop) : STR_NONE,
 		"every write keeps both of them");
 }
 
@@ -173,9 +167,7 @@ void check_ix005(struct rule_check *c)
 				"index %.*s is not valid: it is written but never read",
 				STR_ARGS(n->name));
 			x->key = arena_str(&c->findings->arena, n->name);
-			finding_fix(c->findings, x,
-				arena_printf(c->arena, "REINDEX INDEX CONCURRENTLY %.*s",
-					STR_ARGS(sql_quote_ident(c->arena, n->name))),
+			finding_fix(c->findings, x, ddl_reindex(c, n),
 				"unless a build is going on now");
 		}
 }

@@ -66,6 +66,19 @@ static bool is_one_row(const struct sql_rel *r)
 			    (s->limit == BOUND_CONST && s->limit_value <= 1));
 }
 
+/* Does the subquery itself pick its rows by a value?  Then it is joined with what others pick by
+ * one. */
+static bool is_picked(const struct sql_rel *r)
+{
+	for (size_t i = 0; r->sub && i < r->sub->conds; i++) {
+		const struct sql_cond *k = &r->sub->cond[i];
+		if (k->clause == CLAUSE_WHERE && k->pred == PRED_EQ && k->left.cols &&
+			(k->right.cols == 0 || k->right.col.rel == -2))
+			return true;
+	}
+	return false;
+}
+
 void check_jn001(struct rule_check *c)
 {
 	const struct sql_outline *o = c->o;
@@ -89,6 +102,8 @@ void check_jn001(struct rule_check *c)
 		if (r->is_natural || r->lateral || r->join == JOIN_CROSS || is_one_row(r) ||
 			(r->kind != REL_TABLE && r->kind != REL_CTE && r->kind != REL_SUBQUERY))
 			connect(&g, (int)i, i ? (int)i - 1 : 1);
+		if (is_picked(r))
+			connect(&g, (int)i, constants);
 	}
 	for (int i = 1; i < constants && apart < 0; i++)
 		if (find(&g, i) != find(&g, 0))
@@ -180,13 +195,22 @@ static bool is_correlated(const struct sql_outline *s)
 	return false;
 }
 
+/* Rows that the statement itself lists, or that a function gives. */
+static bool is_short(const struct sql_rel *r)
+{
+	const struct sql_outline *s = r->sub;
+
+	return r->kind == REL_VALUES || r->kind == REL_FUNCTION ||
+	       (s && (s->is_values || !s->rels || (s->rels == 1 && is_short(&s->rel[0]))));
+}
+
 void check_sq002(struct rule_check *c)
 {
 	const struct sql_outline *o = c->o;
 	bool habit;
 
 	if (o->role != ROLE_TOP || o->verb != SQL_SELECT || !o->rels || o->limit != BOUND_NONE ||
-		o->rel[0].kind == REL_VALUES || o->rel[0].kind == REL_FUNCTION ||
+		is_short(&o->rel[0]) || str_starts(o->rel[0].name, "pg_") ||
 		rule_one_row(c, o, &habit) || rule_is_small(c, o, 0) ||
 		(o->has_aggregate && !o->has_group))
 		return;
@@ -239,7 +263,7 @@ void check_sq006(struct rule_check *c)
 
 	if ((o->role != ROLE_EXISTS && o->role != ROLE_IN) || o->limit != BOUND_NONE ||
 		o->offset != BOUND_NONE || o->is_setop || o->is_distinct_on ||
-		(!o->orders && !distinct))
+		o->is_locking /* in that order */ || (!o->orders && !distinct))
 		return;
 	rule_find(c, CONF_CERTAIN, "%s in a subquery of %s changes nothing",
 		distinct ? "DISTINCT" : "ORDER BY", o->role == ROLE_EXISTS ? "EXISTS" : "IN");
@@ -268,8 +292,9 @@ void check_sq008(struct rule_check *c)
 	sql_walk(c->top->node, find_table, &n);
 	if (n.found)
 		return;
-	struct finding *x = rule_find(c, CONF_CERTAIN, "nothing reads the query named %.*s",
-		STR_ARGS(c->o->cte));
+	struct finding *x = rule_find(c, CONF_CERTAIN, "nothing reads the query named %.*s%s",
+		STR_ARGS(c->o->cte),
+		c->o->is_locking ? ": it is not run, and its FOR UPDATE locks nothing" : "");
 	x->key = arena_str(&c->findings->arena, c->o->cte);
 }
 

@@ -3,6 +3,7 @@
  * rule_usage: what statistics and logs tell of indexes, writes and plans.
  */
 #include "rule_checks.h"
+#include "rule_ddl.h"
 
 #include <math.h>
 
@@ -12,10 +13,7 @@
 static void drop_fix(struct rule_check *c, struct finding *x, const struct schema_index *i,
 	const char *note)
 {
-	finding_fix(c->findings, x,
-		arena_printf(c->arena, "DROP INDEX CONCURRENTLY %.*s",
-			STR_ARGS(sql_quote_ident(c->arena, i->name))),
-		"%s", note);
+	finding_fix(c->findings, x, ddl_drop(c, i), "%s", note);
 }
 
 /* --- IX004: an index nobody reads ---------------------------------------------------------------
@@ -178,10 +176,10 @@ void check_ix011(struct rule_check *c)
 			STR_ARGS(x->name), STR_ARGS(range), STR_ARGS(equal));
 		f->key = arena_str(&c->findings->arena, x->name);
 		finding_fix(c->findings, f,
-			arena_printf(c->arena, "CREATE INDEX CONCURRENTLY ON %.*s (%.*s, %.*s)",
-				STR_ARGS(sql_quote_ident(c->arena, t->name)),
-				STR_ARGS(sql_quote_ident(c->arena, equal)),
-				STR_ARGS(sql_quote_ident(c->arena, range))),
+			ddl_index(c, t, "",
+				arena_printf(c->arena, "%.*s, %.*s",
+					STR_ARGS(sql_quote_ident(c->arena, equal)),
+					STR_ARGS(sql_quote_ident(c->arena, range)))),
 			"equality first; keep the other one only for queries by range alone");
 		return;
 	}

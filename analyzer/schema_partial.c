@@ -28,7 +28,8 @@ static bool is_within(const struct sql_cond *k, const struct sql_cond *p)
 		      v->kind == SIDE_CONST && !v->is_string && v->value.n;
 	bool equal = k->pred == PRED_EQ || k->pred == PRED_BETWEEN;
 
-	if (!number)
+	if (!number ||
+		str_is(k->op, "between symmetric")) /* the bounds may be the other way round */
 		return false;
 	switch ((int)p->pred) {
 	case PRED_GT:

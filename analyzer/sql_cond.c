@@ -102,7 +102,9 @@ static void cond_between(struct arena *a, struct sql_cond *c, const struct sql_n
 	const struct sql_node *bounds = node_get(n, "rexpr");
 
 	c->pred = not ? PRED_NOT_BETWEEN : PRED_BETWEEN;
-	c->op = not ? STR("not between") : STR("between");
+	c->op = not							 ? STR("not between")
+		: strcmp(node_enum(n, "kind"), "AEXPR_BETWEEN_SYM") == 0 ? STR("between symmetric")
+									 : STR("between");
 	c->left = sql_side(a, node_get(n, "lexpr"));
 	c->right = sql_side(a, node_item(bounds, "items", 0));
 	c->upper = sql_side(a, node_item(bounds, "items", 1));
