@@ -97,6 +97,7 @@ struct sql_shape {
 	enum sql_verb verb;
 	uint32_t traits;       /* SQL_HAS_… */
 	uint32_t literals;     /* how many were taken out, lists counted in full */
+	uint32_t telling;      /* of them, what the hash depends on: patterns, JSON keys */
 	uint32_t params;       /* the highest $n */
 	uint32_t longest_list; /* elements of the longest folded list */
 	uint32_t rows;	       /* rows of VALUES; 0: no VALUES */

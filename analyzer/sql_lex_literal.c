@@ -97,6 +97,8 @@ void lex_literal(struct lex *x, const unsigned char *from, const unsigned char *
 	if (x->nlit < x->litcap)
 		x->lit[x->nlit++] =
 			(struct sql_place){(uint32_t)(from - x->text), (uint32_t)(x->p - from)};
+	x->out->telling += (x->note & NOTE_JSON_KEY) ||
+			   (string && (x->key == KW_LIKE || (x->note & NOTE_REGEX)));
 	if (x->note & NOTE_JSON_KEY)
 		x->extra = mum(x->extra ^ sql_hash_bytes(body, n, 7), 0xd6e8feb86659fd93ULL);
 	if (x->key == KW_PASSWORD)

@@ -87,8 +87,8 @@ void burst_note(struct shape_row *row, const struct query_sample *s)
 		c->run[0].count = 1;
 		return;
 	}
-	if (s->key.values && s->key.values == c->run[i].values)
+	if (!s->key.values || s->key.values == c->run[i].values)
 		return; /* the same again, not the next one */
 	c->run[i].values = s->key.values;
-	count_run(row, c->run[i].before, ++c->run[i].count, s->weight ? s->weight : 1);
+	count_run(row, c->run[i].before, ++c->run[i].count, s->weight);
 }

@@ -2,14 +2,12 @@
  *
  * The query statistics of one worker.
  *
- *   text --(cache: exact text, or skeleton)--> key --(slot table)--> shape_row
- *             miss: sql_lex()                        miss: a free row, or one that the
- *                                                    clock hand finds unused; its counts
- *                                                    go to "other"
+ *   key ──▶ shape_row                     by its pointer; by the slot table when that has
+ *                                         become another's; by the text when it is gone
+ *   new ──▶ a free row, or the one that the clock hand finds unused: what it had counted
+ *           goes to "other"
  *
- * A text that was seen before, as those of prepared statements and of simple queries
- * without literals are, costs one hash; one that differs in numbers compared with costs a
- * copy and another hash; any other costs the lexer (about 2 ns a byte).
+ * A statement that ends adds to two rows: its shape's, and that of who sent it.
  */
 #include "obs_queries_inner.h"
 
@@ -27,8 +25,7 @@ struct queries *queries_new(size_t max)
 		q->slots *= 2;
 	q->slot = mem_zalloc(q->slots * sizeof *q->slot);
 	q->epoch = 1;
-	for (int k = 0; k < GROUP_KINDS; k++)
-		q->groups[k] = mem_zalloc((GROUP_MAX + 1) * sizeof *q->groups[k]);
+	q->groups = mem_zalloc((2 * GROUP_MAX + 1) * sizeof *q->groups);
 	pthread_mutex_init(&q->lock, NULL);
 	return q;
 }
@@ -49,7 +46,21 @@ static void row_forget(struct shape_row *r)
 	r->text = NULL;
 	r->shape = r->runs = r->run_calls = r->run_longest = r->before = 0;
 	r->usage = 0;
-	r->used = false;
+}
+
+static void group_forget(struct group_row *g)
+{
+	stats_forget(&g->s);
+	for (size_t k = 0; k < ARRAY_LEN(g->name); k++) {
+		free(g->name[k]);
+		g->name[k] = NULL;
+	}
+}
+
+static void stats_release(struct query_stats *s)
+{
+	hist_release(&s->wait);
+	hist_release(&s->server);
 }
 
 void queries_free(struct queries **qp)
@@ -60,18 +71,15 @@ void queries_free(struct queries **qp)
 		return;
 	for (size_t i = 0; i <= q->max; i++) {
 		struct shape_row *r = i < q->max ? &q->rows[i] : &q->other;
-		free(r->text);
-		hist_release(&r->s.wait);
-		hist_release(&r->s.server);
+		row_forget(r);
+		stats_release(&r->s);
 	}
-	for (int k = 0; k < GROUP_KINDS; k++) {
-		for (size_t i = 0; i <= GROUP_MAX; i++) {
-			free(q->groups[k][i].name);
-			hist_release(&q->groups[k][i].s.wait);
-			hist_release(&q->groups[k][i].s.server);
-		}
-		free(q->groups[k]);
+	for (size_t i = 0; i <= 2 * GROUP_MAX; i++) {
+		group_forget(&q->groups[i]);
+		stats_release(&q->groups[i].s);
 	}
+	cache_clear(q);
+	free(q->groups);
 	free(q->rows);
 	free(q->slot);
 	pthread_mutex_destroy(&q->lock);
@@ -88,21 +96,16 @@ void queries_reset(struct queries *q)
 static void reset_now(struct queries *q)
 {
 	pthread_mutex_lock(&q->lock);
-	for (size_t i = 0; i < q->max; i++)
-		if (q->rows[i].used)
-			row_forget(&q->rows[i]);
+	for (size_t i = 0; i < q->count; i++)
+		row_forget(&q->rows[i]);
 	row_forget(&q->other);
 	memset(q->slot, 0, q->slots * sizeof *q->slot);
-	memset(q->cache, 0, sizeof q->cache);
-	q->count = q->hand = 0;
-	for (int k = 0; k < GROUP_KINDS; k++) {
-		for (size_t i = 0; i <= q->group_count[k]; i++) {
-			free(q->groups[k][i].name);
-			q->groups[k][i].name = NULL;
-			stats_forget(&q->groups[k][i].s);
-		}
-		q->group_count[k] = 0;
-	}
+	cache_clear(q);
+	for (size_t i = 0; i <= 2 * GROUP_MAX; i++)
+		group_forget(&q->groups[i]);
+	__atomic_store_n(&q->count, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&q->group_count, 0, __ATOMIC_RELEASE);
+	q->hand = 0;
 	q->epoch = q->epoch == UINT32_MAX ? 1 : q->epoch + 1;
 	__atomic_store_n(&q->reset_asked, false, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&q->lock);
@@ -155,14 +158,12 @@ static void fold(struct query_stats *into, struct query_stats *from)
 	hist_merge(&into->server, &from->server);
 }
 
-/* A row for a new shape: the next free one, or the first that the hand finds at 0, or the
- * least of those it looked at.  The lock is held. */
+/* The row that a new shape takes when all are used: the first that the hand finds at 0, or the
+ * least of those it looked at.  What it had counted goes to "other".  The lock is held. */
 static struct shape_row *row_take(struct queries *q)
 {
 	struct shape_row *least = NULL;
 
-	if (q->count < q->max)
-		return &q->rows[q->count++];
 	for (int i = 0; i < HAND_MOST && (!least || least->usage > 0); i++) {
 		struct shape_row *r = &q->rows[q->hand];
 		q->hand = (q->hand + 1) % q->max;
@@ -179,248 +180,149 @@ static struct shape_row *row_take(struct queries *q)
 	return least;
 }
 
-static struct shape_row *row_add(struct queries *q, const struct sql_shape *s, const char *text,
-	size_t len)
+static void row_name(struct queries *q, struct shape_row *r, const char *text, size_t len)
 {
-	struct shape_row *r;
-	size_t at;
+	char norm[TEXT_MAX];
+	struct sql_shape s;
+	size_t n = sql_lex(text, len, &s, norm, sizeof norm), at;
 
-	if (pthread_mutex_trylock(&q->lock) != 0)
-		return NULL;
-	r = row_take(q);
-	r->shape = s->hash;
-	r->verb = (uint8_t)s->verb;
-	r->traits = s->traits;
-	r->text = mem_alloc(len ? len : 1);
-	memcpy(r->text, text, len);
-	r->text_len = (uint32_t)len;
-	r->used = true;
-	for (at = home(q, s->hash); q->slot[at]; at = (at + 1) & (q->slots - 1))
+	r->shape = s.hash;
+	r->verb = (uint8_t)s.verb;
+	r->traits = s.traits;
+	r->text = mem_alloc(n ? n : 1);
+	memcpy(r->text, norm, n);
+	r->text_len = (uint32_t)n;
+	for (at = home(q, s.hash); q->slot[at]; at = (at + 1) & (q->slots - 1))
 		;
 	q->slot[at] = (uint32_t)(r - q->rows) + 1;
-	pthread_mutex_unlock(&q->lock);
-	return r;
 }
 
-/* The shape of a text by the lexer, and a row for it. */
-static struct shape_row *row_learn(struct queries *q, const char *text, size_t len,
-	struct query_key *key)
+struct shape_row *row_learn(struct queries *q, const char *text, size_t len, struct sql_shape *s)
 {
-	struct sql_shape s;
 	struct shape_row *r;
 
-	sql_lex(text, len, &s, NULL, 0);
-	key->shape = s.hash;
-	key->values = s.literals;
-	r = row_find(q, s.hash);
-	if (UNLIKELY(!r)) {
-		char norm[TEXT_MAX];
-		size_t n = sql_lex(text, len, &s, norm, sizeof norm);
-		r = row_add(q, &s, norm, n);
+	sql_lex(text, len, s, NULL, 0);
+	r = row_find(q, s->hash);
+	if (LIKELY(r))
+		return r;
+	if (q->count < q->max) { /* nobody looks at it yet */
+		r = &q->rows[q->count];
+		row_name(q, r, text, len);
+		__atomic_store_n(&q->count, q->count + 1, __ATOMIC_RELEASE);
+	} else if (pthread_mutex_trylock(&q->lock) == 0) {
+		r = row_take(q);
+		row_name(q, r, text, len);
+		pthread_mutex_unlock(&q->lock);
 	}
 	return r;
 }
 
-/* --- the skeleton ----------------------------------------------------------- */
-
-#define SKELETON_MAX 512 /* longer texts go to the lexer unless seen before */
-
-/* What a byte means to the skeleton. */
-enum { PLAIN = 0, DIGIT, QUOTE, STOP, COMMENT };
-
-static const uint8_t meaning[256] = {
-	['0'] = DIGIT,
-	['1'] = DIGIT,
-	['2'] = DIGIT,
-	['3'] = DIGIT,
-	['4'] = DIGIT,
-	['5'] = DIGIT,
-	['6'] = DIGIT,
-	['7'] = DIGIT,
-	['8'] = DIGIT,
-	['9'] = DIGIT,
-	['\''] = QUOTE,
-	['"'] = QUOTE,
-	['\\'] = STOP,
-	['$'] = STOP,
-	['/'] = COMMENT,
-	['-'] = COMMENT,
-};
-
-static bool is_word(char c)
+/* The row of a key whose own is not, or no more, its shape's. */
+static struct shape_row *row_again(struct queries *q, const struct query_sample *s)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '_' || c == '.' || c == '$' || (unsigned char)c >= 0x80;
-}
+	struct shape_row *r = row_find(q, s->key.shape);
+	struct sql_shape shape;
 
-/* Does a comparison end before text[at]: = < > <= >= <> != and blanks?  No other operator. */
-static bool is_compared(const char *text, size_t at)
-{
-	size_t n = 0;
-
-	while (at > 0 && text[at - 1] == ' ')
-		at--;
-	while (at > 0 && strchr("=<>!+-*/~@#%^&|`?", text[at - 1]) && text[at - 1]) {
-		at--;
-		if (++n > 2)
-			return false;
-	}
-	switch (n) {
-	case 1:
-		return text[at] == '=' || text[at] == '<' || text[at] == '>';
-	case 2:
-		return memcmp(text + at, "<=", 2) == 0 || memcmp(text + at, ">=", 2) == 0 ||
-		       memcmp(text + at, "<>", 2) == 0 || memcmp(text + at, "!=", 2) == 0;
-	default:
-		return false;
-	}
-}
-
-/* A copy of the text in which whole numbers behind a comparison are one 0: texts with equal
- * skeletons have one shape, so that `id = 17` costs the lexer once and not for each id.  Other
- * literals stay: where the shape keeps them, or what they are, only the lexer knows.  Behind
- * a comment and what might be an escape or a dollar quote nothing is changed any more. */
-static size_t skeleton(const char *text, size_t len, char *out)
-{
-	size_t at = 0, from = 0, n = 0, first;
-
-	while (at < len) {
-		char c = text[at];
-		switch (meaning[(unsigned char)c]) {
-		case DIGIT:
-			for (first = at; at < len && meaning[(unsigned char)text[at]] == DIGIT;
-				at++)
-				;
-			if ((at == len || !is_word(text[at])) && is_compared(text, first)) {
-				memcpy(out + n, text + from, first - from);
-				n += first - from;
-				out[n++] = '0';
-				from = at;
-			}
-			break;
-		case QUOTE:
-			for (at++; at < len && text[at] != c && text[at] != '\\'; at++)
-				;
-			if (at == len || text[at] == '\\')
-				at = len;
-			else
-				at++;
-			break;
-		case COMMENT: /* it may have quotes that are none */
-			at++;
-			if (at < len && text[at] == (c == '/' ? '*' : '-'))
-				at = len;
-			break;
-		case STOP:
-			at = len;
-			break;
-		default:
-			at++;
-		}
-	}
-	memcpy(out + n, text + from, len - from);
-	return n + len - from;
-}
-
-static struct cached_text *cached(struct queries *q, uint64_t hash)
-{
-	return &q->cache[hash & (CACHE_SIZE - 1)];
-}
-
-/* Whether two texts differ in their values is seen by the texts themselves. */
-void queries_key(struct queries *q, const char *text, size_t len, struct query_key *out)
-{
-	uint64_t exact = sql_hash_bytes(text, len, len), bare;
-	struct cached_text *c = cached(q, exact);
-	char copy[SKELETON_MAX];
-
-	if (c->text != exact || c->key.shape == 0) {
-		size_t n = len <= sizeof copy ? skeleton(text, len, copy) : len;
-		if (n != len || (len <= sizeof copy && memcmp(copy, text, len) != 0)) {
-			bare = sql_hash_bytes(copy, n, ~n);
-			c = cached(q, bare);
-			if (c->text != bare || c->key.shape == 0) {
-				row_learn(q, text, len, &c->key);
-				c->text = bare;
-			}
-		} else {
-			row_learn(q, text, len, &c->key);
-			c->text = exact;
-		}
-	}
-	out->shape = c->key.shape;
-	out->values = c->key.values ? exact : 0;
+	return r || !s->text ? r : row_learn(q, s->text, s->text_len, &shape);
 }
 
 /* --- groups ----------------------------------------------------------------- */
 
-/* The number of the group's row; 0, "other", when there is no room. */
-static uint32_t group_of(struct queries *q, int kind, const char *name)
+static uint64_t group_hash(const char *const name[3])
 {
-	struct group_row *g = q->groups[kind];
-	size_t n = q->group_count[kind], len = name ? strlen(name) : 0;
-	uint64_t hash;
+	uint64_t hash = 0;
 
-	if (len == 0)
-		name = "";
-	hash = sql_hash_bytes(name, len, 0);
-	for (size_t i = 1; i <= n; i++)
-		if (g[i].hash == hash && strcmp(g[i].name, name) == 0)
-			return (uint32_t)i;
-	if (n == GROUP_MAX || pthread_mutex_trylock(&q->lock) != 0)
-		return 0;
-	g[n + 1].name = mem_strdup(name);
-	g[n + 1].hash = hash;
-	q->group_count[kind] = n + 1;
-	pthread_mutex_unlock(&q->lock);
-	return (uint32_t)n + 1;
+	for (int k = 0; k < 3; k++)
+		hash = name[k] ? sql_hash_bytes(name[k], strlen(name[k]), hash) : ~hash;
+	return hash;
 }
 
-static void client_groups(struct queries *q, const struct query_sample *s)
+static bool is_group(const struct group_row *g, const char *const name[3], uint64_t hash)
 {
-	const char *name[GROUP_KINDS] = {s->user, s->database, s->application};
+	if (g->hash != hash)
+		return false;
+	for (int k = 0; k < 3; k++)
+		if (!g->name[k] != !name[k] || (name[k] && strcmp(g->name[k], name[k]) != 0))
+			return false;
+	return true;
+}
 
-	for (int k = 0; k < GROUP_KINDS; k++)
-		s->client->group[k] = group_of(q, k, name[k]);
+/* The number of the group's row; 0, "other", when there is no room. */
+static uint32_t group_of(struct queries *q, const char *const name[3], size_t most)
+{
+	uint64_t hash = group_hash(name);
+	struct group_row *g;
+
+	for (size_t i = 1; i <= q->group_count; i++)
+		if (is_group(&q->groups[i], name, hash))
+			return (uint32_t)i;
+	if (q->group_count >= most)
+		return 0;
+	g = &q->groups[q->group_count + 1];
+	g->hash = hash;
+	for (int k = 0; k < 3; k++)
+		g->name[k] = name[k] ? mem_strdup(name[k]) : NULL;
+	__atomic_store_n(&q->group_count, q->group_count + 1, __ATOMIC_RELEASE);
+	return (uint32_t)q->group_count;
+}
+
+static void client_group(struct queries *q, const struct query_sample *s)
+{
+	const char *name[3] = {s->user ? s->user : "", s->database ? s->database : "",
+		s->application ? s->application : ""};
+
+	s->client->group = group_of(q, name, GROUP_MAX);
+	if (!s->client->group) {
+		name[QUERIES_APPLICATIONS - 1] = NULL;
+		s->client->group = group_of(q, name, 2 * GROUP_MAX);
+	}
 	s->client->epoch = q->epoch;
 }
 
 /* --- a statement has ended -------------------------------------------------- */
 
-static void count(struct query_stats *t, const struct query_sample *s, uint32_t weight)
+static inline void count(struct query_stats *t, const struct query_sample *s)
 {
-	stats_add_weighted(&t->calls, 1, weight);
-	stats_add_weighted(&t->rows, s->rows, weight);
-	stats_add_weighted(&t->errors, s->error, weight);
-	stats_add_weighted(&t->bytes_in, s->bytes_in, weight);
-	stats_add_weighted(&t->bytes_out, s->bytes_out, weight);
+	stats_add_weighted(&t->rows, s->rows, s->weight);
+	if (UNLIKELY(s->error))
+		stats_add_weighted(&t->errors, 1, s->weight);
+	stats_add_weighted(&t->bytes_in, s->bytes_in, s->weight);
+	stats_add_weighted(&t->bytes_out, s->bytes_out, s->weight);
 	if (UNLIKELY(!t->first))
 		__atomic_store_n(&t->first, s->ended, __ATOMIC_RELAXED);
 	__atomic_store_n(&t->last, s->ended, __ATOMIC_RELAXED);
-	hist_add_n(&t->wait, s->wait_us, weight);
-	hist_add_n(&t->server, s->server_us, weight);
+	if (UNLIKELY(s->goes_on)) {
+		stats_add_weighted(&t->server.sum, s->server_us, s->weight);
+		return;
+	}
+	stats_add_weighted(&t->calls, 1, s->weight);
+	if (LIKELY(s->weight == 1)) {
+		hist_add(&t->server, s->server_us);
+		if (s->wait_us) /* who did not wait is told by the difference to the calls */
+			hist_add(&t->wait, s->wait_us);
+	} else {
+		hist_add_n(&t->server, s->server_us, s->weight);
+		if (s->wait_us)
+			hist_add_n(&t->wait, s->wait_us, s->weight);
+	}
 }
 
 void queries_done(struct queries *q, const struct query_sample *s)
 {
-	uint32_t weight = s->weight ? s->weight : 1;
-	struct shape_row *r;
+	struct shape_row *r = s->key.row;
 
 	if (UNLIKELY(__atomic_load_n(&q->reset_asked, __ATOMIC_ACQUIRE)))
 		reset_now(q);
 	if (UNLIKELY(s->client->epoch != q->epoch))
-		client_groups(q, s);
-	r = s->key.shape ? row_find(q, s->key.shape) : NULL;
-	if (UNLIKELY(!r && s->key.shape && s->text)) {
-		struct query_key key;
-		r = row_learn(q, s->text, s->text_len, &key);
-	}
-	count(r ? &r->s : &q->other.s, s, weight);
-	for (int k = 0; k < GROUP_KINDS; k++)
-		count(&q->groups[k][s->client->group[k]].s, s, weight);
-	if (r) {
+		client_group(q, s);
+	if (UNLIKELY(!r || r->shape != s->key.shape))
+		r = s->key.shape ? row_again(q, s) : NULL;
+	count(r ? &r->s : &q->other.s, s);
+	count(&q->groups[s->client->group].s, s);
+	if (LIKELY(r)) {
 		if (r->usage < USAGE_MAX)
 			r->usage++;
-		burst_note(r, s);
+		if (LIKELY(!s->goes_on))
+			burst_note(r, s);
 	}
 }

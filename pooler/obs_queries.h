@@ -6,6 +6,7 @@
  * shapes how often one was the N of an N+1.
  *
  *   obs_queries.c   the store of one worker: shapes, groups, bounded memory
+ *   obs_shape.c     from a text to its shape
  *   obs_burst.c     the N+1 counter
  *   obs_report.c    all workers' stores as one sorted table; the columns
  *
@@ -45,17 +46,22 @@ void queries_free(struct queries **q);
 /* Any thread: forget everything, as soon as the worker comes by; it looks empty at once. */
 void queries_reset(struct queries *q);
 
+struct shape_row;
+
 struct query_key {
-	uint64_t shape;	 /* 0: none */
-	uint64_t values; /* differs when the literals do; 0: there are none */
+	struct shape_row *row; /* its row when it was looked for; may have become another's */
+	uint64_t shape;	       /* 0: none */
+	uint64_t values;       /* differs when the literals do; 0: there are none */
 };
 
-/* (worker) The key of a statement's text; may allocate when the shape is new. */
+/* (worker) The key of a statement's text; may allocate when the text is new. */
 void queries_key(struct queries *q, const char *text, size_t len, struct query_key *out);
+/* (worker) The same for a key that was kept, zero at first: costs nothing while it holds. */
+void queries_rekey(struct queries *q, const char *text, size_t len, struct query_key *key);
 
 /* What is remembered of a client between its statements; zeroed: a new client. */
 struct queries_client {
-	uint32_t epoch, group[3]; /* its rows of users, databases, applications; epoch 0: unknown */
+	uint32_t epoch, group; /* its row of user, database and application; epoch 0: unknown */
 	uint32_t transaction;
 	uint64_t ended; /* when its last statement did */
 	uint64_t last;	/* shape of its last statement */
@@ -80,8 +86,9 @@ struct query_sample {
 	size_t text_len;
 	uint32_t transaction; /* number of the client's transaction */
 	bool in_transaction;  /* a transaction block was open before it or is open behind it */
+	bool goes_on;	      /* more of a portal that was counted already: no call of its own */
 	bool error;
-	uint32_t weight;	     /* 1, or QUERIES_SAMPLE_WEIGHT */
+	uint32_t weight;	     /* 1, or QUERIES_SAMPLE_WEIGHT; not 0 */
 	usec_t ended;		     /* wall clock */
 	uint32_t wait_us, server_us; /* server_us: until the last byte of the answer */
 	uint64_t rows, bytes_in, bytes_out;

@@ -11,8 +11,15 @@
 static void stats_copy(struct query_stats *into, const struct query_stats *from)
 {
 	uint64_t first = stats_get(&from->first), last = stats_get(&from->last);
+	uint64_t waited = into->wait.count, calls;
 
-	into->calls += stats_get(&from->calls);
+	hist_merge(&into->wait, &from->wait);
+	hist_merge(&into->server, &from->server);
+	waited = into->wait.count - waited;
+	calls = stats_get(&from->calls);
+	if (calls > waited) /* those that did not wait */
+		hist_add_n(&into->wait, 0, calls - waited);
+	into->calls += calls;
 	into->rows += stats_get(&from->rows);
 	into->errors += stats_get(&from->errors);
 	into->bytes_in += stats_get(&from->bytes_in);
@@ -21,8 +28,6 @@ static void stats_copy(struct query_stats *into, const struct query_stats *from)
 		into->first = first;
 	if (last > into->last)
 		into->last = last;
-	hist_merge(&into->wait, &from->wait);
-	hist_merge(&into->server, &from->server);
 }
 
 /* A new row of the table; its text is NULL. */
@@ -55,11 +60,11 @@ static void read_shapes(struct queries *q, struct query_table *t, size_t *size,
 	for (size_t i = 0; i < q->max; i++) {
 		const struct shape_row *r = &q->rows[i];
 		pthread_mutex_lock(&q->lock);
-		if (i >= q->count) {
+		if (i >= __atomic_load_n(&q->count, __ATOMIC_ACQUIRE)) {
 			pthread_mutex_unlock(&q->lock);
 			break;
 		}
-		if (r->used && stats_get(&r->s.calls)) {
+		if (stats_get(&r->s.calls)) {
 			struct query_row *to = row_new(t, size);
 			to->shape = r->shape;
 			to->text = mem_strndup(r->text, r->text_len);
@@ -72,26 +77,25 @@ static void read_shapes(struct queries *q, struct query_table *t, size_t *size,
 	pthread_mutex_unlock(&q->lock);
 }
 
-static void read_groups(struct queries *q, int kind, struct query_table *t, size_t *size,
+static void read_groups(struct queries *q, int which, struct query_table *t, size_t *size,
 	struct query_row *other)
 {
-	for (size_t i = 1; i <= GROUP_MAX; i++) {
-		const struct group_row *g = &q->groups[kind][i];
+	for (size_t i = 0; i <= 2 * GROUP_MAX; i++) {
+		const struct group_row *g = &q->groups[i];
 		pthread_mutex_lock(&q->lock);
-		if (i > q->group_count[kind]) {
+		if (i > __atomic_load_n(&q->group_count, __ATOMIC_ACQUIRE)) {
 			pthread_mutex_unlock(&q->lock);
 			break;
 		}
-		if (stats_get(&g->s.calls)) {
+		if (stats_get(&g->s.calls) && g->name[which]) {
 			struct query_row *to = row_new(t, size);
-			to->text = mem_strdup(g->name);
+			to->text = mem_strdup(g->name[which]);
 			stats_copy(&to->s, &g->s);
+		} else if (stats_get(&g->s.calls)) {
+			stats_copy(&other->s, &g->s);
 		}
 		pthread_mutex_unlock(&q->lock);
 	}
-	pthread_mutex_lock(&q->lock);
-	stats_copy(&other->s, &q->groups[kind][0].s);
-	pthread_mutex_unlock(&q->lock);
 }
 
 static int by_identity(const void *a, const void *b)

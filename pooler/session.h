@@ -26,6 +26,7 @@
  *   session_collect.c  what all relays know, gathered for the front
  *   session_chunk.c    the buffers that connections borrow
  *   session_trace.c    what the query log and the statistics are told of a statement
+ *                      (session_traced.h)
  *   session_close.c    the reasons why connections end, as one table
  *
  * Threads: a relay and all that hangs on it belong to one worker's thread.  The hub belongs

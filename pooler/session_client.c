@@ -564,7 +564,7 @@ void client_close(struct client *c, enum close_reason why, const char *detail)
 		free(c->begin);
 	c->begin = NULL;
 	c->state = CLIENT_CLOSED;
-	trace_gone(c, why);
+	trace_gone(c);
 	ev_io_stop(r->w.loop, &c->io);
 	timer_stop(&r->w.timers, &c->timer);
 	conn_close(&c->conn);

@@ -8,6 +8,7 @@
 #define POOLER_SESSION_PREPARE_H
 
 #include "base.h"
+#include "obs_queries.h"
 
 struct client;
 struct lane;
@@ -31,6 +32,7 @@ struct prepared {
 	uint64_t columns;	  /* hash of its RowDescription; 0: nobody was told yet */
 	const struct lane *valid; /* whose servers have accepted it; NULL: none yet */
 	unsigned effects;	  /* wire_text_effects of its text */
+	struct query_key key;	  /* of its text, once it was asked for */
 	size_t text_len;	  /* of the statement, without its NUL */
 	size_t body_len;	  /* of what follows the name in Parse: text NUL types */
 	uint32_t *types; /* as the server described them; NULL: not asked, or not observed */

@@ -30,7 +30,8 @@ enum step message_query(struct message *m)
 	unsigned effects = 0;
 	size_t len = m->have - WIRE_HEADER;
 
-	if (m->have < m->size && m->size <= WHOLE_MAX)
+	if (m->have < m->size &&
+		(m->size <= WHOLE_MAX || (UNLIKELY(l->set.observed) && m->have < WHOLE_MAX)))
 		return STEP_MORE;
 	m->seen = SEEN_OTHER;
 	if (LIKELY(!message_has_session(c))) {

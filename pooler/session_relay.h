@@ -15,6 +15,7 @@
 
 struct client;
 struct hub;
+struct traced;
 
 /* One worker's share of everything. */
 struct relay {
@@ -30,7 +31,9 @@ struct relay {
 	int n_clients, n_servers;
 	struct qlog_ring *ring;
 	struct queries *queries; /* statistics by shape; hub.queries holds it too */
-	struct buf learned;	 /* names of parameters that no module has, each with its NUL */
+	struct traced *traced;	 /* statements that are over, their memory for the next ones */
+	unsigned n_traced;
+	struct buf learned; /* names of parameters that no module has, each with its NUL */
 	unsigned n_learned;
 	uint32_t sample;     /* state_audit = sample: pseudo-random */
 	struct list reading; /* servers with bytes inside their SSL */

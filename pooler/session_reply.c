@@ -282,8 +282,11 @@ static size_t feed_rest(struct server *s, struct gather *g, const char *p, size_
 {
 	size_t take = have < s->left ? have : s->left;
 
-	if (s->left_forward && s->client)
+	if (s->left_forward && s->client) {
 		gather_add(g, p, take);
+		if (UNLIKELY(s->client->trace != NULL))
+			trace_passed(s->client, take);
+	}
 	s->left -= (uint32_t)take;
 	return take;
 }
@@ -301,6 +304,7 @@ static size_t feed_message(struct server *s, struct gather *g, const char *p, si
 	}
 	if (size > have &&
 		(needs_body(*p) || (*p == 'D' && s->auditing) ||
+			(*p == 'C' && s->client && s->client->trace) ||
 			(*p == 'T' && describes_statement(s))) &&
 		size <= WORKER_BUFFER)
 		return 0;
@@ -333,31 +337,30 @@ static size_t feed_plain(struct server *s, const char *p, size_t n)
 	return at;
 }
 
+/* The same for a client that is observed. */
+static size_t feed_traced(struct server *s, const char *p, size_t n)
+{
+	size_t at = trace_pass(s->client, p, n, &s->left);
+	const struct entry *head = ledger_head(&s->ledger);
+	uint8_t kind = head ? head->kind : 0;
+
+	s->left_forward = true;
+	if (n - at >= WIRE_HEADER + 1 && p[at] == 'Z' &&
+		wire_message_size(p + at) == WIRE_HEADER + 1 &&
+		ledger_pass_ready(&s->ledger, p[at + WIRE_HEADER])) {
+		on_client_ready(s);
+		trace_ready(s->client, kind, p[at + WIRE_HEADER]);
+		at += WIRE_HEADER + 1;
+	}
+	return at;
+}
+
 static void forward(struct server *s, const char *p, size_t n)
 {
 	stats_add(&s->lane->stats.bytes_sent, n);
 	client_send(s->client, p, n);
 	if (UNLIKELY(s->client && s->client->trace))
-		trace_sent(s->client, n);
-}
-
-/* Rows of a statement whose first one the trace has seen: it has nothing to add.  Answers
- * how many bytes of whole ones there are. */
-static size_t feed_traced_rows(const struct server *s, const char *p, size_t n)
-{
-	const struct entry *head = ledger_head(&s->ledger);
-	size_t at = 0, size;
-
-	if (!head || head->flags || !ledger_is_part(head, 'D') || !s->client || !s->client->trace ||
-		!trace_has_begun(s->client))
-		return 0;
-	while (n - at >= WIRE_HEADER && p[at] == 'D') {
-		size = wire_message_size(p + at);
-		if (size == 0 || size > n - at)
-			break;
-		at += size;
-	}
-	return at;
+		trace_sent(s->client);
 }
 
 /* Walks on from `at`; what is before that was dealt with and goes to the client.  Answers
@@ -367,7 +370,6 @@ static size_t feed_mixed(struct server *s, const char *p, size_t n, size_t at)
 	struct gather g = {.copy = &relay_of(s)->w.scratch};
 	const char *out;
 	size_t len;
-	bool plain = s->client && !s->client->trace;
 
 	if (at)
 		gather_add(&g, p, at);
@@ -378,9 +380,8 @@ static size_t feed_mixed(struct server *s, const char *p, size_t n, size_t at)
 			put_local_answers(s, &g);
 		if (s->left) {
 			took = feed_rest(s, &g, p + at, n - at);
-		} else if (plain && (took = feed_plain(s, p + at, n - at))) {
-			gather_add(&g, p + at, took);
-		} else if (!plain && p[at] == 'D' && (took = feed_traced_rows(s, p + at, n - at))) {
+		} else if (s->client && (took = s->client->trace ? feed_traced(s, p + at, n - at)
+								 : feed_plain(s, p + at, n - at))) {
 			gather_add(&g, p + at, took);
 		} else if (n - at >= WIRE_HEADER) {
 			took = feed_message(s, &g, p + at, n - at);
@@ -408,8 +409,8 @@ static size_t feed(struct server *s, const char *p, size_t n)
 {
 	size_t at = 0;
 
-	if (LIKELY(s->client && !s->client->trace && !s->left))
-		at = feed_plain(s, p, n);
+	if (LIKELY(s->client && !s->left))
+		at = LIKELY(!s->client->trace) ? feed_plain(s, p, n) : feed_traced(s, p, n);
 	if (UNLIKELY(at < n || (!s->left && ledger_is_local(&s->ledger))))
 		return feed_mixed(s, p, n, at);
 	forward(s, p, n);

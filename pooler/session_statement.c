@@ -255,6 +255,7 @@ enum step message_parse(struct message *m)
 		if (c->lane->set.mode == POOL_MODE_SESSION && m->have < m->size &&
 			m->size <= WHOLE_MAX)
 			return STEP_MORE;
+		trace_parse(c, m->size);
 		trace_parse_raw(c, m->body, m->have - WIRE_HEADER);
 		if (!message_push(m, ENTRY_PARSE, 0, 0))
 			return STEP_CLOSED;
@@ -278,6 +279,7 @@ enum step message_parse(struct message *m)
 	if (known && must_wait(m, prepared_served(table, known)))
 		return STEP_WAIT;
 	stats_add(&c->lane->stats.client_parse_count, 1);
+	trace_parse(c, m->size);
 	if (*name == '\0')
 		return on_parse_unnamed(m, rest, rest_len);
 	if (client_statement_get(c, name)) {
@@ -478,7 +480,7 @@ enum step message_bind(struct message *m)
 		}
 	}
 	stats_add(&c->lane->stats.bind_count, 1);
-	trace_bind(c, name, m->body, m->have - WIRE_HEADER);
+	trace_bind(c, name, p, m->body, m->have - WIRE_HEADER, m->size);
 	if (!message_push(m, ENTRY_BIND, 0, (uint32_t)number))
 		return STEP_CLOSED;
 	if (UNLIKELY(p && number == 0))
@@ -556,7 +558,7 @@ enum step message_named(struct message *m)
 		if (!message_push(m, ENTRY_DESCRIBE_STATEMENT, 0,
 			    said ? (uint32_t)said->number : 0))
 			return STEP_CLOSED;
-		trace_describe(c, said);
+		trace_describe(c, said, m->size);
 	}
 	if (p)
 		put_renamed(m, name, rest, p->number);

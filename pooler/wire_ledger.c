@@ -175,16 +175,17 @@ static enum ledger_verdict on_error(struct ledger *l, struct ledger_event *ev,
 	return head.flags & ENTRY_OURS ? LEDGER_SWALLOW : LEDGER_FORWARD;
 }
 
-#define BIT(type) (1ULL << ((type)-64))
-
 const uint64_t ledger_part_types[] = {
-	[ENTRY_QUERY] = BIT('T') | BIT('D') | BIT('C') | BIT('I') | BIT('H') | BIT('d') | BIT('c'),
+	[ENTRY_QUERY] = LEDGER_TYPE_BIT('T') | LEDGER_TYPE_BIT('D') | LEDGER_TYPE_BIT('C') |
+			LEDGER_TYPE_BIT('I') | LEDGER_TYPE_BIT('H') | LEDGER_TYPE_BIT('d') |
+			LEDGER_TYPE_BIT('c'),
 	[ENTRY_FUNCTION] = 0,
 	[ENTRY_PARSE] = 0,
 	[ENTRY_BIND] = 0,
 	[ENTRY_DESCRIBE_STATEMENT] = 0,
 	[ENTRY_DESCRIBE_PORTAL] = 0,
-	[ENTRY_EXECUTE] = BIT('D') | BIT('H') | BIT('d') | BIT('c'),
+	[ENTRY_EXECUTE] = LEDGER_TYPE_BIT('D') | LEDGER_TYPE_BIT('H') | LEDGER_TYPE_BIT('d') |
+			  LEDGER_TYPE_BIT('c'),
 	[ENTRY_CLOSE] = 0,
 	[ENTRY_SYNC] = 0,
 	[ENTRY_COPY_END] = 0,

@@ -160,6 +160,7 @@ static inline bool ledger_is_local(const struct ledger *l)
 
 /* Types that are part of an answer to an entry of this kind and change nothing: bit
  * (type - 64) of the word, for the types from '@' on. */
+#define LEDGER_TYPE_BIT(type) (1ULL << ((type)-64))
 extern const uint64_t ledger_part_types[];
 
 static inline bool ledger_is_part(const struct entry *e, char type)

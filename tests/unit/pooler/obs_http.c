@@ -232,6 +232,7 @@ START_TEST(status_is_json_with_rates)
 	struct query_sample q = {.client = &c,
 		.text = "select 1",
 		.text_len = 8,
+		.weight = 1,
 		.ended = clock_wall(),
 		.server_us = 5};
 	struct buf b = {0};
@@ -321,8 +322,11 @@ int main(int argc, char **argv)
 		char *error;
 		struct obs_http *h = obs_http_start(&o, &error);
 		struct queries_client c = {0};
-		struct query_sample q = {
-			.client = &c, .ended = clock_wall(), .server_us = 500, .wait_us = 20};
+		struct query_sample q = {.client = &c,
+			.weight = 1,
+			.ended = clock_wall(),
+			.server_us = 500,
+			.wait_us = 20};
 		const char *text =
 			"select o.id, o.total from orders o where o.user_id = 5 order by o.id";
 		pools = 5;
