@@ -37,6 +37,7 @@ enum want_kind {
 	WANT_RANGE,  /* < > BETWEEN, and row comparisons (several keys) */
 	WANT_PREFIX, /* LIKE 'abc%', ~ '^abc' */
 	WANT_BOOL,   /* flag, NOT flag: a partial index's predicate */
+	WANT_THERE,  /* IS NOT NULL: the same, where nothing else is asked for */
 	WANT_OTHER   /* an operator that asks for a method of its own: GIN, GiST */
 };
 
@@ -47,7 +48,7 @@ struct want {
 	bool is_join;	      /* compared with another relation's column */
 	const char *method;   /* WANT_OTHER: "gin", "gist" */
 	const char *opclass;  /* or NULL */
-	struct str predicate; /* WANT_BOOL: as SQL */
+	struct str predicate; /* WANT_BOOL, WANT_THERE: as SQL */
 	int arm;	      /* of which OR it is an arm, from 1; 0: a conjunct of its own */
 };
 
@@ -97,6 +98,8 @@ struct candidates {
 
 /* Names it and writes its DDL (CONCURRENTLY when asked for). */
 void candidate_finish(struct arena *a, struct candidate *c, bool concurrently);
+/* What stands behind the table's name: "(a, b) WHERE c", "USING gin (tags)". */
+struct str candidate_definition(struct arena *a, const struct candidate *c);
 /* Adds it, unless one there is the same or begins with the same keys; drops those that it
  * makes needless. */
 void candidates_add(struct candidates *list, const struct candidate *c);
@@ -137,6 +140,8 @@ struct workload_limits {
 	uint64_t bytes; /* of all new indexes; 0: no limit */
 	size_t indexes; /* 0: no limit */
 	size_t queries; /* the dearest so many are looked at; 0: 300 */
+	double gain;	/* of the workload's cost: an index must take so much off, or half off one
+			 * query's; 0: whatever saves something is taken */
 	/* A server where a database of our own is made, filled from `dsn`, and dropped: what cannot
 	 * be tried is built there, and the choice is run.  NULL: none. */
 	const char *scratch, *dsn;
@@ -146,7 +151,13 @@ struct workload_limits {
 	void (*announce)(const char *text);
 };
 
+struct workload_note {
+	bool is_warning;
+	struct str text; /* in found's arena */
+};
+
 struct workload_result {
+	VEC(struct workload_note) say;	   /* what was left out, what is doubtful */
 	size_t queries, candidates, asked; /* asked: plans the planner made for us */
 	double before, after;		   /* the workload's weighted cost */
 	struct str note;		   /* what the reader must know; "" */
@@ -160,6 +171,7 @@ struct workload_result {
 struct workload_result advise_workload(struct db *db, struct facts *f, const uint32_t *shape,
 	size_t n, const struct schema *schema, const struct workload_limits *limits,
 	struct findings *found);
+void workload_result_release(struct workload_result *r);
 
 /* --- selection -------------------------------------------------------------------------- */
 

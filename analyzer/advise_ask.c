@@ -207,7 +207,7 @@ static void put_extremes(struct asker *k, const struct candidate *of)
 static void put_flags(struct asker *k, const struct candidate *of)
 {
 	for (size_t i = 0; i < k->w.n; i++)
-		if (k->w.at[i].kind == WANT_BOOL) {
+		if (k->w.at[i].kind == WANT_BOOL || k->w.at[i].kind == WANT_THERE) {
 			struct candidate c = *of;
 
 			if (c.keys == 0)

@@ -278,3 +278,11 @@ struct str candidate_existing(const struct schema *s, struct candidate *c)
 	}
 	return STR_NONE;
 }
+
+struct str candidate_definition(struct arena *a, const struct candidate *c)
+{
+	size_t open = str_find(c->ddl, "(");
+
+	return arena_str(a,
+		str_before(str_skip(c->ddl, open), c->ddl.n - open - str_ends(c->ddl, ";")));
+}

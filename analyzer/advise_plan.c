@@ -300,13 +300,18 @@ static void add_equalities(const struct wants *w, struct candidate *c, bool join
 			add_key(c, &w->at[i]);
 }
 
-/* Flags become the index's predicate, or its key when there is nothing else. */
+/* Flags become the index's predicate, or its key when there is nothing else; that a column is
+ * there does when nothing else is asked for at all. */
 static void add_flags(struct advisor *v, const struct wants *w, struct candidate *c)
 {
 	struct text t = {0};
+	enum want_kind kind = WANT_THERE;
 
+	for (size_t i = 0; i < w->n; i++)
+		if (c->keys || w->at[i].kind == WANT_BOOL)
+			kind = WANT_BOOL;
 	for (size_t i = 0; i < w->n; i++) {
-		if (w->at[i].kind != WANT_BOOL)
+		if (w->at[i].kind != kind)
 			continue;
 		if (t.n)
 			text_puts(&t, " AND ");
@@ -396,6 +401,77 @@ static void ask_filter(struct advisor *v, const struct scan *s)
 	add(v, s, &c, weight,
 		ordered ? "serves the filter and gives the order, so that LIMIT can stop early"
 			: "finds the filter's rows without reading the others");
+}
+
+/* --- max(a), min(a) -------------------------------------------------------------------- */
+
+struct extremes { /* what a statement's text takes the maximum or minimum of */
+	struct arena *a;
+	struct str of[INDEX_KEYS_MAX];
+	size_t n;
+};
+
+static enum walk note_extreme(void *ctx, const struct sql_path *at)
+{
+	struct extremes *x = ctx;
+	const struct sql_node *n = at->node;
+	struct str name;
+
+	if (!node_is(n, "FuncCall") || x->n == ARRAY_LEN(x->of) || node_len(n, "args") != 1)
+		return WALK_ON;
+	name = node_last_name(n, "funcname");
+	if (str_is(name, "max") || str_is(name, "min"))
+		x->of[x->n++] = sql_deparse(x->a, node_item(n, "args", 0));
+	return WALK_ON;
+}
+
+/* All that the aggregate puts out, if it is nothing but extremes; else what the text asks for. */
+static void find_extremes(struct advisor *v, const struct plan_node *aggregate, struct extremes *x)
+{
+	const struct plan_prop *output = plan_prop(aggregate, "Output");
+	struct sql_tree *tree;
+
+	x->a = v->a;
+	for (size_t i = 0; output && i < output->values && x->n < ARRAY_LEN(x->of); i++) {
+		struct str s = str_trim(output->value[i]);
+
+		if (!str_ends(s, ")") || (!str_starts(s, "max(") && !str_starts(s, "min("))) {
+			x->n = 0;
+			return;
+		}
+		x->of[x->n++] = (struct str){s.p + 4, s.n - 5};
+	}
+	tree = x->n == 0 && output == NULL && v->p->query.n ? sql_parse(v->a, v->p->query, NULL)
+							    : NULL;
+	if (tree && tree->statements == 1)
+		sql_walk(tree->root, note_extreme, x);
+}
+
+/* The first or last entry of an index is the answer: nothing else need be read. */
+static void ask_extremes(struct advisor *v, const struct scan *s)
+{
+	struct extremes x = {0};
+
+	if (s->group == NULL || s->group->kind != PLAN_AGGREGATE ||
+		plan_prop(s->group, "Group Key"))
+		return;
+	for (const struct plan_node *up = s->n->up; up != s->group; up = up->up)
+		if (plan_is_join(up))
+			return;
+	find_extremes(v, s->group, &x);
+	for (size_t i = 0; i < x.n; i++) {
+		struct candidate c = begin(s);
+		struct index_key key;
+
+		add_equalities(&s->w, &c, false);
+		if (c.keys == INDEX_KEYS_MAX || c.keys < s->w.n ||
+			!wants_key(v->a, x.of[i], s->n->alias, s->n->relation, &key) ||
+			has_key(&c, key.expr))
+			continue;
+		c.key[c.keys++] = key;
+		add(v, s, &c, weight_of(v, s->n) + weight_of(v, s->group),
+			"its first or last entry is the maximum or minimum");
+	}
 }
 
 static void ask_order(struct advisor *v, const struct scan *s)
@@ -545,8 +621,10 @@ static void ask_scan(struct advisor *v, const struct plan_node *n)
 	look_up(v->p, &s);
 	if (s.w.n)
 		ask_filter(v, &s);
-	if (!is_index)
+	if (!is_index) {
 		ask_order(v, &s);
+		ask_extremes(v, &s);
+	}
 }
 
 static int by_weight(const void *a, const void *b)

@@ -7,14 +7,6 @@
 
 #include <math.h>
 
-static struct str definition(struct arena *a, const struct candidate *c)
-{
-	size_t open = str_find(c->ddl, "(");
-
-	return arena_str(a,
-		str_before(str_skip(c->ddl, open), c->ddl.n - open - str_ends(c->ddl, ";")));
-}
-
 /* The index of the same table that would be best in the place of this one: the total with it. */
 static uint32_t next_best(const struct workload *w, struct tray *t, uint32_t id, double *total)
 {
@@ -42,7 +34,7 @@ static void say_alternative(struct workload *w, struct text *why, uint32_t id, u
 	double percent = saves > 0 ? 100 * lost / saves : 0;
 
 	text_printf(why, "; not %.*s in its place, which ",
-		STR_ARGS(definition(&w->found->arena, &w->pool.at.at[next])));
+		STR_ARGS(candidate_definition(&w->found->arena, &w->pool.at.at[next])));
 	if (percent >= 0.5)
 		text_printf(why, "would save %.0f %% less", fmin(percent, 100));
 	else if (w->size[next] > w->size[id])

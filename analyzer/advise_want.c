@@ -465,7 +465,8 @@ static void add_cond(struct arena *a, struct wants *w, const struct sql_cond *c,
 		if (!is_own(a, own, alias, relation, &s))
 			return;
 	}
-	if (c->pred != PRED_IS_NULL && !is_known(other, alias, relation, &is_join))
+	if (c->pred != PRED_IS_NULL && c->pred != PRED_NOT_NULL &&
+		!is_known(other, alias, relation, &is_join))
 		return;
 	switch (c->pred) {
 	case PRED_EQ:
@@ -481,6 +482,13 @@ static void add_cond(struct arena *a, struct wants *w, const struct sql_cond *c,
 		if (x && arm == 0)
 			x->predicate = arena_printf(a,
 				s.is_expr ? "(%.*s) IS NULL" : "%.*s IS NULL", STR_ARGS(s.expr));
+		break;
+	case PRED_NOT_NULL:
+		x = arm ? NULL : push(w, WANT_THERE, &s, arm);
+		if (x)
+			x->predicate = arena_printf(a,
+				s.is_expr ? "(%.*s) IS NOT NULL" : "%.*s IS NOT NULL",
+				STR_ARGS(s.expr));
 		break;
 	case PRED_ANY:
 		x = str_is(c->op, "=") && own == &c->left ? push(w, WANT_EQ, &s, arm) : NULL;

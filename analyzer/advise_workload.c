@@ -310,8 +310,7 @@ static void prove_guesses(struct query *q, const struct choice *c)
 			}
 }
 
-/* Plans every query with all chosen; true: some were taken back and the choice must be redone. */
-static bool prove(struct workload *w, const struct choice *c)
+bool workload_prove(struct workload *w, const struct choice *c)
 {
 	uint32_t *tried = ARENA_ARRAY(&w->arena, uint32_t, c->count + 1);
 	bool any = false;
@@ -360,7 +359,7 @@ static struct choice decide(struct workload *w, const struct workload_limits *l)
 	for (int round = 0; round <= TRAP_ROUNDS; round++) {
 		choice_release(&c);
 		c = choose(w, l);
-		if (!prove(w, &c))
+		if (!workload_prove(w, &c))
 			break;
 	}
 	return c;
@@ -425,6 +424,11 @@ static void announce(struct workload *w, const struct workload_limits *l)
 	text_release(&t);
 }
 
+void workload_result_release(struct workload_result *r)
+{
+	VEC_RELEASE(&r->say);
+}
+
 struct workload_result advise_workload(struct db *db, struct facts *f, const uint32_t *shape,
 	size_t n, const struct schema *schema, const struct workload_limits *limits,
 	struct findings *found)
@@ -470,6 +474,7 @@ struct workload_result advise_workload(struct db *db, struct facts *f, const uin
 	choice = decide(&w, limits);
 	if (w.scratch)
 		choice = run_and_decide(&w, limits, choice, &r);
+	workload_pay(&w, &choice, limits->gain, &r);
 	workload_report(&w, &choice, &r);
 	whatif_try(&w.whatif, NULL, 0);
 	r.queries = w.query.n;

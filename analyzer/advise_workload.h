@@ -4,6 +4,7 @@
  *
  *   advise_workload.c   the steps, in their order
  *   advise_query.c      the planner asked about one query; its costs into the matrix
+ *   advise_pay.c        what was chosen but does not pay, left out
  *   advise_cost.c       what an index costs: its size, what writes pay for it
  *   advise_guess.c      what HypoPG cannot try (GIN, GiST, hash, BRIN): its gain by rule of thumb
  *   advise_scratch.c    the same built for real in a copy, and every query run there
@@ -80,6 +81,13 @@ void workload_cost(struct workload *w);
 
 /* advise_guess.c: guess[] of each query, size[] of what is guessed. */
 void workload_guess(struct workload *w);
+
+/* advise_workload.c: plans every query with all chosen; true: some index was taken back, so that
+ * the choice must be made anew. */
+bool workload_prove(struct workload *w, const struct choice *c);
+
+/* advise_pay.c: drops from the choice what takes less than this part off the workload's cost. */
+void workload_pay(struct workload *w, struct choice *c, double least, struct workload_result *r);
 
 /* advise_report.c: adds the choice to found->index. */
 void workload_report(struct workload *w, const struct choice *c, struct workload_result *r);

@@ -52,7 +52,7 @@ struct options {
 	enum severity fail_on;
 	VEC(const char *) rule; /* --rule ID=severity, in order */
 	VEC(const char *) file;
-	int64_t top, jobs, max_unparsed, budget, max_indexes, scratch_size,
+	int64_t top, jobs, max_unparsed, budget, max_indexes, min_gain, scratch_size,
 		chunk; /* -1: not given */
 	bool follow, doctor, dry_run, verify, changed_only, no_color, help, as_gate;
 	const char *base;

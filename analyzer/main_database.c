@@ -8,6 +8,11 @@
 #include "main.h"
 #include "schema_live.h"
 
+/* What an index must take off the workload's cost; less where the user has said what bytes may be
+ * had for it. */
+#define MIN_GAIN	0.05
+#define MIN_GAIN_BUDGET 0.01
+
 struct schema *options_schema(const struct options *o, bool *ok)
 {
 	struct schema *s = schema_new();
@@ -49,6 +54,9 @@ bool options_advise(struct options *o, struct facts *f, const struct schema *sch
 	struct findings *found, struct report *r)
 {
 	struct workload_limits limits = {
+		.gain = o->min_gain >= 0 ? (double)o->min_gain / 100
+			: o->budget > 0	 ? MIN_GAIN_BUDGET
+					 : MIN_GAIN,
 		.bytes = o->budget > 0 ? (uint64_t)o->budget * 1000000 : 0,
 		.indexes = o->max_indexes > 0 ? (size_t)o->max_indexes : 0,
 		.scratch = o->scratch,
@@ -89,6 +97,11 @@ bool options_advise(struct options *o, struct facts *f, const struct schema *sch
 				"planner; the indexes chosen bring the workload's cost to %.1f %%",
 				result.queries, result.candidates, result.asked,
 				result.before > 0 ? 100 * result.after / result.before : 100)};
+	for (size_t i = 0; i < result.say.n; i++)
+		*VEC_PUSH(&r->note) = (struct report_note){
+			result.say.at[i].is_warning ? SEVERITY_WARNING : SEVERITY_INFO,
+			result.say.at[i].text};
+	workload_result_release(&result);
 	db_close(&db);
 	return true;
 }

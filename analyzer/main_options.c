@@ -91,6 +91,9 @@ static const struct option {
 		"say what the advice would cost to find, and stop"},
 	{"max-indexes", 0, KIND_INT, "N", AT(max_indexes), CMD_ADVISE | CMD_LOG,
 		"with --dsn: at most N new indexes"},
+	{"min-gain", 0, KIND_INT, "PERCENT", AT(min_gain), CMD_ADVISE | CMD_LOG,
+		"with --dsn: leave out an index that takes less off the workload's cost (default "
+		"5; 1 with --budget) and not half off one query's"},
 	{"no-color", 0, KIND_FLAG, NULL, AT(no_color), CMD_ALL, "text without colours"},
 	{"help", 'h', KIND_FLAG, NULL, AT(help), CMD_ALL, "this text"},
 };
@@ -242,8 +245,8 @@ bool options_parse(struct options *o, enum command_bit command, int argc, char *
 
 	o->command = command;
 	o->fail_on = FAIL_ON_UNSET;
-	o->top = o->jobs = o->max_unparsed = o->budget = o->max_indexes = o->scratch_size =
-		o->chunk = -1;
+	o->top = o->jobs = o->max_unparsed = o->budget = o->max_indexes = o->min_gain =
+		o->scratch_size = o->chunk = -1;
 	for (int i = 0; i < argc; i++) {
 		if (!only_files && strcmp(argv[i], "--") == 0)
 			only_files = true;

@@ -94,6 +94,23 @@ static size_t scan_braces(struct braces *b, struct str s)
 	return s.n;
 }
 
+/* A whole member of an object that tells nothing, as the text format leaves it out: a false, or
+ * no blocks of a kind.  They are half of what a plan with BUFFERS is. */
+static bool says_nothing(struct str s)
+{
+	const char *quote;
+	struct str name, value;
+
+	if (s.n < 12 || s.p[0] != '"' || s.p[s.n - 1] != ',')
+		return false;
+	quote = memchr(s.p + 1, '"', s.n - 1);
+	if (quote == NULL)
+		return false;
+	name = str_before(s, (size_t)(quote - s.p));
+	value = str_skip(s, name.n + 1);
+	return str_is(value, ": false,") || (str_is(value, ": 0,") && str_ends(name, " Blocks"));
+}
+
 /* Joins the lines of the value that begins at f->at; answers the line behind it, 0 when it has
  * no end. A string that was broken at the edge of a terminal is put together again. */
 static size_t join_json(struct finder *f)
@@ -110,6 +127,8 @@ static size_t join_json(struct finder *f)
 		if (!was_in_string)
 			while (s.n && s.p[0] == ' ')
 				s = str_skip(s, 1);
+		if (!was_in_string && says_nothing(s))
+			continue;
 		end = scan_braces(&b, s);
 		text_str(&f->joined, str_before(s, end));
 		if (b.depth <= 0)

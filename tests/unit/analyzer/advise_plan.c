@@ -14,6 +14,12 @@
 	"(actual time=0.010..80.000 rows=10 loops=1)\n  Filter: " filter                           \
 	"\n  Rows Removed by Filter: 99990\nExecution Time: 80.000 ms\n"
 
+#define EXTREME(before, output)                                                                    \
+	before "Aggregate  (cost=4500.00..4500.01 rows=1 width=8) "                                \
+	       "(actual time=80.000..80.000 rows=1 loops=1)\n" output                              \
+	       "  ->  Seq Scan on t  (cost=0.00..4000.00 rows=100000 width=8) "                    \
+	       "(actual time=0.010..40.000 rows=100000 loops=1)\nExecution Time: 80.000 ms\n"
+
 static const struct {
 	const char *plan, *ddl;
 } cases[] = {
@@ -38,6 +44,17 @@ static const struct {
 	{SCAN("(NOT gone)"),
 		"CREATE INDEX CONCURRENTLY t_gone_partial_idx ON t (gone) WHERE NOT gone;"},
 	{SCAN("((hashed SubPlan 1) AND (a = 1))"), "CREATE INDEX CONCURRENTLY t_a_idx ON t (a);"},
+	{SCAN("(gone_at IS NOT NULL)"),
+		"CREATE INDEX CONCURRENTLY t_gone_at_partial_idx ON t (gone_at) WHERE gone_at IS "
+		"NOT NULL;"},
+	{SCAN("((gone_at IS NOT NULL) AND (a = 1))"),
+		"CREATE INDEX CONCURRENTLY t_a_idx ON t (a);"},
+	/* the last or first entry: from VERBOSE's output, or from the statement */
+	{EXTREME("", "  Output: max(at)\n"), "CREATE INDEX CONCURRENTLY t_at_idx ON t (at);"},
+	{EXTREME("Query Text: select min(at) from t\n", ""),
+		"CREATE INDEX CONCURRENTLY t_at_idx ON t (at);"},
+	{EXTREME("", "  Output: max(at), count(*)\n"), ""},
+	{EXTREME("", ""), ""},
 	/* nothing an index serves, or should */
 	{SCAN("(a <> 42)"), ""},
 	{SCAN("((at)::date = '2024-01-01'::date)"), ""},

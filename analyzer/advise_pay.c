@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * Does each chosen index pay?  The selection takes whatever saves something; whoever has to keep
+ * an index wants more than that.  It must take a share off the workload's whole cost
+ * (--min-gain), its writes subtracted, or half off the cost of one query.  Asked of the planner:
+ * the queries that use it, planned once more with all the others but without it.  What does not pay
+ * is left out, the least useful first, and said.
+ */
+#include "advise_workload.h"
+
+#include <math.h>
+
+#define HALF 0.5
+
+struct pay {
+	double gain; /* of the workload's weighted cost, upkeep subtracted */
+	double best; /* of one query: its cost with the index, by that without */
+};
+
+static bool uses(const struct query *q, uint32_t id)
+{
+	for (size_t i = 0; i < q->n_used; i++)
+		if (q->used[i] == id)
+			return true;
+	return false;
+}
+
+/* The query's cost with what is tried now, or by another chosen index that is only guessed. */
+static double cost_without(struct workload *w, const struct query *q, const struct choice *c,
+	uint32_t id)
+{
+	struct plan *p = query_plan(w, q);
+	double cost = p ? fmin(p->root->total_cost, q->before) : q->before;
+
+	for (size_t i = 0; i < q->guesses; i++)
+		for (size_t k = 0; k < c->count; k++)
+			if (q->guess[i].id == c->index[k] && q->guess[i].id != id)
+				cost = fmin(cost, q->guess[i].cost);
+	arena_reset(&w->plans);
+	return cost;
+}
+
+static struct pay pay_of(struct workload *w, const struct choice *c, uint32_t id)
+{
+	uint32_t *rest = mem_zalloc((c->count + 1) * sizeof(*rest));
+	struct pay pay = {.gain = -w->upkeep[id], .best = 1};
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->count; i++)
+		if (c->index[i] != id && !w->is_guessed[c->index[i]])
+			rest[n++] = c->index[i];
+	whatif_try(&w->whatif, rest, n);
+	for (size_t i = 0; i < w->query.n; i++) {
+		const struct query *q = &w->query.at[i];
+		double without;
+
+		if (!uses(q, id))
+			continue;
+		without = cost_without(w, q, c, id);
+		pay.gain += (without - q->after) * q->weight;
+		if (without > 0)
+			pay.best = fmin(pay.best, q->after / without);
+	}
+	free(rest);
+	return pay;
+}
+
+static void leave_out(struct choice *c, uint32_t id)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->count; i++)
+		if (c->index[i] != id)
+			c->index[kept++] = c->index[i];
+	c->count = kept;
+}
+
+static void say_left_out(struct workload *w, uint32_t id, const struct pay *pay, double least,
+	struct workload_result *r)
+{
+	const struct candidate *c = &w->pool.at.at[id];
+	struct str on = candidate_definition(&w->found->arena, c);
+	struct text t = {0};
+
+	text_printf(&t,
+		"left out: an index on %.*s %.*s (%.1f MB) would take %.1f %% off the "
+		"workload's cost",
+		STR_ARGS(c->table), STR_ARGS(on), (double)w->size[id] / 1e6,
+		fmax(100 * pay->gain / w->total, 0));
+	if (w->upkeep[id] > 0)
+		text_puts(&t, ", its writes subtracted");
+	text_printf(&t, "; --min-gain %g asks for more, or for half of one query's", 100 * least);
+	*VEC_PUSH(&r->say) =
+		(struct workload_note){.text = arena_str(&w->found->arena, text_slice(&t))};
+	text_release(&t);
+}
+
+void workload_pay(struct workload *w, struct choice *c, double least, struct workload_result *r)
+{
+	for (;;) {
+		uint32_t worst = UINT32_MAX;
+		struct pay low = {.gain = INFINITY}, pay;
+
+		for (size_t i = 0; i < c->count; i++) {
+			pay = pay_of(w, c, c->index[i]);
+			if (pay.gain >= least * w->total || (pay.best <= HALF && pay.gain > 0) ||
+				pay.gain >= low.gain)
+				continue;
+			low = pay;
+			worst = c->index[i];
+		}
+		if (worst == UINT32_MAX)
+			return;
+		leave_out(c, worst);
+		say_left_out(w, worst, &low, least, r);
+		workload_prove(w, c);
+	}
+}
