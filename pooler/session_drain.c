@@ -47,23 +47,45 @@ static bool wants_reset(const struct server *s)
 	       s->dirty_effects || s->session_state;
 }
 
+/* server_reset_query may be anything.  What it does not discard is still there: our prepared
+ * statements and the parameters that we have set. */
+static void note_reset(struct server *s, const char *query)
+{
+	unsigned effects = wire_text_effects(query, strlen(query));
+
+	s->reset_keeps = !(effects & TEXT_DISCARD_ALL);
+	s->reset_deallocates = effects & TEXT_DEALLOCATE;
+	s->reset_sets = strcasestr(query, "reset all") != NULL;
+}
+
 /* DISCARD ALL and its like: what the client had set is gone. */
 static void forget_session(struct server *s)
 {
 	struct relay *r = relay_of(s);
-	struct params *p = params_empty(&r->params);
+	struct params *p;
 
+	if (!s->reset_keeps || s->reset_deallocates) {
+		server_statements_clear(s);
+		prepared_drop(&r->prepared, &s->unnamed);
+		s->stale_names |= s->reset_keeps; /* it may have been DEALLOCATE of one */
+	}
+	if (s->reset_keeps && s->lane->set.mode != POOL_MODE_SESSION &&
+		(s->session_state || s->dirty_effects || s->was_pinned)) {
+		s->slot.doomed = true; /* nobody else may see it */
+		s->doomed_why = CLOSE_SERVER_STATE;
+	}
+	s->session_state = s->dirty_effects = 0;
+	s->said.len = 0;
+	s->was_pinned = false;
+	if (s->reset_keeps && !s->reset_sets)
+		return;
+	p = params_empty(&r->params);
 	for (size_t i = 0; i < s->params->count; i++)
 		if (s->params->item[i].reported)
 			p = params_with(&r->params, p, s->params->item[i].name,
 				s->params->item[i].value, true);
 	params_drop(&r->params, &s->params);
 	s->params = p;
-	server_statements_clear(s);
-	prepared_drop(&r->prepared, &s->unnamed);
-	s->session_state = s->dirty_effects = 0;
-	s->said.len = 0;
-	s->was_pinned = false;
 }
 
 /* One step of bringing a connection without a client back to a quiet state. */
@@ -102,6 +124,7 @@ void server_drain(struct server *s)
 		return; /* cancel_done() or flush() comes back */
 	} else if (wants_reset(s)) {
 		s->asked_reset = s->resetting = true;
+		note_reset(s, s->lane->set.reset_query);
 		if (!server_ask(s, s->lane->set.reset_query, OUR_RESET))
 			server_close(s, CLOSE_SERVER_DRAIN, NULL);
 	} else {

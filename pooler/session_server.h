@@ -69,6 +69,8 @@ struct server {
 	bool feeding;		      /* its client's messages are noted and not yet sent */
 	bool half_sent;		      /* the client left in the middle of a message */
 	bool was_pinned, asked_cancel, asked_reset;
+	/* of the reset query that was asked: it is not DISCARD ALL; says DEALLOCATE; RESET ALL */
+	bool reset_keeps, reset_deallocates, reset_sets;
 	bool closed, tls, was_used;
 	uint8_t replication; /* enum login_replication */
 };

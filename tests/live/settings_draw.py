@@ -108,7 +108,8 @@ class Draw:
             return self.rng.choice(WORDS[name])
         if kind in ("whole", "size", "number"):
             low, high = span
-            return str(self.rng.choice([low, (low + min(high, 1000)) // 2, min(high, 1000)]))
+            most = min(high, low + 1000)
+            return str(self.rng.choice([low, (low + most) // 2, most]))
         if kind == "time":
             return self.rng.choice(["30", "60s", "1.5min", "1h"] if not span else
                                    [str(span[0]), str(min(span[1], 60))])
