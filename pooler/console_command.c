@@ -447,7 +447,7 @@ static void order_client(struct request *q, bool cancel)
 	id = strtoull(text, &end, 10);
 	if (!*text || *end || *text == '-' || *text == '+') {
 		refuse(q, "Write its id, as SHOW CLIENTS has it in the last column: 17 or C-17.",
-			"invalid client id", request_arg(q, 0));
+			"invalid client pointer supplied", NULL);
 		return;
 	}
 	o = mem_zalloc(sizeof *o);

@@ -103,7 +103,7 @@ static void put_errors(struct request *q, const struct conf_report *r)
 			r->errors[i].file ? r->errors[i].file : "", r->errors[i].line,
 			r->errors[i].text);
 	request_fail(q, "F0000", "Nothing has changed.",
-		"RELOAD failed: %zu errors in the settings", r->n_errors);
+		"RELOAD would fail: %zu errors in the settings", r->n_errors);
 	q->answer.detail = mem_strdup(buf_cstr(&all));
 	buf_free(&all);
 }
@@ -117,8 +117,8 @@ static void check(struct request *q)
 	if (!fresh) {
 		put_errors(q, &report);
 	} else if (!front_check(fresh, &err)) {
-		request_fail(q, "F0000", "Nothing has changed.", "RELOAD failed: %s",
-			buf_cstr(&err));
+		request_fail(q, "F0000", "Nothing has changed.", "RELOAD would fail");
+		q->answer.detail = mem_strdup(buf_cstr(&err));
 		conf_release(&fresh);
 	} else {
 		if (plan(hub.conf, fresh, &lines) == 0)
@@ -156,7 +156,8 @@ void run_reload(struct request *q)
 		each_line(&lines, as_notice, q);
 	} else {
 		request_fail(q, "F0000", "Nothing has changed. RELOAD CHECK lists all errors.",
-			"RELOAD failed: %s", err.len ? buf_cstr(&err) : "see the log");
+			"RELOAD failed, see logs for additional details");
+		q->answer.detail = mem_strdup(buf_cstr(&err));
 	}
 	conf_release(&old);
 	buf_free(&err);

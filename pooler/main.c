@@ -423,6 +423,11 @@ bool main_reload(struct buf *err)
 	return ok;
 }
 
+static void said(const char *text)
+{
+	log_line(LOG_PART_MAIN, LOG_LEVEL_INFO, "%s", text);
+}
+
 static void on_signal(struct ev_loop *loop, ev_signal *sig, int revents)
 {
 	struct buf err = {0};
@@ -440,14 +445,27 @@ static void on_signal(struct ev_loop *loop, ev_signal *sig, int revents)
 		main_shutdown(3);
 		break;
 	case SIGHUP:
+		said("got SIGHUP, re-reading config");
 		(void)!main_reload(&err);
 		buf_free(&err);
 		break;
 	case SIGUSR1:
-		hub_pause(NULL, true);
+		if (hub.paused == HUB_RUNNING && !hub.stopping) {
+			said("got SIGUSR1, pausing all activity");
+			hub_pause(NULL, true);
+		} else {
+			said("got SIGUSR1, but already paused/suspended");
+		}
 		break;
 	case SIGUSR2:
-		hub_resume();
+		if (hub.stopping) {
+			said("got SIGUSR2 while shutting down, ignoring");
+		} else if (hub.paused != HUB_RUNNING) {
+			said("got SIGUSR2, continuing from PAUSE or SUSPEND");
+			hub_resume();
+		} else {
+			said("got SIGUSR2, but not paused/suspended");
+		}
 		break;
 	}
 }

@@ -13,6 +13,7 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -322,6 +323,13 @@ static void on_reap(struct ev_loop *loop, ev_prepare *w, int events)
 
 /* --- accepting ------------------------------------------------------------------------ */
 
+uint64_t front_next_id(void)
+{
+	static atomic_uint_least64_t last;
+
+	return atomic_fetch_add(&last, 1) + 1;
+}
+
 static void attempt_new(int fd, const struct net_listener *from, const struct net_addr *peer)
 {
 	struct attempt *a = mem_zalloc(sizeof *a);
@@ -332,7 +340,7 @@ static void attempt_new(int fd, const struct net_listener *from, const struct ne
 	a->rules->refs++;
 	a->login = l;
 	l->conn = (struct conn){.fd = fd};
-	l->id = ++front.last_id;
+	l->id = front_next_id();
 	l->peer = *peer;
 	l->local = from->local;
 	l->connected = clock_wall();

@@ -121,7 +121,6 @@ struct front {
 	struct auth_cache *cache;
 	struct auth_rate *rate;
 	uint8_t scram_hint[4096]; /* which set of salts to try for a name and address */
-	uint64_t last_id;
 	struct front_stats stats;
 };
 extern struct front front;

@@ -221,8 +221,9 @@ static void refuse(struct login *login, const char *sqlstate, const char *messag
 	wire_put_error(&login->out, 'E', "FATAL", sqlstate, message, NULL, NULL);
 	if (conn_send(&login->conn, login->out.data, login->out.len) < 0)
 		login->out.len = 0; /* it is gone: nothing to say */
-	log_line(LOG_PART_SESSION, LOG_LEVEL_WARNING, "%s: refused: %s",
-		login_who(login, who, sizeof who), message);
+	log_line(LOG_PART_SESSION, LOG_LEVEL_WARNING, "%s: closing because: %s (age=%llus)",
+		login_who(login, who, sizeof who), message,
+		(unsigned long long)(clock_wall() / USEC_SEC - login->connected / USEC_SEC));
 	conn_close(&login->conn);
 	login_free(&login);
 	atomic_fetch_sub(&hub.clients, 1);
@@ -511,7 +512,6 @@ void hub_start(const struct conf *conf)
 	hub.queries = mem_zalloc((size_t)n * sizeof *hub.queries);
 	atomic_store(&hub.max_client_conn, conf->p.max_client_conn);
 	hub.started = clock_wall();
-	atomic_store(&hub.next_id, 1);
 	helpers_init(&hub.dialers, "dial", conf->p.max_dialing > 0 ? conf->p.max_dialing : 64);
 	helpers_init(&hub.cancellers, "cancel", 8);
 	for (int i = 0; i < n; i++) {

@@ -46,7 +46,6 @@ struct hub {
 	struct queries **queries; /* of each relay */
 	atomic_int max_client_conn;
 	atomic_int clients;
-	atomic_uint_least64_t next_id;
 	uint64_t lent_bytes;	/* by all chunk stores; atomic */
 	atomic_int stopping;	/* 0 no, 1 when clients have gone, 2 between transactions, 3 now */
 	void (*on_empty)(void); /* the last client has gone while stopping */

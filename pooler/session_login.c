@@ -57,6 +57,7 @@ enum step attempt_refuse(struct attempt *a, const char *sqlstate, const char *fm
 {
 	struct buf text = {.cap = 2048};
 	char who[512];
+	bool proved;
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -64,10 +65,12 @@ enum step attempt_refuse(struct attempt *a, const char *sqlstate, const char *fm
 	va_end(ap);
 	front.stats.refused++;
 	/* A failed proof was logged, with its reason, when it failed. */
-	if (a->rules->conf->p.log_pooler_errors && a->state != ATTEMPT_DELAY)
-		log_line(LOG_PART_SESSION, LOG_LEVEL_WARNING, "%s: refused: %s (age %.3f s)",
-			login_who(a->login, who, sizeof who), buf_cstr(&text),
-			(double)(clock_mono() - a->began) / USEC_SEC);
+	proved = a->state != ATTEMPT_DELAY;
+	if (a->rules->conf->p.log_disconnections || (a->rules->conf->p.log_pooler_errors && proved))
+		log_line(LOG_PART_SESSION, proved ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+			"%s: closing because: %s (age=%llus)", login_who(a->login, who, sizeof who),
+			buf_cstr(&text),
+			(unsigned long long)((clock_mono() - a->began) / USEC_SEC));
 	a->login->out.len = 0;
 	wire_put_error(&a->login->out, 'E', "FATAL", sqlstate, buf_cstr(&text), NULL, NULL);
 	buf_free(&text);

@@ -83,6 +83,8 @@ bool front_init(struct ev_loop *loop, const struct conf *conf, const struct fron
 bool front_reload(const struct conf *conf, struct buf *err) MUSTCHECK;
 /* Would these settings and the files they name do?  Opens no socket, changes nothing. */
 bool front_check(const struct conf *conf, struct buf *err) MUSTCHECK;
+/* Ids of clients and servers are one sequence: SHOW SOCKETS has them in one column. */
+uint64_t front_next_id(void);
 void front_resume(void); /* start, or go on, accepting */
 void front_pause(void);	 /* new connections wait in the kernel's backlog */
 /* Closes the listeners and every unfinished login (57P01).  The helper thread is joined. */

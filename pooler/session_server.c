@@ -36,7 +36,7 @@ struct server *server_new(struct lane *l)
 	struct server *s = mem_zalloc(sizeof *s);
 
 	s->lane = l;
-	s->id = atomic_fetch_add(&hub.next_id, 1);
+	s->id = front_next_id();
 	s->conn.fd = -1;
 	list_init(&s->reading);
 	ledger_init(&s->ledger);
@@ -388,18 +388,30 @@ void server_adopt(struct server *s, int fd, void *ssl, struct params *reported)
 	ev_io_start(r->w.loop, &s->io);
 }
 
+/* Our own end, for who looks into the server's pg_stat_activity or a firewall's log. */
+static const char *local_end(const struct server *s, char *out, size_t size)
+{
+	struct sockaddr_storage ss = {0};
+	socklen_t len = sizeof ss;
+	struct net_addr a = {0};
+
+	if (getsockname(s->conn.fd, (struct sockaddr *)&ss, &len) == 0)
+		net_addr_set(&a, (struct sockaddr *)&ss, -1, 0);
+	return a.family == AF_UNIX ? "unix" : net_addr_text(&a, out, size);
+}
+
 void server_dialed(struct server *s, PGconn *pg, struct params *reported)
 {
 	struct lane *l = s->lane;
-	char who[128];
+	char who[128], from[NET_ADDR_TEXT];
 
 	s->pg = pg;
 	s->pid = (uint32_t)PQbackendPID(pg);
 	server_adopt(s, PQsocket(pg), PQsslStruct(pg, "OpenSSL"), reported);
 	stats_add(&l->stats.server_connects, 1);
 	if (l->set.log_connections)
-		log_line(LOG_PART_SESSION, LOG_LEVEL_INFO, "%s: new connection to server",
-			server_who(s, who, sizeof who));
+		log_line(LOG_PART_SESSION, LOG_LEVEL_INFO, "%s: new connection to server (from %s)",
+			server_who(s, who, sizeof who), local_end(s, from, sizeof from));
 	if (s->slot.own) {
 		pool_dialed(&l->shard, &s->slot, l->relay->w.now);
 		if (s->client)

@@ -208,3 +208,18 @@ def test_servers_are_reused_last_in_first_out(pooler, postgres):
     for c in clients:
         c.drop()
     wait_until(lambda: len(postgres.backends("usename = 'trusty'")) == 4)
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("query", ["select 1", "reset all", "deallocate all", "discard all"])
+def test_any_reset_query_leaves_prepared_statements_right(pooler, query):
+    """Those that it does not discard are still there; those that it does are prepared anew."""
+    p = pooler(max_open=1, server_reset_query=query, server_reset_query_always=1)
+    with p.wire() as a, p.wire() as b:
+        for c, text in ((a, "select 'a' || $1::text"), (b, "select 'b' || $1::text")):
+            c.send(wire.parse("mine", text) + wire.sync())
+            c.result()
+        for i in range(3):
+            for c, name in ((a, "a"), (b, "b")):
+                c.send(wire.bind("", "mine", [str(i)]) + wire.execute() + wire.sync())
+                assert c.result() == [[f"{name}{i}"]]
