@@ -94,16 +94,12 @@ void trace_passed(struct client *c, size_t bytes)
 static void drop_skipped(struct client *c)
 {
 	struct trace *t = c->trace;
-	struct traced **at = &t->current, *d;
+	struct traced **at = &t->head;
 
-	if (LIKELY(!t->current || t->current->batch != t->batch_out)) {
-		t->batch_out++;
-		return;
-	}
-	for (at = &t->head; (d = *at) && d->batch == t->batch_out;) {
-		if (d->done || d->kind == QLOG_STATEMENT)
-			at = &d->next;
-		else
+	if (UNLIKELY(t->current && t->current->batch == t->batch_out)) {
+		while (*at != t->current)
+			at = &(*at)->next;
+		while (*at && (*at)->batch == t->batch_out)
 			traced_drop_skipped(c, at);
 	}
 	t->batch_out++;
@@ -128,20 +124,13 @@ void trace_ready(struct client *c, uint8_t kind, char status)
 		portals_clear(c);
 }
 
-/* PortalSuspended: a later Execute may go on with it. */
-static void suspend(struct client *c, struct traced *d)
+/* Of a Query, or of an Execute of the batch that failed: the error may be a Parse's or a
+ * Bind's, or that of a batch without an Execute. */
+static bool is_error_of(const struct trace *t, const struct traced *d,
+	const struct ledger_event *ev)
 {
-	struct bound b = d->bound;
-
-	d->rows = d->limit; /* that many have come: this is what it means */
-	if (!b.is_set)
-		return;
-	b.body = (struct buf){0};
-	buf_put(&b.body, d->bound.body.data, d->bound.body.len);
-	b.begun = true;
-	if (b.p)
-		b.p->refs++;
-	portal_keep(c, &b);
+	return ev->finished ? d->kind != QLOG_STATEMENT && d->batch == t->batch_out
+			    : d->kind == QLOG_STATEMENT;
 }
 
 static void on_error(struct traced *d, const char *body, size_t len)
@@ -176,11 +165,11 @@ void trace_reply(struct client *c, char type, const char *body, size_t len,
 	if (d && type == 'C')
 		on_complete(d, body, len);
 	else if (d && type == 's')
-		suspend(c, d);
-	else if (d && type == 'E')
+		d->rows = d->limit; /* that many have come: this is what PortalSuspended means */
+	else if (d && type == 'E' && is_error_of(t, d, ev))
 		on_error(d, body, len);
 	t->bytes += len + WIRE_HEADER;
-	if (ev->finished && d && d->kind != QLOG_STATEMENT &&
-		(ev->done.kind == ENTRY_EXECUTE || (ev->failed && d->batch == t->batch_out)))
+	if (ev->finished && d &&
+		(ev->failed ? is_error_of(t, d, ev) : ev->done.kind == ENTRY_EXECUTE))
 		traced_finish(c, d, 0);
 }

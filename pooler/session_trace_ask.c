@@ -151,6 +151,19 @@ static bool take_portal(struct client *c, struct traced *d, uint64_t portal)
 	return true;
 }
 
+/* Another Execute may go on with its portal, and may be on its way before we know. */
+static void keep_portal(struct client *c, const struct bound *of)
+{
+	struct bound b = *of;
+
+	b.body = (struct buf){0};
+	buf_put(&b.body, of->body.data, of->body.len);
+	b.begun = true;
+	if (b.p)
+		b.p->refs++;
+	portal_keep(c, &b);
+}
+
 void trace_execute(struct client *c, const char *body, size_t len)
 {
 	const char *at = body, *end = body + len, *portal;
@@ -173,6 +186,8 @@ void trace_execute(struct client *c, const char *body, size_t len)
 		d->limit = wire_u32(at);
 	if (d->bound.begun)
 		d->kind = QLOG_FETCH;
+	if (UNLIKELY(d->limit))
+		keep_portal(c, &d->bound);
 	p = d->bound.p;
 	if (!p)
 		return;
