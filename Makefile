@@ -269,7 +269,7 @@ check-drivers: ## run the scenarios of every client library, and the shops of te
 	@tests/deps --missing $(PACKAGES)
 	@$(MAKE) --no-print-directory all drivers
 	@tests/drivers/run
-soak: ## 200,000 interleavings and 1,000 reloads under load (ASan), fuzzers for ten minutes each
+soak: ## 200,000 interleavings and 1,000 reloads under load (ASan), a million counted calls, fuzzers for ten minutes each
 	@tests/deps --missing $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK)
 	@$(MAKE) --no-print-directory all tools
 	@$(MAKE) --no-print-directory FLAVOR=asan build/asan/bin/pgsluice
@@ -277,6 +277,7 @@ soak: ## 200,000 interleavings and 1,000 reloads under load (ASan), fuzzers for 
 	PGSLUICE_BIN=build/asan/bin/pgsluice tests/pytest tests/integrity --interleavings 200000
 	RELOADS=1000 PGSLUICE_BIN=build/asan/bin/pgsluice tests/pytest -s tests/live/test_reload.py
 	RELOADS=1000 PGSLUICE_WORKERS=2 PGSLUICE_BIN=build/asan/bin/pgsluice tests/pytest -s tests/live/test_reload.py
+	QUERY_CALLS=1000000 tests/pytest tests/live/test_query_counts.py --timeout 3000
 	@$(MAKE) fuzz FUZZ_SECONDS=600
 bench: ## pgsluice beside other poolers (DOCS=1: docs/benchmarks.md), pgassay log beside pgbadger, pgassay lint by part
 	@tests/deps --missing $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK)

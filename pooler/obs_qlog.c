@@ -18,7 +18,8 @@
  * a reference count; one that finds the ring full waits on the ring's list.
  *
  * A write that fails loses its lines (counted), is said once, and tried again with the next
- * lines: a full disk heals by itself and never holds up anything.
+ * lines: a full disk heals by itself and never holds up anything.  A line of which the file has
+ * the beginning is finished first, so that every line is whole.
  */
 #include "obs_inner.h"
 
@@ -60,7 +61,7 @@ struct qlog {
 	struct buf out;
 	uint64_t out_lines;
 	bool failing; /* said already */
-	bool torn;    /* the last write ended inside a line */
+	bool torn;    /* `out` begins with the rest of a line that the file has the front of */
 	usec_t looked;
 };
 
@@ -80,23 +81,39 @@ static bool wait_writable(struct qlog *q)
 	return false;
 }
 
-/* The lines from out.data[done] on could not be written. */
+/* What is behind out.data[done] could not be written and is lost, but for the rest of a line
+ * that has begun in the file: it comes first in the next write, so that no line is torn. */
 static void lose(struct qlog *q, size_t done, int error)
 {
+	const char *out = q->out.data, *end = out + q->out.len, *from = out + done;
 	uint64_t lost = 0;
 
-	for (size_t i = done; i < q->out.len; i++)
-		lost += q->out.data[i] == '\n';
-	stats_add(&q->lines, q->out_lines - lost);
+	if (done > 0 ? from[-1] != '\n' : q->torn)
+		from = (const char *)memchr(from, '\n', (size_t)(end - from)) + 1;
+	q->torn = from > out + done;
+	for (const char *p = from; p < end; p++)
+		lost += *p == '\n';
+	stats_add(&q->lines, q->out_lines - lost - q->torn);
 	stats_add(&q->write_dropped, lost);
 	stats_add(&q->write_errors, 1);
-	q->torn |= done > 0 && q->out.data[done - 1] != '\n';
+	q->out.len = (size_t)(from - out);
+	q->out_lines = q->torn;
+	buf_drop_front(&q->out, done);
 	if (!q->failing)
 		log_line(LOG_PART_OBS, LOG_LEVEL_ERROR,
 			"query log: cannot write to %s, statements are lost until it works again: "
 			"%s",
 			q->now.file, strerror(error));
 	q->failing = true;
+}
+
+/* Another file follows: a line that was begun in this one stays torn. */
+static void leave_file(struct qlog *q)
+{
+	stats_add(&q->write_dropped, q->out_lines);
+	q->out.len = 0;
+	q->out_lines = 0;
+	q->torn = false;
 }
 
 /* Writes out what is formatted. */
@@ -107,12 +124,6 @@ static void flush(struct qlog *q)
 
 	if (q->out.len == 0)
 		return;
-	if (q->torn) {
-		if (write(q->now.fd, "\n", 1) == 1)
-			q->torn = false;
-		else
-			error = errno;
-	}
 	while (done < q->out.len && !error) {
 		ssize_t n = write(q->now.fd, q->out.data + done, q->out.len - done);
 		if (n >= 0)
@@ -123,13 +134,13 @@ static void flush(struct qlog *q)
 	stats_add(&q->bytes, done);
 	if (error) {
 		lose(q, done, error);
-	} else {
-		stats_add(&q->lines, q->out_lines);
-		if (q->failing)
-			log_line(LOG_PART_OBS, LOG_LEVEL_INFO, "query log: writing to %s again",
-				q->now.file);
-		q->failing = false;
+		return;
 	}
+	stats_add(&q->lines, q->out_lines);
+	if (q->failing)
+		log_line(LOG_PART_OBS, LOG_LEVEL_INFO, "query log: writing to %s again",
+			q->now.file);
+	q->failing = q->torn = false;
 	q->out.len = 0;
 	q->out_lines = 0;
 }
@@ -214,9 +225,9 @@ static void look_after_file(struct qlog *q)
 	new = open_file(q->now.file);
 	if (new < 0)
 		return; /* tried again in two seconds; the old one still takes the lines */
+	leave_file(q);
 	close(q->now.fd);
 	q->now.fd = new;
-	q->torn = false;
 	log_line(LOG_PART_OBS, LOG_LEVEL_INFO, "query log: %s was moved, begun anew", q->now.file);
 }
 
@@ -231,10 +242,11 @@ static void target_release(struct target *t)
 
 static void take_target(struct qlog *q, struct target **t)
 {
+	leave_file(q);
 	target_release(&q->now);
 	q->now = **t;
 	q->line.o = q->now.options;
-	q->torn = q->failing = false;
+	q->failing = false;
 	free(*t);
 	*t = NULL;
 }

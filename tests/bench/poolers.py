@@ -3,8 +3,8 @@
 Each gets the same work: transaction mode, one pool of ten servers, trust, no logging
 of connections.  A pooler is a name, a binary and a configuration text; what its name
 begins with says which: pgsluice, pgbouncer, odyssey.  After a + come options: log (the
-query log on), track (track_queries = all), x2 (two workers).  The environment names more of
-them beside Debian's pgbouncer:
+query log on), track and sample (track_queries = all, sample), scrape (its metrics are read
+twice a second), x2 (two workers).  The environment names more of them beside Debian's pgbouncer:
 
     PEERS="pgbouncer-1.25=/opt/pgbouncer odyssey=/opt/odyssey" make bench
 """
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path.insert(0, os.path.join(ROOT, "tests/live"))
@@ -107,8 +108,12 @@ class Running:
             conf += f"user = {cluster.unprivileged()[0]}\n"
         if "log" in options:
             conf += f"query_log = {self.dir}/query.jsonl\nquery_log_min_duration = 0\n"
-        if "track" in options:
-            conf += "track_queries = all\n"
+        for option, word in (("track", "all"), ("sample", "sample")):
+            if option in options:
+                conf += f"track_queries = {word}\n"
+        self.scraped = cluster.free_port() if "scrape" in options else None
+        if self.scraped:
+            conf += f"metrics_listen = 127.0.0.1:{self.scraped}\n"
         self._write("userlist.txt", '"trusty" ""\n"postgres" ""\n')
         self._write("pooler.conf", conf)
         binary = BINARY[plain]
@@ -122,6 +127,14 @@ class Running:
         self._await("listening on", "server 'listen")
         threading.Thread(target=self.lines.extend, args=(self.process.stdout,),
                          daemon=True).start()
+        self.closing = threading.Event()
+        if self.scraped:
+            threading.Thread(target=self._scrape, daemon=True).start()
+
+    def _scrape(self):
+        while not self.closing.wait(0.5):
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.scraped}/metrics") as page:
+                page.read()
 
     def _await(self, *words):
         """Reads its log up to the line that says it listens."""
@@ -154,6 +167,7 @@ class Running:
             return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
 
     def close(self):
+        self.closing.set()
         for stop in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
             self.process.send_signal(stop)
             try:
