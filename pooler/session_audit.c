@@ -315,6 +315,8 @@ void audit_done(struct server *s, bool failed)
 		params_drop(&r->params, &c->params);
 		c->params = params_ref(a->params);
 		settle(s, c);
+	} else {
+		s->session_state |= a->state; /* its client is gone: it is reset (wants_reset) */
 	}
 	audit_free(s);
 }

@@ -282,13 +282,6 @@ void client_done(struct client *c)
 			audit_start(s);
 		return;
 	}
-	if (UNLIKELY(s->litter)) {
-		s->litter = false;
-		server_statements_clear(s);
-		s->stale_names = true;
-		if (server_ask(s, "DEALLOCATE ALL", OUR_NOTHING))
-			return;
-	}
 	who_note(s, c);
 	c->server = NULL;
 	c->state = CLIENT_IDLE;

@@ -28,7 +28,7 @@ void server_unlink(struct server *s)
 	if (s->feeding)
 		relay_of(s)->w.scratch.len = 0; /* what was not sent must not go with another's */
 	s->feeding = false;
-	s->setup = s->describing = s->was_asked = false;
+	s->setup = s->describing = s->settling = s->was_asked = false;
 	s->awaited = 0;
 	s->asked_cancel = s->asked_reset = false;
 	s->drain_until = relay_of(s)->w.now + s->lane->set.cancel_wait_timeout;
@@ -37,14 +37,27 @@ void server_unlink(struct server *s)
 	server_drain(s);
 }
 
+/* Has it, outside of session pooling, what the next client must not find? */
+static bool is_soiled(const struct server *s)
+{
+	return s->lane->set.mode != POOL_MODE_SESSION &&
+	       (s->was_pinned || s->dirty_effects || s->session_state);
+}
+
+/* And cannot be cleaned: LOAD is for good. */
+static bool is_spoilt(const struct server *s)
+{
+	return is_soiled(s) && (!s->lane->set.reset_query[0] ||
+				       ((s->dirty_effects | s->session_state) & TEXT_LOAD));
+}
+
 static bool wants_reset(const struct server *s)
 {
 	const struct pool_settings *set = &s->lane->set;
 
 	if (s->asked_reset || !set->reset_query[0])
 		return false;
-	return set->mode == POOL_MODE_SESSION || set->reset_always || s->was_pinned ||
-	       s->dirty_effects || s->session_state;
+	return set->mode == POOL_MODE_SESSION || set->reset_always || is_soiled(s);
 }
 
 /* server_reset_query may be anything.  What it does not discard is still there: our prepared
@@ -122,6 +135,8 @@ void server_drain(struct server *s)
 			server_close(s, CLOSE_SERVER_DRAIN, NULL);
 	} else if (s->cancels || s->out) {
 		return; /* cancel_done() or flush() comes back */
+	} else if (is_spoilt(s)) {
+		server_close(s, CLOSE_SERVER_STATE, NULL);
 	} else if (wants_reset(s)) {
 		s->asked_reset = s->resetting = true;
 		note_reset(s, s->lane->set.reset_query);

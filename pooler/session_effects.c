@@ -36,7 +36,8 @@ void effects_note(struct client *c, struct server *s, unsigned effects, const ch
 		s->dirty_effects |= effects & EFFECTS_LASTING;
 	if ((effects & EFFECTS_UNDOING) && s->session_state)
 		s->dirty_effects |= effects & EFFECTS_UNDOING;
-	if (effects & TEXT_DISCARD_ALL) {
+	if ((effects & TEXT_DISCARD_ALL) && s->ledger.state.status == 'I') {
+		/* in a transaction it fails */
 		client_statements_clear(c);
 		server_statements_clear(s);
 		s->stale_names = true; /* should it fail, they are all still there */

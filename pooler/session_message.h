@@ -6,6 +6,7 @@
  *   session_request.c    the walk over what a client sent, with and without a server
  *   session_query.c      Query: a statement as text
  *   session_statement.c  Parse, Bind, Describe, Close: statements by name
+ *   session_naming.c     what names mean while batches are under way
  *   session_effects.c    what a text does to the session, and what may not be done
  *   session_begin.c      BEGIN, answered before there is a server connection
  */
@@ -97,6 +98,16 @@ bool effects_are_refused(const struct lane *l, unsigned effects);
 /* In place of a Query that may not run: one that fails with our words, so that the
  * transaction fails as PostgreSQL would have made it fail. */
 void effects_put_refusal(struct buf *sql, unsigned effects);
+/* What a name means hangs on batches that are still under way: had one of them failed, its
+ * Parse or Close was skipped, or DEALLOCATE will fail.  True: the message waits for their
+ * answers (STEP_WAIT). */
+bool message_must_settle(struct message *m);
+/* A Parse gives a name to its client, from now on; should it fail, it has not. */
+void naming_put(struct message *m, const char *name);
+/* Is it a name whose Parse, in an earlier batch, is not answered yet?  Then the message waits. */
+bool naming_is_unsettled(struct message *m, const char *name);
+/* Close of a statement that the server keeps for others. */
+enum step naming_close(struct message *m, const char *name, struct prepared *p);
 /* DEALLOCATE in a text, of a statement that was prepared by the protocol: *out becomes the
  * text that does it, when another one is needed.  False: the client is closed. */
 bool statement_rewrite_deallocate(struct message *m, const char *sql, size_t len, struct buf *out);

@@ -362,6 +362,27 @@ static struct named *newest_called(struct client_statements *m, uint64_t number)
 	return newest;
 }
 
+const char *client_statement_name(const struct client *c, uint64_t number)
+{
+	const struct named *at = newest_called(c->statements, number);
+
+	return at ? at->name : NULL;
+}
+
+uint32_t client_statement_serial(const struct client *c, const char *name)
+{
+	return named_at(c->statements, name, hash_bytes(name, strlen(name)))->serial;
+}
+
+bool client_statement_restore(struct client *c, const char *name, struct prepared *p,
+	uint32_t serial)
+{
+	if (!client_statement_put(c, name, p))
+		return false;
+	named_at(c->statements, name, hash_bytes(name, strlen(name)))->serial = serial;
+	return true;
+}
+
 void client_statement_forget(struct client *c, uint64_t number)
 {
 	struct named *at = newest_called(c->statements, number);

@@ -82,6 +82,13 @@ void prepared_put_parse(struct buf *b, const char *name, const struct prepared *
 bool client_statement_put(struct client *c, const char *name, struct prepared *p);
 struct prepared *client_statement_get(const struct client *c, const char *name);
 bool client_statement_remove(struct client *c, const char *name);
+/* Its newest name for statement `number`, or NULL. */
+const char *client_statement_name(const struct client *c, uint64_t number);
+/* Counts what a client prepares: which of its names is the newest. */
+uint32_t client_statement_serial(const struct client *c, const char *name);
+/* What it closed, as if it had not.  False: the name is another's by now. */
+bool client_statement_restore(struct client *c, const char *name, struct prepared *p,
+	uint32_t serial);
 /* A Parse of statement `number` failed: its newest name is not there. */
 void client_statement_forget(struct client *c, uint64_t number);
 /* Its newest name for that is one for `fresh` from now on. */
@@ -89,6 +96,19 @@ void client_statement_move(struct client *c, uint64_t number, struct prepared *f
 void client_statements_clear(struct client *c);
 size_t client_statement_count(const struct client *c);
 size_t client_statement_bytes(const struct client *c);
+
+/* A Close whose turn has not come, and which the server would skip if what precedes it fails
+ * (session_naming.c); `tag` is that of its entry in the ledger. */
+void closing_done(struct server *s, uint32_t tag); /* its turn has come */
+void closing_undo(struct server *s, uint32_t tag); /* it is skipped: its client has it again */
+void closing_clear(struct server *s);
+
+/* Under which servers get a Parse of a name that is taken; they have an empty statement so. */
+#define RENAME_TAKEN "PGSLUICE_taken"
+/* Does an ErrorResponse have a name of ours in it? */
+bool rename_concerns(const char *body, size_t len);
+/* It, with the client's names in place of ours. */
+void rename_put_error(const struct server *s, struct buf *b, const char *body, size_t len);
 
 /* Has it, or will have when what is sent now is reached; marks it used. */
 bool server_statement_has(struct server *s, const struct prepared *p);

@@ -38,6 +38,9 @@ enum step message_query(struct message *m)
 		effects = wire_text_effects(m->body, len);
 		if (UNLIKELY(m->have < m->size))
 			effects |= TEXT_LONG;
+		if (UNLIKELY(effects & (TEXT_DEALLOCATE | TEXT_DISCARD_ALL)) &&
+			message_must_settle(m))
+			return STEP_WAIT;
 		if (UNLIKELY(effects & ~(unsigned)TEXT_BEGIN) &&
 			!heed_effects(m, effects, len, &sql)) {
 			buf_free(&sql);
@@ -48,6 +51,8 @@ enum step message_query(struct message *m)
 	}
 	if (UNLIKELY(s->unnamed != NULL))
 		prepared_drop(&l->relay->prepared, &s->unnamed);
+	if (UNLIKELY(c->unnamed != NULL)) /* a Query ends it, as the protocol has it */
+		prepared_drop(&l->relay->prepared, &c->unnamed);
 	s->batch++;
 	stats_add(&l->stats.query_count, 1);
 	if (s->ledger.len == 0)

@@ -55,6 +55,11 @@ static void on_dropped(void *ctx, const struct entry *e)
 			client_statement_forget(s->client, e->tag);
 	} else if (e->kind == ENTRY_PARSE && !(e->flags & ENTRY_TAGGED)) {
 		prepared_drop(&relay_of(s)->prepared, &s->unnamed);
+		if (s->client && !(e->flags & ENTRY_OURS) && e->tag == s->unnamed_parses)
+			prepared_drop(&relay_of(s)->prepared, &s->client->unnamed);
+	} else if (e->kind == ENTRY_CLOSE && (e->flags & ENTRY_LOCAL)) {
+		if (e->flags & ENTRY_TAGGED)
+			closing_undo(s, e->tag);
 	} else if (e->kind == ENTRY_CLOSE && (e->flags & ENTRY_OURS)) {
 		s->stale_names = true; /* it still has what we believe gone */
 	} else if (e->kind == ENTRY_DESCRIBE_STATEMENT && (e->flags & ENTRY_OURS)) {
@@ -170,12 +175,17 @@ static void on_ready(struct server *s, const struct ledger_event *ev)
 }
 
 /* An error that the client is told in other words: the position in a text of which the
- * server got less than the client wrote, and what we refuse.  `e` is whose
+ * server got less than the client wrote, what we refuse, and names of statements.  `e` is whose
  * answer it is. */
-static bool put_error(const struct entry *e, struct gather *g, const char *body, size_t len)
+static bool put_error(const struct server *s, const struct entry *e, struct gather *g,
+	const char *body, size_t len)
 {
-	if (LIKELY(!e->note))
-		return false;
+	if (LIKELY(!e->note)) {
+		if (LIKELY(!rename_concerns(body, len)))
+			return false;
+		rename_put_error(s, gather_insert(g), body, len);
+		return true;
+	}
 	if (e->kind == ENTRY_PARSE && e->note == NOTE_REFUSED)
 		effects_put_error(gather_insert(g), e->tag);
 	else if (e->kind == ENTRY_PARSE)
@@ -248,7 +258,7 @@ static enum fate on_message(struct server *s, struct gather *g, char type, const
 	if (UNLIKELY(s->client && s->client->trace && v == LEDGER_FORWARD))
 		trace_reply(s->client, type, body, len, &ev);
 	if (UNLIKELY(type == 'E') && v == LEDGER_FORWARD && s->client &&
-		put_error(&whose, g, body, len))
+		put_error(s, &whose, g, body, len))
 		return FATE_SWALLOW;
 	return v == LEDGER_FORWARD ? FATE_FORWARD : FATE_SWALLOW;
 }
@@ -258,9 +268,12 @@ static void put_local_answers(struct server *s, struct gather *g)
 {
 	struct entry e;
 
-	while (UNLIKELY(ledger_take_local(&s->ledger, &e)))
+	while (UNLIKELY(ledger_take_local(&s->ledger, &e))) {
+		if (e.kind == ENTRY_CLOSE && (e.flags & ENTRY_TAGGED))
+			closing_done(s, e.tag);
 		if (s->client)
 			wire_put_bare(gather_insert(g), e.kind == ENTRY_PARSE ? '1' : '3');
+	}
 }
 
 /* Messages whose body we must see whole; the others pass as they come. */
@@ -428,7 +441,9 @@ void server_settle(struct server *s)
 		server_drain(s);
 		return;
 	}
-	if (UNLIKELY(s->was_asked) && !s->describing && !s->awaited) {
+	if (UNLIKELY(s->settling) && !ledger_awaits_end(&s->ledger))
+		s->settling = false;
+	if (UNLIKELY(s->was_asked) && !s->describing && !s->awaited && !s->settling) {
 		s->was_asked = false;
 		client_resume(c);
 		return;

@@ -102,8 +102,11 @@ static void answer_locally(struct client *c, struct server *s)
 
 	if (s->left)
 		return; /* in the middle of an answer: server's feed() goes on with it */
-	while (ledger_take_local(&s->ledger, &e))
+	while (ledger_take_local(&s->ledger, &e)) {
+		if (e.kind == ENTRY_CLOSE && (e.flags & ENTRY_TAGGED))
+			closing_done(s, e.tag);
 		wire_put_bare(&b, e.kind == ENTRY_PARSE ? '1' : '3');
+	}
 	client_send(c, b.data, b.len);
 	buf_free(&b);
 }

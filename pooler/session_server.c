@@ -151,11 +151,14 @@ void server_close(struct server *s, enum close_reason why, const char *detail)
 	chunk_free(&r->chunks, &s->in);
 	chunk_free(&r->chunks, &s->out);
 	server_statements_clear(s);
+	closing_clear(s);
 	prepared_drop(&r->prepared, &s->unnamed);
 	buf_free(&s->again);
 	buf_free(&s->said);
 	params_drop(&r->params, &s->params);
 	ledger_release(&s->ledger);
+	free(s->taken);
+	s->taken = NULL;
 	free(s->setup_error);
 	s->setup_error = NULL;
 	audit_free(s);

@@ -31,6 +31,9 @@ struct server {
 	struct chunk *out; /* to be sent to it */
 	struct params *params;
 	struct server_statements *statements;
+	char *taken;		  /* a name that its client gave twice, last */
+	uint32_t taken_batch;	  /* in which */
+	struct closing *closing;  /* Closes whose turn has not come, first one first */
 	struct prepared *unnamed; /* its unnamed statement, NULL: none or not known */
 	struct buf again;	  /* what it was sent last, should that have to be sent anew */
 	uint32_t again_entries;	  /* of the ledger, for that */
@@ -54,7 +57,6 @@ struct server {
 	usec_t pinned_since;	      /* when that state pinned its client to it */
 	int cancels;		      /* cancel requests under way against it */
 	enum close_reason doomed_why; /* beside slot.doomed; 0: recycled */
-	bool litter;		      /* a statement under a client's own name was left there */
 	bool left_forward;	      /* the rest goes to the client, or to nobody */
 	bool setup, setup_failed;     /* our questions come first; the client waits, linked */
 	bool our_failed;	      /* an answer to us was an error */
@@ -62,6 +64,12 @@ struct server {
 	bool auditing;		      /* the audit's rows are coming */
 	uint64_t awaited;	      /* its client's next message waits for this Parse; or 0 */
 	uint32_t batch;		      /* counts the ends of batches: Sync, Query, FunctionCall */
+	uint32_t unnamed_parses;      /* counts its clients' Parses of the unnamed statement */
+	uint32_t naming_first;	      /* the batch with the first of the Parses below */
+	uint32_t naming_last;	      /* and with the last */
+	uint32_t naming_serial;	      /* of the first one's name */
+	bool naming;		      /* Parses of named statements may not be answered yet */
+	bool settling;		      /* its client's next message waits for earlier batches */
 	bool describing;	      /* its client's next message waits for what it says */
 	bool was_asked;		      /* and has not been looked at again since */
 	bool said_fatal;	      /* it announced its end */
@@ -110,7 +118,7 @@ void server_read(struct server *s);
 /* Must what its client sends wait for answers to us? */
 static inline bool server_is_asked(const struct server *s)
 {
-	return s->setup || s->describing || s->awaited;
+	return s->setup || s->describing || s->awaited || s->settling;
 }
 /* After an event that was not a read: is it quiet now? */
 void server_settle(struct server *s);

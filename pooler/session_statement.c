@@ -167,13 +167,27 @@ bool statement_rewrite_deallocate(struct message *m, const char *sql, size_t len
 	return true;
 }
 
-/* A name that the client has given already: PostgreSQL's own error comes of it when the
- * server has a statement of that very name. */
-static bool provoke_duplicate(struct message *m, const char *name)
+/* A Parse under a name that the client has given already.  PostgreSQL's own error, or an earlier
+ * one, comes of it when it goes to a name that the server has (rename_put_error). */
+static enum step parse_taken(struct message *m, const char *name, const char *rest, size_t rest_len)
 {
+	struct buf *b;
+	size_t at;
+
 	m->seen |= SEEN_OTHER;
-	m->s->litter = true;
-	return put_empty(m, name);
+	if (!m->s->taken || m->s->taken_batch != m->s->batch) {
+		free(m->s->taken); /* the first of a batch is the one whose error comes */
+		m->s->taken = mem_strdup(name);
+		m->s->taken_batch = m->s->batch;
+	}
+	if (!put_empty(m, RENAME_TAKEN) || !message_push(m, ENTRY_PARSE, 0, 0))
+		return STEP_CLOSED;
+	b = gather_insert(&m->g);
+	at = wire_begin(b, 'P');
+	buf_put_cstr(b, RENAME_TAKEN);
+	buf_put(b, rest, rest_len);
+	wire_end(b, at);
+	return STEP_DONE;
 }
 
 /* A statement that may not be had here: the server is given a text that fails, in place and
@@ -208,6 +222,10 @@ static enum step on_parse_unnamed(struct message *m, const char *rest, size_t re
 	m->seen |= SEEN_OTHER;
 	/* before the old ones go: often it is the same text again */
 	p = prepared_intern(&r->prepared, rest, rest_len);
+	if (UNLIKELY(p->effects & TEXT_DEALLOCATE) && message_must_settle(m)) {
+		prepared_drop(&r->prepared, &p);
+		return STEP_WAIT;
+	}
 	prepared_drop(&r->prepared, &c->unnamed);
 	prepared_drop(&r->prepared, &s->unnamed);
 	c->unnamed = p;
@@ -218,7 +236,7 @@ static enum step on_parse_unnamed(struct message *m, const char *rest, size_t re
 		buf_free(&sql);
 		return STEP_CLOSED;
 	}
-	if (!message_push(m, ENTRY_PARSE, 0, 0)) {
+	if (!message_push(m, ENTRY_PARSE, 0, ++s->unnamed_parses)) {
 		buf_free(&sql);
 		return STEP_CLOSED;
 	}
@@ -249,7 +267,7 @@ enum step message_parse(struct message *m)
 	char ours[PREPARED_NAME];
 	size_t rest_len;
 	uint16_t shift;
-	bool again;
+	bool again, taken;
 
 	if (!message_renames(c)) {
 		if (c->lane->set.mode == POOL_MODE_SESSION && m->have < m->size &&
@@ -282,12 +300,11 @@ enum step message_parse(struct message *m)
 	trace_parse(c, m->size);
 	if (*name == '\0')
 		return on_parse_unnamed(m, rest, rest_len);
-	if (client_statement_get(c, name)) {
-		if (!provoke_duplicate(m, name) || !message_push(m, ENTRY_PARSE, 0, 0))
-			return STEP_CLOSED;
-		message_pass(m);
-		return STEP_DONE;
-	}
+	taken = client_statement_get(c, name) != NULL;
+	if ((taken || s->closing) && message_must_settle(m))
+		return STEP_WAIT;
+	if (taken)
+		return parse_taken(m, name, rest, rest_len);
 	if (client_statement_bytes(c) + rest_len > c->lane->set.max_client_prepared_bytes) {
 		client_close(c, CLOSE_CLIENT_TOO_LARGE,
 			"prepared statements exceed max_client_prepared_bytes");
@@ -306,6 +323,7 @@ enum step message_parse(struct message *m)
 		return refuse_parse(m, effects);
 	}
 	client_statement_put(c, name, p);
+	naming_put(m, name);
 	shift = p->shift;
 	p = prepared_served(table, p);
 	/* In a failed transaction the server refuses what does not end it, and the client must
@@ -474,9 +492,13 @@ enum step message_bind(struct message *m)
 				audit_hear(m->s, p->body, p->text_len);
 			p = NULL;
 		} else if ((p = client_statement_get(c, name))) {
+			if (naming_is_unsettled(m, name))
+				return STEP_WAIT;
 			step = bind_named(m, p, &number);
 			if (step != STEP_DONE)
 				return step;
+		} else if (m->s->closing && message_must_settle(m)) {
+			return STEP_WAIT;
 		}
 	}
 	stats_add(&c->lane->stats.bind_count, 1);
@@ -522,12 +544,12 @@ enum step message_named(struct message *m)
 		return STEP_CLOSED;
 	}
 	if (statement && message_renames(c)) {
-		if (m->type == 'C' && client_statement_remove(c, name)) {
-			/* The server keeps it for others. */
-			m->local++;
-			return message_push(m, ENTRY_CLOSE, ENTRY_LOCAL, 0) ? STEP_DONE
-									    : STEP_CLOSED;
-		}
+		if (*name &&
+			(m->type == 'C' || (m->s->closing && !client_statement_get(c, name))) &&
+			message_must_settle(m))
+			return STEP_WAIT;
+		if (m->type == 'C' && *name && (p = client_statement_get(c, name)))
+			return naming_close(m, name, p);
 		if (m->type == 'C' && *name == '\0') {
 			prepared_drop(&c->lane->relay->prepared, &c->unnamed);
 			prepared_drop(&c->lane->relay->prepared, &m->s->unnamed);
@@ -536,7 +558,7 @@ enum step message_named(struct message *m)
 				return STEP_CLOSED;
 		} else if (m->type == 'D' && (p = client_statement_get(c, name))) {
 			p = prepared_served(&c->lane->relay->prepared, p);
-			if (must_wait(m, p))
+			if (naming_is_unsettled(m, name) || must_wait(m, p))
 				return STEP_WAIT;
 			if (!ensure_prepared(m, p))
 				return STEP_CLOSED;

@@ -54,6 +54,14 @@ static bool ends_transaction(uint8_t kind)
 	return kind == ENTRY_SYNC || kind == ENTRY_QUERY || kind == ENTRY_FUNCTION;
 }
 
+bool ledger_awaits_end(const struct ledger *l)
+{
+	for (uint32_t i = 0; i < l->len; i++)
+		if (ends_transaction(ledger_at(l, i)->kind))
+			return true;
+	return false;
+}
+
 bool ledger_push_slow(struct ledger *l, enum entry_kind kind, unsigned flags, uint32_t tag)
 {
 	struct entry *e;
@@ -106,11 +114,15 @@ bool ledger_take_local(struct ledger *l, struct entry *e)
 /* The server has failed an extended message: everything up to Sync is skipped. */
 static void skip_to_sync(struct ledger *l, void (*dropped)(void *, const struct entry *), void *ctx)
 {
-	while (l->len && entry_at(l, 0)->kind != ENTRY_SYNC) {
-		if (dropped)
-			dropped(ctx, entry_at(l, 0));
+	uint32_t n = 0;
+
+	while (n < l->len && entry_at(l, n)->kind != ENTRY_SYNC)
+		n++;
+	/* backwards, so that what one has undone the one before it finds as it left it */
+	for (uint32_t i = n; dropped && i > 0; i--)
+		dropped(ctx, entry_at(l, i - 1));
+	while (n-- > 0)
 		ledger_pop(l);
-	}
 	if (l->len == 0)
 		l->state.skipping = true;
 }

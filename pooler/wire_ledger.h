@@ -121,7 +121,8 @@ struct ledger_event {
 };
 
 /* Accounts for a message from the server: its type and, for Z, the status byte.
- * `dropped` is called for each entry that the server skips because of this error. */
+ * `dropped` is called for each entry that the server skips because of this error, the last
+ * one first. */
 enum ledger_verdict ledger_reply(struct ledger *l, char type, char status, struct ledger_event *ev,
 	void (*dropped)(void *ctx, const struct entry *e), void *ctx) MUSTCHECK;
 
@@ -139,6 +140,9 @@ static inline const struct entry *ledger_at(const struct ledger *l, uint32_t i)
 {
 	return &l->ring[(l->head + i) & (l->size - 1)];
 }
+
+/* Is there a batch (up to its Sync, or a Query) that is not answered to its end? */
+bool ledger_awaits_end(const struct ledger *l);
 
 /* The answer that is under way is not for the client any more. */
 static inline void ledger_own_head(struct ledger *l)

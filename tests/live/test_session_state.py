@@ -97,6 +97,32 @@ def test_a_pinned_client_that_leaves_leaves_nothing(pooler):
         assert b.one("show work_mem") != "7MB"
 
 
+@pytest.mark.parametrize("reset", ["DISCARD ALL", ""], ids=["reset", "closed"])
+@pytest.mark.parametrize("name", FEATURES)
+def test_a_client_that_vanishes_leaves_nothing(pooler, name, reset):
+    """Also when it goes before anybody could ask the server what it has left."""
+    make, _, proof = FEATURES[name]
+    p = pooler(max_open=1, on_session_feature="pin", server_reset_query=reset)
+    for read in (True, False) * 4:
+        a = p.wire()
+        a.send(wire.query(make))
+        if read:
+            a.until()
+        a.drop()
+        with p.wire() as b:
+            assert b.one(proof) == "0"
+    assert "integrity" not in p.log()
+
+
+def test_a_server_with_a_loaded_library_is_not_handed_on(pooler):
+    p = pooler(max_open=1, pool_mode="auto")
+    with p.wire(user="postgres") as a:
+        a.query("load 'auto_explain'")
+        pid = a.one(PID)
+    with p.wire(user="postgres") as b:
+        assert b.one(PID) != pid
+
+
 def test_state_that_a_rollback_took_pins_nobody(pooler):
     p = pooler(max_open=1, pool_mode="auto")
     with p.wire() as a, p.wire() as b:

@@ -163,8 +163,8 @@ START_TEST(an_error_drops_everything_up_to_sync)
 	ck_assert(ev.finished && ev.failed);
 	ck_assert_uint_eq(ev.done.tag, 1);
 	ck_assert_uint_eq(n_dropped, 2);
-	ck_assert_uint_eq(dropped[0], 2);
-	ck_assert_uint_eq(dropped[1], 3);
+	ck_assert_uint_eq(dropped[0], 3);
+	ck_assert_uint_eq(dropped[1], 2);
 	ck_assert_uint_eq(ledger_head(&l)->tag, 4);
 	replies("ZTDCZ");
 	ck_assert(ledger_is_quiet(&l));

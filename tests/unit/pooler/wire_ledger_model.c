@@ -261,7 +261,8 @@ static bool server_is_idle(void)
 /* --- the pooler in between ------------------------------------------------------------ */
 
 static struct ledger l;
-static uint32_t last_id, last_dropped;
+static uint32_t last_id;
+static bool was_dropped[QUEUE];
 static uint64_t judged; /* replies, over all sequences */
 
 static void on_dropped(void *ctx, const struct entry *e)
@@ -269,8 +270,8 @@ static void on_dropped(void *ctx, const struct entry *e)
 	(void)ctx;
 	if (e->flags & ENTRY_LOCAL || e->kind == ENTRY_COPY_END)
 		return;
-	ALWAYS((e->tag) > (last_dropped));
-	last_dropped = e->tag;
+	ALWAYS(!was_dropped[e->tag]);
+	was_dropped[e->tag] = true;
 	/* the server may not have come to it, but then it will skip it */
 	ALWAYS(sv.skipped[e->tag] || sv.ignoring || sv.dead || l.state.ambiguous);
 }
@@ -375,7 +376,8 @@ static void one_sequence(void)
 {
 	memset(&sv, 0, sizeof sv);
 	sv.status = 'I';
-	last_id = last_dropped = 0;
+	last_id = 0;
+	memset(was_dropped, 0, sizeof was_dropped);
 	ledger_init(&l);
 	for (unsigned step = 20 + below(200); step; step--) {
 		/* who is fast today: the client, the server or the network */
