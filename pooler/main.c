@@ -523,7 +523,7 @@ static void serve(const struct conf *conf)
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	worker_init(&hub.front, -1);
-	if (!front_init(hub.front.loop, conf, &front_ops, &err))
+	if (!front_init(&hub.front, conf, &front_ops, &err))
 		log_die(LOG_PART_MAIN, "%s", buf_cstr(&err));
 	become_user(daemon_state.args.user ? daemon_state.args.user : conf->p.user);
 	write_pidfile(conf->p.pidfile);

@@ -2,7 +2,9 @@
  *
  * Between session_front.c, session_login.c and session_proof.c; nobody else includes it.
  *
- *   session_front.c  the loop: accepts, watches, times out, frees; asks the helper thread
+ *   session_front.c  the door: listeners, start, reload, end
+ *   session_attempt.c  one login on its loop: reads, sends, watches, times out, frees
+ *   session_question.c  what the helper thread is asked
  *   session_rules.c  the settings and tables that logins go by
  *   session_login.c  the steps of a login up to the question "who must prove what?"
  *   session_proof.c  the steps that prove it: passwords, md5, SCRAM, certificates, peers
@@ -29,8 +31,7 @@
 #include "conf.h"
 #include "session_login.h"
 #include "wire_startup.h"
-
-#include <ev.h>
+#include "worker.h"
 
 /* What an attempt may hold of unread input. */
 #define ATTEMPT_INPUT_MAX 16384
@@ -100,16 +101,16 @@ struct attempt {
 /* --- session_front.c ------------------------------------------------------- */
 
 struct front {
-	struct ev_loop *loop;
+	struct worker *worker;
+	struct ev_loop *loop; /* the worker's */
 	const struct front_ops *ops;
 	struct front_rules *rules;
 	struct net_listeners listeners;
-	int epoll_fd;	  /* of the loop; 0: not looked for yet, -1: not found */
 	ev_io *accepting; /* one a listener */
 	bool accepting_on;
 	ev_timer timer, breather;
 	ev_async helped;
-	ev_prepare reaper;
+	struct mail reaper;	    /* of `dead` */
 	usec_t armed;		    /* what the timer waits for; USEC_NEVER: nothing */
 	struct list logins;	    /* by deadline: client_login_timeout */
 	struct list delays;	    /* by deadline: auth_delay */
@@ -125,6 +126,16 @@ struct front {
 };
 extern struct front front;
 
+/* --- session_attempt.c ----------------------------------------------------- */
+
+void attempts_init(void);
+void attempts_end(void); /* refuses and closes all */
+/* The timer stands at the earliest deadline. */
+void attempts_arm(void);
+/* Somebody has come in by this listener. */
+void attempt_new(int fd, const struct net_listener *from, const struct net_addr *peer);
+/* Runs steps until one must wait. */
+void attempt_run(struct attempt *a);
 /* Moves the attempt to `state`; for DELAY and LINGER with the deadline that belongs to it. */
 void attempt_enter(struct attempt *a, enum attempt_state state, usec_t delay);
 /* Sends what is in login->out.  false: broken, the attempt is closed. */
@@ -132,6 +143,13 @@ bool attempt_flush(struct attempt *a) MUSTCHECK;
 void attempt_close(struct attempt *a);
 /* Takes the login out, watchers off; the attempt is then closed as an empty shell. */
 struct login *attempt_give(struct attempt *a);
+
+/* --- session_question.c ---------------------------------------------------- */
+
+void questions_init(void);
+void questions_end(void);
+/* Begins to derive the keys of the list's plain secrets, where clients may be asked for SCRAM. */
+void questions_derive(void);
 /* Posts the job, unless the same question (`key`) is already under way, and waits: when it is
  * answered the step of `resume` runs.  Takes the job. */
 enum step attempt_ask(struct attempt *a, const char *key, struct auth_job *job);

@@ -176,10 +176,11 @@ struct pool *hub_pool(const char *database, const char *user, const struct conf_
 	p->user_cap = cap_named(&hub.user_caps, user, conf_max_user_connections(hub.conf, db, u));
 	p->n_lanes = lanes_wanted(db, u);
 	p->lanes = mem_zalloc((size_t)p->n_lanes * sizeof(struct lane *));
-	for (int i = 0; i < p->n_lanes; i++) {
+	/* All of them, before the first one's thread hears of it and looks at the others. */
+	for (int i = 0; i < p->n_lanes; i++)
 		p->lanes[i] = lane_new(&hub.relays[(next_home + i) % hub.n_relays], p);
+	for (int i = 0; i < p->n_lanes; i++)
 		configure(p->lanes[i], hub.conf, db);
-	}
 	next_home = (next_home + p->n_lanes) % hub.n_relays;
 	list_push_back(&hub.pools, &p->link);
 	hub_pool_obey(p);
@@ -263,10 +264,12 @@ void hub_admit(struct login *login)
 	a->lane = choose_lane(p);
 	atomic_fetch_add(&a->lane->load, 1);
 	atomic_fetch_add(&p->clients, 1);
-	if (a->lane->relay->w.host)
+	if (a->lane->relay->w.host) {
 		worker_hand(&a->lane->relay->w, &a->mail);
-	else
+	} else {
+		worker_forget(&hub.front, login->conn.fd);
 		worker_post(&a->lane->relay->w, &a->mail);
+	}
 }
 
 int hub_count_clients(const char *database, const char *user)
@@ -344,6 +347,7 @@ void hub_cancel(struct conn *asker, uint32_t pid, const void *secret, size_t len
 	struct cancel_key k;
 	uint8_t key[8];
 
+	worker_forget(&hub.front, asker->fd);
 	if (len != 4) {
 		conn_close(asker);
 		return;
@@ -517,8 +521,9 @@ void hub_start(const struct conf *conf)
 	for (int i = 0; i < n; i++) {
 		struct relay *r = &hub.relays[i];
 
-		/* A relay that is alone shares the front's thread: no login has to wake another. */
-		if (n == 1)
+		/* Where each CPU has its relay, the first one shares the front's thread: a third
+		 * thread would only be one more to wake. */
+		if (i == 0 && (n == 1 || n >= cpus))
 			worker_share(&r->w, i, &hub.front);
 		else
 			worker_init(&r->w, i);
@@ -531,9 +536,11 @@ void hub_start(const struct conf *conf)
 		if (hub.qlog)
 			r->ring = qlog_ring_new(hub.qlog, (size_t)conf->p.query_log_buffer);
 		r->queries = hub.queries[i] = queries_new((size_t)conf->p.track_queries_max);
+	}
+	for (int i = 0; i < n; i++) {
 		snprintf(name, sizeof name, "relay-%d", i);
-		if (!r->w.host)
-			worker_start(&r->w, name);
+		if (!hub.relays[i].w.host)
+			worker_start(&hub.relays[i].w, name);
 	}
 	hub_retire_start();
 	warm_up();
@@ -610,10 +617,11 @@ void hub_join(void)
 	for (int i = 0; i < hub.n_relays; i++)
 		hub_order(i, run_stop, NULL);
 	for (int i = 0; i < hub.n_relays; i++)
-		if (hub.relays[i].w.host)
-			worker_finish(&hub.relays[i].w);
-		else
+		if (!hub.relays[i].w.host)
 			pthread_join(hub.relays[i].w.thread, NULL);
+	/* What one has sent to another that had ended before. */
+	for (int i = 0; i < hub.n_relays; i++)
+		worker_finish(&hub.relays[i].w);
 	helpers_release(&hub.dialers);
 	helpers_release(&hub.cancellers);
 }

@@ -4,13 +4,13 @@
  * is handed over, once, and the front forgets it.
  *
  *   session_login.c  one login: a state machine over a struct conn
- *   session_front.c  listeners, watchers, deadlines and limits: all logins on one loop
+ *   session_front.c  listeners and limits; session_attempt.c  watchers and deadlines
  *
  *     accept ──▶ FIRST ──SSLRequest──▶ TLS ──▶ FIRST ──StartupMessage──▶ AUTH ──▶ on_session
  *                  │                                                │            on_console
  *                  └── CancelRequest ──▶ on_cancel                  └─ refused ─▶ LINGER ─▶ closed
  *
- * Everything here runs on the thread of the loop given to front_init(), and nothing blocks it:
+ * Everything here runs on the thread of the worker given to front_init(), and nothing blocks it:
  * what may block (auth_query, PAM, names, deriving SCRAM keys) is done by a helper thread.
  */
 #ifndef POOLER_SESSION_LOGIN_H
@@ -18,7 +18,7 @@
 
 #include "net.h"
 
-struct ev_loop;
+struct worker;
 struct conf;
 struct auth_users;
 
@@ -64,7 +64,8 @@ void login_free(struct login **l);
 const char *login_who(const struct login *l, char *out, size_t size);
 
 /* What the front needs from the session layer.  Called on the front's thread; no watcher of
- * the front is on the descriptor any more. */
+ * the front is on the descriptor any more, but the kernel may still hold it for the front's loop:
+ * worker_forget() before another thread watches it. */
 struct front_ops {
 	bool (*admit)(void);   /* count one more client, or say no (max_client_conn) */
 	void (*dismiss)(void); /* an admitted login ended without on_session/on_console */
@@ -76,7 +77,7 @@ struct front_ops {
 
 /* Opens listeners, loads user list, HBA, ident and TLS; nothing is accepted before
  * front_resume().  `conf` is borrowed until front_reload() or front_shutdown(). */
-bool front_init(struct ev_loop *loop, const struct conf *conf, const struct front_ops *ops,
+bool front_init(struct worker *w, const struct conf *conf, const struct front_ops *ops,
 	struct buf *err) MUSTCHECK;
 /* New settings and files.  On an error (in *err) the old ones of that part stay in force;
  * `conf` is borrowed in any case.  Running logins end with what they began with. */

@@ -4,6 +4,11 @@
  */
 #include "worker.h"
 
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 static void run_mails(struct worker *w, struct list *mails)
 {
 	while (!list_empty(mails)) {
@@ -139,13 +144,32 @@ static void set_up(struct worker *w, int index, struct ev_loop *loop)
 	ev_async_start(w->loop, &w->wake);
 }
 
+/* libev has no call for its epoll descriptor, but a new one gets the lowest free number.  Asked to
+ * take out what is not in it, an epoll descriptor says ENOENT, another one EINVAL. */
+static struct ev_loop *new_loop(int *epoll_fd)
+{
+	int probe = eventfd(0, EFD_CLOEXEC), lowest = dup(probe);
+	struct ev_loop *loop;
+	struct epoll_event none = {0};
+
+	close(lowest);
+	loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+	*epoll_fd = loop && epoll_ctl(lowest, EPOLL_CTL_DEL, probe, &none) < 0 && errno == ENOENT
+			    ? lowest
+			    : -1;
+	close(probe);
+	return loop;
+}
+
 void worker_init(struct worker *w, int index)
 {
-	struct ev_loop *loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+	int epoll_fd;
+	struct ev_loop *loop = new_loop(&epoll_fd);
 
 	if (!loop)
 		log_die(LOG_PART_MAIN, "cannot make an event loop (epoll): out of descriptors?");
 	set_up(w, index, loop);
+	w->epoll_fd = epoll_fd;
 	ev_set_userdata(loop, w);
 	ev_set_invoke_pending_cb(loop, on_pending);
 	ev_set_loop_release_cb(loop, on_sleep, on_awake);
@@ -154,6 +178,7 @@ void worker_init(struct worker *w, int index)
 void worker_share(struct worker *w, int index, struct worker *host)
 {
 	set_up(w, index, host->loop);
+	w->epoll_fd = host->epoll_fd;
 	w->host = host;
 	host->guest = w;
 }
@@ -231,6 +256,14 @@ void worker_hand(struct worker *w, struct mail *m)
 	pthread_mutex_unlock(&w->lock);
 	if (first)
 		m->run(w, m);
+}
+
+void worker_forget(struct worker *w, int fd)
+{
+	struct epoll_event none = {0};
+
+	if (w->epoll_fd >= 0)
+		epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, fd, &none); /* ENOENT: it was not in it yet */
 }
 
 void worker_defer(struct worker *w, struct mail *m)

@@ -51,6 +51,7 @@ struct worker {
 	uint64_t lag_max_usec; /* longest tick since last asked */
 
 	/* inner */
+	int epoll_fd; /* what the loop waits on; -1: not found */
 	ev_async wake;
 	ev_timer alarm;
 	usec_t alarm_at;
@@ -64,8 +65,9 @@ struct worker {
 	struct worker *host, *guest; /* whose loop it shares; who shares its loop */
 };
 
-/* worker_init makes the loop; worker_start runs it on a thread of its own, worker_run on the
- * caller's until worker_stop() is called (on that thread, e.g. by mail). */
+/* worker_init makes the loop (while no other thread opens descriptors); worker_start runs it on a
+ * thread of its own, worker_run on the caller's until worker_stop() is called (on that thread, e.g.
+ * by mail). */
 void worker_init(struct worker *w, int index);
 /* Instead of worker_init and worker_start: w lives on the thread of `host`, which has one guest at
  * most.  After worker_run(host), worker_finish(w) runs what still waits in its mailbox. */
@@ -80,6 +82,10 @@ void worker_release(struct worker *w); /* after its thread was joined */
 void worker_post(struct worker *w, struct mail *m);
 /* w's thread, not under a mail of w's: at once, unless other mails are before it. */
 void worker_hand(struct worker *w, struct mail *m);
+/* w's thread: another thread goes on with this descriptor, whose watchers here are stopped.  libev
+ * leaves it in the kernel's set, on the assumption that it will be closed soon: each of its next
+ * bytes would wake this loop once more. */
+void worker_forget(struct worker *w, int fd);
 /* w's thread: at the end of this tick. */
 void worker_defer(struct worker *w, struct mail *m);
 
