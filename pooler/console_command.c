@@ -158,10 +158,10 @@ static void gather_wait(struct relay *r, struct buf *into, void *arg)
 			continue;
 		switch (w->kind) {
 		case WAIT_PAUSE:
-			n += pool_open(&l->shard);
+			n += pool_open(&l->shard) + atomic_load(&l->pool->moving);
 			break;
 		case WAIT_CLOSE:
-			n += count_doomed(l);
+			n += count_doomed(l) + atomic_load(&l->pool->moving);
 			break;
 		case WAIT_SUSPEND:
 			n += count_unsent(l, r->w.now >= w->give_up);

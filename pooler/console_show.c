@@ -339,7 +339,7 @@ const struct console_row console_shows[] = {
 		.run = show_workers,
 		.help = "threads, and how busy they are",
 		.columns = "name s, clients i, servers i, pools i, ticks q, lag_max_us q, "
-			   "lent_bytes q"},
+			   "lent_bytes q, taken_over q"},
 	{.name = "who",
 		.args = "<backend pid> [AT 'time']",
 		.min_args = 1,

@@ -355,7 +355,7 @@ void show_pins(struct request *q)
 /* --- WORKERS ------------------------------------------------------------------------------ */
 
 static void put_worker(struct buf *into, const char *name, struct worker *w, int clients,
-	int servers, int lanes, uint64_t lent)
+	int servers, int lanes, uint64_t lent, uint64_t taken_over)
 {
 	struct row r = row_begin(into);
 
@@ -366,6 +366,7 @@ static void put_worker(struct buf *into, const char *name, struct worker *w, int
 	row_uint(&r, w->ticks);
 	row_uint(&r, w->lag_max_usec);
 	row_uint(&r, lent);
+	row_uint(&r, taken_over);
 	row_end(&r);
 	w->lag_max_usec = 0;
 }
@@ -380,11 +381,12 @@ static void gather_worker(struct relay *r, struct buf *into, void *arg)
 	list_each (l, &r->lanes)
 		lanes++;
 	snprintf(name, sizeof name, "relay-%d", r->w.index);
-	put_worker(into, name, &r->w, r->n_clients, r->n_servers, lanes, r->chunks.lent);
+	put_worker(into, name, &r->w, r->n_clients, r->n_servers, lanes, r->chunks.lent,
+		r->taken_over);
 }
 
 void show_workers(struct request *q)
 {
-	put_worker(&q->answer.rows, "front", &hub.front, console_session_count, 0, 0, 0);
+	put_worker(&q->answer.rows, "front", &hub.front, console_session_count, 0, 0, 0, 0);
 	ask_all(q, gather_worker);
 }

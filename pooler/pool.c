@@ -136,15 +136,21 @@ static bool reserve_is_due(const struct shard *s, usec_t now)
 	return now - oldest->since >= s->lim.reserve_timeout;
 }
 
+bool cap_is_hungry(const struct cap *c, const struct shard *s)
+{
+	int hungry = atomic_load_explicit(&c->hungry, memory_order_relaxed);
+
+	return UNLIKELY(hungry != 0) && hungry > (c == s->claimed);
+}
+
 /* Does a shard that shares a cap with this one need a place more?  It does when nobody
  * waits here, or when it would still have less than this one afterwards. */
 static bool others_are_hungry(const struct shard *s)
 {
 	for (int i = 0; i < s->n_caps; i++) {
 		const struct cap *c = s->caps[i];
-		int hungry = atomic_load_explicit(&c->hungry, memory_order_relaxed);
 
-		if (LIKELY(hungry == 0) || hungry <= (c == s->claimed))
+		if (LIKELY(!cap_is_hungry(c, s)))
 			continue;
 		if (s->n_waiting == 0 || atomic_load(&c->neediest) + 1 < pool_open(s))
 			return true;
@@ -192,7 +198,7 @@ static bool greeters_wait(const struct shard *s)
 bool pool_dial_needed(struct shard *s, usec_t now)
 {
 	int dialing = s->n_dialing - s->n_own_dialing;
-	bool wanted = s->n_waiting > dialing + s->n_idle || greeters_wait(s);
+	bool wanted = s->n_waiting > dialing + s->n_idle + s->n_coming || greeters_wait(s);
 
 	s->starved = NULL;
 	/* Those kept warm for later come after those that are needed now. */
@@ -309,6 +315,26 @@ void pool_remove(struct shard *s, struct slot *slot)
 	s->n_own -= slot->own;
 	for (int i = s->n_caps - 1; i >= 0; i--)
 		cap_give(s->caps[i]);
+}
+
+struct slot *pool_surplus(struct shard *s, usec_t now)
+{
+	struct slot *oldest;
+
+	if (s->paused || s->n_idle == 0 || s->n_waiting)
+		return NULL;
+	oldest = list_last(&s->idle, struct slot, link);
+	return oldest->doomed || now >= oldest->die_at ? NULL : oldest;
+}
+
+void pool_leave(struct shard *s, struct slot *slot)
+{
+	slot_move(s, slot, SLOT_GONE, slot->since);
+}
+
+void pool_arrive(struct shard *s, struct slot *slot, usec_t now)
+{
+	slot_move(s, slot, SLOT_IDLE, now);
 }
 
 struct slot *pool_expired(struct shard *s, usec_t now, enum pool_fate *why)

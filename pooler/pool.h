@@ -55,6 +55,9 @@ bool cap_take(struct cap *c, int extra) MUSTCHECK; /* one place, of max + extra 
 void cap_give(struct cap *c);			   /* gives it back and wakes the neediest claim */
 void cap_claim_add(struct cap *c, struct cap_claim *claim, int open);
 void cap_claim_drop(struct cap *c, struct cap_claim *claim);
+struct shard;
+/* Does another shard than this one claim a place? */
+bool cap_is_hungry(const struct cap *c, const struct shard *s);
 /* After max was raised: wakes every claim. */
 void cap_set_max(struct cap *c, int max);
 
@@ -105,6 +108,7 @@ struct shard {
 	struct list waiting;		 /* of struct waiter */
 	struct list own_waiting;	 /* of struct waiter: for a connection of their own */
 	int n_dialing, n_idle, n_busy, n_waiting;
+	int n_coming;		      /* asked of another shard of the pool */
 	int n_own, n_own_dialing;     /* of the open ones, of the dialing: those with slot.own */
 	int n_greeters;		      /* clients whose login waits for a first connection */
 	bool paused;		      /* leases nothing and dials nothing */
@@ -173,6 +177,13 @@ bool pool_pair(struct shard *s, usec_t now, struct slot **slot, struct waiter **
 
 /* The connection is closed: takes the slot off its list and gives back its places. */
 void pool_remove(struct shard *s, struct slot *slot);
+
+/* A slot goes over to another shard of the same pool, and its places with it: the one to give
+ * away when somebody waits there (the longest idle; NULL: none to spare), then its way from one
+ * shard to the other.  Busy in between for nobody; the new shard has it idle. */
+struct slot *pool_surplus(struct shard *s, usec_t now);
+void pool_leave(struct shard *s, struct slot *slot);
+void pool_arrive(struct shard *s, struct slot *slot, usec_t now);
 
 /* An idle slot whose time is over (max_idle_time beyond min_open, lifetime, doomed), or
  * NULL.  The caller closes it, calls pool_remove() and asks again. */

@@ -6,6 +6,7 @@
  *   session_login.h    how a client comes in (the front's thread); then, on a worker:
  *   session_hub.c      struct hub: the process; pools by (database, user), settings, start, stop
  *   session_relay.c    struct relay: one worker's share; struct lane: one pool's share of it
+ *   session_share.c    idle connections that go from one lane of a pool to another
  *   session_client.c   struct client: waiting, linked, closing
  *   session_deadline.c   when its patience, or ours with it, is over
  *   session_request.c  what it sends, message by message (session_message.h)

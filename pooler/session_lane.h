@@ -49,6 +49,7 @@ struct pool {
 	struct lane **lanes; /* one for each shard, each on another relay */
 	int n_lanes;
 	atomic_int clients;
+	atomic_int moving;	    /* connections on their way from one lane to another */
 	struct login_secret secret; /* of the client that came first, for dialling */
 	bool has_secret;
 	bool paused, disabled;
@@ -88,10 +89,17 @@ struct lane {
 	struct mail claim_mail; /* posted by claim.wake */
 	atomic_bool claim_posted, claim_wanted;
 	char *last_error; /* why the last login to the server failed; NULL: it did not */
-	bool full;	  /* every place is taken, and nobody else has any: see lane_tend() */
-	bool tending;	  /* lane_tend() is on the stack */
-	bool stopped;	  /* it, or the process, is leaving: dials nothing */
-	bool left;	  /* it is not on its relay any more */
+	bool shared;	  /* the pool has other lanes: session_share.c */
+	usec_t _Atomic waits_since, idle_since; /* as they see it; 0: nobody, none */
+	struct lane *asked;			/* for a connection to spare; NULL: none */
+	struct mail ask;			/* on its way while `asked`: */
+	int wanted;				/* how many more would be taken */
+	usec_t ask_after;			/* not before: they had none */
+	unsigned emptied;			/* how often all its connections were told to go */
+	bool full;    /* every place is taken, and nobody else has any: see lane_tend() */
+	bool tending; /* lane_tend() is on the stack */
+	bool stopped; /* it, or the process, is leaving: dials nothing */
+	bool left;    /* it is not on its relay any more */
 	struct mail left_mail;
 };
 
@@ -122,6 +130,14 @@ void lane_leave(struct lane *l);
 void lane_spare(struct lane *l);
 /* Takes the client off whatever it waits for. */
 void lane_forget(struct lane *l, struct client *c);
+
+/* Lanes of one pool help each other out (session_share.c).  For lanes that are `shared`. */
+/* Shows the others who waits here and what is idle. */
+void share_show(struct lane *l);
+/* Asks for another lane's idle connection when a client waits here. */
+void share_ask(struct lane *l);
+/* A connection became idle: has another lane more need of it?  True: it has gone there. */
+bool share_offer(struct server *s);
 
 /* Arms the lane's timer for what the pool wants to look at next. */
 void lane_arm(struct lane *l);

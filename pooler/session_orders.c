@@ -153,6 +153,7 @@ static void empty_lane(struct lane *l, enum close_reason why)
 	struct list *lists[] = {&l->shard.busy, &l->shard.idle}, *i, *next;
 	struct client *c;
 
+	l->emptied++;
 	for (uint32_t at = 0; (c = relay_next_client(l->relay, &at));)
 		if (c->lane == l)
 			client_close(c, why, NULL);

@@ -38,6 +38,7 @@ struct lane *lane_new(struct relay *r, struct pool *pool)
 
 	l->relay = r;
 	l->pool = pool;
+	l->shared = pool->n_lanes > 1;
 	shard_init(&l->shard, &none, (uint64_t)(uintptr_t)l * 0x9E3779B97F4A7C15u);
 	l->shard.caps[l->shard.n_caps++] = &pool->open;
 	if (pool->db_cap)
@@ -138,6 +139,7 @@ void lane_recycle(struct lane *l)
 {
 	struct list *lists[] = {&l->shard.idle, &l->shard.busy, &l->shard.dialing}, *i;
 
+	l->emptied++;
 	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
 		list_each (i, lists[k])
 			list_entry(i, struct slot, link)->doomed = true;
@@ -227,6 +229,8 @@ void lane_tend(struct lane *l)
 		server_close(CONTAINER_OF(slot, struct server, slot), reason_of(why), NULL);
 	if (UNLIKELY(sh->paused))
 		close_idle(l);
+	if (UNLIKELY(l->shared))
+		share_ask(l);
 	while (!l->stopped && pool_dial_needed(sh, now)) {
 		struct server *s = server_new(l);
 

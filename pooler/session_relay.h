@@ -29,6 +29,7 @@ struct relay {
 	struct client **slots; /* all of them, by the cancel key's process id */
 	uint32_t n_slots, free_slot;
 	int n_clients, n_servers;
+	uint64_t taken_over; /* servers that came from another relay */
 	struct qlog_ring *ring;
 	struct queries *queries; /* statistics by shape; hub.queries holds it too */
 	struct traced *traced;	 /* statements that are over, their memory for the next ones */

@@ -209,7 +209,7 @@ void lane_leave(struct lane *l)
 {
 	struct relay *r = l->relay;
 
-	if (l->n_servers || l->left)
+	if (l->n_servers || l->left || l->asked)
 		return;
 	l->left = true;
 	lane_drop_claim(l);

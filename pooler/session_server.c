@@ -217,6 +217,13 @@ static void ask_params(struct server *s, const struct client *c)
 	buf_free(&sql);
 }
 
+/* What another relay had it prepare: our numbers mean other texts. */
+static void ask_deallocate(struct server *s)
+{
+	s->foreign_names = s->stale_names = false;
+	s->setup = server_ask(s, "DEALLOCATE ALL", OUR_CHECK);
+}
+
 bool server_link(struct server *s, struct client *c)
 {
 	struct lane *l = s->lane;
@@ -227,6 +234,8 @@ bool server_link(struct server *s, struct client *c)
 	s->lent = now;
 	client_linked(c);
 	s->setup_failed = false;
+	if (UNLIKELY(s->foreign_names))
+		ask_deallocate(s);
 	if (UNLIKELY(now - s->released >= l->set.server_check_delay) && l->set.check_query[0] &&
 		s->was_used)
 		ask_check(s);
@@ -308,8 +317,12 @@ void server_release(struct server *s)
 			server_watch(s);
 		if (UNLIKELY(!l->check.pos)) /* else it looks in time at the older ones */
 			lane_arm(l);
+		if (UNLIKELY(l->shared) && !share_offer(s))
+			share_show(l);
 		return;
 	case POOL_HAND_ON:
+		if (UNLIKELY(l->shared))
+			share_show(l);
 		if (server_link(s, CONTAINER_OF(next, struct client, waiter)))
 			client_resume(s->client);
 		return;
@@ -323,6 +336,9 @@ void server_release(struct server *s)
 		server_close(s, CLOSE_SERVER_IDLE_MAX, NULL);
 		return;
 	case POOL_CLOSE_FOR_OTHERS:
+		/* it need not be closed for another lane of this pool */
+		if (l->shared && cap_is_hungry(&l->pool->open, &l->shard) && share_offer(s))
+			return;
 		server_close(s, CLOSE_SERVER_FOR_OTHERS, NULL);
 		return;
 	case POOL_CLOSE_SURPLUS:
@@ -374,6 +390,13 @@ void server_ready(struct server *s)
 	timer_ensure(&w->timers, &s->timer, s->slot.die_at);
 	lane_greet(l);
 	lane_tend(l);
+}
+
+void server_rewatch(struct server *s)
+{
+	ev_io_init(&s->io, on_io, s->conn.fd, EV_READ);
+	timer_ensure(&relay_of(s)->w.timers, &s->timer, s->slot.die_at);
+	server_watch(s);
 }
 
 void server_adopt(struct server *s, int fd, void *ssl, struct params *reported)

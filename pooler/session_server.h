@@ -74,6 +74,7 @@ struct server {
 	bool was_asked;		      /* and has not been looked at again since */
 	bool said_fatal;	      /* it announced its end */
 	bool stale_names;	      /* it may have statements that we believe gone */
+	bool foreign_names;	      /* it has statements by another relay's numbers */
 	bool feeding;		      /* its client's messages are noted and not yet sent */
 	bool half_sent;		      /* the client left in the middle of a message */
 	bool was_pinned, asked_cancel, asked_reset;
@@ -109,6 +110,8 @@ static inline bool server_is_quiet(const struct server *s)
 /* Gives back a quiet server; the pool decides who gets it. */
 void server_release(struct server *s);
 void server_watch(struct server *s);
+/* It has come to this relay from another one. */
+void server_rewatch(struct server *s);
 /* Frees a closed server that no cancel request needs any more. */
 void server_reap(struct server *s);
 /* Its client has taken what was held back. */

@@ -1,0 +1,144 @@
+"""A pool in two lanes on two workers: what one has to spare, the other's clients get.
+
+Clients join the lane with the fewest, so that those who come one after the other are on the one
+and the other in turn; which one a client is on its process id tells (session_client.c).
+"""
+import statistics
+import threading
+import time
+
+import pytest
+import wire
+from pooler import wait_until
+
+pytestmark = pytest.mark.ours
+
+LANES = 2
+
+
+def lane_of(client):
+    return (client.pid - 1) % (LANES + 1)
+
+
+def settings(**more):
+    return {"workers": LANES, "shards": LANES, "max_open": 4, **more}
+
+
+def both_lanes(p, each, **kw):
+    """Clients, a list for each lane."""
+    lanes = [[], []]
+    while min(len(lane) for lane in lanes) < each:
+        c = p.wire(**kw)
+        lanes[lane_of(c)].append(c)
+    return lanes
+
+
+def open_all(lanes):
+    """Each lane's two connections are open; their process ids."""
+    pids, clients = set(), lanes[0][:2] + lanes[1][:2]
+    for c in clients:
+        c.begin()
+        pids.add(c.one("select pg_backend_pid()"))
+    for c in clients:
+        c.query("commit")
+    return pids
+
+
+def backends(postgres):
+    return {str(b[0]) for b in postgres.backends("usename = 'trusty'")}
+
+
+def taken_over(p):
+    return sum(int(r["taken_over"]) for r in p.show("WORKERS"))
+
+
+def test_an_idle_connection_goes_where_a_client_waits(pooler, postgres):
+    """All but one connection of the pool are in use on one lane, and one more client there wants
+    one: it gets the other lane's, as it is, and not a new one."""
+    p = pooler(**settings())
+    lanes = both_lanes(p, 4)
+    pids = open_all(lanes)
+    assert len(pids) == 4
+    waits = []
+    for n in range(30):
+        busy, other = lanes[n % 2], lanes[1 - n % 2]
+        holders = busy[:3]
+        for c in holders[:2]:
+            c.begin()
+        since = time.monotonic()
+        holders[2].begin()
+        waits.append(time.monotonic() - since)
+        assert holders[2].one("select pg_backend_pid()") in pids
+        assert other[0].one("select pg_backend_pid()") in pids, "one is left for the other lane"
+        for c in holders:
+            c.query("commit")
+    assert backends(postgres) == pids
+    assert taken_over(p) >= 10
+    # one or two milliseconds on a machine that has time; a login would take longer than that
+    assert statistics.median(waits) < 0.015, waits
+
+
+def test_statements_and_settings_stay_their_clients_own(pooler):
+    """Both relays number their statements from 1, and a connection brings along what it has."""
+    p = pooler(**settings(max_open=2))
+    lanes = both_lanes(p, 2)
+    clients = lanes[0][:2] + lanes[1][:2]
+    for n, c in enumerate(clients):
+        c.send(wire.parse("s", f"select {n} * 10 + $1::int, current_setting('timezone')") + wire.sync())
+        c.until()
+        c.query(f"set timezone to 'Etc/GMT+{n + 1}'")
+
+    def run(n, value):
+        clients[n].send(wire.bind("", "s", [value]) + wire.execute() + wire.sync())
+        assert clients[n].result() == [[str(n * 10 + value), f"Etc/GMT+{n + 1}"]]
+
+    for value in range(10):
+        for first, second in ((0, 1), (2, 3)):
+            # both of one lane at once need both connections
+            clients[first].begin()
+            clients[second].begin()
+            run(first, value)
+            run(second, value)
+            clients[second].query("commit")
+            clients[first].query("commit")
+    assert taken_over(p) >= 10
+
+
+def test_orders_find_connections_that_move(pooler, postgres):
+    """RECONNECT, PAUSE, KILL and RELOAD while connections go to and fro: none of them outlives
+    the order, and whoever asks is served."""
+    p = pooler(**settings(max_open=3))
+    stop, failed = threading.Event(), []
+
+    def work(c):
+        try:
+            while not stop.is_set():
+                with_lane = c.one("select pg_backend_pid()")
+                assert with_lane
+                c.begin()
+                c.one("select pg_sleep(0.001)")
+                c.query("commit")
+        except Exception as e:  # pylint: disable=broad-except
+            failed.append(repr(e))
+
+    lanes = both_lanes(p, 4)
+    # four on the one lane, one on the other: it lends and wants back
+    threads = [threading.Thread(target=work, args=(c,), daemon=True) for c in lanes[0][:4] + lanes[1][:1]]
+    for t in threads:
+        t.start()
+    wait_until(lambda: taken_over(p) >= 2, 20, "connections move")
+    with p.console() as console:
+        for _ in range(10):
+            before = backends(postgres)
+            console.query("reconnect shop")
+            wait_until(lambda b=before: not b & backends(postgres), 20, "the old ones are gone")
+            console.query("pause shop")
+            assert not backends(postgres), "PAUSE is through"
+            console.query("resume shop")
+            console.query("reload")
+    stop.set()
+    for t in threads:
+        t.join(30)
+        assert not t.is_alive()
+    assert not failed, failed
+    assert len(backends(postgres)) <= 3
