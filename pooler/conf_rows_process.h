@@ -189,8 +189,9 @@
 	.at = {POOLER(max_memory)},
 	.def = "0",
 	.max = 1099511627776.0,
-	.help = "What clients may make the process hold (buffers, prepared statements, parked "
-		"requests) before new ones are refused and the largest are closed. 0: no limit.",
+	.help = "What clients may make the process hold (buffers, parked requests, prepared "
+		"statements). Beyond it new clients are refused, and who sends a request of more "
+		"than 4 kB that must wait is closed. 0: no limit.",
 },
 {
 	.name = "shutdown_timeout",

@@ -272,7 +272,7 @@ static void put_session(struct buf *into, const struct client *c, bool texts)
 	row_text(&r, state_of(c));
 	row_uint(&r, w->now - since);
 	row_uint(&r, c->xact_since ? w->now - c->xact_since : 0);
-	row_time(&r, c->connected);
+	row_time(&r, c->connected * USEC_SEC);
 	row_uint(&r, c->server ? c->server->pid : 0);
 	row_uint(&r, client_pid(c));
 	row_int(&r, c->pinned);

@@ -22,6 +22,9 @@ struct audit {
 	struct buf found;      /* in words, what was not there before */
 };
 
+/* What a client's parameters may take; more is state that stays where it is. */
+#define PARAMS_MAX  (64U * 1024)
+
 #define FOUND_MAX   400U  /* bytes of that */
 #define SAID_MAX    1000U /* bytes of statements that are kept for the log */
 #define SAMPLE_1_IN 100	  /* transactions, with state_audit = sample */
@@ -132,12 +135,14 @@ static void put_question(struct buf *sql, const struct relay *r)
 	buf_put_str(sql, sql_state_audit);
 	if (!r->n_learned)
 		return;
-	buf_put_str(sql, " UNION ALL SELECT 's', n, pg_catalog.current_setting(n, true)"
-			 " FROM pg_catalog.unnest('{");
+	buf_put_str(sql,
+		" UNION ALL SELECT CASE WHEN pg_catalog.octet_length(v) > 16384 THEN 'b' ELSE 's' "
+		"END, n, CASE WHEN pg_catalog.octet_length(v) > 16384 THEN '' ELSE v END"
+		" FROM (SELECT n, pg_catalog.current_setting(n, true) AS v"
+		" FROM pg_catalog.unnest('{");
 	for (; p < end; p += strlen(p) + 1)
 		buf_printf(sql, "%s%s", p == r->learned.data ? "" : ",", p);
-	buf_put_str(sql, "}'::pg_catalog.text[]) AS n"
-			 " WHERE pg_catalog.current_setting(n, true) <> ''");
+	buf_put_str(sql, "}'::pg_catalog.text[]) AS n) AS learned WHERE v <> ''");
 }
 
 void audit_start(struct server *s)
@@ -184,6 +189,7 @@ static const struct kind {
 	unsigned effect;
 	const char *words;
 } kinds[] = {
+	{'b', TEXT_SET, "too big to be carried along: parameter"},
 	{'p', TEXT_PREPARE, "prepared statement"},
 	{'l', TEXT_LISTEN, "LISTEN"},
 	{'a', TEXT_ADVISORY, "advisory lock"},
@@ -205,6 +211,10 @@ static void note_row(struct server *s, char letter, const char *name, const char
 	if (letter == 's') {
 		if (params_value(a->params, name))
 			return;
+		if (params_bytes(a->params) + strlen(name) + strlen(value) > PARAMS_MAX) {
+			note_row(s, 'b', name, "");
+			return;
+		}
 		a->params = params_with(&relay_of(s)->params, a->params, name, value, false);
 		if (!before || strcmp(before, value) != 0)
 			put_found(a, "parameter", name);

@@ -213,9 +213,7 @@ static void read_some(struct client *c)
 			else
 				process_kept(c);
 		}
-		if (UNLIKELY(chunk_left(c->in) > 4096) && hub.conf->p.max_memory &&
-			__atomic_load_n(&hub.lent_bytes, __ATOMIC_RELAXED) >
-				(uint64_t)hub.conf->p.max_memory) {
+		if (UNLIKELY(chunk_left(c->in) > 4096) && hub_memory_is_used_up()) {
 			client_close(c, CLOSE_MEMORY, NULL);
 			return;
 		}

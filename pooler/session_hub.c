@@ -230,6 +230,15 @@ static void refuse(struct login *login, const char *sqlstate, const char *messag
 	atomic_fetch_sub(&hub.clients, 1);
 }
 
+bool hub_memory_is_used_up(void)
+{
+	int64_t max = hub.conf->p.max_memory;
+
+	return max > 0 &&
+	       __atomic_load_n(&hub.lent_bytes, __ATOMIC_RELAXED) + prepared_bytes_total() >
+		       (uint64_t)max;
+}
+
 void hub_admit(struct login *login)
 {
 	const struct conf_database *db = conf_database_find(hub.conf, login->database);
@@ -245,6 +254,10 @@ void hub_admit(struct login *login)
 	p = hub_pool(login->database, login->user, db);
 	if (p->disabled) {
 		refuse(login, "08P01", "database is disabled");
+		return;
+	}
+	if (hub_memory_is_used_up()) {
+		refuse(login, "53200", "clients hold as much as they may (max_memory)");
 		return;
 	}
 	max = conf_max_db_client_connections(hub.conf, db, user);

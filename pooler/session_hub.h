@@ -63,6 +63,8 @@ void hub_join(void);
 /* Has run(relay, arg) called on that relay's thread. */
 void hub_order(int relay, void (*run)(struct relay *r, void *arg), void *arg);
 struct pool *hub_pool(const char *database, const char *user, const struct conf_database *db);
+/* Do clients make the process hold more than max_memory?  Any thread. */
+bool hub_memory_is_used_up(void);
 /* Clients of a database, of a user, or (NULL) of any. */
 int hub_count_clients(const char *database, const char *user);
 /* A lane was refused by a cap: the lanes that share it spare an idle connection. */

@@ -129,6 +129,15 @@ static const struct param *find(const struct params *p, const char *name)
 	return NULL;
 }
 
+size_t params_bytes(const struct params *p)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < p->count; i++)
+		bytes += strlen(p->item[i].name) + strlen(p->item[i].value) + 2;
+	return bytes;
+}
+
 const char *params_value(const struct params *p, const char *name)
 {
 	const struct param *item = p ? find(p, name) : NULL;

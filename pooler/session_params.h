@@ -40,6 +40,8 @@ struct params *params_with(struct param_table *t, struct params *p, const char *
 struct params *params_without(struct param_table *t, struct params *p, const char *name);
 struct params *params_ref(struct params *p);
 void params_drop(struct param_table *t, struct params **p);
+/* What its texts take. */
+size_t params_bytes(const struct params *p);
 const char *params_value(const struct params *p, const char *name);
 /* Statements that turn `from` into `to`, as one simple Query's text; false: nothing to do. */
 bool params_put_change(struct buf *sql, const struct params *from, const struct params *to);

@@ -1,8 +1,11 @@
 -- What state does this session hold?  One row each: kind, name, value.
 --   s  a parameter that was set in the session (not by the server's or role's defaults)
+--   b  the same with a value too big to be carried along (session_audit.c: 16 kB)
 --   p  a statement prepared by SQL    l  a channel listened to    a  an advisory lock
 --   t  something temporary            h  a cursor WITH HOLD
-SELECT 's'::text, name::text, setting::text FROM pg_catalog.pg_settings WHERE source = 'session'
+SELECT CASE WHEN pg_catalog.octet_length(setting) > 16384 THEN 'b' ELSE 's' END, name::text,
+  CASE WHEN pg_catalog.octet_length(setting) > 16384 THEN '' ELSE setting END
+  FROM pg_catalog.pg_settings WHERE source = 'session'
 UNION ALL SELECT 'p', name, '' FROM pg_catalog.pg_prepared_statements WHERE from_sql
 UNION ALL SELECT 'l', c, '' FROM pg_catalog.pg_listening_channels() AS c
 UNION ALL SELECT 'a', '', '' FROM pg_catalog.pg_locks

@@ -1,7 +1,10 @@
 """The columns of every SHOW against the list of what PgBouncer 1.25 answers, in both
 protocols, and what scrapers demand of them."""
+import calendar
+import datetime
 import os
 import struct
+import time
 
 import pytest
 
@@ -114,3 +117,15 @@ def test_help_names_every_show(pooler):
         assert notice["M"] == "Console usage"
         for what in list(COLUMNS) + ["HELP", "FDS"]:
             assert what in notice["D"]
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("what", ["CLIENTS", "SERVERS", "SESSIONS"])
+def test_connect_time_is_the_wall_clock_s(pooler, what):
+    since = int(time.time())
+    p = pooler()
+    with p.wire() as c:
+        c.query("select 1")
+        for r in p.show(what):
+            at = datetime.datetime.strptime(r["connect_time"][:19], "%Y-%m-%d %H:%M:%S")
+            assert since <= calendar.timegm(at.timetuple()) <= time.time(), r

@@ -1,6 +1,7 @@
 """What a crowd of clients costs, and that it is given back when they fall quiet."""
 import os
 import subprocess
+import threading
 
 import pytest
 import wire
@@ -53,3 +54,58 @@ def test_a_request_beyond_max_memory_ends_its_client_with_a_word(pooler):
         assert other.one("select 1") == "1", "those within the limit are served"
         for c in clients:
             c.drop()
+
+
+def test_no_newcomer_beyond_max_memory(pooler):
+    p = pooler(max_memory="1MB")
+    with p.wire() as c:
+        for n in range(400):
+            c.send(wire.parse(f"s{n}", f"select {n} /* {'x' * 3000} */") + wire.sync())
+            c.until()
+        with pytest.raises(wire.ServerError) as e:
+            p.wire()
+        assert e.value.code == "53200" and "max_memory" in e.value.message
+        assert p.show("POOLS"), "the console is open"
+
+    def admitted():
+        try:
+            with p.wire() as newcomer:
+                return newcomer.one("select 5")
+        except wire.ServerError:
+            return None
+    assert wait_until(admitted, 10, "there is room again") == "5"
+
+
+@pytest.mark.slow
+def test_a_request_that_waits_is_read_only_so_far(pooler):
+    """40 MB of query, and nobody to take it: the client holds it, not the pooler."""
+    p = pooler(max_open=1)
+    with p.wire() as holder, p.wire(timeout=120) as c:
+        holder.begin()
+        before = p.rss()
+        request = wire.query(f"select length('{'x' * 40_000_000}')")
+        sender = threading.Thread(target=lambda: c.socket.sendall(request))
+        sender.start()
+        wait_until(lambda: p.pool()["cl_waiting"] == 1, 20, "it waits")
+        held = p.held() - before
+        assert held < 4000, f"holds {held} kB of a request that waits"
+        holder.query("commit")
+        assert c.result() == [["40000000"]]
+        sender.join()
+
+
+def test_parameters_too_large_to_be_carried_along_stay_where_they_are(pooler):
+    p = pooler(max_open=2, on_session_feature="pin")
+    with p.wire() as c, p.wire() as other:
+        c.query(f"set app.small to '{'x' * 100}'")
+        c.query(f"set app.large to '{'x' * 300_000}'")
+        pin = wait_until(lambda: p.show("PINS"), 10, "it is pinned")[0]
+        assert "settings" in pin["reason"], pin
+        other.begin()  # takes the other connection, whichever that is
+        assert c.one("select length(current_setting('app.large'))") == "300000"
+        assert c.one("select length(current_setting('app.small'))") == "100"
+        assert other.one("select current_setting('app.large', true) is null") == "t"
+        other.query("commit")
+        c.query("reset app.large")
+        wait_until(lambda: not p.show("PINS"), 10, "nothing keeps it there any more")
+        assert c.one("select length(current_setting('app.small'))") == "100"
