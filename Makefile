@@ -242,11 +242,15 @@ build/drivers/node/installed: tests/drivers/node/package-lock.json
 .PHONY: drivers
 drivers: $(DRIVERS)
 
+TSAN_TESTS := $(patsubst %,tests/live/test_%.py,shards signals cancel reload retire limits caps console_commands \
+	observe modes prepared session_state clients)
+
 .PHONY: asan tsan
 asan: ## build with Address- and UBSanitizer and run the unit tests
 	$(MAKE) FLAVOR=asan all unit
-tsan: ## build the pooler with ThreadSanitizer and run its unit tests
+tsan: ## build the pooler with ThreadSanitizer, run its unit tests and live tests with three workers
 	$(MAKE) FLAVOR=tsan build/tsan/bin/pgsluice unit-pooler
+	PGSLUICE_WORKERS=3 PGSLUICE_BIN=build/tsan/bin/pgsluice tests/pytest $(TSAN_TESTS)
 
 # --- what a newcomer types
 .PHONY: deps deps-build demo check check-drivers soak bench print-packages print-packages-build
@@ -269,11 +273,12 @@ check-drivers: ## run the scenarios of every client library, and the shops of te
 	@tests/deps --missing $(PACKAGES)
 	@$(MAKE) --no-print-directory all drivers
 	@tests/drivers/run
-soak: ## 200,000 interleavings and 1,000 reloads under load (ASan), a million counted calls, fuzzers for ten minutes each
+soak: ## 10,000 clients, 200,000 interleavings, 1,000 reloads (ASan), a million counted calls, fuzzers for ten minutes each
 	@tests/deps --missing $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK)
 	@$(MAKE) --no-print-directory all tools
 	@$(MAKE) --no-print-directory FLAVOR=asan build/asan/bin/pgsluice
 	@$(MAKE) --no-print-directory FLAVOR=broken build/broken/bin/pgsluice
+	PGSLUICE_CROWD=10000 tests/pytest tests/live/test_memory.py
 	PGSLUICE_BIN=build/asan/bin/pgsluice tests/pytest tests/integrity --interleavings 200000
 	RELOADS=1000 PGSLUICE_BIN=build/asan/bin/pgsluice tests/pytest -s tests/live/test_reload.py
 	RELOADS=1000 PGSLUICE_WORKERS=2 PGSLUICE_BIN=build/asan/bin/pgsluice tests/pytest -s tests/live/test_reload.py

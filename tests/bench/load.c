@@ -6,12 +6,12 @@
  *
  * All log in first (no password is known here: the user must be trusted); then all begin at
  * once, and whoever has his answer asks again, until the time is over.  SECONDS 0: nobody
- * asks; load waits for its standard input to end.  Says when all are in:
+ * asks.  All stay until load's standard input ends.  Says when all are in:
  *
  *     ready
  *
- * and at the end, as one JSON object: transactions, seconds, bytes received, and how long the
- * answers took: p50_us, p99_us, max_us.
+ * and when the time is over, as one JSON object: transactions, seconds, bytes received, and how
+ * long the answers took: p50_us, p99_us, max_us.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -174,13 +174,20 @@ static uint32_t quantile(double q)
 	return n_times ? times[(size_t)((double)(n_times - 1) * q)] : 0;
 }
 
+static void stay(void)
+{
+	char c;
+
+	while (read(0, &c, 1) > 0)
+		;
+}
+
 int main(int argc, char **argv)
 {
 	struct rlimit most;
 	int64_t begun, end;
 	double seconds;
 	uint32_t len;
-	char c;
 
 	if (argc != 7) {
 		fprintf(stderr, "usage: load PORT USER DATABASE CLIENTS SECONDS STATEMENT\n");
@@ -212,8 +219,7 @@ int main(int argc, char **argv)
 	printf("ready\n");
 	fflush(stdout);
 	if (seconds <= 0) {
-		while (read(0, &c, 1) > 0)
-			;
+		stay();
 		return 0;
 	}
 	bytes = 0;
@@ -230,5 +236,7 @@ int main(int argc, char **argv)
 	       "\"p99_us\": %u, \"max_us\": %u}\n",
 		n_times, (double)(end - begun) / 1e6, (unsigned long long)bytes, quantile(0.5),
 		quantile(0.99), quantile(1));
+	fflush(stdout);
+	stay();
 	return 0;
 }

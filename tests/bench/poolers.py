@@ -193,7 +193,8 @@ def pgbench(port, *words, timeout=600, under=()):
 def load(port, clients, seconds, statement):
     """Run tests/bench/load.c: what it says of its answers."""
     done = subprocess.run([TOOLS + "load", str(port), "trusty", "shop", str(clients),
-                           str(seconds), statement], capture_output=True, text=True, timeout=300)
+                           str(seconds), statement], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
         raise RuntimeError(done.stderr[-1000:])
     return json.loads(done.stdout.splitlines()[-1])
