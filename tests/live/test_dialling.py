@@ -1,0 +1,85 @@
+"""How many logins to the server are under way at once, and how often a dead one is tried."""
+import socket
+import threading
+import time
+
+import pytest
+import wire
+from pooler import wait_until
+
+pytestmark = pytest.mark.ours
+
+
+class Stub:
+    """A server that takes connections and answers nothing, or (`hang_up`) closes them."""
+
+    def __init__(self, hang_up=False):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=200)
+        self.port = self.listener.getsockname()[1]
+        self.hang_up, self.open, self.count, self.most = hang_up, [], 0, 0
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                c, _ = self.listener.accept()
+            except OSError:
+                return
+            self.count += 1
+            if self.hang_up:
+                c.close()
+                continue
+            self.open.append(c)
+            self.most = max(self.most, len(self.open))
+
+    def close(self):
+        self.listener.close()
+        for c in self.open:
+            c.close()
+
+
+@pytest.fixture
+def stub(request):
+    s = Stub(hang_up=getattr(request, "param", False))
+    yield s
+    s.close()
+
+
+def line(port):
+    return {"shop": f"host=127.0.0.1 port={port} sslmode=disable"}
+
+
+def login(p):
+    c = p.wire(start=False)
+    c.send(wire.startup(user="trusty", database="shop"))
+    return c
+
+
+@pytest.mark.parametrize("most", [3, 50])
+def test_logins_run_side_by_side_up_to_max_dialing(pooler, stub, most):
+    """A cold pool of 50 needs the time of one login, if max_dialing allows it."""
+    p = pooler(databases=line(stub.port), max_open=50, min_open=50, max_dialing=most,
+               server_connect_timeout=60)
+    c = login(p)
+    wait_until(lambda: len(stub.open) == most, 20, f"{most} logins at once")
+    shown = p.pool()
+    assert shown["sv_login"] == most, shown
+    assert stub.most == most
+    c.drop()
+
+
+@pytest.mark.parametrize("stub", [True], indirect=True)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_server_that_hangs_up_is_not_stampeded(pooler, stub, workers):
+    """200 clients want in while every login fails: it is tried once in server_login_retry."""
+    p = pooler(databases=line(stub.port), max_open=20, max_dialing=4, workers=workers, shards=workers,
+               server_login_retry=1, max_client_conn=300)
+    since, refused = time.monotonic(), 0
+    while refused < 200 or time.monotonic() - since < 2:
+        c = login(p)
+        said = c.closed(20)
+        assert said and b"login" in said[0][1], said
+        refused += 1
+    took = time.monotonic() - since
+    # one try for a lane and second
+    assert stub.count <= workers * (took + 2), (stub.count, took)
