@@ -29,9 +29,13 @@
 #include "base.h"
 #include "input.h"
 #include "sql_lex.h"
+#include "sql_memo.h"
+
+#include <pthread.h>
 
 #define TEXT_MAX   8192 /* bytes kept of a shape's text or example */
 #define SAMPLE_MAX 3	/* slowest calls kept per shape */
+#define TALLY_MAX  40	/* users, databases, applications, hosts counted per shape */
 #define PLACE_MAX  5	/* places kept per shape or run */
 #define TESTS_MAX  5	/* names of tests kept per run */
 #define NO_SHAPE   UINT32_MAX
@@ -159,6 +163,7 @@ struct shape {
 	uint64_t plan_usec;	  /* parse and bind, part of time */
 	int64_t first_ts, last_ts;
 	VEC(struct tally) tally;
+	unsigned char tally_at[16];  /* by a hash of kind and name: where its row may be */
 	VEC(struct shape_hour) hour; /* in the order they were seen in */
 	/* Scratch of facts_unit.c: where and how often it occurs in the unit looked at. */
 	uint64_t unit_mark;
@@ -193,6 +198,8 @@ struct shape {
 	int64_t page_offset; /* the OFFSET it came to */
 	struct place page_at;
 };
+
+#define SHAPE_HOT offsetof(struct shape, unparsed) /* bytes that every call looks at */
 
 /* One text of a SQL file, and where it stands.  What a rule says may hang on a literal (5 or 5.0,
  * 'a%' or '%a'), so a linter looks at every text and not at one of each shape. */
@@ -496,7 +503,9 @@ enum test_names { TEST_NAMES_AUTO = 0, TEST_NAMES_ALWAYS, TEST_NAMES_NEVER };
 
 struct facts {
 	struct arena arena;
-	struct names names; /* users, databases, applications, hosts */
+	pthread_mutex_t memo_lock;
+	VEC(struct sql_memo *) memo; /* facts_prepare(): those that no thread uses now */
+	struct names names;	     /* users, databases, applications, hosts */
 	VEC(struct shape *) shape;
 	struct map shape_of;	     /* hash -> index */
 	VEC(struct variant) variant; /* of SQL files only */

@@ -10,6 +10,7 @@ struct facts *facts_new(struct input *in)
 
 	f->in = in;
 	f->min_usec = UINT64_MAX;
+	pthread_mutex_init(&f->memo_lock, NULL);
 	names_id(&f->names, STR("")); /* 0: not known */
 	return f;
 }
@@ -58,13 +59,32 @@ struct minute *facts_minute(struct facts *f, int64_t ts)
 	return &f->minute.at[*i];
 }
 
+/* A memo of shapes that no other thread uses now. */
+static struct sql_memo *take_memo(struct facts *f)
+{
+	struct sql_memo *m = NULL;
+
+	pthread_mutex_lock(&f->memo_lock);
+	if (f->memo.n)
+		m = f->memo.at[--f->memo.n];
+	pthread_mutex_unlock(&f->memo_lock);
+	return m ? m : memo_new();
+}
+
+static void give_memo(struct facts *f, struct sql_memo *m)
+{
+	pthread_mutex_lock(&f->memo_lock);
+	*VEC_PUSH(&f->memo) = m;
+	pthread_mutex_unlock(&f->memo_lock);
+}
+
 /* On any thread: the statements of a chunk are lexed. */
 static void facts_prepare(void *ctx, struct chunk *c)
 {
 	struct str last = STR_NONE;
 	struct sql_shape *shape = NULL;
+	struct sql_memo *memo = take_memo(ctx);
 
-	(void)ctx;
 	for (size_t i = 0; i < c->entry.n; i++) {
 		struct log_entry *e = &c->entry.at[i];
 		if (e->phase == PHASE_PLAN && !e->sql.n)
@@ -74,17 +94,45 @@ static void facts_prepare(void *ctx, struct chunk *c)
 		/* parse, bind and execute carry the same text one after the other */
 		if (!shape || !str_eq(last, e->sql)) {
 			shape = arena_alloc(&c->arena, sizeof(*shape));
-			sql_lex(e->sql.p, e->sql.n, shape, NULL, 0);
+			memo_lex(memo, e->sql.p, e->sql.n, shape);
 			last = e->sql;
 		}
 		e->shape = shape;
 	}
+	give_memo(ctx, memo);
+}
+
+/* The row of the entry's shape is on its way from memory, and at the second call what it points to:
+ * a log has more shapes than the nearest cache has room for. */
+static void fetch_ahead(const struct facts *f, const struct log_entry *e, bool second)
+{
+	uint32_t at = e->shape ? map_get(&f->shape_of, e->shape->hash) : MAP_NONE;
+
+	if (at == MAP_NONE)
+		return;
+	const struct shape *s = f->shape.at[at];
+	if (!second) {
+		for (size_t i = 0; i < SHAPE_HOT; i += 64)
+			__builtin_prefetch((const char *)s + i, 1);
+		return;
+	}
+	if (e->usec >= 0)
+		__builtin_prefetch(sketch_place(&s->time, (uint64_t)e->usec), 1);
+	if (s->tally.n)
+		__builtin_prefetch(s->tally.at, 1);
+	if (s->hour.n)
+		__builtin_prefetch(&s->hour.at[s->hour.n - 1], 1);
 }
 
 static void facts_commit(void *ctx, struct log_entry *e, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		if (i + 12 < n)
+			fetch_ahead(ctx, &e[i + 12], false);
+		if (i + 4 < n)
+			fetch_ahead(ctx, &e[i + 4], true);
 		session_feed(ctx, &e[i]);
+	}
 }
 
 struct input_sink facts_sink(struct facts *f)
@@ -115,6 +163,10 @@ void facts_free(struct facts **pf)
 	sketch_release(&f->tx.time);
 	sketch_release(&f->tx.idle);
 	sketch_release(&f->server.sessions);
+	for (size_t i = 0; i < f->memo.n; i++)
+		memo_free(&f->memo.at[i]);
+	VEC_RELEASE(&f->memo);
+	pthread_mutex_destroy(&f->memo_lock);
 	VEC_RELEASE(&f->session);
 	VEC_RELEASE(&f->shape);
 	VEC_RELEASE(&f->variant);

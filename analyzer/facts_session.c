@@ -305,8 +305,6 @@ static void open_sql(struct facts *f, struct session *s, struct str sql,
 	struct shape *sh = f->shape.at[o->shape];
 	shape_limits(sh, lex, STR_NONE);
 	o->origin = tags_note(f, sh, sql, lex, o->at, false);
-	if (o->usec >= 0) /* counted when the call is closed, many entries from here */
-		__builtin_prefetch(sketch_place(&sh->time, (uint64_t)o->usec), 1);
 	bool slow =
 		o->usec < 0 || sh->samples < SAMPLE_MAX || o->usec > sh->slow[SAMPLE_MAX - 1].usec;
 	size_t want = slow ? TEXT_MAX : lex->literals ? KEEP : 0;

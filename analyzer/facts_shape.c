@@ -132,20 +132,21 @@ void facts_totals(struct facts *f, struct str sql, const struct log_totals *t, s
 void facts_tally(struct shape *s, enum group_kind kind, uint32_t name, uint64_t calls,
 	uint64_t usec)
 {
-	struct tally *t;
+	unsigned char *at = &s->tally_at[(name * GROUP_KINDS + kind) % sizeof(s->tally_at)];
+	size_t i = *at;
 
-	for (size_t i = 0; i < s->tally.n; i++) {
-		t = &s->tally.at[i];
-		if (t->name == name && t->kind == kind) {
-			t->calls += calls;
-			t->usec += usec;
+	if (i >= s->tally.n || s->tally.at[i].name != name || s->tally.at[i].kind != kind)
+		for (i = 0; i < s->tally.n; i++)
+			if (s->tally.at[i].name == name && s->tally.at[i].kind == kind)
+				break;
+	if (i == s->tally.n) {
+		if (i >= TALLY_MAX)
 			return;
-		}
+		*VEC_PUSH(&s->tally) = (struct tally){.name = name, .kind = kind};
 	}
-	if (s->tally.n >= 40)
-		return;
-	t = VEC_PUSH(&s->tally);
-	*t = (struct tally){name, kind, calls, usec};
+	*at = (unsigned char)i;
+	s->tally.at[i].calls += calls;
+	s->tally.at[i].usec += usec;
 }
 
 struct shape_hour *facts_shape_hour(struct shape *s, int64_t hour)

@@ -39,16 +39,23 @@ enum {
 	COLUMNS
 };
 
+/* The columns before the session's start, by which a record's first line is known. */
+struct head {
+	int64_t ts;
+	const char *at[COL_START + 1]; /* where each column begins */
+	bool doubled;		       /* a quote stands in one of them */
+};
+
 /* Steps over one field of a record's head; NULL when it is not one. */
-static const char *head_field(const char *p, const char *end, bool digits)
+static const char *head_field(const char *p, const char *end, bool digits, struct head *h)
 {
 	if (p < end && *p == '"') {
 		for (p++; p < end; p++)
 			if (*p == '"') {
-				if (p + 1 < end && p[1] == '"')
-					p++;
-				else
+				if (p + 1 >= end || p[1] != '"')
 					break;
+				h->doubled = true;
+				p++;
 			}
 		p++;
 		return p < end && *p == ',' ? p + 1 : NULL;
@@ -63,23 +70,34 @@ static const char *head_field(const char *p, const char *end, bool digits)
 	return p < end ? p + 1 : NULL;
 }
 
-bool csv_starts(const struct log_format *f, const char *line, size_t n)
+static bool read_head(const char *line, size_t n, struct head *h)
 {
-	const char *p = line, *end = line + n;
-	int64_t ts;
+	const char *p, *end = line + n;
 
-	(void)f;
 	if (n < 30 || line[0] < '0' || line[0] > '9' || line[4] != '-')
 		return false;
-	size_t t = time_parse(line, n, &ts);
+	size_t t = time_parse(line, n, &h->ts);
 	if (t == 0 || t >= n || line[t] != ',')
 		return false;
-	p = line + t + 1;
-	for (int i = COL_USER; i <= COL_LINE && p; i++)
-		p = head_field(p, end, i == COL_PID || i == COL_SESSION || i == COL_LINE);
-	if (p) /* "TAG", "" or nothing, then the session's start */
-		p = head_field(p, end, false);
-	return p && p < end && (isdigit((unsigned char)*p) || *p == ',');
+	h->doubled = false;
+	h->at[COL_TIME] = line;
+	p = h->at[COL_USER] = line + t + 1;
+	/* the tag is "TAG", "" or nothing */
+	for (int i = COL_USER; i <= COL_TAG; i++) {
+		p = head_field(p, end, i == COL_PID || i == COL_SESSION || i == COL_LINE, h);
+		if (!p)
+			return false;
+		h->at[i + 1] = p;
+	}
+	return p < end && (isdigit((unsigned char)*p) || *p == ',');
+}
+
+bool csv_starts(const struct log_format *f, const char *line, size_t n)
+{
+	struct head h;
+
+	(void)f;
+	return read_head(line, n, &h);
 }
 
 enum log_severity severity_of(struct str w)
@@ -102,6 +120,11 @@ static bool next_field(char **pp, char *end, struct str *out)
 
 	if (p >= end)
 		return false;
+	if (*p == ',') {
+		*out = (struct str){p, 0};
+		*pp = p + 1;
+		return true;
+	}
 	if (*p != '"') {
 		char *comma = memchr(p, ',', (size_t)(end - p));
 		char *stop = comma ? comma : end;
@@ -135,20 +158,36 @@ static bool next_field(char **pp, char *end, struct str *out)
 	return true;
 }
 
-static bool csv_record(struct chunk *c, char *p, char *end, struct log_entry *e)
+/* The columns of the head, which was read to find the record's start. */
+static int head_columns(const struct head *h, struct str *col)
 {
-	struct str col[COLUMNS] = {{NULL, 0}};
+	for (int i = 0; i < COL_START; i++) {
+		const char *from = h->at[i], *to = h->at[i + 1] - 1;
+		bool quoted = to > from + 1 && *from == '"';
+		col[i] = (struct str){from + quoted, (size_t)(to - from) - (quoted ? 2 : 0)};
+	}
+	return COL_START;
+}
+
+static bool csv_record(const struct head *h, char *p, char *end, struct log_entry *e)
+{
+	struct str col[COLUMNS];
 	int n = 0;
 
-	(void)c;
 	while (end > p && (end[-1] == '\n' || end[-1] == '\r'))
 		end--;
+	if (!h->doubled) {
+		n = head_columns(h, col);
+		p += h->at[n] - h->at[0];
+	}
 	while (n < COLUMNS && next_field(&p, end, &col[n]))
 		n++;
 	if (n <= COL_MESSAGE)
 		return false;
+	for (int i = n; i < COLUMNS; i++)
+		col[i] = STR_NONE;
 	int64_t num = 0;
-	time_parse(col[COL_TIME].p, col[COL_TIME].n, &e->ts);
+	e->ts = h->ts;
 	e->user = col[COL_USER];
 	e->db = col[COL_DB];
 	e->pid = str_to_i64(col[COL_PID], &num) ? (int32_t)num : 0;
@@ -183,22 +222,23 @@ static char *line_end(char *p, char *end)
 
 void csv_parse(const struct log_format *f, struct chunk *c)
 {
-	char *p = c->p, *end = c->p + c->n, *next, *stop;
+	char *p = c->p, *end = c->p + c->n, *next, *stop = line_end(p, end), *after;
+	struct head heads[2], *head = &heads[0], *ahead = &heads[1], *spare;
 	uint64_t line = c->line;
-
 	bool known = false; /* a record begins at p: the one before it was ended by it */
 
-	while (p < end) {
+	(void)f;
+	for (; p < end; p = next, stop = after) { /* p up to stop: a line */
 		uint64_t first = line++;
-		stop = line_end(p, end);
-		if (!known && !csv_starts(f, p, (size_t)(stop - p))) {
+		next = stop;
+		after = line_end(next, end);
+		if (!known && !read_head(p, (size_t)(stop - p), head)) {
 			chunk_orphan(c, first, (size_t)(stop - p));
-			p = stop;
 			continue;
 		}
-		for (next = stop; next < end; next = line_end(next, end), line++)
+		for (; next < end; next = after, after = line_end(next, end), line++)
 			if (*next >= '0' && *next <= '9' &&
-				csv_starts(f, next, (size_t)(line_end(next, end) - next)))
+				read_head(next, (size_t)(after - next), ahead))
 				break;
 		struct log_entry *e = VEC_PUSH(&c->entry);
 		memset(e, 0, sizeof(*e));
@@ -207,10 +247,12 @@ void csv_parse(const struct log_format *f, struct chunk *c)
 		e->bytes = (uint32_t)(stop - p);
 		e->cont = (uint32_t)(next - stop);
 		e->usec = -1;
-		if (!csv_record(c, p, next, e))
+		if (!csv_record(head, p, next, e))
 			e->class = LOG_NOT_UNDERSTOOD;
 		known = true;
-		p = next;
+		spare = head;
+		head = ahead;
+		ahead = spare;
 	}
 	c->lines = line - c->line;
 }

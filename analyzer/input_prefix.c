@@ -197,8 +197,10 @@ static int match_end(const char *line, size_t n, size_t at, struct log_entry *e)
 
 static void set_text(struct log_entry *e, char kind, struct str v)
 {
-	v = str_trim(v);
-	if (str_is(v, "[unknown]")) /* what the server writes where csvlog has nothing */
+	if (v.n && (v.p[0] <= ' ' || v.p[v.n - 1] <= ' '))
+		v = str_trim(v);
+	if (v.n && v.p[0] == '[' &&
+		str_is(v, "[unknown]")) /* what the server writes where csvlog has nothing */
 		v = STR_NONE;
 	if (kind == 'u')
 		e->user = v;
@@ -215,6 +217,17 @@ static void set_text(struct log_entry *e, char kind, struct str v)
 #define TRIES 4096
 static __thread unsigned tries;
 
+/* Most literals are one byte, and most fields short: nothing is won by a call. */
+static inline const char *find_literal(const char *p, size_t n, struct str lit)
+{
+	if (lit.n != 1)
+		return memmem(p, n, lit.p, lit.n);
+	for (const char *end = p + n; p < end; p++)
+		if (*p == *lit.p)
+			return p;
+	return NULL;
+}
+
 /* Free text: ends at the next literal, or where a field of fixed form takes over. */
 static int match_text(const struct log_prefix *p, int i, const char *line, size_t n, size_t at,
 	struct log_entry *e)
@@ -226,7 +239,7 @@ static int match_text(const struct log_prefix *p, int i, const char *line, size_
 	for (size_t end = at; end <= limit && tries > 0; end++, tries--) {
 		if (literal) {
 			struct str lit = p->item[i + 1].lit;
-			const char *hit = memmem(line + end, limit - end, lit.p, lit.n);
+			const char *hit = find_literal(line + end, limit - end, lit);
 			if (!hit)
 				return -1;
 			end = (size_t)(hit - line);
@@ -240,7 +253,8 @@ static int match_text(const struct log_prefix *p, int i, const char *line, size_
 	return -1;
 }
 
-static size_t match_fixed(char kind, const char *s, size_t n, struct log_entry *e, bool *known)
+static inline size_t match_fixed(char kind, const char *s, size_t n, struct log_entry *e,
+	bool *known)
 {
 	size_t len = 0;
 	int64_t ts;

@@ -67,10 +67,15 @@ static inline int two(const char *p)
 	return (p[0] - '0') * 10 + (p[1] - '0');
 }
 
+static inline bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 static inline bool digits(const char *p, int n)
 {
 	for (int i = 0; i < n; i++)
-		if (p[i] < '0' || p[i] > '9')
+		if (!is_digit(p[i]))
 			return false;
 	return true;
 }
@@ -91,6 +96,10 @@ static size_t fraction(const char *p, size_t n, int64_t *usec)
 	size_t i = 1;
 
 	*usec = 0;
+	if (n > 4 && p[0] == '.' && digits(p + 1, 3) && !is_digit(p[4])) { /* as servers write it */
+		*usec = ((p[1] - '0') * 100 + two(p + 2)) * 1000;
+		return 4;
+	}
 	if (n < 2 || (p[0] != '.' && p[0] != ',') || p[1] < '0' || p[1] > '9')
 		return 0;
 	for (; i < n && p[i] >= '0' && p[i] <= '9'; i++, unit /= 10)
@@ -120,6 +129,8 @@ static size_t zone(const char *p, size_t n, int *minutes)
 	size_t i = 0;
 
 	*minutes = 0;
+	if (n >= 4 && memcmp(p, "UTC", 3) == 0 && !(p[3] >= 'A' && p[3] <= 'Z'))
+		return 3;
 	if (n >= 3 && (p[0] == '+' || p[0] == '-') && digits(p + 1, 2)) {
 		int m = two(p + 1) * 60;
 		i = 3;
@@ -140,15 +151,13 @@ static size_t zone(const char *p, size_t n, int *minutes)
 }
 
 /* The last minute seen, per thread: most lines of a log share it with the line before. */
-struct memo {
+static __thread struct {
 	char text[16];
 	int64_t sec;
-};
+} memo;
 
-static bool minute(const char *p, int64_t *sec)
+static inline bool minute(const char *p, int64_t *sec)
 {
-	static __thread struct memo memo;
-
 	if (memcmp(memo.text, p, 16) == 0) {
 		*sec = memo.sec;
 		return true;

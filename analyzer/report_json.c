@@ -350,16 +350,23 @@ json_t *report_tree(struct report *r)
 	return o;
 }
 
+/* jansson hands out every bracket and blank by itself. */
 static int put(const char *p, size_t n, void *to)
 {
-	return fwrite_unlocked(p, 1, n, to) == n ? 0 : -1;
+	struct text *t = to;
+
+	text_add(t, p, n);
+	return 0;
 }
 
 void report_json(struct report *r, FILE *to)
 {
 	json_t *o = report_tree(r);
+	struct text t = {0};
 
-	json_dump_callback(o, put, to, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
-	fputc('\n', to);
+	json_dump_callback(o, put, &t, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
+	text_char(&t, '\n');
+	fwrite(t.p, 1, t.n, to);
+	text_release(&t);
 	json_decref(o);
 }

@@ -95,14 +95,16 @@ struct sql_shape {
 	uint64_t hash;	   /* identifies the shape; never 0 */
 	uint64_t lit_hash; /* of the literals' own bytes, in order; 0: there are none */
 	enum sql_verb verb;
-	uint32_t traits;       /* SQL_HAS_… */
-	uint32_t literals;     /* how many were taken out, lists counted in full */
-	uint32_t telling;      /* of them, what the hash depends on: patterns, JSON keys */
-	uint32_t params;       /* the highest $n */
-	uint32_t longest_list; /* elements of the longest folded list */
-	uint32_t rows;	       /* rows of VALUES; 0: no VALUES */
-	uint32_t statements;   /* statements in the text that are not empty */
-	int64_t limit, offset; /* the literal; SQL_ABSENT, SQL_PARAM or SQL_EXPR */
+	uint32_t traits;   /* SQL_HAS_… */
+	uint32_t literals; /* how many were taken out, lists counted in full */
+	uint32_t
+		telling; /* which of them the hash hangs on (patterns, JSON keys), mixed; 0: none */
+	uint32_t params; /* the highest $n */
+	uint32_t longest_list;		/* elements of the longest folded list */
+	uint32_t rows;			/* rows of VALUES; 0: no VALUES */
+	uint32_t statements;		/* statements in the text that are not empty */
+	int64_t limit, offset;		/* the literal; SQL_ABSENT, SQL_PARAM or SQL_EXPR */
+	uint32_t limit_lit, offset_lit; /* which literal that is, from 1; 0: none */
 	struct sql_place first_comment, last_comment; /* len 0: there is none */
 	/* What a parser with a recursive tree must be guarded against. */
 	uint32_t depth;		/* deepest nesting of ( and [ */

@@ -38,18 +38,20 @@ const unsigned char sql_lower[256] = {
 };
 /* clang-format on */
 
-void lex_note_limit(struct lex *x, int64_t v)
+void lex_note_limit(struct lex *x, int64_t v, uint32_t literal)
 {
 	if (x->key == KW_LIMIT && x->depth <= x->limit_depth) {
 		x->out->limit = v;
+		x->out->limit_lit = literal;
 		x->limit_depth = x->depth;
 	} else if (x->key == KW_OFFSET && x->depth <= x->offset_depth) {
 		x->out->offset = v;
+		x->out->offset_lit = literal;
 		x->offset_depth = x->depth;
 	}
 }
 
-static int64_t lex_number(const unsigned char *p, size_t n)
+int64_t lex_number(const unsigned char *p, size_t n)
 {
 	int64_t v = 0;
 
@@ -61,18 +63,31 @@ static int64_t lex_number(const unsigned char *p, size_t n)
 	return v;
 }
 
+enum pattern lex_like_pattern(const unsigned char *body, size_t n)
+{
+	if (n > 0 && (body[0] == '%' || body[0] == '_'))
+		return PATTERN_OPEN;
+	return memchr(body, '%', n) || memchr(body, '_', n) ? PATTERN_ANCHORED : PATTERN_NONE;
+}
+
+enum pattern lex_regex_pattern(const unsigned char *body, size_t n)
+{
+	return n > 0 && body[0] == '^' ? PATTERN_ANCHORED : PATTERN_OPEN;
+}
+
 /* The text a literal leaves: `?`, or its wildcard class where a pattern is expected. */
 static void lex_put_literal(struct lex *x, const unsigned char *body, size_t n, bool string)
 {
+	static const char *const like[] = {
+		[PATTERN_NONE] = "'?'", [PATTERN_OPEN] = "'%?'", [PATTERN_ANCHORED] = "'?%'"};
+
+	if (string && (x->key == KW_LIKE || x->note & NOTE_REGEX))
+		x->out->telling = lex_mix_telling(x->out->telling, x->out->literals);
 	if (string && x->key == KW_LIKE) {
-		const unsigned char *pct = memchr(body, '%', n), *bar = memchr(body, '_', n);
-		if (n > 0 && (body[0] == '%' || body[0] == '_'))
-			lex_put(x, "'%?'", 4);
-		else if (pct || bar)
-			lex_put(x, "'?%'", 4);
-		else
-			lex_put(x, "'?'", 3);
-	} else if (string && (x->note & NOTE_REGEX) && n > 0 && body[0] == '^') {
+		enum pattern c = lex_like_pattern(body, n);
+		lex_put(x, like[c], strlen(like[c]));
+	} else if (string && (x->note & NOTE_REGEX) &&
+		   lex_regex_pattern(body, n) == PATTERN_ANCHORED) {
 		lex_put(x, "'^?'", 4);
 	} else {
 		lex_put1(x, '?');
@@ -82,10 +97,8 @@ static void lex_put_literal(struct lex *x, const unsigned char *body, size_t n, 
 void lex_literal(struct lex *x, const unsigned char *from, const unsigned char *body, size_t n,
 	bool string)
 {
-	uint64_t h = sql_hash_bytes(body, n, x->out->literals + 1);
-
 	if (string && (x->note & NOTE_STRING)) { /* 'a' newline 'b' is one literal */
-		x->out->lit_hash ^= h;
+		x->out->lit_hash ^= sql_hash_bytes(body, n, x->out->literals + 1);
 		if (x->nlit > 0)
 			x->lit[x->nlit - 1].len =
 				(uint32_t)(x->p - x->text) - x->lit[x->nlit - 1].off;
@@ -93,17 +106,20 @@ void lex_literal(struct lex *x, const unsigned char *from, const unsigned char *
 	}
 	lex_end_rows(x);
 	x->out->literals++;
-	x->out->lit_hash = mum(x->out->lit_hash ^ h, 0x9fb21c651e98df25ULL);
+	x->out->lit_hash = lex_mix_literal(x->out->lit_hash, body, n, x->out->literals);
 	if (x->nlit < x->litcap)
 		x->lit[x->nlit++] =
 			(struct sql_place){(uint32_t)(from - x->text), (uint32_t)(x->p - from)};
-	x->out->telling += (x->note & NOTE_JSON_KEY) ||
-			   (string && (x->key == KW_LIKE || (x->note & NOTE_REGEX)));
-	if (x->note & NOTE_JSON_KEY)
+	if (x->note & NOTE_JSON_KEY) {
+		x->out->telling = lex_mix_telling(x->out->telling, x->out->literals);
 		x->extra = mum(x->extra ^ sql_hash_bytes(body, n, 7), 0xd6e8feb86659fd93ULL);
+	}
 	if (x->key == KW_PASSWORD)
 		x->out->traits |= SQL_HAS_PASSWORD;
-	lex_note_limit(x, string ? SQL_EXPR : lex_number(body, n));
+	if (string)
+		lex_note_limit(x, SQL_EXPR, 0);
+	else
+		lex_note_limit(x, lex_number(body, n), x->out->literals);
 	lex_space(x);
 	lex_put_literal(x, body, n, string);
 	lex_token(x, T_LIT);
@@ -168,7 +184,7 @@ void lex_digits(struct lex *x, const unsigned char *from)
 void lex_placeholder(struct lex *x)
 {
 	lex_end_rows(x);
-	lex_note_limit(x, SQL_PARAM);
+	lex_note_limit(x, SQL_PARAM, 0);
 	lex_space(x);
 	lex_put1(x, '?');
 	lex_token(x, T_LIT);

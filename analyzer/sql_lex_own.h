@@ -7,6 +7,7 @@
  *   sql_lex_literal.c   strings, numbers, parameters
  *   sql_lex_fold.c      the window; lists and rows folded
  *   sql_hash.c          the hash
+ *   sql_memo.c          what the lexer said of a statement with other literals (analyzer only)
  *
  * Tokens are written to a window on the stack; what has become final is hashed from there in
  * blocks of a fixed size, so that the hash does not depend on how the window was emptied.
@@ -78,6 +79,8 @@ enum {
 	NOTE_REGEX = 4	   /* an operator that takes a regular expression */
 };
 
+enum pattern { PATTERN_NONE = 0, PATTERN_OPEN, PATTERN_ANCHORED }; /* 'x', '%x', 'x%' */
+
 enum fold { FOLD_NONE = 0, FOLD_LIST, FOLD_ROW };
 
 struct level {
@@ -140,6 +143,19 @@ static inline uint64_t load_tail(const unsigned char *p, size_t n)
 	if (n == 0)
 		return 0;
 	return p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
+}
+
+/* The hash of literals, with the next one's body; `count`: which one that is, from 1. */
+static inline uint64_t lex_mix_literal(uint64_t hash, const unsigned char *body, size_t n,
+	uint32_t count)
+{
+	return mum(hash ^ sql_hash_bytes(body, n, count), 0x9fb21c651e98df25ULL);
+}
+
+/* Which literals the shape hangs on, with one more. */
+static inline uint32_t lex_mix_telling(uint32_t telling, uint32_t literal)
+{
+	return telling * 31 + literal;
 }
 
 /* --- bytes --------------------------------------------------------------------------- */
@@ -238,7 +254,13 @@ void lex_string(struct lex *x, const unsigned char *from, bool backslash);
 void lex_digits(struct lex *x, const unsigned char *from);
 void lex_dollar(struct lex *x);
 void lex_placeholder(struct lex *x);
-void lex_note_limit(struct lex *x, int64_t v);
+/* What stands behind LIMIT or OFFSET; `literal`: which one that is, 0: none. */
+void lex_note_limit(struct lex *x, int64_t v, uint32_t literal);
+/* The number the n digits at p are, or SQL_EXPR. */
+int64_t lex_number(const unsigned char *p, size_t n);
+/* What kind of pattern a string is, behind LIKE and behind ~. */
+enum pattern lex_like_pattern(const unsigned char *body, size_t n);
+enum pattern lex_regex_pattern(const unsigned char *body, size_t n);
 
 /* --- sql_lex_word.c ------------------------------------------------------------------- */
 

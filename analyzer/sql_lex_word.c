@@ -175,15 +175,17 @@ static void lex_trait(struct lex *x, enum kw k, enum kw before)
 	}
 	if ((k == KW_LIMIT || k == KW_OFFSET) && x->depth <= x->limit_depth) {
 		x->key = k;
-		lex_note_limit(x, SQL_EXPR);
+		lex_note_limit(x, SQL_EXPR, 0);
 	}
 	if (k == KW_FETCH && o->verb != SQL_FETCH && x->depth <= x->limit_depth) {
 		o->traits |= SQL_HAS_LIMIT;
 		o->limit = 1;
+		o->limit_lit = 0;
 		x->limit_depth = x->depth;
 	}
 	if (k == KW_ALL && before == KW_LIMIT && x->depth <= x->limit_depth) {
 		o->limit = SQL_ABSENT;
+		o->limit_lit = 0;
 		o->traits &= ~(uint32_t)SQL_HAS_LIMIT;
 	}
 	if (before == KW_FOR && (k == KW_DML || k == KW_LOCKING))

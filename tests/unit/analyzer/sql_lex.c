@@ -3,6 +3,7 @@
  * sql_lex: which statements share a shape, which do not, and that no bytes break it.
  */
 #include "sql_lex.h"
+#include "sql_memo.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -177,6 +178,47 @@ START_TEST(any_bytes)
 }
 END_TEST
 
+/* Statements from parts that meet in every order: the memo must never be told from the lexer. */
+START_TEST(memo_is_the_lexer)
+{
+	static const char *const parts[] = {"select ", "a1 ", "t.b ", "= ", "5", "17", " 1.5 ",
+		"1.", ".5", "1e5", "0x1f", "1..2", "'x'", "'it''s'", "''", "'%a'", "'a%'", "'^a'",
+		"E'a\\'b'", "U&'x'", "$1", "$22 ", "$$q$$", "$t$ 1 $t$", "\"n 1'x\"", "\"a\"\"b\"",
+		"-", "--c\n", "/", "/* 1 */", "*", " like ", " ILIKE ", "~ ", "!~* ", "-> ", "->>",
+		"#>>", "> ", ", ", "(", ")", " in (", "values (", "limit ", "offset ",
+		"fetch first ", " rows only", "all ", ";", "%s", "%(n)s", "%(", ":p", "::int", "[",
+		"]", "array[", "savepoint ", "\n", "  ", "password ", "for update ", "?",
+		"\xc3\xa4", "order by ", "with "};
+	struct sql_memo *memo = memo_new();
+	size_t compared = offsetof(struct sql_shape, chain) + sizeof(uint32_t);
+	unsigned seed = 11;
+
+	for (int round = 0; round < 60000; round++) {
+		char text[400] = "", *exact;
+		size_t n = 0, count = (size_t)(rand_r(&seed) % 12);
+		struct sql_shape a, b;
+		for (size_t i = 0; i < count; i++) {
+			size_t part = (size_t)rand_r(&seed) % (sizeof(parts) / sizeof(parts[0]));
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s", parts[part]);
+		}
+		exact = malloc(n ? n : 1); /* so that ASan sees the end */
+		memcpy(exact, text, n);
+		sql_lex(exact, n, &a, NULL, 0);
+		for (int again = 0; again < 2; again++) {
+			memo_lex(memo, exact, n, &b);
+			ck_assert_msg(memcmp(&a, &b, compared) == 0, "%s", text);
+		}
+		for (size_t i = 0; i < n; i++) /* other values of the same skeleton, often */
+			exact[i] = exact[i] == '5' ? '8' : exact[i] == 'x' ? '%' : exact[i];
+		sql_lex(exact, n, &a, NULL, 0);
+		memo_lex(memo, exact, n, &b);
+		ck_assert_msg(memcmp(&a, &b, compared) == 0, "%.*s", (int)n, exact);
+		free(exact);
+	}
+	memo_free(&memo);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sql_lex");
@@ -188,6 +230,7 @@ int main(void)
 	tcase_add_test(t, hash_is_independent_of_window);
 	tcase_add_test(t, literals_are_placed);
 	tcase_add_test(t, any_bytes);
+	tcase_add_test(t, memo_is_the_lexer);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
