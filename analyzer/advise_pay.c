@@ -14,6 +14,7 @@
 
 struct pay {
 	double gain; /* of the workload's weighted cost, upkeep subtracted */
+	double mean; /* of the average call, as a part */
 	double best; /* of one query: its cost with the index, by that without */
 };
 
@@ -58,11 +59,18 @@ static struct pay pay_of(struct workload *w, const struct choice *c, uint32_t id
 			continue;
 		without = cost_without(w, q, c, id);
 		pay.gain += (without - q->after) * q->weight;
-		if (without > 0)
-			pay.best = fmin(pay.best, q->after / without);
+		if (without <= 0)
+			continue;
+		pay.best = fmin(pay.best, q->after / without);
+		pay.mean += (1 - q->after / without) * q->calls / w->calls;
 	}
 	free(rest);
 	return pay;
+}
+
+static bool does_pay(const struct workload *w, const struct pay *p, double least)
+{
+	return p->gain > 0 && (p->gain >= least * w->total || p->mean >= least || p->best <= HALF);
 }
 
 static void leave_out(struct choice *c, uint32_t id)
@@ -84,9 +92,9 @@ static void say_left_out(struct workload *w, uint32_t id, const struct pay *pay,
 
 	text_printf(&t,
 		"left out: an index on %.*s %.*s (%.1f MB) would take %.1f %% off the "
-		"workload's cost",
+		"workload's cost and %.1f %% off the average query's",
 		STR_ARGS(c->table), STR_ARGS(on), (double)w->size[id] / 1e6,
-		fmax(100 * pay->gain / w->total, 0));
+		fmax(100 * pay->gain / w->total, 0), fmax(100 * pay->mean, 0));
 	if (w->upkeep[id] > 0)
 		text_puts(&t, ", its writes subtracted");
 	text_printf(&t, "; --min-gain %g asks for more, or for half of one query's", 100 * least);
@@ -95,24 +103,52 @@ static void say_left_out(struct workload *w, uint32_t id, const struct pay *pay,
 	text_release(&t);
 }
 
+/* The index whose queries would lose least without it, of those that do not pay; UINT32_MAX: none.
+ */
+static uint32_t find_worst(struct workload *w, const struct choice *c, const bool *is_needed,
+	double least, struct pay *low)
+{
+	uint32_t worst = UINT32_MAX;
+
+	low->gain = INFINITY;
+	for (size_t i = 0; i < c->count; i++) {
+		struct pay pay;
+
+		if (is_needed[c->index[i]])
+			continue;
+		pay = pay_of(w, c, c->index[i]);
+		if (does_pay(w, &pay, least) || pay.gain >= low->gain)
+			continue;
+		*low = pay;
+		worst = c->index[i];
+	}
+	return worst;
+}
+
 void workload_pay(struct workload *w, struct choice *c, double least, struct workload_result *r)
 {
-	for (;;) {
-		uint32_t worst = UINT32_MAX;
-		struct pay low = {.gain = INFINITY}, pay;
+	size_t n = w->pool.at.n;
+	bool *is_needed = ARENA_ARRAY(&w->arena, bool, n + 1);
+	bool *barred = ARENA_ARRAY(&w->arena, bool, n + 1);
+	uint32_t *whole = ARENA_ARRAY(&w->arena, uint32_t, c->count + 1);
+	struct pay pay;
+	uint32_t worst;
 
-		for (size_t i = 0; i < c->count; i++) {
-			pay = pay_of(w, c, c->index[i]);
-			if (pay.gain >= least * w->total || (pay.best <= HALF && pay.gain > 0) ||
-				pay.gain >= low.gain)
-				continue;
-			low = pay;
-			worst = c->index[i];
-		}
-		if (worst == UINT32_MAX)
-			return;
+	while ((worst = find_worst(w, c, is_needed, least, &pay)) != UINT32_MAX) {
+		size_t count = c->count;
+
+		memcpy(barred, w->barred, n * sizeof(*barred));
+		memcpy(whole, c->index, count * sizeof(*whole));
 		leave_out(c, worst);
-		say_left_out(w, worst, &low, least, r);
+		if (!workload_prove(w, c)) {
+			say_left_out(w, worst, &pay, least, r);
+			continue;
+		}
+		/* Without it a query would fall for another one: it is needed after all. */
+		memcpy(w->barred, barred, n * sizeof(*barred));
+		memcpy(c->index, whole, count * sizeof(*whole));
+		c->count = count;
+		is_needed[worst] = true;
 		workload_prove(w, c);
 	}
 }

@@ -60,7 +60,8 @@ static double ask(struct workload *w, size_t at, const uint32_t *id, size_t n, u
 	p = query_plan(w, q);
 	*n_used = p ? whatif_used(&w->whatif, p, used) : 0;
 	cost = p ? p->root->total_cost : INFINITY;
-	if (*n_used && cost < q->before * MIN_GAIN && !has_trap(&w->whatif, p))
+	if (*n_used && cost < q->before * MIN_GAIN && risk_cost(&w->whatif, p) < q->before &&
+		!has_trap(&w->whatif, p))
 		matrix_entry(w->matrix, at, used, *n_used, query_felt(w, q, cost));
 	arena_reset(&w->plans);
 	return cost;

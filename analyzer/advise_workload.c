@@ -8,8 +8,9 @@
  *	3. The matrix of these costs, weighted by the time (or calls) of each query, the
  *	   writes' upkeep beside it; selection under the budget (advise_select.c).
  *	4. Proof: all chosen at once, each query planned again.  An index that only lures the
- *	   planner into walking its order below a LIMIT is taken back and the choice repeated;
- *	   one that no plan uses is left out.
+ *	   planner into walking its order below a LIMIT, or puts too much at stake
+ *	   (advise_risk.c), is taken back and the choice repeated; one that no plan uses, or that
+ *	   does not pay (advise_pay.c), is left out.
  *
  * Deterministic: the same workload, catalog and statistics give the same advice.
  */
@@ -20,9 +21,9 @@
 #define MERGED_MAX 150
 #define BYTES_PART                                                                                 \
 	0.15 /* without a budget: of the workload, what bytes as many as the tables' cost */
-#define MIN_PART    0.001 /* of the workload: an index must save at least this */
-#define TRAP_ROUNDS 3
-#define SLOW_ROUNDS 3
+#define MIN_PART     0.001 /* of the workload: an index must save at least this */
+#define PROOF_ROUNDS 12	   /* with a choice made anew; then what is barred only goes */
+#define SLOW_ROUNDS  3
 
 /* --- 1: queries and candidates -----------------------------------------------------------------
  */
@@ -304,7 +305,7 @@ static void prove_guesses(struct query *q, const struct choice *c)
 	for (size_t i = 0; i < q->guesses; i++)
 		for (size_t k = 0; k < c->count; k++)
 			if (q->guess[i].id == c->index[k] && q->guess[i].cost < q->after) {
-				q->after = q->guess[i].cost;
+				q->after = q->worst = q->guess[i].cost;
 				q->used[0] = q->guess[i].id;
 				q->n_used = 1;
 			}
@@ -325,6 +326,7 @@ bool workload_prove(struct workload *w, const struct choice *c)
 		struct plan *p = query_plan(w, q);
 
 		q->after = p ? p->root->total_cost : q->before;
+		q->worst = p ? risk_cost(&w->whatif, p) : q->before;
 		q->used = ARENA_ARRAY(&w->arena, uint32_t, c->count + 1);
 		q->n_used = p ? whatif_used(&w->whatif, p, q->used) : 0;
 		for (size_t k = 0; p && k < p->nodes; k++)
@@ -337,6 +339,8 @@ bool workload_prove(struct workload *w, const struct choice *c)
 		prove_guesses(q, c);
 		arena_reset(&w->plans);
 	}
+	if (risk_bar(w, c))
+		any = true;
 	return any;
 }
 
@@ -351,16 +355,28 @@ static void workload_release(struct workload *w)
 	arena_release(&w->arena);
 }
 
-/* Chooses until the proof takes nothing back. */
+static void drop_barred(const struct workload *w, struct choice *c)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->count; i++)
+		if (!w->barred[c->index[i]])
+			c->index[kept++] = c->index[i];
+	c->count = kept;
+}
+
+/* Chooses until the proof takes nothing back; in the end only takes out, so that it ends. */
 static struct choice decide(struct workload *w, const struct workload_limits *l)
 {
-	struct choice c = {0};
+	struct choice c = choose(w, l);
 
-	for (int round = 0; round <= TRAP_ROUNDS; round++) {
+	for (int round = 1; workload_prove(w, &c); round++) {
+		if (round > PROOF_ROUNDS) {
+			drop_barred(w, &c);
+			continue;
+		}
 		choice_release(&c);
 		c = choose(w, l);
-		if (!workload_prove(w, &c))
-			break;
 	}
 	return c;
 }
@@ -475,6 +491,7 @@ struct workload_result advise_workload(struct db *db, struct facts *f, const uin
 	if (w.scratch)
 		choice = run_and_decide(&w, limits, choice, &r);
 	workload_pay(&w, &choice, limits->gain, &r);
+	risk_say(&w, &r);
 	workload_report(&w, &choice, &r);
 	whatif_try(&w.whatif, NULL, 0);
 	r.queries = w.query.n;

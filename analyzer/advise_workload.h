@@ -4,6 +4,7 @@
  *
  *   advise_workload.c   the steps, in their order
  *   advise_query.c      the planner asked about one query; its costs into the matrix
+ *   advise_risk.c       plans that are cheap only by the planner's word
  *   advise_pay.c        what was chosen but does not pay, left out
  *   advise_cost.c       what an index costs: its size, what writes pay for it
  *   advise_guess.c      what HypoPG cannot try (GIN, GiST, hash, BRIN): its gain by rule of thumb
@@ -34,6 +35,7 @@ struct query {
 	unsigned params;
 	struct str args;      /* values of the parameters as SQL, from the log; STR_NONE: generic */
 	double before, after; /* the planner's cost */
+	double worst;	      /* after, pessimistically (advise_risk.c) */
 	double weight, calls;
 	uint32_t concerned[CONCERNED_MAX];
 	size_t n_concerned;
@@ -85,6 +87,12 @@ void workload_guess(struct workload *w);
 /* advise_workload.c: plans every query with all chosen; true: some index was taken back, so that
  * the choice must be made anew. */
 bool workload_prove(struct workload *w, const struct choice *c);
+
+/* advise_risk.c: the plan's cost, its look-ups in what is tried priced pessimistically. */
+double risk_cost(const struct whatif *t, const struct plan *p);
+/* Bars what puts too much at stake, after the proof; true: the choice must be made anew. */
+bool risk_bar(struct workload *w, const struct choice *c);
+void risk_say(struct workload *w, struct workload_result *r);
 
 /* advise_pay.c: drops from the choice what takes less than this part off the workload's cost. */
 void workload_pay(struct workload *w, struct choice *c, double least, struct workload_result *r);
