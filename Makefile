@@ -212,10 +212,11 @@ $(B)/tests/bench/index_selection: tests/bench/index_selection.c $(B)/analyzer.a
 	@mkdir -p "$(@D)"
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(analyzer_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(analyzer_LIBS)
+$(B)/tests/bench/logins: BENCH_LIBS := -lcrypto
 $(B)/tests/bench/%: tests/bench/%.c
 	@mkdir -p "$(@D)"
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpq
+	$(Q)$(CC) $(CPPFLAGS) $(PQ_CFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpq $(BENCH_LIBS)
 .PHONY: tools
 tools: $(TOOLS)
 
@@ -288,6 +289,7 @@ bench: ## pgsluice beside other poolers (DOCS=1: docs/benchmarks.md), pgassay lo
 	@tests/deps --missing $(PACKAGES_BUILD) $(PACKAGES_DEMO) $(PACKAGES_CHECK)
 	@$(MAKE) --no-print-directory all tools
 	@tests/bench/run $(if $(DOCS),--docs)
+	@tests/bench/logins
 	@tests/bench/log
 	@tests/bench/lint
 

@@ -4,6 +4,7 @@
  * loop; only auth_helper.c has a thread.
  *
  *   auth_heap.c    memory for secrets, ours and those of libraries
+ *   auth_patience.c  how long libpq may compute for a server
  *   auth_secret.c  a stored secret: plain, md5 or SCRAM; parsed, derived
  *   auth_users.c   the user list, in PgBouncer's format
  *   auth_scram.c   the server's side of SCRAM-SHA-256 and -PLUS
@@ -86,6 +87,11 @@ void secret_free(void *p);
 bool secret_thread(bool on);
 /* Bytes that nobody can guess; false when OpenSSL has none. */
 bool secret_random(void *p, size_t n) MUSTCHECK;
+
+/* What this thread derives in libpq must be done by then (clock_mono; 0: no limit), or fails.
+ * Answers what was set before. */
+usec_t auth_patience(usec_t until);
+bool auth_patience_is_over(void);
 
 /* The last call of a thread that used libpq or OpenSSL and that nobody joins: frees what OpenSSL
  * keeps for it. */

@@ -28,8 +28,9 @@
 enum lane_kind { LANE_CPU, LANE_QUERY, LANE_NAME, LANE_PAM, LANES };
 
 /* Connections of the query lane: one a target, the least lately used gives way. */
-#define LINES_MAX 16
-#define LINE_IDLE (60 * USEC_SEC)
+#define LINES_MAX    16
+#define LINE_IDLE    (60 * USEC_SEC)
+#define CONNECT_TIME (10 * USEC_SEC)
 
 struct line {
 	PGconn *conn;
@@ -174,7 +175,9 @@ static struct line *line_open(struct lane *lane, struct auth_job *job)
 		keys[i] = job->target.keys[i];
 		values[i] = job->target.values[i];
 	}
+	auth_patience(clock_mono() + CONNECT_TIME); /* as connect_timeout, for what it derives */
 	l->conn = PQconnectdbParams(keys, values, 0);
+	auth_patience(0);
 	if (!l->conn || PQstatus(l->conn) != CONNECTION_OK) {
 		job_fail(job, "cannot connect as auth_user",
 			l->conn ? PQerrorMessage(l->conn) : "out of memory");

@@ -323,14 +323,19 @@ static void work(struct job *j)
 	usec_t deadline = d->timeout ? clock_mono() + d->timeout : USEC_NEVER / 2;
 	bool before = secret_thread(true); /* libpq keeps what it was told */
 
+	auth_patience(deadline);
 	if (connect_server(d, deadline)) {
 		note_parameters(d);
 		if (fence(d, deadline)) {
 			PQsetnonblocking(d->pg, 1);
+			auth_patience(0);
 			secret_thread(before);
 			return;
 		}
 	}
+	if (auth_patience_is_over())
+		snprintf(d->error, sizeof d->error, "server_connect_timeout");
+	auth_patience(0);
 	if (!d->error[0] && d->pg)
 		snprintf(d->error, sizeof d->error, "%s", PQerrorMessage(d->pg));
 	if (d->pg)

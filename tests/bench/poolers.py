@@ -88,7 +88,7 @@ def family(name):
 class Running:
     """A pooler before one server; close() ends it."""
 
-    def __init__(self, name, server_port, wrap=(), pool=10):
+    def __init__(self, name, server_port, wrap=(), pool=10, secrets=None):
         self.name = name
         self.dir = cluster.scratch("pgsluice-bench-")
         self.port = cluster.free_port()
@@ -114,7 +114,10 @@ class Running:
         self.scraped = cluster.free_port() if "scrape" in options else None
         if self.scraped:
             conf += f"metrics_listen = 127.0.0.1:{self.scraped}\n"
-        self._write("userlist.txt", '"trusty" ""\n"postgres" ""\n')
+        if secrets:  # {user: SCRAM secret}: who is asked for a password
+            conf += "auth_type = scram-sha-256\n"
+        self._write("userlist.txt", '"trusty" ""\n"postgres" ""\n' + "".join(
+            f'"{u}" "{s}"\n' for u, s in (secrets or {}).items()))
         self._write("pooler.conf", conf)
         binary = BINARY[plain]
         if wrap:  # valgrind writes its file as whoever it ends as: be that one from the start

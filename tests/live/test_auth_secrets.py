@@ -193,6 +193,7 @@ def test_secrets_are_not_shown(pooler, asking):
             p.write_config(metrics_password=PLANTED + "-changed")
             console.send(wire.query("RELOAD"))
             assert PLANTED not in str(console.until())
+    p.log_contains("metrics and status page at")
     ask = urllib.request.Request(f"http://127.0.0.1:{port}/metrics")
     ask.add_header("Authorization", "Basic " + base64.b64encode(
         f"prom:{PLANTED}-changed".encode()).decode())

@@ -221,8 +221,8 @@ def test_direct_negotiation_without_tls(pooler):
 
 
 @pytest.mark.parametrize("request_", [SSL_REQUEST, GSS_REQUEST])
-def test_plaintext_behind_the_request_is_refused(pooler, certificates, request_):
-    """CVE-2021-3935 and CVE-2021-23214: what a man in the middle puts in before the handshake."""
+def test_cve_2021_3935_plaintext_behind_the_request_is_refused(pooler, certificates, request_):
+    """What a man in the middle puts in before the handshake (PostgreSQL's own: 23214)."""
     p = pooler(**certificates.settings())
     with dial(p, request_ + wire.startup(user="trusty", database="shop")) as s:
         got = b""
