@@ -4,7 +4,8 @@
  * own, started by its first job, so that a slow PAM module does not hold up a key derivation:
  *
  *   cpu    DERIVE, MATCH    PBKDF2, a few milliseconds each
- *   query  QUERY, MEMBER    blocking libpq connections, kept for the next question
+ *   query  QUERY, MEMBER    blocking libpq connections, kept for the next question; several
+ *                           lanes, by server, so that one that does not answer holds up few
  *   name   HOST, UID        resolver and name service
  *   pam    PAM
  *
@@ -25,16 +26,19 @@
 #include <time.h>
 #include <unistd.h>
 
-enum lane_kind { LANE_CPU, LANE_QUERY, LANE_NAME, LANE_PAM, LANES };
+enum lane_kind { LANE_CPU, LANE_NAME, LANE_PAM, LANE_QUERY, LANES = 11 /* 8 for queries */ };
 
 /* Connections of the query lane: one a target, the least lately used gives way. */
 #define LINES_MAX    16
 #define LINE_IDLE    (60 * USEC_SEC)
 #define CONNECT_TIME (10 * USEC_SEC)
 
+#define REFUSED_TIME USEC_SEC /* a server that could not be reached is not tried again so long */
+
 struct line {
-	PGconn *conn;
+	PGconn *conn; /* NULL: it could not be opened, as `why` says */
 	char *target; /* what it was opened with; secret memory */
+	char *why;
 	usec_t used;
 };
 
@@ -44,6 +48,8 @@ struct lane {
 	pthread_cond_t more;
 	bool started;
 	struct auth_job *first, **last;
+	unsigned jobs;	 /* posted and not done */
+	uint64_t server; /* of the last job of a query lane */
 	struct line lines[LINES_MAX];
 };
 
@@ -133,6 +139,7 @@ static void line_close(struct line *l)
 {
 	PQfinish(l->conn);
 	secret_free(l->target);
+	free(l->why);
 	memset(l, 0, sizeof *l);
 }
 
@@ -154,43 +161,72 @@ static void drop_notice(void *arg, const char *message)
 	(void)arg, (void)message;
 }
 
-/* An open connection to the target; NULL: job has failed. */
-static struct line *line_open(struct lane *lane, struct auth_job *job)
+/* The target's place; an empty one, of whoever was used least lately, when it has none. */
+static struct line *line_find(struct lane *lane, const char *target)
 {
-	char *target = target_text(&job->target);
-	struct line *l = &lane->lines[0];
-	const char *keys[ARRAY_LEN(job->target.keys)] = {0},
-		   *values[ARRAY_LEN(job->target.keys)] = {0};
+	struct line *oldest = &lane->lines[0];
 
-	for (int i = 0; i < LINES_MAX; i++)
-		if (lane->lines[i].target && strcmp(lane->lines[i].target, target) == 0) {
-			secret_free(target);
-			return &lane->lines[i];
-		}
-	for (int i = 1; i < LINES_MAX; i++)
-		if (lane->lines[i].used < l->used)
-			l = &lane->lines[i];
-	line_close(l);
-	for (size_t i = 0; i < job->target.count; i++) {
-		keys[i] = job->target.keys[i];
-		values[i] = job->target.values[i];
+	for (int i = 0; i < LINES_MAX; i++) {
+		struct line *l = &lane->lines[i];
+		if (l->target && strcmp(l->target, target) == 0)
+			return l;
+		if (l->used < oldest->used)
+			oldest = l;
+	}
+	line_close(oldest);
+	oldest->target = secret_strdup(target);
+	return oldest;
+}
+
+static void line_connect(struct line *l, const struct auth_target *t)
+{
+	const char *keys[ARRAY_LEN(t->keys)] = {0}, *values[ARRAY_LEN(t->keys)] = {0};
+
+	for (size_t i = 0; i < t->count; i++) {
+		keys[i] = t->keys[i];
+		values[i] = t->values[i];
 	}
 	auth_patience(clock_mono() + CONNECT_TIME); /* as connect_timeout, for what it derives */
 	l->conn = PQconnectdbParams(keys, values, 0);
 	auth_patience(0);
-	if (!l->conn || PQstatus(l->conn) != CONNECTION_OK) {
-		job_fail(job, "cannot connect as auth_user",
-			l->conn ? PQerrorMessage(l->conn) : "out of memory");
-		secret_free(target);
-		line_close(l);
-		return NULL;
+	if (l->conn && PQstatus(l->conn) == CONNECTION_OK) {
+		PQsetNoticeProcessor(l->conn, drop_notice, NULL);
+		return;
 	}
-	PQsetNoticeProcessor(l->conn, drop_notice, NULL);
-	l->target = target;
-	return l;
+	free(l->why);
+	l->why = mem_strdup(l->conn ? PQerrorMessage(l->conn) : "out of memory");
+	PQfinish(l->conn);
+	l->conn = NULL;
+	l->used = clock_mono();
 }
 
-/* Asks, on a new connection when the kept one has died.  NULL: job has failed. */
+/* An open connection to the target; NULL: job has failed. */
+static struct line *line_open(struct lane *lane, struct auth_job *job)
+{
+	char *target = target_text(&job->target);
+	struct line *l = line_find(lane, target);
+
+	secret_free(target);
+	if (!l->conn && (!l->why || l->used + REFUSED_TIME <= clock_mono())) {
+		l->used = 0;
+		line_connect(l, &job->target);
+	}
+	if (l->conn)
+		return l;
+	job_fail(job, "cannot connect as auth_user", l->why);
+	return NULL;
+}
+
+/* The name was no text in the server's encoding, so nobody can have it. */
+static bool is_no_name(const PGresult *res)
+{
+	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+
+	return state && (strcmp(state, "22021") == 0 || strcmp(state, "22P05") == 0);
+}
+
+/* Asks, on a new connection when the kept one has died.  NULL: job has failed, or there is nobody
+ * of that name. */
 static PGresult *ask(struct lane *lane, struct auth_job *job, const char *sql, int n,
 	const char *const *args)
 {
@@ -209,6 +245,10 @@ static PGresult *ask(struct lane *lane, struct auth_job *job, const char *sql, i
 			PQclear(res);
 			line_close(l);
 			continue;
+		}
+		if (PQstatus(l->conn) == CONNECTION_OK && is_no_name(res)) {
+			PQclear(res);
+			return NULL; /* job->ok is false */
 		}
 		job_fail(job, "the query failed", PQresultErrorMessage(res));
 		PQclear(res);
@@ -424,22 +464,43 @@ static void do_job(struct lane *lane, struct auth_job *job)
 	}
 }
 
-static enum lane_kind lane_of(enum auth_job_kind kind)
+/* The query lane of the job's server; for another server the one that has least to do.  The lock
+ * is held. */
+static struct lane *query_lane(struct auth_helper *h, const struct auth_job *job)
 {
-	switch (kind) {
+	struct lane *best = &h->lanes[LANE_QUERY];
+	uint64_t server = 0;
+
+	for (size_t i = 0; i < job->target.count; i++)
+		server = server * 31 +
+			 hash_keyed(job->target.values[i], strlen(job->target.values[i]));
+	for (int i = LANE_QUERY; i < LANES; i++) {
+		struct lane *lane = &h->lanes[i];
+		if (lane->server == server)
+			return lane;
+		if (lane->jobs < best->jobs)
+			best = lane;
+	}
+	best->server = server;
+	return best;
+}
+
+static struct lane *lane_of(struct auth_helper *h, const struct auth_job *job)
+{
+	switch (job->kind) {
 	case AUTH_JOB_QUERY:
 	case AUTH_JOB_MEMBER:
-		return LANE_QUERY;
+		return query_lane(h, job);
 	case AUTH_JOB_HOST:
 	case AUTH_JOB_UID:
-		return LANE_NAME;
+		return &h->lanes[LANE_NAME];
 	case AUTH_JOB_PAM:
-		return LANE_PAM;
+		return &h->lanes[LANE_PAM];
 	case AUTH_JOB_DERIVE:
 	case AUTH_JOB_MATCH:
 		break;
 	}
-	return LANE_CPU;
+	return &h->lanes[LANE_CPU];
 }
 
 /* The next job, or NULL to end.  The lock is held. */
@@ -480,6 +541,7 @@ static void *lane_run(void *arg)
 		pthread_mutex_unlock(&h->lock);
 		do_job(lane, job);
 		pthread_mutex_lock(&h->lock);
+		lane->jobs--;
 		first = h->done == NULL;
 		*h->done_last = job;
 		h->done_last = &job->next;
@@ -527,12 +589,14 @@ struct auth_helper *auth_helper_start(void (*wake)(void *arg), void *arg)
 
 void auth_helper_post(struct auth_helper *h, struct auth_job *job)
 {
-	struct lane *lane = &h->lanes[lane_of(job->kind)];
+	struct lane *lane;
 
 	pthread_mutex_lock(&h->lock);
+	lane = lane_of(h, job);
 	if (!lane->started)
 		lane->started = lane_start(lane);
 	if (lane->started) {
+		lane->jobs++;
 		*lane->last = job;
 		lane->last = &job->next;
 		pthread_cond_signal(&lane->more);

@@ -52,13 +52,14 @@ static const struct conf_database *query_database(const struct attempt *a, const
 	return db;
 }
 
-/* Where answers belong in the cache: by the server that is asked, not by the login. */
+/* Where answers belong in the cache: by the server that is asked, not by the login; and by the
+ * settings, since what was asked before a reload may be answered behind it. */
 static char *query_topic(const struct attempt *a)
 {
 	const char *dbname;
 	const struct conf_database *db = query_database(a, &dbname);
 
-	return mem_printf("query:%s:%s", db ? db->name : "", dbname);
+	return mem_printf("query:%u:%s:%s", a->rules->serial, db ? db->name : "", dbname);
 }
 
 void fact_forget_user(struct attempt *a)
@@ -194,7 +195,7 @@ enum auth_fact fact_is_member(void *arg, const char *user, const char *role)
 
 	if (!asker || !*asker || !db)
 		return FACT_FAILED; /* nobody to ask */
-	topic = mem_printf("member:%s:%s:%s", db->name, dbname, role);
+	topic = mem_printf("member:%u:%s:%s:%s", a->rules->serial, db->name, dbname, role);
 	job = fact_job(AUTH_JOB_MEMBER, topic, user);
 	free(topic);
 	job->arg = mem_strdup(role);

@@ -55,11 +55,13 @@ enum step { STEP_MORE, STEP_GO, STEP_END };
 /* The settings and tables that an attempt began with; kept while it lasts. */
 struct front_rules {
 	int refs;
+	unsigned serial; /* answers of auth_query belong to the settings they were asked by */
 	const struct conf *conf;
 	struct auth_users *users; /* NULL: no auth_file */
 	struct auth_hba *hba;	  /* NULL: auth_type is not hba */
 	struct auth_ident *ident; /* NULL: none */
 	bool has_md5;		  /* some listed secret can answer an md5 challenge */
+	bool has_scram;		  /* some secret is a SCRAM one, or may be */
 	struct net_tls *tls;	  /* NULL: client_tls_sslmode = disable */
 	struct net_tcp_options tcp;
 };
@@ -91,8 +93,10 @@ struct attempt {
 	bool scram_on;
 	uint8_t md5_salt[4];
 	uint8_t end_point[64];
-	char *password; /* what the client sent in plain; secret memory */
-	bool match_known, match;
+	char *password;		 /* what the client sent in plain; secret memory */
+	bool match_known, match; /* the helper's answer */
+	unsigned tried;		 /* PLAIN: so many SCRAM secrets are not it */
+	usec_t proof_at;	 /* when the last message of the proof came; 0: none did */
 	const struct auth_secret *proven;
 	char refusal_state[6]; /* DELAY: what will be said */
 	char *refusal_text;

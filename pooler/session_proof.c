@@ -14,17 +14,24 @@
 
 /* The largest message of a client that is not handed over yet. */
 #define PROOF_MESSAGE_MAX 8192
+/* SCRAM secrets of one user that a password is compared with. */
+#define SCRAM_TRIES_MAX 8
 
-#define NO_CERTIFICATE	  "connection requires a valid client certificate"
+#define NO_CERTIFICATE	"connection requires a valid client certificate"
 
 /* --- failing ------------------------------------------------------------------ */
 
 static enum step refuse_later(struct attempt *a, const char *sqlstate, char *text)
 {
+	usec_t now, until;
+
 	snprintf(a->refusal_state, sizeof a->refusal_state, "%s", sqlstate);
 	free(a->refusal_text);
 	a->refusal_text = text;
-	attempt_enter(a, ATTEMPT_DELAY, a->rules->conf->p.auth_delay);
+	/* From when the proof came, so that the delay covers what it took to judge it. */
+	now = clock_mono();
+	until = (a->proof_at ? a->proof_at : now) + a->rules->conf->p.auth_delay;
+	attempt_enter(a, ATTEMPT_DELAY, until > now ? until - now : 0);
 	return STEP_MORE;
 }
 
@@ -86,6 +93,7 @@ static char *take_message(struct attempt *a, size_t *len, enum step *out)
 	}
 	if (in->len < size + 1)
 		return NULL;
+	a->proof_at = clock_mono();
 	*len = size - 4;
 	body = secret_alloc(*len + 1);
 	memcpy(body, in->data + WIRE_HEADER, *len);
@@ -149,37 +157,59 @@ static enum step ask_pam(struct attempt *a)
 	return out;
 }
 
-/* With the password at hand: compare it with each secret; SCRAM ones cost milliseconds, so the
- * helper does it (only the first such: more would let a client buy CPU time). */
+/* The n-th SCRAM secret of the user, or NULL. */
+static const struct auth_secret *nth_scram(const struct auth_user *u, unsigned n)
+{
+	for (size_t i = 0; u && i < u->count; i++)
+		if (u->secrets[i].kind == SECRET_SCRAM && n-- == 0)
+			return &u->secrets[i];
+	return NULL;
+}
+
+/* The first of the secrets that can be compared with at once and is the password. */
+static const struct auth_secret *find_plain(const struct attempt *a)
+{
+	for (size_t i = 0; a->user && i < a->user->count; i++)
+		if (a->user->secrets[i].kind != SECRET_SCRAM &&
+			secret_matches(&a->user->secrets[i], a->login->user, a->password))
+			return &a->user->secrets[i];
+	return NULL;
+}
+
+/* With the password at hand: compare it with each secret.  SCRAM ones cost milliseconds, so the
+ * helper does it, one by one, a few at the most: a client is not to buy CPU time.  For nobody it
+ * does the same once. */
 static enum step judge_plain(struct attempt *a)
 {
-	const struct auth_secret *scram = NULL;
+	static const struct auth_secret nobody = {
+		.keys = {.iterations = SCRAM_ITERATIONS_DEFAULT, .salt_len = 16}};
+	const struct auth_secret *s = NULL;
 	enum step out;
 
-	if (a->method == AUTH_PAM) {
-		if (!a->match_known)
-			return ask_pam(a);
-		return a->match ? attempt_finish(a) : proof_failed(a, "PAM said no");
+	if (a->match_known) {
+		s = nth_scram(a->user, a->tried++);
+		a->match_known = false;
+		a->proven = a->match ? s : NULL;
+	} else {
+		if (!fact_find_user(a, &out))
+			return out;
+		a->proven = find_plain(a);
 	}
-	if (!fact_find_user(a, &out))
-		return out;
-	for (size_t i = 0; a->user && i < a->user->count; i++) {
-		const struct auth_secret *s = &a->user->secrets[i];
-		if (s->kind == SECRET_SCRAM) {
-			if (!scram)
-				scram = s;
-		} else if (secret_matches(s, a->login->user, a->password)) {
-			a->proven = s;
-			return attempt_finish(a);
-		}
-	}
-	if (scram && !a->match_known)
-		return ask_match(a, scram);
-	if (scram && a->match) {
-		a->proven = scram;
+	if (a->proven)
 		return attempt_finish(a);
-	}
+	s = nth_scram(a->user, a->tried);
+	if (!s && !a->tried && a->rules->has_scram && !(a->user && a->user->count))
+		s = &nobody;
+	if (s && a->tried < SCRAM_TRIES_MAX)
+		return ask_match(a, s);
 	return proof_failed(a, a->user ? "wrong password" : "no such user");
+}
+
+static enum step judge_pam(struct attempt *a)
+{
+	if (!a->match_known)
+		return ask_pam(a);
+	return a->match ? attempt_finish(a) : proof_failed(a, "PAM said no");
 }
 
 enum step proof_plain(struct attempt *a)
@@ -191,7 +221,7 @@ enum step proof_plain(struct attempt *a)
 		if (!a->password)
 			return out;
 	}
-	return judge_plain(a);
+	return a->method == AUTH_PAM ? judge_pam(a) : judge_plain(a);
 }
 
 /* --- md5 ---------------------------------------------------------------------------- */

@@ -181,13 +181,34 @@ static void rules_warn(const struct front_rules *r)
 	}
 }
 
+/* Two SCRAM secrets of a user have two salts, of which an exchange shows one. */
+static void rules_warn_salts(const struct front_rules *r)
+{
+	unsigned users = 0, line = 0;
+
+	for (size_t i = 0; i < auth_users_count(r->users); i++) {
+		const struct auth_user *u = auth_users_at(r->users, i);
+		if (auth_user_salts(u) > 1 && users++ == 0)
+			line = u->line;
+	}
+	if (users)
+		log_line(LOG_PART_AUTH, LOG_LEVEL_WARNING,
+			"%s:%u: %u user%s with several SCRAM secrets of different salts: of these "
+			"one is tried at a time, so a client may be refused once before it is let "
+			"in; while a password is changed write the new one in plain",
+			r->conf->p.auth_file, line, users, users == 1 ? "" : "s");
+}
+
 struct front_rules *rules_new(const struct conf *conf, const struct front_rules *old,
 	struct buf *err)
 {
 	struct front_rules *r = mem_zalloc(sizeof *r);
 	const struct conf_pooler *p = &conf->p;
 
+	static unsigned serial;
+
 	r->refs = 1;
+	r->serial = ++serial;
 	r->conf = conf_retain(conf);
 	r->tcp = (struct net_tcp_options){
 		.keepalive = p->tcp_keepalive,
@@ -199,8 +220,10 @@ struct front_rules *rules_new(const struct conf *conf, const struct front_rules 
 	};
 	rules_load_tables(r, old, err);
 	rules_load_tls(r, old, err);
+	r->has_scram = rules_have_asker(conf) || auth_users_scram_only(r->users);
 	rules_check(r, err);
 	rules_warn(r);
+	rules_warn_salts(r);
 	return r;
 }
 

@@ -157,7 +157,7 @@ static void say_proof(struct login *l, const char *text, int len)
 	if (!count)
 		die("challenge");
 	if (!has_keys)
-		derive(salt + 3, (int)(count - salt) - 3, atoi(count + 3));
+		derive(salt + 3, (int)(count - salt) - 3, (int)strtol(count + 3, NULL, 10));
 	n = snprintf(final, sizeof final, "c=biws,%.*s", (int)(salt - text), text);
 	snprintf(auth, sizeof auth, "%s,%.*s,%s", l->bare, len, text, final);
 	hmac(stored_key, auth, strlen(auth), signature);
@@ -232,14 +232,14 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	address = (struct sockaddr_in){.sin_family = AF_INET,
-		.sin_port = htons((uint16_t)atoi(argv[1])),
+		.sin_port = htons((uint16_t)strtoul(argv[1], NULL, 10)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	user = argv[2];
 	password = argv[3];
 	database = argv[4];
-	every = 60000000 / atoi(argv[5]);
+	every = 60000000 / strtol(argv[5], NULL, 10);
 	begun = due = now_us();
-	end = begun + (int64_t)(atof(argv[6]) * 1e6);
+	end = begun + (int64_t)(strtod(argv[6], NULL) * 1e6);
 	times = calloc((size_t)((end - begun) / every) + 2, sizeof *times);
 	ep = epoll_create1(EPOLL_CLOEXEC);
 	if (ep < 0 || !times)

@@ -556,6 +556,55 @@ def test_unknown_users_take_the_same_path_and_time(pooler, lookup):
     assert max(best) < min(best) * 2 + 0.005, best
 
 
+@pytest.mark.parametrize("kind", ["plain", "scram"])
+def test_an_unknown_user_of_plain_passwords_takes_as_long(pooler, kind):
+    """With SCRAM secrets a wrong password costs a derivation; so does one for nobody."""
+    p = pooler(start=False, auth_type="plain", auth_delay=0, auth_failure_limit=0)
+    secret = scram_secret("secret", rounds=100000) if kind == "scram" else "secret"
+    p.write("userlist.txt", f'"listed" "{secret}"\n')
+    p.start()
+    before = p.cpu_seconds()
+    for _ in range(3):
+        assert verdict("psycopg", Target(p), "nobody", "wrong") == "refused"
+    p.log_contains("no such user")
+    said = [by_psycopg(Target(p), user, "wrong") for user in ("listed", "nobody")]
+    assert said[0].replace("listed", "USER") == said[1].replace("nobody", "USER")
+    assert p.cpu_seconds() - before < 5
+
+
+def test_names_that_are_no_text(pooler, lookup):
+    """The server cannot be asked for them; they look like any unknown name."""
+    p = asks(pooler, lookup)
+    for name in (b"caf\xe9", b"\xff\xfe"):
+        with pytest.raises(wire.ServerError) as e:
+            p.wire(user=name, password="x")
+        assert e.value.code == "28P01"
+    assert by_psycopg(Target(p), "alice", "alice's") == "ok"
+    assert "ERROR" not in p.log()
+
+
+def test_a_server_of_auth_query_that_hangs_holds_up_nobody_else(pooler, lookup):
+    hung = Backend(lambda s: s.recv(1))
+    p = asks(pooler, lookup, auth_cache_ttl=0, auth_negative_ttl=0, client_login_timeout=60)
+    p.databases["hung"] = f"host=127.0.0.1 port={hung.port}"
+    p.write_config()
+    p.signal(1)
+    p.log_contains("reload")
+    waiting = []
+    for n in range(3):
+        s = socket.create_connection(("127.0.0.1", p.port), timeout=30)
+        s.sendall(wire.startup(user=f"somebody{n}", database="hung"))
+        waiting.append(s)
+    assert by_psycopg(Target(p), "alice", "alice's") == "ok"
+    assert verdict("psycopg", Target(p), "alice", "wrong") == "refused"
+    for s in waiting:
+        s.settimeout(0.01)
+        with pytest.raises(TimeoutError):
+            s.recv(1)  # they wait still: nothing was quicker than we thought
+        s.close()
+    hung.close()
+
+
 def test_unknown_databases_look_like_wrong_passwords(pooler):
     p = pooler(auth_type="scram-sha-256", auth_delay=0)
     said = [by_psycopg(Target(p, dbname=d), "app", "wrong") for d in ("shop", "nowhere")]

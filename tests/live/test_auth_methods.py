@@ -211,11 +211,29 @@ def test_two_passwords_live_while_one_is_rotated(pooler, postgres, certificates)
     check(p, certificates, "scrammer", "old", "ok")
     check(p, certificates, "scrammer", "new", "ok")
     check(p, certificates, "scrammer", "newer", "refused")
+    assert "different salts" not in p.log()
     p.write("userlist.txt", '"scrammer" "new"\n')
     p.signal(1)
     p.log_contains(r"reload", 5)
     check(p, certificates, "scrammer", "new", "ok", ["tcp"])
     check(p, certificates, "scrammer", "old", "refused", ["tcp"])
+
+
+def test_two_scram_secrets_of_one_user(pooler, postgres, certificates):
+    """A plain password is compared with both; an exchange shows the salt of one, and then the other."""
+    both = "".join(f'"scrammer" "{scram_secret(word, salt=word.encode() * 4)}"\n'
+                   for word in ("old!", "new!"))
+    for method in ("plain", "scram-sha-256"):
+        p = pooler(start=False, databases={
+            "shop": f"host=127.0.0.1 port={postgres.port} user=trusty"},
+            **settings(certificates, auth_type=method))
+        p.write("userlist.txt", both)
+        p.start()
+        p.log_contains("WARNING .*userlist.txt:1: 1 user with several SCRAM secrets")
+        for word in ("new!", "old!", "new!"):
+            tries = [verdict("psycopg", Target(p), "scrammer", word) for _ in range(2)]
+            assert tries[1] == "ok" and (method != "plain" or tries[0] == "ok"), (method, tries)
+        assert verdict("psycopg", Target(p), "scrammer", "else") == "refused"
 
 
 def test_groups_of_the_hba_file(pooler, strict, certificates):
