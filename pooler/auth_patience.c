@@ -9,7 +9,9 @@
 
 #include <dlfcn.h>
 #include <openssl/hmac.h>
-#include <pthread.h>
+
+/* OpenSSL 3 would rather that nobody calls it; libpq does. */
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 static _Thread_local usec_t deadline;
 
@@ -28,22 +30,37 @@ bool auth_patience_is_over(void)
 
 typedef int hmac_init_fn(HMAC_CTX *, const void *, int, const EVP_MD *, ENGINE *);
 
-static hmac_init_fn *real_init;
-
-static void find_real(void)
+/* The function that the caller's library would have called: a libpq of another origin may have an
+ * OpenSSL of its own. */
+static hmac_init_fn *real_for(void *caller)
 {
-	*(void **)&real_init = dlsym(RTLD_NEXT, "HMAC_Init_ex");
-	if (!real_init)
+	static _Thread_local void *last;
+	static _Thread_local hmac_init_fn *found;
+	Dl_info from;
+	void *library;
+
+	if (caller == last)
+		return found;
+	last = caller;
+	found = NULL;
+	library = dladdr(caller, &from) && from.dli_fname
+			  ? dlopen(from.dli_fname, RTLD_LAZY | RTLD_NOLOAD)
+			  : NULL;
+	if (library) {
+		*(void **)&found = dlsym(library, "HMAC_Init_ex");
+		dlclose(library);
+	}
+	if (!found || found == HMAC_Init_ex)
+		*(void **)&found = dlsym(RTLD_NEXT, "HMAC_Init_ex");
+	if (!found)
 		log_die(LOG_PART_AUTH, "OpenSSL has no HMAC_Init_ex");
+	return found;
 }
 
 __attribute__((visibility("default"), used)) int HMAC_Init_ex(HMAC_CTX *ctx, const void *key,
 	int len, const EVP_MD *md, ENGINE *impl)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
 	if (auth_patience_is_over())
 		return 0;
-	pthread_once(&once, find_real);
-	return real_init(ctx, key, len, md, impl);
+	return real_for(__builtin_return_address(0))(ctx, key, len, md, impl);
 }
