@@ -81,7 +81,7 @@ if not SANITIZED:  # a sanitizer's malloc cannot be replaced and keeps what was 
             assert by_psycopg(Target(p, transport, certificates), user, PLANTED) == "ok"
             assert "failed" in by_psycopg(Target(p, transport, certificates), user,
                                           PLANTED + "x")
-        assert len(asking.backends()) == len(USERS)
+        assert len(asking.backends()) >= len(USERS)
         assert_not_dumped(p, [PLANTED.encode()])
 
     def test_the_configurations_password_is_not_in_a_core_dump(pooler, asking):
