@@ -16,6 +16,7 @@
  *   facts_server.c    connections, checkpoints, autovacuum, temporary files
  *   facts_fault.c     errors by SQLSTATE, cancellations
  *   facts_lock.c      who waited for whom; deadlocks
+ *   facts_twin.c      statements that stand in two of the files
  *   facts_log.c       the sink the input layer feeds; groups and time series
  *
  * Life cycle: facts_new(), facts_sink() given to input_run(), facts_finish() once, then only
@@ -545,7 +546,10 @@ struct facts {
 	struct map deadlock_of;
 	VEC(struct vacuumed) vacuum;
 	struct map vacuum_of;
-	struct map pid_of;   /* process id of a server -> index in session */
+	struct map pid_of; /* process id of a server -> index in session */
+	struct twin *twin; /* facts_twin.c */
+	uint64_t twins;
+	uint32_t twin_file[2];
 	uint32_t hour_group; /* row of the hour counted last */
 	int64_t hour;	     /* it */
 	struct map session_of;
@@ -573,6 +577,8 @@ struct facts {
 /* Is every count a lower bound?  Statements were left out by a threshold or by sampling. */
 bool facts_has_threshold(const struct facts *f);
 bool facts_is_sampled(const struct facts *f);
+/* Are many statements in two of the files, twin_file? */
+bool facts_has_twins(const struct facts *f);
 struct facts *facts_new(struct input *in);
 struct input_sink facts_sink(struct facts *f);
 /* Closes what is open; sorts nothing. */

@@ -114,6 +114,9 @@ bool test_begin(struct facts *f, struct session *s, struct str sql, const struct
 void test_count(struct facts *f, struct session *s, uint32_t shape, int64_t usec);
 void test_leave(struct facts *f, struct session *s);
 
+/* facts_twin.c */
+void twin_note(struct facts *f, const struct log_entry *e);
+
 /* facts_tx.c */
 void tx_begin(struct session *s, const struct open *o);
 void tx_call(struct session *s, const struct open *o);

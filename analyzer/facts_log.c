@@ -166,6 +166,7 @@ void facts_free(struct facts **pf)
 	for (size_t i = 0; i < f->memo.n; i++)
 		memo_free(&f->memo.at[i]);
 	VEC_RELEASE(&f->memo);
+	free(f->twin);
 	pthread_mutex_destroy(&f->memo_lock);
 	VEC_RELEASE(&f->session);
 	VEC_RELEASE(&f->shape);

@@ -319,6 +319,7 @@ static void feed_statement(struct facts *f, struct session *s, struct log_entry 
 
 	if (!e->shape || test_begin(f, s, e->sql, e->shape))
 		return;
+	twin_note(f, e);
 	shape = shape_index(f, e->sql, e->shape, e->truncated);
 	if (s->wait_shape != NO_SHAPE && s->wait_shape != shape)
 		flush_waiting(f, s, e);

@@ -191,6 +191,8 @@ int prefix_match(const struct log_prefix *p, const char *line, size_t n, struct 
 /* The prefix that fits these lines best; NULL: none.  *fit is the share of the lines carrying a
  * severity that match, in percent. */
 struct log_prefix *prefix_infer(const char *p, size_t n, int *fit);
+/* How many of the lines with a severity it fits, in percent. */
+int prefix_share(const struct log_prefix *prefix, const char *p, size_t n);
 
 /* "LOG:  …", in the server's language: the severity or part; returns the length to skip, 0 when
  * it is neither. */
@@ -236,7 +238,9 @@ struct input_file {
 	size_t head_n; /* of how many bytes */
 	const struct log_format *format; /* NULL: not recognised */
 	struct log_format own;		 /* `format` points here when it has a prefix */
-	int prefix_fit;
+	int prefix_fit;	   /* percent of the lines with a severity that the prefix fits */
+	char *prefix_seen; /* owned; the log's own, where a prefix given does not fit; NULL */
+	bool is_binary;	   /* not recognised, and no text */
 	char *known_format, *known_prefix; /* owned; --state: as it was last time; NULL */
 	uint64_t skip;			   /* bytes of the file that were read before (--state) */
 	uint64_t bytes;			   /* read and, where compressed, unpacked */

@@ -76,12 +76,34 @@ const struct log_format *log_format_find(const char *name)
 static bool set_prefix(struct input_file *f, const struct input_options *opt, const char *p,
 	size_t n, struct err *why)
 {
-	f->prefix_fit = 100;
-	if (opt->prefix)
-		f->own.prefix = prefix_new(opt->prefix, why);
-	else
+	if (!opt->prefix) {
 		f->own.prefix = prefix_infer(p, n, &f->prefix_fit);
-	return f->own.prefix != NULL && f->prefix_fit >= 50;
+		return f->own.prefix != NULL && f->prefix_fit >= 50;
+	}
+	struct log_prefix *given = prefix_new(opt->prefix, why);
+	f->own.prefix = given;
+	if (!given)
+		return false;
+	f->prefix_fit = prefix_share(given, p, n);
+	if (f->prefix_fit < 50) {
+		int seen_fit = 0;
+		struct log_prefix *seen = prefix_infer(p, n, &seen_fit);
+		if (seen_fit >= 90)
+			f->prefix_seen = mem_strdup(prefix_text(seen));
+		prefix_free(&seen);
+	}
+	return true;
+}
+
+/* Bytes that no text has: more than one of a hundred. */
+static bool is_binary(const char *p, size_t n)
+{
+	size_t odd = 0;
+
+	for (size_t i = 0; i < n; i++)
+		odd += (unsigned char)p[i] < 0x20 && !(p[i] >= '\t' && p[i] <= '\r') &&
+		       p[i] != 0x1b;
+	return odd * 100 > n;
 }
 
 /* The prefix of the lines inside another log's lines: inferred from the unwrapped ones. */
@@ -142,8 +164,10 @@ bool detect_format(struct input_file *f, const struct input_options *opt, const 
 	}
 	if (best)
 		f->format = best;
-	if (!f->format)
-		return true; /* not recognised: all its bytes are counted as such */
+	if (!f->format) { /* not recognised: all its bytes are counted as such */
+		f->is_binary = is_binary(p, n);
+		return true;
+	}
 	f->own = *f->format;
 	f->format = &f->own;
 	if (f->own.unwrap)
@@ -152,6 +176,7 @@ bool detect_format(struct input_file *f, const struct input_options *opt, const 
 		if (opt->prefix)
 			return false;
 		f->format = NULL;
+		f->is_binary = is_binary(p, n);
 	}
 	return true;
 }

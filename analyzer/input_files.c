@@ -144,6 +144,7 @@ void input_release(struct input *in)
 		free(f->path);
 		free(f->known_format);
 		free(f->known_prefix);
+		free(f->prefix_seen);
 		free(f);
 	}
 	VEC_RELEASE(&in->file);

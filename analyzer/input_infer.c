@@ -198,6 +198,108 @@ static void make_escape(struct maker *m, char c)
 	m->has_app |= c == 'a';
 }
 
+/* What %i and %b print, where they stand by themselves. */
+static const struct {
+	const char *text;
+	char escape;
+} fixed_words[] = {
+	{"SELECT", 'i'},
+	{"INSERT", 'i'},
+	{"UPDATE", 'i'},
+	{"DELETE", 'i'},
+	{"BEGIN", 'i'},
+	{"COMMIT", 'i'},
+	{"ROLLBACK", 'i'},
+	{"SET", 'i'},
+	{"SHOW", 'i'},
+	{"COPY", 'i'},
+	{"PARSE", 'i'},
+	{"BIND", 'i'},
+	{"PREPARE", 'i'},
+	{"EXECUTE", 'i'},
+	{"CREATE TABLE", 'i'},
+	{"idle in transaction", 'i'},
+	{"idle", 'i'},
+	{"authentication", 'i'},
+	{"startup", 'i'},
+	{"client backend", 'b'},
+	{"background writer", 'b'},
+	{"checkpointer", 'b'},
+	{"walwriter", 'b'},
+	{"walsender", 'b'},
+	{"walreceiver", 'b'},
+	{"archiver", 'b'},
+	{"autovacuum launcher", 'b'},
+	{"autovacuum worker", 'b'},
+	{"parallel worker", 'b'},
+	{"logical replication launcher", 'b'},
+	{"logical replication worker", 'b'},
+	{"postmaster", 'b'},
+};
+
+static size_t make_fixed_word(struct maker *m, const char *p, size_t n)
+{
+	for (size_t i = 0; i < ARRAY_LEN(fixed_words); i++) {
+		size_t len = strlen(fixed_words[i].text);
+		if (len <= n && memcmp(p, fixed_words[i].text, len) == 0 &&
+			(len == n || !(isalnum((unsigned char)p[len]) || p[len] == '_'))) {
+			make_escape(m, fixed_words[i].escape);
+			return len;
+		}
+	}
+	return 0;
+}
+
+/* An address, perhaps with its port: "[local]", "10.0.0.5(5432)", "::1". */
+static size_t make_host(struct maker *m, const char *p, size_t n)
+{
+	size_t i = 0, dots = 0, colons = 0, digits;
+
+	if (n >= 7 && memcmp(p, "[local]", 7) == 0) {
+		make_escape(m, strstr(m->made.p, "%r") ? 'h' : 'r');
+		return 7;
+	}
+	while (i < n && (isxdigit((unsigned char)p[i]) || p[i] == '.' || p[i] == ':')) {
+		dots += p[i] == '.';
+		colons += p[i] == ':';
+		i++;
+	}
+	while (i > 0 && p[i - 1] == ':') {
+		i--;
+		colons--;
+	}
+	if (!(dots == 3 && colons == 0) && !(colons >= 2 && dots == 0))
+		return 0;
+	if (i < n && p[i] == '(' && (digits = run(p + i + 1, n - i - 1, false)) > 0 &&
+		i + 1 + digits < n && p[i + 1 + digits] == ')') {
+		make_escape(m, 'r');
+		return i + digits + 2;
+	}
+	make_escape(m, 'h');
+	return i;
+}
+
+/* Numbers of a known form: %n, %e, a negative %Q; 0: it is none. */
+static size_t make_number(struct maker *m, const char *p, size_t n)
+{
+	size_t a = run(p, n, false), b;
+
+	if (a == 10 && n > 13 && p[10] == '.' && run(p + 11, n - 11, false) == 3) {
+		make_escape(m, 'n');
+		return 14;
+	}
+	if (a == 5 && (n == 5 || !isalnum((unsigned char)p[5])) && memcmp(p, "00000", 5) == 0) {
+		make_escape(m, 'e');
+		return 5;
+	}
+	b = n > 1 && *p == '-';
+	if (run(p + b, n - b, false) > 12) {
+		make_escape(m, 'Q');
+		return b + run(p + b, n - b, false);
+	}
+	return 0;
+}
+
 /* One field at p: how many bytes it took, 0 when a literal byte stands there. */
 static size_t make_field(struct maker *m, const char *p, size_t n)
 {
@@ -219,6 +321,11 @@ static size_t make_field(struct maker *m, const char *p, size_t n)
 			return str_find((struct str){p, n}, ")") + 1;
 		return key == 'c' || key == 'v' ? strcspn(p, " ,;|]") : word_end(p, n);
 	}
+	bool begins = !m->made.n || !isalnum((unsigned char)m->made.p[m->made.n - 1]) ||
+		      (m->made.n > 1 && m->made.p[m->made.n - 2] == '%');
+	if (begins && ((len = make_number(m, p, n)) > 0 || (len = make_host(m, p, n)) > 0 ||
+			      (len = make_fixed_word(m, p, n)) > 0))
+		return len;
 	a = run(p, n, false);
 	if (a > 0 && a < n && p[a] == '/' && (b = run(p + a + 1, n - a - 1, false)) > 0) {
 		make_escape(m, 'v');
@@ -344,11 +451,10 @@ static void try_line(struct log_prefix **best, struct fit *best_fit, const struc
 	free(text);
 }
 
-struct log_prefix *prefix_infer(const char *p, size_t n, int *percent)
+/* The lines that carry a severity, the first 400 of them. */
+static struct samples take_samples(const char *p, size_t n)
 {
 	struct samples s = {0};
-	struct log_prefix *best = NULL;
-	struct fit best_fit = {0, 0};
 	const char *line = p, *end = p + n, *nl;
 
 	for (; line < end && s.at.n < 400; line = nl + 1) {
@@ -359,10 +465,49 @@ struct log_prefix *prefix_infer(const char *p, size_t n, int *percent)
 		if (line[0] != '\t' && severity_at(line, (size_t)(nl - line), &at))
 			*VEC_PUSH(&s.at) = (struct sample){{line, (size_t)(nl - line)}, at};
 	}
+	return s;
+}
+
+/* Lines that stop in the middle of it are a background process's: where does %q stand? */
+static void try_q(struct log_prefix **best, struct fit *best_fit, const struct samples *s)
+{
+	char *base = mem_strdup(prefix_text(*best));
+
+	for (size_t at = 0; base[at] && best_fit->hits < 100 && !strstr(base, "%q"); at++) {
+		struct text t = {0};
+		if (base[at] != '%')
+			continue;
+		text_add(&t, base, at);
+		text_puts(&t, "%q");
+		text_puts(&t, base + at);
+		keep_better(best, best_fit, t.p, s);
+		text_release(&t);
+		at++;
+	}
+	free(base);
+}
+
+int prefix_share(const struct log_prefix *prefix, const char *p, size_t n)
+{
+	struct samples s = take_samples(p, n);
+	int share = fit(prefix, &s).hits;
+
+	VEC_RELEASE(&s.at);
+	return share;
+}
+
+struct log_prefix *prefix_infer(const char *p, size_t n, int *percent)
+{
+	struct samples s = take_samples(p, n);
+	struct log_prefix *best = NULL;
+	struct fit best_fit = {0, 0};
+
 	for (size_t i = 0; i < ARRAY_LEN(candidates) && best_fit.clean < 98 && s.at.n; i++)
 		keep_better(&best, &best_fit, candidates[i], &s);
 	for (size_t i = 0; i < s.at.n && best_fit.clean < 98 && i < 60; i++)
 		try_line(&best, &best_fit, &s.at.at[i], &s);
+	if (best)
+		try_q(&best, &best_fit, &s);
 	*percent = best_fit.hits;
 	VEC_RELEASE(&s.at);
 	return best;

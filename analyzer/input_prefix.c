@@ -321,6 +321,13 @@ static int match_from(const struct log_prefix *p, int i, const char *line, size_
 		while (pad < n && line[pad] == ' ' && it->kind != 'a')
 			pad++;
 		size_t len = match_fixed(it->kind, line + pad, n - pad, e, &known);
+		if (len > 0 && may_be_empty(it->kind) && line[at] == ' ') {
+			/* digits behind a blank: its own, or the next field's */
+			int r = match_from(p, i + 1, line, n, pad + len, e);
+			if (r >= 0)
+				return r;
+			len = 0;
+		}
 		if (known && (len > 0 || may_be_empty(it->kind))) {
 			at = len > 0 ? pad + len : at;
 			continue;

@@ -46,7 +46,8 @@ enum command_bit {
 
 struct options {
 	enum command_bit command;
-	const char *format, *output, *config, *schema, *dsn, *scratch, *baseline, *write_baseline;
+	const char *format, *table, *output, *config, *schema, *dsn, *scratch, *baseline,
+		*write_baseline;
 	const char *since, *until, *db, *user, *app, *literals, *prefix, *input, *state, *store,
 		*store_as;
 	enum severity fail_on;

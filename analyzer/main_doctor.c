@@ -5,6 +5,9 @@
  */
 #include "main.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 struct doctor {
 	const struct input *in;
 	const struct facts *f;
@@ -22,6 +25,24 @@ static void bad(struct doctor *d, const char *what, const char *cure)
 	printf("  LACKS %s\n        -> %s\n", what, cure);
 }
 
+/* Why nothing could be made of a file. */
+static void say_unknown(const struct input_file *x)
+{
+	if (x->bytes == 0 && x->path && strcmp(x->path, "-") != 0 && access(x->path, R_OK) != 0)
+		printf("  -> %s: read it as the server's user, or give yourself the right "
+		       "(log_file_mode = 0640)\n",
+			strerror(errno));
+	else if (x->bytes == 0)
+		printf("  -> the file is empty: logging_collector = on writes to log_directory "
+		       "(SELECT pg_current_logfile() names the file)\n");
+	else if (x->is_binary)
+		printf("  -> this is no text: a log as the server wrote it, or packed (gz, bz2, "
+		       "xz, "
+		       "zst, lz4, zip, tar)\n");
+	else
+		printf("  -> give --prefix (SHOW log_line_prefix on the server) or --input\n");
+}
+
 static void say_files(const struct doctor *d)
 {
 	for (size_t i = 0; i < d->in->file.n; i++) {
@@ -32,9 +53,12 @@ static void say_files(const struct doctor *d)
 		if (x->format && x->format->prefix)
 			printf("  log_line_prefix = '%s' fits %d %% of the lines with a severity\n",
 				prefix_text(x->format->prefix), x->prefix_fit);
+		if (x->prefix_seen)
+			printf("  -> --prefix '%s', or leave it out: that is what the lines look "
+			       "like\n",
+				x->prefix_seen);
 		if (!x->format)
-			printf("  -> give --prefix (SHOW log_line_prefix on the server) or "
-			       "--input\n");
+			say_unknown(x);
 	}
 }
 

@@ -136,6 +136,14 @@ static enum exit_status understood(struct options *o, const struct input *in, co
 
 	for (int c = 0; c < LOG_CLASSES; c++)
 		bytes += in->bytes[c];
+	for (size_t i = 0; i < in->file.n; i++)
+		if (in->file.at[i]->prefix_seen)
+			fprintf(stderr,
+				"pgassay: %s: --prefix '%s' fits %d %% of the lines; they look "
+				"like "
+				"'%s'\n",
+				in->file.at[i]->name, o->prefix, in->file.at[i]->prefix_fit,
+				in->file.at[i]->prefix_seen);
 	if (bytes > 0 && lost * 100 > bytes * (uint64_t)most) {
 		fprintf(stderr,
 			"pgassay: %.0f %% of the input was not understood; try --prefix, --input, "

@@ -24,6 +24,8 @@ static const struct option {
 } table[] = {
 	{"format", 'f', KIND_TEXT, "NAME", AT(format), CMD_ALL,
 		"text (default), json, …; see below"},
+	{"table", 0, KIND_TEXT, "NAME", AT(table), CMD_LOG | CMD_MERGE,
+		"csv: which table (default shapes; see below)"},
 	{"output", 'o', KIND_TEXT, "FILE", AT(output), CMD_ALL, "write there, not to stdout"},
 	{"fail-on", 0, KIND_SEVERITY, "LEVEL", AT(fail_on), CMD_ALL & ~CMD_RULES,
 		"exit 1 on findings of this level or above: error, warning, info, never (default)"},
@@ -259,6 +261,10 @@ bool options_parse(struct options *o, enum command_bit command, int argc, char *
 		return false;
 	if (o->format && !report_format_find(o->format))
 		return wrong("there is no format ", o->format);
+	if (o->table && !report_table_find(o->table))
+		return wrong("there is no table ", o->table);
+	if (o->table && (!o->format || strcmp(o->format, "csv") != 0))
+		return wrong("--table is for --format csv: ", o->table);
 	if (o->literals && strcmp(o->literals, "keep") != 0 && strcmp(o->literals, "mask") != 0)
 		return wrong("--literals takes keep or mask, not ", o->literals);
 	return set_rules(o);
@@ -279,6 +285,11 @@ void options_usage(FILE *to, enum command_bit command)
 	fputs("\nformats:\n", to);
 	for (const struct report_format *f = report_formats; f->name; f++)
 		fprintf(to, "  %-10s %s\n", f->name, f->what);
+	if (!(command & (CMD_LOG | CMD_MERGE)))
+		return;
+	fputs("\ntables of csv:\n", to);
+	for (const struct report_table *t = report_tables; t->name; t++)
+		fprintf(to, "  %-12s %s\n", t->name, t->what);
 }
 
 /* Which commands take it, as "log, merge". */
@@ -350,6 +361,7 @@ enum exit_status options_report(struct options *o, struct report *r)
 		fprintf(stderr, "pgassay: %s: %s\n", o->output, strerror(errno));
 		return EXIT_FAILED;
 	}
+	r->opt.table = o->table;
 	r->opt.top = o->top < 0 ? 20 : (size_t)o->top;
 	r->opt.mask = o->literals ? strcmp(o->literals, "mask") == 0 : f->mask;
 	r->opt.color = to == stdout && isatty(1) && !o->no_color && !getenv("NO_COLOR");

@@ -25,6 +25,7 @@ struct report_options {
 	bool mask;	   /* --literals mask: no literal and no parameter in any output */
 	bool color;	   /* text: the terminal has colours */
 	int width;	   /* text: columns; 0: 100 */
+	const char *table; /* csv: which one; NULL: shapes */
 	const char *title; /* what was analysed: file names, for headings */
 };
 
@@ -63,6 +64,14 @@ struct report_format {
 };
 extern const struct report_format report_formats[]; /* ends with a NULL name */
 const struct report_format *report_format_find(const char *name);
+
+/* The tables of the CSV format. */
+struct report_table {
+	const char *name, *what, *head;
+	void (*rows)(struct report *r, FILE *to);
+};
+extern const struct report_table report_tables[]; /* ends with a NULL name */
+const struct report_table *report_table_find(const char *name);
 
 /* The writers of the table. */
 void report_text(struct report *r, FILE *to);

@@ -92,6 +92,15 @@ static void make_notes(struct report *r)
 					       "locks, temporary files and autovacuum; lc_messages "
 					       "= 'C' would tell",
 					       f->lang)};
+	if (facts_has_twins(f))
+		*VEC_PUSH(&r->note) = (struct report_note){SEVERITY_WARNING,
+			arena_printf(&r->arena,
+				"%llu statements are in two files, with the same process, text and "
+				"duration (%s and %s): the same log in two formats "
+				"(log_destination), or a copy; they are counted twice, give one of "
+				"the files",
+				(unsigned long long)f->twins, in->file.at[f->twin_file[0]]->name,
+				in->file.at[f->twin_file[1]]->name)};
 	for (size_t i = 0; i < in->file.n; i++)
 		if (in->file.at[i]->bytes && !in->file.at[i]->format)
 			*VEC_PUSH(&r->note) = (struct report_note){SEVERITY_WARNING,

@@ -81,6 +81,15 @@ def test_formats_may_be_mixed(tmp_path):
     assert sum(got["input"]["by_class"].values()) == sum(os.path.getsize(tmp_path / f"{k}.log") for k in range(6))
 
 
+def test_one_log_in_two_formats_is_said(tmp_path):
+    """log_destination = 'stderr,csvlog', and a directory given: everything is there twice."""
+    (tmp_path / "pg.log").write_text(stderr(SESSIONS))
+    assert not [n for n in json.loads(run(tmp_path))["notes"] if "twice" in n]
+    (tmp_path / "pg.csv").write_text(csvlog(SESSIONS))
+    said = [n for n in json.loads(run(tmp_path))["notes"] if "twice" in n]
+    assert len(said) == 1 and "pg.log" in said[0] and "pg.csv" in said[0]
+
+
 @pytest.mark.parametrize("write", [stderr, csvlog, lambda r: syslog(r, rfc3164)], ids=["stderr", "csvlog", "syslog"])
 def test_jobs_and_chunks_change_no_byte(write, tmp_path):
     for k, rows in enumerate(parts_of(SESSIONS, 3)):

@@ -69,7 +69,7 @@ def prefix_text(prefix, r, line):
     values = {"m": stamp(r["at"]), "t": stamp(r["at"], 0), "n": f"{(r['at'] - datetime.datetime(1970, 1, 1)).total_seconds():.3f}",
               "p": str(r["pid"]), "u": r["user"] or "[unknown]", "d": r["db"] or "[unknown]", "a": r["app"] or "[unknown]",
               "h": r["host"], "r": f"{r['host']}({40000 + r['pid']})", "l": str(line), "c": f"65a0f0f0.{r['pid']:x}",
-              "v": r["vxid"], "x": "0", "e": r["state"], "i": "SELECT", "s": stamp(EPOCH, 0), "Q": "-42", "b": "client backend",
+              "v": r["vxid"], "x": "0", "e": r["state"], "i": "SELECT", "s": stamp(EPOCH, 0), "Q": str((-1) ** line * 4242424242424242424), "P": "", "b": "client backend",
               "q": "", "%": "%"}
     out, i = "", 0
     while i < len(prefix):
@@ -280,7 +280,11 @@ def test_a_given_prefix(prefix, tmp_path, truth):
     assert numbers(report) == truth
 
 
-@pytest.mark.parametrize("prefix", PREFIXES)
+SEEN = ["%h %u %m %p ", "%r|%t|%p|%Q|", "%e %t [%p] ", "%b[%p] %m ", "%n %p %e ", "%i:%p; %l] [%m@: ", "%Q %P %m %p ",
+        "%m|%u|%d|%c|%l|%s|%v|%x|%p|%r|%a|%e|%i|%b|%Q ", "%u@%d/%a@%h[%p] %t %c %v %x %l ", "%l/%p@%d %a] [%t@%c/%h@ "]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES + SEEN)
 def test_an_inferred_prefix(prefix, tmp_path, truth):
     path = write(tmp_path, stderr(ROWS, prefix))
     assert numbers(assay(path)) == truth
@@ -471,11 +475,50 @@ def test_a_sampled_log_says_that_its_counts_are_lower_bounds(tmp_path):
     ("2024-01-05 10:00:00.000 UTC [7] LOG:  checkpoint starting: time\n", "log_min_duration_statement = 0"),
     ("2024-01-05 10:00:00.000 UTC [7] LOG:  statement: SELECT 1\n", "log_min_duration_statement = 0 instead of log_statement = all"),
     ("what is this?\n" * 9, "--prefix"),
+    ("", "pg_current_logfile"),
+    ("\0\1\2" * 99, "this is no text"),
     ("2024-01-05 10:00:00.000 UTC LOG:  duration: 0.1 ms  statement: SELECT 1\n" * 5, "'%m [%p] %q%u@%d/%a '"),
 ])
 def test_the_doctor_explains_what_a_log_lacks(text, says, tmp_path):
     got = subprocess.run([PGASSAY, "log", "--doctor", write(tmp_path, text)], capture_output=True, text=True)
     assert says in got.stdout, got.stdout
+
+
+def test_a_wrong_prefix_is_held_against_the_log(tmp_path):
+    words = [PGASSAY, "log", "--prefix", "%t [%p]: [%l-1] user=%u,db=%d ", write(tmp_path, stderr(ROWS))]
+    doctor = subprocess.run([*words, "--doctor"], capture_output=True, text=True)
+    assert "fits 0 %" in doctor.stdout and "--prefix '%m [%p] %q%u@%d '" in doctor.stdout
+    report = subprocess.run(words, capture_output=True, text=True)
+    assert report.returncode == 3 and "they look like '%m [%p] %q%u@%d '" in report.stderr
+
+
+@pytest.mark.parametrize("table, sums", [("shapes", "calls"), ("minutes", "calls"), ("groups", None), ("samples", None), ("errors", None),
+                                         ("transactions", None), ("waits", None), ("vacuums", None), ("findings", None)])
+def test_every_table_as_csv(table, sums, tmp_path):
+    path = write(tmp_path, stderr(ROWS))
+    report = assay(path)
+    out = subprocess.run([PGASSAY, "log", path, "-f", "csv", "--table", table], capture_output=True, text=True)
+    assert out.returncode == 0, out.stderr
+    head, *rows = csv.reader(io.StringIO(out.stdout))
+    assert all(len(r) == len(head) for r in rows)
+    if sums:
+        assert sum(int(r[head.index(sums)]) for r in rows) == report["input"]["statements"]
+    if table == "groups":
+        users = {r[1]: int(r[2]) for r in rows if r[0] == "users"}
+        assert sum(users.values()) == report["input"]["statements"] and set(users) == {"user0", "user1", "user2"}
+    if table == "errors":
+        assert [(int(r[0]), r[-1]) for r in rows] == [(e["count"], e["message"]) for e in report["errors"]]
+    if table == "samples":
+        assert len(rows) == sum(len(s["samples"]) for s in report["shapes"])
+
+
+def test_csv_tables_are_masked(tmp_path):
+    path = write(tmp_path, stderr(ROWS))
+    for table in ("samples", "errors", "findings", "shapes"):
+        out = subprocess.run([PGASSAY, "log", path, "-f", "csv", "--table", table, "--literals", "mask"], capture_output=True, text=True).stdout
+        assert "quoted" not in out and "it''s" not in out, table
+    plain = subprocess.run([PGASSAY, "log", path, "-f", "csv", "--table", "samples", "--literals", "keep"], capture_output=True, text=True).stdout
+    assert "quoted" in plain
 
 
 def test_a_plain_log_has_the_sqlstates_of_a_servers_end(tmp_path):
