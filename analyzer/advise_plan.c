@@ -12,6 +12,7 @@
  */
 #include "advise.h"
 
+#include <ctype.h>
 #include <math.h>
 
 #include "plan_rule.h"
@@ -21,6 +22,7 @@
 #define SMALL_ROWS	 500.0 /* tables below are read faster whole */
 #define SMALL_COST	 25.0
 #define WANTED_PART	 0.25 /* more than this of the rows: reading all is right */
+#define WALKED_COST	 20.0 /* for each row found: five random pages */
 #define MIN_PART	 0.01 /* of the plan's time: less is not worth an index */
 #define BRIN_BYTES	 (1 << 30)
 #define BRIN_CORRELATION 0.9
@@ -121,6 +123,17 @@ static bool is_small(const struct advisor *v, const struct scan *s)
 	return v->p->has_cost && plan_num(s->n->total_cost) < SMALL_COST;
 }
 
+/* The index's first column is not asked for, so that all of it is walked: many times the price of
+ * the rows it finds, where a search costs a few pages and one for each row. */
+static bool is_walked(const struct advisor *v, const struct plan_node *n)
+{
+	double rows = fmax(plan_num(n->plan_rows), v->p->is_analyzed ? plan_num(n->rows) : 0);
+
+	return (n->kind == PLAN_INDEX_SCAN || n->kind == PLAN_INDEX_ONLY_SCAN) &&
+	       plan_prop(n, "Index Cond") && !plan_prop(n, "Filter") && v->p->has_cost &&
+	       plan_num(n->total_cost) > WALKED_COST * (rows + 5);
+}
+
 static double weight_of(const struct advisor *v, const struct plan_node *n)
 {
 	return v->p->is_timed ? plan_num(n->self_ms) : n->self_cost;
@@ -166,6 +179,20 @@ static bool is_off(const struct plan_node *n)
 	       (rows / est >= 10 || (est / rows >= 10 && !is_cut_short(n)));
 }
 
+/* How conditions above an Append call the partition's table: "v" for its part "v_2". */
+static struct str whole_alias(const struct plan_node *n)
+{
+	struct str base = n->alias;
+
+	if (n->up == NULL || (n->up->kind != PLAN_APPEND && n->up->kind != PLAN_MERGE_APPEND))
+		return base;
+	while (base.n && isdigit((unsigned char)base.p[base.n - 1]))
+		base.n--;
+	return base.n > 1 && base.n < n->alias.n && base.p[base.n - 1] == '_'
+		       ? str_before(base, base.n - 1)
+		       : n->alias;
+}
+
 /* A partition's index belongs on the partitioned table: the schema names it, or the planner's
  * alias for the part, "measurement_3" of measurement_y2024, does. */
 static void raise_to_parent(const struct advisor *v, const struct scan *s, struct candidate *c)
@@ -173,20 +200,15 @@ static void raise_to_parent(const struct advisor *v, const struct scan *s, struc
 	const struct plan_node *n = s->n;
 	const struct schema_table *t =
 		v->schema ? schema_find(v->schema, n->schema, n->relation) : NULL;
-	struct str base = n->alias;
+	struct str base = whole_alias(n);
 
 	for (int i = 0; t && t->parent.n && i < 16; i++) {
 		t = schema_find(v->schema, t->schema, t->parent);
 		if (t)
 			c->table = t->name;
 	}
-	if (t || n->up == NULL || (n->up->kind != PLAN_APPEND && n->up->kind != PLAN_MERGE_APPEND))
+	if (t || base.n == n->alias.n || base.n < 3)
 		return;
-	while (base.n && base.p[base.n - 1] >= '0' && base.p[base.n - 1] <= '9')
-		base.n--;
-	if (base.n == n->alias.n || base.n < 4 || base.p[base.n - 1] != '_')
-		return;
-	base.n--;
 	if (n->relation.n > base.n && str_starts(n->relation, arena_cstr(v->a, base)) &&
 		n->relation.p[base.n] == '_')
 		c->table = base;
@@ -213,7 +235,9 @@ static void add(struct advisor *v, const struct scan *s, struct candidate *c, do
 	c->weight = weight;
 	c->statistics_first = v->p->is_analyzed && is_off(n);
 	raise_to_parent(v, s, c);
-	c->is_partition = n->up && (n->up->kind == PLAN_APPEND || n->up->kind == PLAN_MERGE_APPEND);
+	/* One whose parent is not known gets an index of its own. */
+	c->is_partition = n->up && !str_eq(c->table, n->relation) &&
+			  (n->up->kind == PLAN_APPEND || n->up->kind == PLAN_MERGE_APPEND);
 	if (c->replaces.n == 0 && candidate_existing(v->schema, c).n)
 		return;
 	c->why = arena_printf(v->a, "%s%s%s", why,
@@ -237,7 +261,9 @@ static size_t add_order(struct advisor *v, const struct scan *s, struct candidat
 
 	for (size_t i = 0; list && i < list->values; i++) {
 		if (n == INDEX_KEYS_MAX ||
-			!wants_key(v->a, list->value[i], s->n->alias, s->n->relation, &key[n]))
+			(!wants_key(v->a, list->value[i], s->n->alias, s->n->relation, &key[n]) &&
+				!wants_key(v->a, list->value[i], whole_alias(s->n), STR_NONE,
+					&key[n])))
 			return 0;
 		n++;
 	}
@@ -524,8 +550,8 @@ static double rows_of(const struct advisor *v, const struct plan_node *n)
 	return plan_num(n->rows) * (n->is_parallel ? node_loops(n) : 1);
 }
 
-static void ask_join(struct advisor *v, const struct plan_node *join, const struct plan_node *from,
-	const struct plan_node *other)
+static void ask_join_of(struct advisor *v, const struct plan_node *join,
+	const struct plan_node *from, const struct plan_node *other)
 {
 	static const char *const conds[] = {"Hash Cond", "Merge Cond", "Join Filter"};
 	const struct plan_node *n = from ? scan_below(from) : NULL;
@@ -539,7 +565,7 @@ static void ask_join(struct advisor *v, const struct plan_node *join, const stru
 	if (is_small(v, &s))
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(conds); i++)
-		wants_add(v->a, &s.w, plan_get(v->a, join, conds[i]), n->alias, n->relation);
+		wants_add(v->a, &s.w, plan_get(v->a, join, conds[i]), whole_alias(n), n->relation);
 	if (s.w.n == 0)
 		return;
 	asked = rows_of(v, other);
@@ -559,6 +585,17 @@ static void ask_join(struct advisor *v, const struct plan_node *join, const stru
 	if (c.keys && s.kept < 0.5 * s.read)
 		add_equalities(&s.w, &c, true);
 	add(v, &s, &c, weight_of(v, n), "finds the rows that the other side of the join asks for");
+}
+
+static void ask_join(struct advisor *v, const struct plan_node *join, const struct plan_node *from,
+	const struct plan_node *other)
+{
+	if (from == NULL || (from->kind != PLAN_APPEND && from->kind != PLAN_MERGE_APPEND)) {
+		ask_join_of(v, join, from, other);
+		return;
+	}
+	for (size_t i = 0; i < from->children; i++)
+		ask_join_of(v, join, from->child[i], other);
 }
 
 /* A foreign key's trigger that takes time looks up the referencing table. */
@@ -597,31 +634,43 @@ static void ask_triggers(struct advisor *v)
 /* --- all of it
  * ------------------------------------------------------------------------------------ */
 
+static void want_conditions(struct advisor *v, struct scan *s)
+{
+	static const char *const conditions[] = {"Index Cond", "Recheck Cond", "Filter"};
+
+	for (size_t i = 0; i < ARRAY_LEN(conditions); i++)
+		wants_add(v->a, &s->w, plan_get(v->a, s->n, conditions[i]), s->n->alias,
+			s->n->relation);
+}
+
+/* An index is in use: advice only when it finds far more than is kept, or is walked whole. */
+static bool is_well_served(const struct advisor *v, const struct scan *s)
+{
+	const struct plan_node *n = s->n;
+
+	if (n->kind == PLAN_SEQ_SCAN || is_walked(v, n))
+		return false;
+	return !v->p->is_analyzed || !plan_prop(n, "Filter") ||
+	       (s->kept * 4 > s->read && !is_cut_short(n));
+}
+
 static void ask_scan(struct advisor *v, const struct plan_node *n)
 {
 	struct scan s = {.n = n};
-	bool is_index = n->kind != PLAN_SEQ_SCAN;
 
 	if (n->is_never)
 		return;
 	count_rows(v, &s);
-	if (is_small(v, &s) || (v->p->is_timed && n->share < MIN_PART && s.kept > 0.1 * s.read))
+	if (is_walked(v, n)) /* entries, by their price */
+		s.read = fmax(s.read, plan_num(n->total_cost) * 40);
+	if (is_small(v, &s) || (v->p->is_timed && n->share < MIN_PART && s.kept > 0.1 * s.read) ||
+		is_well_served(v, &s))
 		return;
-	if (is_index) {
-		/* An index is in use: only when it finds far more than is kept. */
-		if (!plan_prop(n, "Filter") ||
-			(v->p->is_analyzed && s.kept * 4 > s.read && !is_cut_short(n)))
-			return;
-		if (!v->p->is_analyzed)
-			return;
-		wants_add(v->a, &s.w, plan_get(v->a, n, "Index Cond"), n->alias, n->relation);
-		wants_add(v->a, &s.w, plan_get(v->a, n, "Recheck Cond"), n->alias, n->relation);
-	}
-	wants_add(v->a, &s.w, plan_get(v->a, n, "Filter"), n->alias, n->relation);
+	want_conditions(v, &s);
 	look_up(v->p, &s);
 	if (s.w.n)
 		ask_filter(v, &s);
-	if (!is_index) {
+	if (n->kind == PLAN_SEQ_SCAN) {
 		ask_order(v, &s);
 		ask_extremes(v, &s);
 	}

@@ -85,6 +85,35 @@ static const struct {
 	 "(actual time=0.010..80.000 rows=10 loops=1)\n        Filter: (sensor = 7)\n"
 	 "        Rows Removed by Filter: 99990\nExecution Time: 80.000 ms\n",
 		"CREATE INDEX reading_sensor_idx ON reading (sensor);"},
+	/* partitions below a join, the whole one known by its alias only: an index for each part */
+	{"Hash Join  (cost=1.00..4000.00 rows=10 width=80) (actual time=60.0..60.1 rows=10 "
+	 "loops=1)\n"
+	 "  Hash Cond: (v.r_id = r.id)\n"
+	 "  ->  Append  (cost=0.00..3000.00 rows=90000 width=12) (actual time=0.010..50.000 "
+	 "rows=90000 loops=1)\n"
+	 "        ->  Seq Scan on visit_2024 v_1  (cost=0.00..1500.00 rows=90000 width=80) (actual "
+	 "time=0.010..40.000 rows=90000 loops=1)\n"
+	 "  ->  Hash  (cost=0.00..45.00 rows=2 width=80) (actual time=0.1..0.1 rows=2 loops=1)\n"
+	 "        ->  Index Scan using r_pkey on r  (cost=0.00..45.00 rows=2 width=80) (actual "
+	 "time=0.1..0.1 rows=2 loops=1)\n              Index Cond: (id < 3)\n",
+		"CREATE INDEX CONCURRENTLY visit_2024_r_id_idx ON visit_2024 (r_id);"},
+	/* the order of the whole, above its parts */
+	{"Limit  (cost=1.00..2.00 rows=10 width=80) (actual time=60.0..60.1 rows=10 loops=1)\n"
+	 "  ->  Sort  (cost=1.00..2.00 rows=90000 width=80) (actual time=60.0..60.1 rows=10 "
+	 "loops=1)\n        Sort Key: visit.at DESC\n"
+	 "        ->  Append  (cost=0.00..3000.00 rows=90000 width=12) (actual time=0.010..50.000 "
+	 "rows=90000 loops=1)\n"
+	 "              ->  Seq Scan on visit_2024 visit_1  (cost=0.00..1500.00 rows=90000 "
+	 "width=80) "
+	 "(actual time=0.010..40.000 rows=90000 loops=1)\n",
+		"CREATE INDEX visit_at_desc_idx ON visit (at DESC);"},
+	/* an index walked whole, for its first column is not asked for; one that is searched */
+	{"Index Scan using t_pkey on t  (cost=0.29..1118.30 rows=1 width=20) (actual "
+	 "time=0.666..0.922 rows=1 loops=1)\n  Index Cond: (b = 1661)\nExecution Time: 0.939 ms\n",
+		"CREATE INDEX CONCURRENTLY t_b_idx ON t (b);"},
+	{"Index Scan using t_pkey on t  (cost=0.29..118.30 rows=100 width=20) (actual "
+	 "time=0.666..0.922 rows=100 loops=1)\n  Index Cond: (a < 100)\nExecution Time: 0.939 ms\n",
+		""},
 	/* a subplan by its name, as PostgreSQL 19 gives it */
 	{SCAN("((ANY (b = (hashed SubPlan any_1).col1)) AND (a = (InitPlan expr_2).col1))"),
 		"CREATE INDEX CONCURRENTLY t_a_idx ON t (a);"},
