@@ -29,6 +29,7 @@ struct sql_outline;
  *
  *   advise_want.c    what a condition asks of an index: equality on a, range on b, GIN on c
  *   advise_ddl.c     wants -> keys in order -> CREATE INDEX; duplicates and prefixes merged
+ *   advise_scan.c    one scan in a plan: what stands around it, is it worth an index
  *   advise_plan.c    a plan's nodes -> candidates
  */
 

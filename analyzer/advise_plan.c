@@ -12,17 +12,14 @@
  */
 #include "advise.h"
 
-#include <ctype.h>
 #include <math.h>
 
+#include "advise_scan.h"
 #include "plan_rule.h"
 #include "schema.h"
 #include "sql.h"
 
-#define SMALL_ROWS	 500.0 /* tables below are read faster whole */
-#define SMALL_COST	 25.0
 #define WANTED_PART	 0.25 /* more than this of the rows: reading all is right */
-#define WALKED_COST	 20.0 /* for each row found: five random pages */
 #define MIN_PART	 0.01 /* of the plan's time: less is not worth an index */
 #define BRIN_BYTES	 (1 << 30)
 #define BRIN_CORRELATION 0.9
@@ -34,110 +31,6 @@ struct advisor {
 	const struct schema *schema;
 	struct candidates *out;
 };
-
-struct scan { /* one table scan and what stands around it */
-	const struct plan_node *n;
-	struct wants w;
-	const struct plan_node *sort, *limit, *group; /* above it, reached without a join */
-	double read, kept;			      /* rows */
-};
-
-static bool is_table_scan(const struct plan_node *n)
-{
-	return n->relation.n &&
-	       (n->kind == PLAN_SEQ_SCAN || n->kind == PLAN_INDEX_SCAN ||
-		       n->kind == PLAN_INDEX_ONLY_SCAN || n->kind == PLAN_BITMAP_HEAP_SCAN);
-}
-
-/* --- what stands around a scan -------------------------------------------------------------- */
-
-static void look_up(const struct plan *p, struct scan *s)
-{
-	for (const struct plan_node *up = s->n->up; up; up = up->up) {
-		switch (up->kind) {
-		case PLAN_SORT:
-		case PLAN_INCREMENTAL_SORT:
-			if (s->sort || s->group)
-				return;
-			s->sort = up;
-			break;
-		case PLAN_LIMIT:
-			s->limit = up;
-			return;
-		case PLAN_AGGREGATE:
-		case PLAN_GROUP:
-		case PLAN_UNIQUE:
-			if (s->group == NULL && s->sort == NULL)
-				s->group = up;
-			else if (!str_is(up->partial_mode, "Finalize"))
-				return;
-			break;
-		case PLAN_GATHER:
-		case PLAN_GATHER_MERGE:
-		case PLAN_LOCK_ROWS:
-		case PLAN_APPEND:
-		case PLAN_MERGE_APPEND:
-		case PLAN_RESULT:
-		case PLAN_SUBQUERY_SCAN:
-		case PLAN_PROJECT_SET:
-			break;
-		case PLAN_NESTED_LOOP:
-		case PLAN_HASH_JOIN: /* the outer side's order can be kept by a nested loop */
-			if (s->sort || s->group || plan_outer(up) == NULL ||
-				str_is(up->join, "Full") || str_is(up->join, "Right"))
-				return;
-			break;
-		case PLAN_WINDOW_AGG:
-			return;
-		default: /* hashes, merges, materialized inputs: the order ends there */
-			if (up->kind != PLAN_HASH)
-				return;
-			break;
-		}
-	}
-	(void)p;
-}
-
-static void count_rows(const struct advisor *v, struct scan *s)
-{
-	const struct plan_node *n = s->n;
-
-	if (v->p->is_analyzed) {
-		s->kept = plan_num(n->rows) + n->all_rows_err / fmax(node_loops(n), 1);
-		s->read = s->kept + plan_num(n->removed_filter) + plan_num(n->removed_recheck);
-		if (n->is_parallel) { /* each process saw a part */
-			s->kept *= node_loops(n);
-			s->read *= node_loops(n);
-		}
-		return;
-	}
-	/* Not measured: a sequential scan costs about 1/80 of a page and a hundredth a row. */
-	s->kept = plan_num(n->plan_rows);
-	s->read = fmax(s->kept, v->p->has_cost ? plan_num(n->total_cost) * 40 : INFINITY);
-}
-
-static bool is_small(const struct advisor *v, const struct scan *s)
-{
-	if (v->p->is_analyzed)
-		return s->read < SMALL_ROWS && !is_cut_short(s->n);
-	return v->p->has_cost && plan_num(s->n->total_cost) < SMALL_COST;
-}
-
-/* The index's first column is not asked for, so that all of it is walked: many times the price of
- * the rows it finds, where a search costs a few pages and one for each row. */
-static bool is_walked(const struct advisor *v, const struct plan_node *n)
-{
-	double rows = fmax(plan_num(n->plan_rows), v->p->is_analyzed ? plan_num(n->rows) : 0);
-
-	return (n->kind == PLAN_INDEX_SCAN || n->kind == PLAN_INDEX_ONLY_SCAN) &&
-	       plan_prop(n, "Index Cond") && !plan_prop(n, "Filter") && v->p->has_cost &&
-	       plan_num(n->total_cost) > WALKED_COST * (rows + 5);
-}
-
-static double weight_of(const struct advisor *v, const struct plan_node *n)
-{
-	return v->p->is_timed ? plan_num(n->self_ms) : n->self_cost;
-}
 
 /* --- making a candidate ---------------------------------------------------------------------- */
 
@@ -179,20 +72,6 @@ static bool is_off(const struct plan_node *n)
 	       (rows / est >= 10 || (est / rows >= 10 && !is_cut_short(n)));
 }
 
-/* How conditions above an Append call the partition's table: "v" for its part "v_2". */
-static struct str whole_alias(const struct plan_node *n)
-{
-	struct str base = n->alias;
-
-	if (n->up == NULL || (n->up->kind != PLAN_APPEND && n->up->kind != PLAN_MERGE_APPEND))
-		return base;
-	while (base.n && isdigit((unsigned char)base.p[base.n - 1]))
-		base.n--;
-	return base.n > 1 && base.n < n->alias.n && base.p[base.n - 1] == '_'
-		       ? str_before(base, base.n - 1)
-		       : n->alias;
-}
-
 /* A partition's index belongs on the partitioned table: the schema names it, or the planner's
  * alias for the part, "measurement_3" of measurement_y2024, does. */
 static void raise_to_parent(const struct advisor *v, const struct scan *s, struct candidate *c)
@@ -200,7 +79,7 @@ static void raise_to_parent(const struct advisor *v, const struct scan *s, struc
 	const struct plan_node *n = s->n;
 	const struct schema_table *t =
 		v->schema ? schema_find(v->schema, n->schema, n->relation) : NULL;
-	struct str base = whole_alias(n);
+	struct str base = scan_whole_alias(n);
 
 	for (int i = 0; t && t->parent.n && i < 16; i++) {
 		t = schema_find(v->schema, t->schema, t->parent);
@@ -262,7 +141,7 @@ static size_t add_order(struct advisor *v, const struct scan *s, struct candidat
 	for (size_t i = 0; list && i < list->values; i++) {
 		if (n == INDEX_KEYS_MAX ||
 			(!wants_key(v->a, list->value[i], s->n->alias, s->n->relation, &key[n]) &&
-				!wants_key(v->a, list->value[i], whole_alias(s->n), STR_NONE,
+				!wants_key(v->a, list->value[i], scan_whole_alias(s->n), STR_NONE,
 					&key[n])))
 			return 0;
 		n++;
@@ -382,7 +261,7 @@ static void ask_filter(struct advisor *v, const struct scan *s)
 	const struct want *range = first_range(&s->w);
 	bool wants_order = s->sort && s->limit && plan_outer(s->limit) &&
 			   above(s->sort, PLAN_LIMIT) == s->limit;
-	double weight = weight_of(v, s->n);
+	double weight = scan_weight(v->p, s->n);
 	bool is_selective = s->kept <= WANTED_PART * s->read || is_cut_short(s->n);
 	size_t ordered = 0;
 
@@ -395,7 +274,7 @@ static void ask_filter(struct advisor *v, const struct scan *s)
 		ordered = add_order(v, s, &with, plan_prop(s->sort, "Sort Key"));
 		if (ordered && (range == NULL || str_eq(with.key[c.keys].expr, range->expr))) {
 			c = with;
-			weight += weight_of(v, s->sort);
+			weight += scan_weight(v->p, s->sort);
 			range = NULL;
 		}
 	}
@@ -495,7 +374,7 @@ static void ask_extremes(struct advisor *v, const struct scan *s)
 			has_key(&c, key.expr))
 			continue;
 		c.key[c.keys++] = key;
-		add(v, s, &c, weight_of(v, s->n) + weight_of(v, s->group),
+		add(v, s, &c, scan_weight(v->p, s->n) + scan_weight(v->p, s->group),
 			"its first or last entry is the maximum or minimum");
 	}
 }
@@ -507,7 +386,7 @@ static void ask_order(struct advisor *v, const struct scan *s)
 
 	if (s->w.n == 0 && s->sort && (s->limit || spilled)) {
 		if (add_order(v, s, &c, plan_prop(s->sort, "Sort Key")))
-			add(v, s, &c, weight_of(v, s->n) + weight_of(v, s->sort),
+			add(v, s, &c, scan_weight(v->p, s->n) + scan_weight(v->p, s->sort),
 				s->limit ? "gives the order, so that LIMIT can stop early"
 					 : "gives the order without a sort on disk");
 		return;
@@ -524,7 +403,7 @@ static void ask_order(struct advisor *v, const struct scan *s)
 			return;
 		n = add_order(v, s, &c, key);
 		if (n)
-			add(v, s, &c, weight_of(v, s->n) + weight_of(v, s->group),
+			add(v, s, &c, scan_weight(v->p, s->n) + scan_weight(v->p, s->group),
 				"holds all that the grouping reads, in its order");
 	}
 }
@@ -532,7 +411,7 @@ static void ask_order(struct advisor *v, const struct scan *s)
 /* The scan below, reached without changing the rows. */
 static const struct plan_node *scan_below(const struct plan_node *n)
 {
-	while (n && !is_table_scan(n)) {
+	while (n && !scan_is_of_table(n)) {
 		if (n->kind != PLAN_HASH && n->kind != PLAN_SORT && n->kind != PLAN_MATERIALIZE &&
 			n->kind != PLAN_MEMOIZE && n->kind != PLAN_GATHER &&
 			n->kind != PLAN_GATHER_MERGE)
@@ -561,11 +440,12 @@ static void ask_join_of(struct advisor *v, const struct plan_node *join,
 
 	if (n == NULL || other == NULL || n->is_never)
 		return;
-	count_rows(v, &s);
-	if (is_small(v, &s))
+	scan_count(v->p, &s);
+	if (scan_is_small(v->p, &s))
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(conds); i++)
-		wants_add(v->a, &s.w, plan_get(v->a, join, conds[i]), whole_alias(n), n->relation);
+		wants_add(v->a, &s.w, plan_get(v->a, join, conds[i]), scan_whole_alias(n),
+			n->relation);
 	if (s.w.n == 0)
 		return;
 	asked = rows_of(v, other);
@@ -584,7 +464,8 @@ static void ask_join_of(struct advisor *v, const struct plan_node *join,
 	wants_add(v->a, &s.w, plan_get(v->a, n, "Filter"), n->alias, n->relation);
 	if (c.keys && s.kept < 0.5 * s.read)
 		add_equalities(&s.w, &c, true);
-	add(v, &s, &c, weight_of(v, n), "finds the rows that the other side of the join asks for");
+	add(v, &s, &c, scan_weight(v->p, n),
+		"finds the rows that the other side of the join asks for");
 }
 
 static void ask_join(struct advisor *v, const struct plan_node *join, const struct plan_node *from,
@@ -648,7 +529,7 @@ static bool is_well_served(const struct advisor *v, const struct scan *s)
 {
 	const struct plan_node *n = s->n;
 
-	if (n->kind == PLAN_SEQ_SCAN || is_walked(v, n))
+	if (n->kind == PLAN_SEQ_SCAN || scan_is_walked(v->p, n))
 		return false;
 	return !v->p->is_analyzed || !plan_prop(n, "Filter") ||
 	       (s->kept * 4 > s->read && !is_cut_short(n));
@@ -660,14 +541,15 @@ static void ask_scan(struct advisor *v, const struct plan_node *n)
 
 	if (n->is_never)
 		return;
-	count_rows(v, &s);
-	if (is_walked(v, n)) /* entries, by their price */
+	scan_count(v->p, &s);
+	if (scan_is_walked(v->p, n)) /* entries, by their price */
 		s.read = fmax(s.read, plan_num(n->total_cost) * 40);
-	if (is_small(v, &s) || (v->p->is_timed && n->share < MIN_PART && s.kept > 0.1 * s.read) ||
+	if (scan_is_small(v->p, &s) ||
+		(v->p->is_timed && n->share < MIN_PART && s.kept > 0.1 * s.read) ||
 		is_well_served(v, &s))
 		return;
 	want_conditions(v, &s);
-	look_up(v->p, &s);
+	scan_look_up(&s);
 	if (s.w.n)
 		ask_filter(v, &s);
 	if (n->kind == PLAN_SEQ_SCAN) {
@@ -695,7 +577,7 @@ void advise_plan(struct arena *a, const struct plan *p, const struct schema *sch
 	for (size_t i = 0; i < p->nodes; i++) {
 		const struct plan_node *n = p->node[i];
 
-		if (is_table_scan(n))
+		if (scan_is_of_table(n))
 			ask_scan(&v, n);
 		if (plan_is_join(n)) {
 			ask_join(&v, n, plan_outer(n), plan_inner(n));
