@@ -78,7 +78,7 @@ static struct plan *explain(struct whatif *w, const char *head, struct arena *a,
 		text_printf(&q, "%s%.*s", head, STR_ARGS(sql));
 	} else {
 		text_printf(&q, "PREPARE pgassay_whatif AS %.*s", STR_ARGS(sql));
-		ok = db_run(w->db, q.p, NULL);
+		ok = db_run(w->db, q.p, &w->why);
 		text_clear(&q);
 		text_printf(&q, "%sEXECUTE pgassay_whatif(", head);
 		for (unsigned i = 0; i < params && args.n == 0; i++)
@@ -87,7 +87,7 @@ static struct plan *explain(struct whatif *w, const char *head, struct arena *a,
 		if (args.n)
 			db_run(w->db, "SET plan_cache_mode = force_custom_plan", NULL);
 	}
-	ok = ok && db_each(w->db, q.p, NULL, 0, take_text, &json, NULL);
+	ok = ok && db_each(w->db, q.p, NULL, 0, take_text, &json, &w->why);
 	if (params)
 		db_run(w->db, "DEALLOCATE ALL", NULL);
 	if (params && args.n)

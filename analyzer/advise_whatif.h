@@ -16,6 +16,7 @@ struct whatif {
 	struct db *db;
 	const struct candidate *candidate; /* the pool that ids point into */
 	size_t asked;
+	struct err why; /* of the last statement that the planner refused */
 	/* The indexes tried now: their ids and the names the planner shows. */
 	VEC(uint32_t) id;
 	VEC(struct str) name;

@@ -148,8 +148,25 @@ static struct str sampled_args(struct arena *a, const struct shape *s)
 	return out;
 }
 
-static void collect(struct workload *w, const uint32_t *shape, size_t n, size_t most)
+/* What the planner refuses gets no advice: a table that is not there, or may not be read. */
+static void say_refused(struct workload *w, size_t refused, const struct err *first,
+	struct workload_result *r)
 {
+	if (refused == 0)
+		return;
+	*VEC_PUSH(&r->say) = (struct workload_note){.is_warning = true,
+		.text = arena_printf(&w->found->arena,
+			"%zu %s not be planned here, and %s no advice; the first: %s", refused,
+			refused == 1 ? "statement could" : "statements could",
+			refused == 1 ? "gets" : "get", first->text)};
+}
+
+static void collect(struct workload *w, const uint32_t *shape, size_t n, size_t most,
+	struct workload_result *r)
+{
+	size_t refused = 0;
+	struct err first = {""};
+
 	for (size_t i = 0; i < n && w->query.n < most; i++) {
 		const struct shape *s = w->facts->shape.at[shape[i]];
 		struct query *q;
@@ -164,6 +181,8 @@ static void collect(struct workload *w, const uint32_t *shape, size_t n, size_t 
 			args = STR_NONE;
 			p = whatif_plan(&w->whatif, &w->arena, s->example, s->lex.params, args);
 		}
+		if (p == NULL && refused++ == 0)
+			first = w->whatif.why;
 		if (p == NULL || !p->has_cost)
 			continue;
 		add_candidates(w, p, s->example);
@@ -177,6 +196,7 @@ static void collect(struct workload *w, const uint32_t *shape, size_t n, size_t 
 			.before = p->root->total_cost,
 			.after = p->root->total_cost};
 	}
+	say_refused(w, refused, &first, r);
 	advise_merge(&w->arena, &w->pool, MERGED_MAX);
 	w->whatif.candidate = w->pool.at.at;
 }
@@ -455,11 +475,14 @@ struct workload_result advise_workload(struct db *db, struct facts *f, const uin
 	struct err why = {""};
 
 	if (!schema_has_extension(schema, "hypopg")) {
-		r.note = STR("no index advice: the database has no extension hypopg, and without "
-			     "it the planner cannot be asked");
+		r.note = STR(
+			"no index advice: the database has no extension hypopg, and without it the "
+			"planner cannot be asked.  CREATE EXTENSION hypopg brings it, after the "
+			"server's package for it is installed (postgresql-15-hypopg on Debian "
+			"for version 15)");
 		return r;
 	}
-	collect(&w, shape, n, limits->queries ? limits->queries : QUERIES_MAX);
+	collect(&w, shape, n, limits->queries ? limits->queries : QUERIES_MAX, &r);
 	weigh(&w);
 	list_candidates(&w);
 	workload_cost(&w);

@@ -421,6 +421,18 @@ def test_an_index_must_pay(cursor, postgres, tmp_path):
     assert asked("--min-gain", "0") == ({"orders", "users"}, [])
 
 
+def test_what_cannot_be_planned_is_said(cursor, postgres, tmp_path):
+    queries = tmp_path / "q.sql"
+    queries.write_text("SELECT * FROM orders WHERE user_id = 42;\nSELECT * FROM nowhere WHERE a = 1;\n")
+    run = subprocess.run([BIN, "advise", "--dsn", postgres.dsn(user="postgres", dbname="advice"), "-f", "json",
+                          str(queries)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    report = json.loads(run.stdout)
+    assert [i["table"] for i in report["indexes"]] == ["orders"]
+    assert any("1 statement could not be planned" in n and '"nowhere" does not exist' in n
+               for n in report["notes"]), report["notes"]
+
+
 # --- advise --scratch -------------------------------------------------------------------------
 
 SCRATCH_QUERIES = ("SELECT id FROM users WHERE tags @> ARRAY['t77'];\n"
