@@ -275,6 +275,17 @@ static bool is_over_limit(struct shard *s)
 	return false;
 }
 
+enum pool_fate pool_keep(struct shard *s, struct slot *slot, usec_t now, struct waiter **next)
+{
+	*next = take_waiter(s);
+	if (*next)
+		return POOL_HAND_ON;
+	if (s->lim.max_idle >= 0 && s->n_idle >= s->lim.max_idle)
+		return POOL_CLOSE_IDLE_MAX;
+	slot_move(s, slot, SLOT_IDLE, now);
+	return POOL_KEEP;
+}
+
 enum pool_fate pool_give_back(struct shard *s, struct slot *slot, usec_t now, struct waiter **next)
 {
 	*next = NULL;
@@ -290,13 +301,7 @@ enum pool_fate pool_give_back(struct shard *s, struct slot *slot, usec_t now, st
 		s->yield_until = now + YIELD_TIME;
 		return POOL_CLOSE_FOR_OTHERS;
 	}
-	*next = take_waiter(s);
-	if (*next)
-		return POOL_HAND_ON;
-	if (s->lim.max_idle >= 0 && s->n_idle >= s->lim.max_idle)
-		return POOL_CLOSE_IDLE_MAX;
-	slot_move(s, slot, SLOT_IDLE, now);
-	return POOL_KEEP;
+	return pool_keep(s, slot, now, next);
 }
 
 bool pool_pair(struct shard *s, usec_t now, struct slot **slot, struct waiter **next)

@@ -172,6 +172,11 @@ enum pool_fate {
 enum pool_fate pool_give_back(struct shard *s, struct slot *slot, usec_t now,
 	struct waiter **next) MUSTCHECK;
 
+/* The same when it was to be closed for others who turned out not to need it: POOL_KEEP,
+ * POOL_HAND_ON or POOL_CLOSE_IDLE_MAX. */
+enum pool_fate pool_keep(struct shard *s, struct slot *slot, usec_t now,
+	struct waiter **next) MUSTCHECK;
+
 /* After dialling, resuming or raised limits: pairs the oldest waiter with an idle slot. */
 bool pool_pair(struct shard *s, usec_t now, struct slot **slot, struct waiter **next) MUSTCHECK;
 

@@ -319,7 +319,8 @@ static void run_spare(struct relay *r, void *arg)
 	list_each (l, &r->lanes) {
 		struct lane *lane = list_entry(l, struct lane, link);
 
-		if (lane != asker && share_a_cap(lane, asker)) {
+		/* lanes of one pool give each other what is idle: session_share.c */
+		if (lane->pool != asker->pool && share_a_cap(lane, asker)) {
 			if (!atomic_load(&asker->claim_wanted))
 				return;
 			lane_spare(lane);

@@ -296,10 +296,21 @@ void server_setup_done(struct server *s)
 
 /* --- taking it back -------------------------------------------------------------- */
 
+static bool only_siblings_are_hungry(const struct lane *l)
+{
+	const struct shard *sh = &l->shard;
+
+	for (int i = 1; i < sh->n_caps; i++)
+		if (cap_is_hungry(sh->caps[i], sh))
+			return false;
+	return list_empty(&sh->own_waiting);
+}
+
 void server_release(struct server *s)
 {
 	struct lane *l = s->lane;
 	struct waiter *next;
+	enum pool_fate fate;
 
 	s->released = l->relay->w.now;
 	s->asked_cancel = s->asked_reset = false;
@@ -307,7 +318,14 @@ void server_release(struct server *s)
 		server_close(s, CLOSE_INTEGRITY, "about to be lent while not quiet");
 		return;
 	}
-	switch (pool_give_back(&l->shard, &s->slot, l->relay->w.now, &next)) {
+	fate = pool_give_back(&l->shard, &s->slot, l->relay->w.now, &next);
+	if (UNLIKELY(fate == POOL_CLOSE_FOR_OTHERS) && l->shared && only_siblings_are_hungry(l)) {
+		/* it need not be closed for another lane of this pool */
+		if (share_offer(s))
+			return;
+		fate = pool_keep(&l->shard, &s->slot, l->relay->w.now, &next);
+	}
+	switch (fate) {
 	case POOL_KEEP:
 		if (UNLIKELY(l->shard.paused)) {
 			server_close(s, CLOSE_SERVER_PAUSED, NULL);
@@ -336,9 +354,6 @@ void server_release(struct server *s)
 		server_close(s, CLOSE_SERVER_IDLE_MAX, NULL);
 		return;
 	case POOL_CLOSE_FOR_OTHERS:
-		/* it need not be closed for another lane of this pool */
-		if (l->shared && cap_is_hungry(&l->pool->open, &l->shard) && share_offer(s))
-			return;
 		server_close(s, CLOSE_SERVER_FOR_OTHERS, NULL);
 		return;
 	case POOL_CLOSE_SURPLUS:
