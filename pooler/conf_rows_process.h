@@ -143,9 +143,10 @@
 	.zero = "auto",
 	.restart = true,
 	.help = "Threads that serve connections. `auto` is one for each CPU, up to 8. One more "
-		"accepts and authenticates clients, except with 1: then one thread does it all, "
-		"which is the cheapest, but TLS handshakes and RELOAD delay queries. Every limit "
-		"in this file is the limit of the whole process, whatever the number of workers.",
+		"accepts and authenticates clients; but with 1, and where each CPU has its worker, "
+		"the first one does that as well, which is cheaper, though TLS handshakes and "
+		"RELOAD then delay its queries. Every limit in this file is the limit of the whole "
+		"process, whatever the number of workers.",
 },
 {
 	.name = "shards",
@@ -156,7 +157,8 @@
 	.zero = "auto",
 	.help = "Over how many workers one pool is spread. `auto` lets a busy pool grow over the "
 		"workers by itself; 1 keeps a pool on one worker. A pool never has more shards "
-		"than it has connections or the process has workers.",
+		"than it has connections or the process has workers. A connection that is idle in "
+		"one shard goes to another where a client waits.",
 },
 {
 	.name = "user",

@@ -1,10 +1,12 @@
 """poolers.py - the poolers that the benchmarks compare, with one manner of start.
 
-Each gets the same work: transaction mode, one pool of ten servers, trust, no logging
-of connections.  A pooler is a name, a binary and a configuration text; what its name
-begins with says which: pgsluice, pgbouncer, odyssey.  After a + come options: log (the
-query log on), track and sample (track_queries = all, sample), scrape (its metrics are read
-twice a second), x2 (two workers).  The environment names more of them beside Debian's pgbouncer:
+Each gets the same work: transaction mode, one pool of ten servers, no logging of
+connections; trusty is let in unasked, app is asked for SCRAM, TLS is possible (but not with
+Odyssey).  A pooler is a name, a binary and a configuration text; what its name begins with
+says which: pgsluice, pgbouncer, odyssey.  After a + come options: log (the query log on),
+track and sample (track_queries = all, sample), scrape (its metrics are read twice a second),
+x2 (two workers; PgBouncer: two processes with so_reuseport, five servers each).  The
+environment names more of them beside Debian's pgbouncer:
 
     PEERS="pgbouncer-1.25=/opt/pgbouncer odyssey=/opt/odyssey" make bench
 """
@@ -34,8 +36,12 @@ TOOLS = ROOT + "/build/release/tests/bench/"
 BOUNCER = """listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
-auth_type = trust
+auth_type = hba
+auth_hba_file = {dir}/hba.conf
 auth_file = {dir}/userlist.txt
+client_tls_sslmode = allow
+client_tls_cert_file = {dir}/server.crt
+client_tls_key_file = {dir}/server.key
 admin_users = postgres
 pool_mode = transaction
 max_client_conn = 12000
@@ -99,11 +105,14 @@ class Running:
             conf = ODYSSEY.format(dir=self.dir, port=self.port, server_port=server_port,
                                   workers=workers, pool=pool)
         else:
+            self._certificate()
             conf = f"[databases]\nshop = host=127.0.0.1 port={server_port}\n"
             conf += f"[{'pooler' if ours else 'pgbouncer'}]\n"
             conf += BOUNCER.format(port=self.port, dir=self.dir)
-            conf += f"max_open = {pool}\nworkers = {workers}\n" if ours else \
-                f"default_pool_size = {pool}\n"
+            if ours:
+                conf += f"max_open = {pool}\nworkers = {workers}\n"
+            else:
+                conf += f"default_pool_size = {pool // workers}\nso_reuseport = {workers - 1}\n"
         if ours and os.getuid() == 0 and not wrap:
             conf += f"user = {cluster.unprivileged()[0]}\n"
         if "log" in options:
@@ -114,22 +123,26 @@ class Running:
         self.scraped = cluster.free_port() if "scrape" in options else None
         if self.scraped:
             conf += f"metrics_listen = 127.0.0.1:{self.scraped}\n"
-        if secrets:  # {user: SCRAM secret}: who is asked for a password
-            conf += "auth_type = scram-sha-256\n"
+        # {user: SCRAM secret}: who else is asked for a password
+        asked = {"app": cluster.PASSWORD, **(secrets or {})}
         self._write("userlist.txt", '"trusty" ""\n"postgres" ""\n' + "".join(
-            f'"{u}" "{s}"\n' for u, s in (secrets or {}).items()))
+            f'"{u}" "{s}"\n' for u, s in asked.items()))
+        self._write("hba.conf", "".join(f"host all {u} 0.0.0.0/0 scram-sha-256\n" for u in asked) +
+                    "host all all 0.0.0.0/0 trust\n")
         self._write("pooler.conf", conf)
         binary = BINARY[plain]
         if wrap:  # valgrind writes its file as whoever it ends as: be that one from the start
             binary = shutil.copy(binary, self.dir)
         words = ["setpriv", "--pdeathsig", "KILL"] if ours and not wrap else cluster.as_user()
         self.lines = []
-        self.process = subprocess.Popen([*words, *wrap, binary, self.dir + "/pooler.conf"],
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        cwd=self.dir, text=True, errors="replace")
-        self._await("listening on", "server 'listen")
-        threading.Thread(target=self.lines.extend, args=(self.process.stdout,),
-                         daemon=True).start()
+        self.processes = []
+        for _ in range(workers if family(name) == "pgbouncer" else 1):
+            p = subprocess.Popen([*words, *wrap, binary, self.dir + "/pooler.conf"],
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                 cwd=self.dir, text=True, errors="replace")
+            self.processes.append(p)
+            self._await(p, "listening on", "server 'listen")
+            threading.Thread(target=self.lines.extend, args=(p.stdout,), daemon=True).start()
         self.closing = threading.Event()
         if self.scraped:
             threading.Thread(target=self._scrape, daemon=True).start()
@@ -139,13 +152,23 @@ class Running:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.scraped}/metrics") as page:
                 page.read()
 
-    def _await(self, *words):
+    def _await(self, process, *words):
         """Reads its log up to the line that says it listens."""
-        for line in self.process.stdout:
+        for line in process.stdout:
             self.lines.append(line)
             if any(w in line for w in words):
                 return
         raise RuntimeError(f"{self.name} does not start:\n" + "".join(self.lines[-30:]))
+
+    def _certificate(self):
+        """A key and a certificate of its own name."""
+        made = f"{self.dir}/made"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                        "-subj", "/CN=localhost", "-keyout", made + ".key", "-out", made + ".crt"],
+                       check=True, capture_output=True)
+        for end in ("key", "crt"):
+            with open(f"{made}.{end}", encoding="ascii") as f:
+                self._write("server." + end, f.read())
 
     def _write(self, name, text):
         with open(f"{self.dir}/{name}", "w", encoding="utf-8") as f:
@@ -157,35 +180,45 @@ class Running:
 
     @property
     def pid(self):
-        return self.process.pid
+        return self.processes[0].pid
 
     def cpu(self):
-        with open(f"/proc/{self.pid}/stat", encoding="ascii") as f:
-            words = f.read().rpartition(")")[2].split()
-        return (int(words[11]) + int(words[12])) / TICK
+        """Seconds, of all its processes."""
+        used = 0
+        for p in self.processes:
+            with open(f"/proc/{p.pid}/stat", encoding="ascii") as f:
+                words = f.read().rpartition(")")[2].split()
+            used += (int(words[11]) + int(words[12])) / TICK
+        return used
 
     def rss(self):
-        """Resident kilobytes."""
-        with open(f"/proc/{self.pid}/status", encoding="ascii") as f:
-            return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+        """Resident kilobytes, of all its processes."""
+        held = 0
+        for p in self.processes:
+            with open(f"/proc/{p.pid}/smaps_rollup", encoding="ascii") as f:
+                held += next(int(line.split()[1]) for line in f if line.startswith("Rss:"))
+        return held
 
     def close(self):
         self.closing.set()
-        for stop in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
-            self.process.send_signal(stop)
-            try:
-                self.process.wait(1 if stop is signal.SIGTERM else None)
-                break
-            except subprocess.TimeoutExpired:
-                pass
+        for p in self.processes:
+            for stop in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+                p.send_signal(stop)
+                try:
+                    p.wait(1 if stop is signal.SIGTERM else None)
+                    break
+                except subprocess.TimeoutExpired:
+                    pass
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-def pgbench(port, *words, timeout=600, under=()):
+def pgbench(port, *words, timeout=600, under=(), user="trusty", tls=False):
     """Run pgbench, perhaps under another command; (transactions, seconds, what was said)."""
     begun = time.monotonic()
     done = subprocess.run([*under, "pgbench", "-n", "-h", "127.0.0.1", "-p", str(port), "-U",
-                           "trusty", *[str(w) for w in words], "shop"],
+                           user, *[str(w) for w in words], "shop"],
+                          env={**os.environ, "PGPASSWORD": cluster.PASSWORD,
+                               "PGSSLMODE": "require" if tls else "disable"},
                           capture_output=True, text=True, timeout=timeout)
     if done.returncode != 0:
         raise RuntimeError("pgbench: " + done.stderr[-1000:])
