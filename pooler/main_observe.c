@@ -25,7 +25,8 @@ struct gauges {
 	uint32_t clients, waiting, busy, idle, dialing, max_open;
 	usec_t maxwait;
 	enum pool_mode mode;
-	bool paused;
+	bool paused, failing;
+	char error[240]; /* of the last login to the server, when failing */
 };
 
 struct relay_answer {
@@ -65,6 +66,14 @@ static void question_drop(struct question *q)
 	free(q);
 }
 
+static void wait_since(struct gauges *g, const struct lane *l, const struct list *waiters)
+{
+	usec_t since = list_first(waiters, struct waiter, link)->since, now = l->relay->w.now;
+
+	if (now > since && now - since > g->maxwait)
+		g->maxwait = now - since;
+}
+
 static void look_at(struct gauges *g, struct lane *l)
 {
 	const struct shard *s = &l->shard;
@@ -78,10 +87,13 @@ static void look_at(struct gauges *g, struct lane *l)
 	g->max_open = (uint32_t)l->set.limits.max_open;
 	g->mode = l->set.mode;
 	g->paused = s->paused;
-	if (s->n_waiting) {
-		usec_t since = list_first(&s->waiting, struct waiter, link)->since;
-		g->maxwait = l->relay->w.now > since ? l->relay->w.now - since : 0;
-	}
+	g->failing = l->last_error != NULL;
+	if (g->failing)
+		snprintf(g->error, sizeof g->error, "%s", l->last_error);
+	if (s->n_waiting)
+		wait_since(g, l, &s->waiting);
+	if (!list_empty(&l->logins))
+		wait_since(g, l, &l->logins);
 }
 
 /* On a relay's thread. */
@@ -170,11 +182,27 @@ static void add_lane(struct obs_snapshot *s, const struct gauges *g)
 	row->sv_idle += g->idle;
 	row->sv_login += g->dialing;
 	row->paused |= g->paused;
+	row->disabled = p->disabled;
+	if (g->failing && !row->error)
+		row->error = mem_strdup(g->error);
 	if (g->maxwait > row->maxwait_us)
 		row->maxwait_us = g->maxwait;
 	stats_merge(&row->stats, &g->lane->stats);
 	lane_waits(g->lane, &row->wait);
 	hist_merge(&row->server, &g->lane->server);
+}
+
+/* Pools there are, and none of them has a connection or gets one.  A server that refuses a
+ * login (FATAL: wrong password, no such database) is one that answers. */
+static bool nothing_answers(const struct obs_snapshot *s)
+{
+	for (size_t i = 0; i < s->pool_count; i++) {
+		const struct obs_pool_row *p = &s->pool[i];
+
+		if (!p->error || strstr(p->error, "FATAL:") || p->sv_active || p->sv_idle)
+			return false;
+	}
+	return s->pool_count > 0;
 }
 
 static void collect(void *arg, struct obs_snapshot *s)
@@ -207,8 +235,11 @@ static void collect(void *arg, struct obs_snapshot *s)
 	p->started = hub.started;
 	p->clients = (uint32_t)atomic_load(&hub.clients);
 	p->max_client_conn = (uint32_t)atomic_load(&hub.max_client_conn);
-	p->ready = p->healthy && !atomic_load(&hub.stopping);
-	p->reason = !p->healthy ? "a thread does not answer" : p->ready ? NULL : "shutting down";
+	p->reason = !p->healthy			  ? "a thread does not answer"
+		    : atomic_load(&hub.stopping) ? "shutting down"
+		    : nothing_answers(s)	  ? "no server answers"
+						  : NULL;
+	p->ready = !p->reason;
 	if (hub.qlog)
 		qlog_counts(hub.qlog, &p->qlog);
 	p->integrity_closes = stats_get(&hub.gone_stats.integrity_closes);

@@ -174,6 +174,12 @@ static void put_pool_gauges(struct metrics *m, const struct obs_pool_row *pool, 
 		sample(m, "pool_maxwait", "seconds", "", &pool[k], NULL, NULL);
 		put_seconds(m, pool[k].maxwait_us);
 	}
+	family(m, "pool_login_failing", "", GAUGE,
+		"1 while the last login to the server failed: the log and the status page say why");
+	for (size_t k = 0; k < n; k++) {
+		sample(m, "pool_login_failing", "", "", &pool[k], NULL, NULL);
+		put_count(m, pool[k].error != NULL);
+	}
 	family(m, "pool_paused", "", GAUGE, "1 while the pool is paused");
 	for (size_t k = 0; k < n; k++) {
 		sample(m, "pool_paused", "", "", &pool[k], NULL, NULL);

@@ -37,6 +37,7 @@ void obs_snapshot_release(struct obs_snapshot *s)
 	for (size_t i = 0; i < s->pool_count; i++) {
 		free(s->pool[i].database);
 		free(s->pool[i].user);
+		free(s->pool[i].error);
 		hist_release(&s->pool[i].wait);
 		hist_release(&s->pool[i].server);
 	}

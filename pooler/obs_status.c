@@ -86,6 +86,12 @@ static json_t *pool(const struct obs_pool_row *p, const struct obs_pool_row *bef
 			(int)p->sv_idle, "used", (int)p->sv_used, "tested", (int)p->sv_tested,
 			"login", (int)p->sv_login, "cancel", (int)p->sv_cancel));
 	json_object_set_new(j, "maxwait_us", number(p->maxwait_us));
+	if (p->error) {
+		json_t *error = json_string(p->error);
+
+		json_object_set_new(j, "error",
+			error ? error : json_string("the server refuses our login"));
+	}
 	json_object_set_new(j, "wait_us", quantiles(&p->wait, before ? &before->wait : NULL));
 	json_object_set_new(j, "server_us", quantiles(&p->server, before ? &before->server : NULL));
 	json_object_set_new(j, "recent",

@@ -147,6 +147,37 @@ def test_probes_follow_the_shutdown(pooler):
     assert e.pooler.wait() == 0
 
 
+def test_no_server_answers(pooler, own_postgres):
+    e = Endpoint(pooler, on=own_postgres, max_open=1)
+    with e.pooler.wire() as c:
+        assert c.one("select 1") == "1"
+    assert e.get("/readyz")[0] == 200
+    own_postgres.stop(signal.SIGQUIT)
+
+    def down():
+        with pytest.raises((wire.ServerError, wire.Closed)):
+            with e.pooler.wire() as c:
+                c.query("select 1")
+        return e.get("/readyz")[0] == 503
+    wait_until(down, 20, "the stopped server is noticed")
+    assert "no server answers" in e.get("/readyz")[2]
+    assert e.get("/healthz")[0] == 200, "a restart of the pooler would not help"
+    assert e.metric("pool_login_failing", database="shop") == 1
+    row, = [r for r in e.status()["pools"] if r["database"] == "shop"]
+    assert "Connection refused" in row["error"]
+    own_postgres.start()
+
+    def up():
+        try:
+            with e.pooler.wire() as c:
+                return c.one("select 1") == "1"
+        except (wire.ServerError, wire.Closed):
+            return False
+    wait_until(up, 20, "it heals by itself")
+    assert e.get("/readyz")[0] == 200
+    assert e.metric("pool_login_failing", database="shop") == 0
+
+
 def test_a_password_guards_all_but_the_probes(pooler):
     e = Endpoint(pooler, metrics_user="watch", metrics_password="man")
     good = "Basic " + base64.b64encode(b"watch:man").decode()
@@ -258,5 +289,7 @@ def test_the_page_lives_in_a_browser(pooler):
     assert "trusty @ shop" in page and ">ready<" in page
     assert "select count(*) from pg_class" in page
     assert re.search(r'id="stale"[^>]*></span>', page)
+    assert 'role="img" aria-label="0 of 5 server connections busy, 1 idle"' in page
+    assert not re.search(r'<li class="(bad|warn)"', page), "problems where there are none"
     html = e.get("/")[2]
     assert not re.search(r"""(src|href)=["'](https?:)?//""", html)
