@@ -346,6 +346,10 @@ void conf_release(const struct conf **c);
  * pgbouncer and pgsluice (the console) are never found. */
 const struct conf_database *conf_database_find(const struct conf *c, const char *name);
 const struct conf_user *conf_user_find(const struct conf *c, const char *name);
+/* Whose sizes a pool has: with user= in the database's line all its clients are one user to
+ * the server, whose line of [users] holds.  NULL: nobody's. */
+const struct conf_user *conf_pool_owner(const struct conf *c, const struct conf_database *db,
+	const char *user);
 const struct conf_peer *conf_peer_find(const struct conf *c, int id);
 bool conf_is_console(const char *database);
 

@@ -34,8 +34,10 @@
 	.name = "user",
 	.type = CONF_STRING,
 	.at = {DATABASE(user)},
-	.help = "User of all server connections of this database, which then has one pool. "
-		"Without it, each client's own user has a pool of its own.",
+	.help = "User of all server connections of this database. All its clients then share one "
+		"`max_open` (that of this user's line in [users], if it has one); SHOW, statistics "
+		"and logs still tell them apart by their own names. Without it, each client's own "
+		"user has a pool of its own.",
 },
 {
 	.name = "password",

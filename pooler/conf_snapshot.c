@@ -180,6 +180,12 @@ const struct conf_user *conf_user_find(const struct conf *c, const char *name)
 	return bsearch(name, c->users, c->n_users, sizeof *c->users, user_by_name);
 }
 
+const struct conf_user *conf_pool_owner(const struct conf *c, const struct conf_database *db,
+	const char *user)
+{
+	return conf_user_find(c, db && db->user ? db->user : user);
+}
+
 const struct conf_peer *conf_peer_find(const struct conf *c, int id)
 {
 	if (!c->n_peers)

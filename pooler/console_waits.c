@@ -134,6 +134,9 @@ static void put_reason(struct row *r, const struct lane *l, const struct client 
 		row_text(r, "max_db_connections is reached");
 	else if (l->shard.starved == l->pool->user_cap && l->pool->user_cap)
 		row_text(r, "max_user_connections is reached");
+	else if (l->shard.starved == l->pool->line_cap && l->pool->line_cap)
+		row_text(r,
+			"max_open is reached: other users of this database have the connections");
 	else if (c->state == CLIENT_LOGIN)
 		row_text(r, "it must know the server's parameters to be greeted");
 	else

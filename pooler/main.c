@@ -213,8 +213,15 @@ static void check_pidfile(const char *path)
 	fclose(f);
 	if (pid > 0 && pid != getpid() && (kill((pid_t)pid, 0) == 0 || errno == EPERM))
 		log_die(LOG_PART_MAIN,
-			"pidfile %s names the running process %ld: is pgsluice running?", path,
-			pid);
+			"pidfile %s names the running process %ld: is pgsluice running?%s", path,
+			pid,
+			daemon_state.args.reboot ? " Its connections cannot be taken over (-R): "
+						   "with so_reuseport = 1, "
+						   "and a pidfile and unix_socket_dir of its own, "
+						   "the new process runs "
+						   "beside the old one until SHUTDOWN "
+						   "WAIT_FOR_CLIENTS has ended that"
+						 : "");
 }
 
 static void write_pidfile(const char *path)

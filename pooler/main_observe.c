@@ -235,10 +235,10 @@ static void collect(void *arg, struct obs_snapshot *s)
 	p->started = hub.started;
 	p->clients = (uint32_t)atomic_load(&hub.clients);
 	p->max_client_conn = (uint32_t)atomic_load(&hub.max_client_conn);
-	p->reason = !p->healthy			  ? "a thread does not answer"
+	p->reason = !p->healthy			 ? "a thread does not answer"
 		    : atomic_load(&hub.stopping) ? "shutting down"
-		    : nothing_answers(s)	  ? "no server answers"
-						  : NULL;
+		    : nothing_answers(s)	 ? "no server answers"
+						 : NULL;
 	p->ready = !p->reason;
 	if (hub.qlog)
 		qlog_counts(hub.qlog, &p->qlog);

@@ -34,7 +34,7 @@ struct obs_pool_row {
 	uint32_t sv_active, sv_idle, sv_used, sv_tested, sv_login, sv_cancel;
 	uint32_t max_open;
 	bool paused, disabled;
-	char *error; /* why the last login to the server failed; NULL: it did not */
+	char *error;	     /* why the last login to the server failed; NULL: it did not */
 	uint64_t maxwait_us; /* how long the first in the queue has waited */
 	struct stats stats;
 	struct hist wait, server; /* per transaction: wait; per statement: server */

@@ -164,7 +164,7 @@ static bool take_places(struct shard *s, int extra)
 	int i;
 
 	for (i = 0; i < s->n_caps; i++)
-		if (!cap_take(s->caps[i], i == 0 ? extra : 0))
+		if (!cap_take(s->caps[i], i == 0 || s->caps[i]->reserves ? extra : 0))
 			break;
 	if (i == s->n_caps)
 		return true;

@@ -44,6 +44,7 @@ struct cap_claim {
 struct cap {
 	atomic_int used;
 	atomic_int max;	     /* 0: no limit */
+	bool reserves;	     /* reserve_pool_size goes beyond it, too */
 	atomic_int hungry;   /* claims that wait */
 	atomic_int neediest; /* the least `open` among them */
 	pthread_mutex_t lock;

@@ -82,6 +82,9 @@ static void put_obstacle(struct buf *b, const struct lane *l)
 	else if (l->shard.starved == p->user_cap)
 		buf_printf(b, "; max_user_connections = %d of user \"%s\" is reached",
 			atomic_load(&p->user_cap->max), p->user);
+	else if (l->shard.starved == p->line_cap)
+		buf_printf(b, "; max_open = %d of database \"%s\" is reached by its users together",
+			atomic_load(&p->line_cap->max), p->database);
 	if (l->last_error)
 		buf_printf(b, "; the last login to the server failed: %s", l->last_error);
 }

@@ -158,10 +158,17 @@ static struct pool *pool_find(const char *database, const char *user)
 	return NULL;
 }
 
+/* What all pools of a line with user= may have together; else there is no such limit. */
+static int line_max(const struct conf *conf, const struct conf_database *db)
+{
+	return db->user ? conf_pool_max_open(conf, db, conf_user_find(conf, db->user)) : 0;
+}
+
 struct pool *hub_pool(const char *database, const char *user, const struct conf_database *db)
 {
 	struct pool *p = pool_find(database, user);
 	const struct conf_user *u = conf_user_find(hub.conf, user);
+	const struct conf_user *owner = conf_pool_owner(hub.conf, db, user);
 	static int next_home;
 
 	if (p)
@@ -171,9 +178,11 @@ struct pool *hub_pool(const char *database, const char *user, const struct conf_
 	p->user = mem_strdup(user);
 	p->server_user = mem_strdup(server_user(db, user));
 	pthread_mutex_init(&p->lock, NULL);
-	cap_init(&p->open, conf_pool_max_open(hub.conf, db, u));
+	cap_init(&p->open, conf_pool_max_open(hub.conf, db, owner));
 	p->db_cap = cap_named(&hub.db_caps, database, conf_max_db_connections(hub.conf, db, u));
 	p->user_cap = cap_named(&hub.user_caps, user, conf_max_user_connections(hub.conf, db, u));
+	p->line_cap = cap_named(&hub.line_caps, database, line_max(hub.conf, db));
+	p->line_cap->reserves = true;
 	p->n_lanes = lanes_wanted(db, u);
 	p->lanes = mem_zalloc((size_t)p->n_lanes * sizeof(struct lane *));
 	/* All of them, before the first one's thread hears of it and looks at the others. */
@@ -442,6 +451,21 @@ static void change_server_user(struct pool *p, const char *name)
 	pthread_mutex_unlock(&p->lock);
 }
 
+/* Pools that are kept warm before anybody asks: databases with a forced user. */
+static void warm_up(void)
+{
+	for (size_t i = 0; i < hub.conf->n_databases; i++) {
+		const struct conf_database *db = &hub.conf->databases[i];
+		struct pool *p;
+
+		if (!db->user || conf_pool_min_open(hub.conf, db, NULL) == 0)
+			continue;
+		p = hub_pool(db->name, db->user, db);
+		if (!p->has_secret)
+			p->has_secret = front_secret(p->server_user, &p->secret);
+	}
+}
+
 void hub_reload(const struct conf *conf)
 {
 	const struct conf *old = hub.conf;
@@ -465,7 +489,9 @@ void hub_reload(const struct conf *conf)
 			continue;
 		if (strcmp(p->server_user, server_user(db, p->user)) != 0)
 			change_server_user(p, server_user(db, p->user));
-		cap_set_max(&p->open, conf_pool_max_open(conf, db, u));
+		cap_set_max(&p->open,
+			conf_pool_max_open(conf, db, conf_pool_owner(conf, db, p->user)));
+		cap_set_max(p->line_cap, line_max(conf, db));
 		cap_set_max(p->db_cap, conf_max_db_connections(conf, db, u));
 		cap_set_max(p->user_cap, conf_max_user_connections(conf, db, u));
 		for (int i = 0; i < p->n_lanes; i++)
@@ -476,21 +502,7 @@ void hub_reload(const struct conf *conf)
 	atomic_init(&r->left, hub.n_relays);
 	for (int i = 0; i < hub.n_relays; i++)
 		hub_order(i, run_retire, r);
-}
-
-/* Pools that are kept warm before anybody asks: databases with a forced user. */
-static void warm_up(void)
-{
-	for (size_t i = 0; i < hub.conf->n_databases; i++) {
-		const struct conf_database *db = &hub.conf->databases[i];
-		struct pool *p;
-
-		if (!db->user || conf_pool_min_open(hub.conf, db, NULL) == 0)
-			continue;
-		p = hub_pool(db->name, db->user, db);
-		if (!p->has_secret)
-			p->has_secret = front_secret(p->server_user, &p->secret);
-	}
+	warm_up();
 }
 
 /* --- start and stop -----------------------------------------------------------------------------
@@ -522,6 +534,7 @@ void hub_start(const struct conf *conf)
 	list_init(&hub.databases);
 	list_init(&hub.db_caps);
 	list_init(&hub.user_caps);
+	list_init(&hub.line_caps);
 	if (n == 0)
 		n = cpus < 1 ? 1 : cpus > 8 ? 8 : (int)cpus;
 	hub.n_relays = n;

@@ -33,7 +33,7 @@ struct hub {
 	struct list retired;	 /* of struct pool, to be freed */
 	struct list gone;	 /* what they have counted, by database */
 	struct stats gone_stats; /* and all together */
-	struct list db_caps, user_caps;
+	struct list db_caps, user_caps, line_caps;
 	struct list databases; /* of struct hub_database */
 	enum hub_pause paused;
 	atomic_int close_watchers; /* who wants to know of server connections that close */

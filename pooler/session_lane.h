@@ -45,7 +45,9 @@ struct pool {
 	char *database, *user;	   /* as the client names them */
 	char *_Atomic server_user; /* who logs in at the server; a reload may change it */
 	struct cap open;	   /* max_open over all its lanes */
-	struct cap *db_cap, *user_cap;
+	/* Shared with other pools: by database; by user; where the database's line names the
+	 * user (user=), max_open once more: all clients of the line together. */
+	struct cap *db_cap, *user_cap, *line_cap;
 	struct lane **lanes; /* one for each shard, each on another relay */
 	int n_lanes;
 	atomic_int clients;

@@ -45,6 +45,8 @@ struct lane *lane_new(struct relay *r, struct pool *pool)
 		l->shard.caps[l->shard.n_caps++] = pool->db_cap;
 	if (pool->user_cap)
 		l->shard.caps[l->shard.n_caps++] = pool->user_cap;
+	if (pool->line_cap)
+		l->shard.caps[l->shard.n_caps++] = pool->line_cap;
 	list_init(&l->logins);
 	list_init(&l->claim.link);
 	l->claim.wake = on_place;
@@ -66,6 +68,7 @@ static int part_of(const struct lane *l, int total)
 void lane_configure(struct lane *l, const struct conf *conf, const struct conf_database *db)
 {
 	const struct conf_user *user = conf_user_find(conf, l->pool->user);
+	const struct conf_user *owner = conf_pool_owner(conf, db, l->pool->user);
 	struct pool_settings *set = &l->set;
 	const struct conf_pooler *p = &conf->p;
 	bool same = l->conf && l->db && conf_same_target(l->conf, l->db, conf, db);
@@ -76,10 +79,10 @@ void lane_configure(struct lane *l, const struct conf *conf, const struct conf_d
 	l->db = db;
 	set->mode = conf_pool_mode(conf, db, user);
 	set->limits = (struct pool_limits){
-		.max_open = conf_pool_max_open(conf, db, user),
+		.max_open = conf_pool_max_open(conf, db, owner),
 		.max_idle = conf_pool_max_idle(conf, db, user),
 		.min_open = part_of(l, conf_pool_min_open(conf, db, user)),
-		.reserve = conf_pool_reserve_size(conf, db, user),
+		.reserve = conf_pool_reserve_size(conf, db, owner),
 		.queue_limit = conf_pool_queue_limit(conf, db, user),
 		.max_dialing = p->max_dialing,
 		.reserve_timeout = p->reserve_pool_timeout,

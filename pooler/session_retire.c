@@ -112,7 +112,7 @@ static bool cap_is_used(const struct cap *cap)
 		list_each (l, lists[i]) {
 			const struct pool *p = list_entry(l, struct pool, link);
 
-			if (p->db_cap == cap || p->user_cap == cap)
+			if (p->db_cap == cap || p->user_cap == cap || p->line_cap == cap)
 				return true;
 		}
 	return false;
@@ -125,6 +125,8 @@ static void free_pool(struct pool *p)
 		hub_cap_drop(&hub.db_caps, p->db_cap);
 	if (!cap_is_used(p->user_cap))
 		hub_cap_drop(&hub.user_caps, p->user_cap);
+	if (!cap_is_used(p->line_cap))
+		hub_cap_drop(&hub.line_caps, p->line_cap);
 	pthread_mutex_destroy(&p->lock);
 	free(p->database);
 	free(p->user);

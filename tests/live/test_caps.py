@@ -2,6 +2,7 @@
 
 Each is asked for by more clients than it allows; what is open is counted at PostgreSQL.
 """
+import contextlib
 import threading
 import time
 
@@ -188,3 +189,38 @@ def test_limits_change_with_a_reload(pooler, postgres):
             t.join(30)
 
 
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_all_users_of_a_line_with_user_share_its_connections(pooler, postgres, workers):
+    """As with PgBouncer, where the line's user has one pool: pool_size is for all of them."""
+    p = pooler(workers=workers, databases={
+        "shop": f"host=127.0.0.1 port={postgres.port} user=trusty pool_size=2"})
+    names = ["trusty", "other", "app", "postgres"]
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(p.wire(user=names[i % 4])) for i in range(8)]
+        for _ in range(3):
+            for c in clients:
+                c.send(wire.query("select pg_sleep(0.01), current_user"))
+            for c in clients:
+                assert c.result()[0][1] == "trusty", "a user was left waiting"
+            assert 1 <= len(postgres.backends("usename = 'trusty'")) <= 2
+    server = f"host=127.0.0.1 port={postgres.port}"
+    p.databases = {"shop": server + " pool_size=2"}
+    p.write_config()
+    with p.console() as c:
+        c.query("RELOAD")
+    with p.wire(user="other") as a, p.wire(user="trusty") as b, p.wire(user="trusty") as d:
+        for c in (a, b, d):
+            c.begin()       # without user= each user has a pool of its own again
+
+
+def test_a_reload_warms_new_databases(pooler, postgres):
+    server = f"host=127.0.0.1 port={postgres.port}"
+    p = pooler(databases={"shop": server})
+    p.databases = {"shop": server, "stock": server + " user=trusty min_pool_size=2"}
+    p.write_config()
+    with p.console() as c:
+        c.query("RELOAD")
+        wait_until(lambda: sum(r["database"] == "stock" and r["state"] == "idle"
+                               for r in c.table("SHOW SERVERS")) == 2, 20)
