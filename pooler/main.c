@@ -319,7 +319,7 @@ void main_shutdown(int how)
 		return;
 	if (!daemon_state.stopping) {
 		service_stopping();
-		front_pause();
+		front_leave();
 		if (limit && how < 3) {
 			ev_timer_init(&daemon_state.deadline, on_deadline, (double)limit / USEC_SEC,
 				0.);

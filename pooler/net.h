@@ -134,7 +134,7 @@ struct net_tcp_options {
 };
 
 struct net_listener {
-	int fd;
+	int fd; /* -1: closed before the others */
 	struct net_addr local;
 	char *path; /* unix socket in the file system, unlinked on close; or NULL */
 	char *name; /* for people: "127.0.0.1:6432", "/tmp/.s.PGSQL.6432" */

@@ -270,7 +270,8 @@ void net_listen_close(struct net_listeners *l, bool unlink_paths)
 {
 	for (size_t i = 0; i < l->count; i++) {
 		struct net_listener *it = &l->items[i];
-		close(it->fd);
+		if (it->fd >= 0)
+			close(it->fd);
 		if (it->path && unlink_paths)
 			unlink(it->path);
 		free(it->path);

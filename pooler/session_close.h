@@ -21,9 +21,10 @@
 	/* limits */                                                                               \
 	X(QUEUE_FULL, "53300", true, "queue_limit reached: too many clients wait for this pool")   \
 	X(QUERY_WAIT_TIMEOUT, "53300", true, "query_wait_timeout")                                 \
-	X(QUERY_TIMEOUT, "57014", true, "query_timeout")                                           \
-	X(TRANSACTION_TIMEOUT, "25P04", true, "transaction_timeout")                               \
-	X(IDLE_TRANSACTION_TIMEOUT, "25P03", true, "idle_transaction_timeout")                     \
+	X(QUERY_TIMEOUT, "57014", true, "query timeout (query_timeout)")                           \
+	X(TRANSACTION_TIMEOUT, "25P04", true, "transaction timeout (transaction_timeout)")         \
+	X(IDLE_TRANSACTION_TIMEOUT, "25P03", true,                                                 \
+		"idle transaction timeout (idle_transaction_timeout)")                             \
 	X(CLIENT_IDLE_TIMEOUT, "57P05", false, "client_idle_timeout")                              \
 	X(MEMORY, "53200", true, "max_memory reached")                                             \
 	/* what the server did */                                                                  \

@@ -22,7 +22,7 @@ static struct {
 static void accepting_set(bool on)
 {
 	for (size_t i = 0; i < front.listeners.count; i++)
-		if (on)
+		if (on && front.listeners.items[i].fd >= 0)
 			ev_io_start(front.loop, &front.accepting[i]);
 		else
 			ev_io_stop(front.loop, &front.accepting[i]);
@@ -190,6 +190,20 @@ void front_pause(void)
 {
 	front.accepting_on = false;
 	accepting_set(false);
+}
+
+void front_leave(void)
+{
+	front.leaving = true;
+	for (size_t i = 0; i < front.listeners.count; i++) {
+		struct net_listener *l = &front.listeners.items[i];
+
+		if (l->local.family == AF_UNIX || l->fd < 0)
+			continue;
+		ev_io_stop(front.loop, &front.accepting[i]);
+		close(l->fd);
+		l->fd = -1;
+	}
 }
 
 void front_chown(uid_t uid, gid_t gid)

@@ -112,6 +112,7 @@ struct front {
 	struct net_listeners listeners;
 	ev_io *accepting; /* one a listener */
 	bool accepting_on;
+	bool leaving; /* see front_leave() */
 	ev_timer timer, breather;
 	ev_async helped;
 	struct mail reaper;	    /* of `dead` */

@@ -262,7 +262,10 @@ void hub_admit(struct login *login)
 	}
 	p = hub_pool(login->database, login->user, db);
 	if (p->disabled) {
-		refuse(login, "08P01", "database is disabled");
+		char text[160];
+
+		snprintf(text, sizeof text, "database \"%s\" is disabled", login->database);
+		refuse(login, "08P01", text);
 		return;
 	}
 	if (hub_memory_is_used_up()) {

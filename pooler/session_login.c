@@ -441,6 +441,8 @@ static enum step step_decide(struct attempt *a)
 			return out;
 	} else {
 		a->db = conf_database_find(conf, l->database);
+		if (front.leaving)
+			return attempt_refuse(a, "57P01", "the pooler is shutting down");
 		if (!a->admitted && !front.ops->admit())
 			return attempt_refuse(a, "53300",
 				"no more connections allowed (max_client_conn)");

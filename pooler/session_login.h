@@ -88,6 +88,10 @@ bool front_check(const struct conf *conf, struct buf *err) MUSTCHECK;
 uint64_t front_next_id(void);
 void front_resume(void); /* start, or go on, accepting */
 void front_pause(void);	 /* new connections wait in the kernel's backlog */
+/* A graceful end begins: TCP listeners are closed, so that with so_reuseport new clients go to
+ * the other processes.  Unix sockets stay for the console and for cancel requests of peers;
+ * who wants a database is refused. */
+void front_leave(void);
 /* Closes the listeners and every unfinished login (57P01).  The helper thread is joined. */
 void front_shutdown(void);
 /* Drops privileges happen between front_init() and front_resume(): gives the unix sockets'

@@ -1,4 +1,5 @@
 """[peers]: a cancel request that comes to the wrong process finds the right one."""
+import signal
 import time
 
 import cluster
@@ -6,7 +7,7 @@ import pytest
 
 import wire
 from pooler import wait_until
-from wire import ServerError
+from wire import ServerError, Wire
 
 pytestmark = pytest.mark.ours
 MINE = "usename = 'trusty' and datname = 'shop' and state = 'active'"
@@ -90,3 +91,41 @@ def test_a_request_does_not_go_round_for_ever(pooler):
         a.pid = a.pid & ~0x00ffff00 | 3 << 16
         a.cancel(one.port)
         wait_until(lambda: "it went round in a circle" in one.log() + two.log())
+
+
+@pytest.mark.parametrize("how", ["SHUTDOWN WAIT_FOR_CLIENTS", "TERM"])
+def test_a_rolling_restart_loses_nobody(pooler, postgres, how):
+    """Two processes on one port: the one that leaves takes no new client, those it has stay,
+    and a cancel request for them finds it over its unix socket."""
+    one = pooler(start=False, peer_id=1, so_reuseport=1)
+    two = pooler(start=False, peer_id=2, so_reuseport=1, listen_port=one.port)
+    two.port = one.port
+    peers = f"[peers]\n1 = host={one.dir} port={one.port}\n2 = host={two.dir} port={one.port}\n"
+    for p in (one, two):
+        with open(p.config, encoding="utf-8") as f:
+            p.write("pooler.conf", peers + f.read())
+    one.start()
+    with one.wire() as old, Wire(one.port, host=one.dir, user="postgres",
+                                 database="pgbouncer") as console:
+        old.begin()
+        two.start()
+        if how == "TERM":
+            one.signal(signal.SIGTERM)
+        else:
+            console.query(how)
+        one.log_contains("shutting down: when all clients have gone")
+        for _ in range(20):
+            with two.wire() as new:
+                assert new.one("select 1") == "1"
+        with pytest.raises(ServerError, match="shutting down"):
+            Wire(one.port, host=one.dir)
+        assert console.query("SHOW STATE"), "the console is there until the end"
+        old.send(wire.query("select pg_sleep(60)"))
+        wait_until(lambda: postgres.backends(MINE))
+        old.cancel(one.port)        # the kernel gives it to the other one, which passes it on
+        with pytest.raises(ServerError) as e:
+            old.result()
+        assert e.value.code == "57014"
+        old.query("rollback")
+        old.quit()
+        assert one.wait(20) == 0
