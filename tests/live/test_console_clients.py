@@ -2,6 +2,7 @@
 back-pressure, rights, and the ways in."""
 import asyncio
 import os
+import re
 import subprocess
 
 import pytest
@@ -299,3 +300,36 @@ def test_queries_and_latency(pooler):
             c.query("SHOW QUERIES many")
         c.query("RESET_QUERIES")
         assert not c.table("SHOW QUERIES")
+
+
+@pytest.mark.ours
+def test_watch_on_every_show(busy, tmp_path):
+    """psql asks again and again over one connection; all SHOWs at once."""
+    p = busy
+    with p.console() as c:
+        c.query("SHOW HELP")
+        help_text = c.notices[-1]["D"]
+    names = [n for n in re.findall(r"\tSHOW ([A-Z_]+)", help_text) if n not in ("HELP", "WHO")]
+    assert len(names) > 25, help_text
+    watching = []
+    try:
+        for name in names:
+            out = open(tmp_path / name, "w+", encoding="utf-8")
+            psql = subprocess.Popen(
+                ["psql", "-X", "-h", "127.0.0.1", "-p", str(p.port), "-U", "postgres", "-d",
+                 "pgbouncer", "-c", f"\\echo {name}", "-f", "-"], text=True,
+                stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT,
+                env={**os.environ, "PAGER": "", "PSQL_WATCH_PAGER": ""})
+            psql.stdin.write(f"SHOW {name} \\watch 0.1\n")
+            psql.stdin.close()
+            watching.append((name, psql, out))
+        for name, psql, _ in watching:
+            wait_until(lambda n=name: (tmp_path / n).read_text().count("(every 0.1s)") >= 3 or
+                       psql.poll() is not None, 60, f"three rounds of SHOW {name}")
+            assert psql.poll() is None and "ERROR" not in (tmp_path / name).read_text(), \
+                (name, (tmp_path / name).read_text())
+    finally:
+        for _, psql, out in watching:
+            psql.kill()
+            psql.wait()
+            out.close()
