@@ -47,8 +47,12 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int events)
 		if (fd < 0) {
 			if (errno == EAGAIN || errno == EWOULDBLOCK)
 				return;
-			log_line(LOG_PART_NET, LOG_LEVEL_ERROR, "accept on %s: %s", from->name,
-				strerror(errno));
+			log_line(LOG_PART_NET, LOG_LEVEL_ERROR, "accept on %s: %s%s", from->name,
+				strerror(errno),
+				errno == EMFILE || errno == ENFILE
+					? ": new clients wait; raise the limit of descriptors "
+					  "(ulimit -n, LimitNOFILE) or lower max_client_conn"
+					: "");
 			accepting_set(false); /* out of descriptors: do not spin */
 			ev_timer_set(&front.breather, 0.1, 0.);
 			ev_timer_start(loop, &front.breather);
