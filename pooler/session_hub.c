@@ -182,7 +182,8 @@ struct pool *hub_pool(const char *database, const char *user, const struct conf_
 	p->db_cap = cap_named(&hub.db_caps, database, conf_max_db_connections(hub.conf, db, u));
 	p->user_cap = cap_named(&hub.user_caps, user, conf_max_user_connections(hub.conf, db, u));
 	p->line_cap = cap_named(&hub.line_caps, database, line_max(hub.conf, db));
-	p->line_cap->reserves = true;
+	if (!p->line_cap->reserves) /* relays may be reading it */
+		p->line_cap->reserves = true;
 	p->n_lanes = lanes_wanted(db, u);
 	p->lanes = mem_zalloc((size_t)p->n_lanes * sizeof(struct lane *));
 	/* All of them, before the first one's thread hears of it and looks at the others. */
