@@ -19,9 +19,9 @@
 
 struct skeleton {
 	size_t len;
-	uint32_t removed; /* literals */
-	uint64_t values;  /* hash of them */
-	char text[SKELETON_MAX];
+	uint32_t removed;	      /* literals */
+	uint64_t values;	      /* hash of them */
+	char text[SKELETON_MAX + 16]; /* copy_plain() writes more than it copies */
 };
 
 /* --- the skeleton ----------------------------------------------------------- */
@@ -52,41 +52,66 @@ static bool is_word(char c)
 }
 
 #ifdef __SSE2__
-/* Which of the sixteen bytes have a meaning. */
-static inline unsigned meaning_mask(const char *p)
+/* The n bytes at p, n < 8, as the low bytes of a number. */
+static inline uint64_t tail_bytes(const char *p, size_t n)
 {
-	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p), hit, digit;
+	uint32_t a, b;
+	const unsigned char *u = (const unsigned char *)p;
 
-	digit = _mm_sub_epi8(v, _mm_set1_epi8((char)('0' + 128)));
-	hit = _mm_cmplt_epi8(digit, _mm_set1_epi8((char)(-128 + 10)));
-	hit = _mm_or_si128(hit, _mm_cmpeq_epi8(v, _mm_set1_epi8('\'')));
-	hit = _mm_or_si128(hit, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
-	hit = _mm_or_si128(hit, _mm_cmpeq_epi8(v, _mm_set1_epi8('$')));
-	hit = _mm_or_si128(hit, _mm_cmpeq_epi8(v, _mm_set1_epi8('/')));
-	hit = _mm_or_si128(hit, _mm_cmpeq_epi8(v, _mm_set1_epi8('-')));
-	hit = _mm_or_si128(hit, _mm_cmpeq_epi8(v, _mm_set1_epi8('%')));
-	return (unsigned)_mm_movemask_epi8(hit);
+	if (n >= 4) {
+		memcpy(&a, p, 4);
+		memcpy(&b, p + n - 4, 4);
+		return a | (uint64_t)b << 8 * (n - 4);
+	}
+	if (n == 0)
+		return 0;
+	return u[0] | (uint64_t)u[n / 2] << 8 * (n / 2) | (uint64_t)u[n - 1] << 8 * (n - 1);
 }
 #endif
 
-/* The next byte from `at` on that has a meaning; len: none. */
-static inline size_t next_meaning(const char *text, size_t at, size_t len)
+/* Copies bytes without a meaning, and answers the place of the first one that has (len: there
+ * is none).  May write up to fifteen bytes more than it copies. */
+static inline size_t copy_plain(char *out, const char *text, size_t at, size_t len)
 {
 #ifdef __SSE2__
-	unsigned mask;
+	while (at < len) {
+		__m128i v, hit, digit;
+		unsigned mask;
+		size_t n = len - at;
 
-	for (; len - at >= 16; at += 16) {
-		mask = meaning_mask(text + at);
+		if (LIKELY(n >= 16)) {
+			v = _mm_loadu_si128((const __m128i *)(const void *)(text + at));
+			n = 16;
+		} else {
+			uint64_t low = 0, high = 0;
+
+			if (n >= 8) {
+				memcpy(&low, text + at, 8);
+				high = tail_bytes(text + at + 8, n - 8);
+			} else {
+				low = tail_bytes(text + at, n);
+			}
+			v = _mm_set_epi64x((long long)high, (long long)low);
+		}
+		_mm_storeu_si128((__m128i *)(void *)out, v);
+		digit = _mm_sub_epi8(v, _mm_set1_epi8((char)('0' + 128)));
+		hit = _mm_cmplt_epi8(digit, _mm_set1_epi8((char)(-128 + 10)));
+		hit = _mm_or_si128(hit, _mm_cmpeq_epi8(v, _mm_set1_epi8('\'')));
+		hit = _mm_or_si128(hit, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+		hit = _mm_or_si128(hit, _mm_cmpeq_epi8(v, _mm_set1_epi8('$')));
+		hit = _mm_or_si128(hit, _mm_cmpeq_epi8(v, _mm_set1_epi8('/')));
+		hit = _mm_or_si128(hit, _mm_cmpeq_epi8(v, _mm_set1_epi8('-')));
+		hit = _mm_or_si128(hit, _mm_cmpeq_epi8(v, _mm_set1_epi8('%')));
+		mask = (unsigned)_mm_movemask_epi8(hit);
 		if (mask)
 			return at + (unsigned)__builtin_ctz(mask);
+		at += n;
+		out += n;
 	}
-	if (len >= 16) { /* the last sixteen, of which some were seen */
-		mask = meaning_mask(text + len - 16) >> (16 - (len - at));
-		return mask ? at + (unsigned)__builtin_ctz(mask) : len;
-	}
+#else
+	for (; at < len && meaning[(unsigned char)text[at]] == PLAIN; at++)
+		*out++ = text[at];
 #endif
-	while (at < len && meaning[(unsigned char)text[at]] == PLAIN)
-		at++;
 	return at;
 }
 
@@ -143,68 +168,76 @@ static size_t comment_end(const char *text, size_t at, size_t len)
 	return 0;
 }
 
+/* What begins at text[at] and has a meaning: its end, and what stands for it in a skeleton
+ * (NULL: it stays).  0: it is not plain, nor what follows. */
+static size_t literal_end(const char *text, size_t at, size_t len, const char **stand_in)
+{
+	size_t end;
+
+	*stand_in = NULL;
+	switch (meaning[(unsigned char)text[at]]) {
+	case DIGIT:
+		end = number_end(text, at, len);
+		if ((at == 0 || !is_word(text[at - 1])) && (end == len || !is_word(text[end])))
+			*stand_in = "0";
+		return end;
+	case QUOTE:
+		*stand_in = "''";
+		return string_end(text, at, len);
+	case NAME:
+		return name_end(text, at, len);
+	case DOLLAR: /* $1 is a word, anything else a quote */
+		return at + 1 < len && is_digit(text[at + 1]) ? at + 2 : 0;
+	case PERCENT: /* %(name)s may have anything in it */
+		return at + 1 < len && text[at + 1] == '(' ? 0 : at + 1;
+	}
+	if (at + 1 == len || text[at + 1] != (text[at] == '/' ? '*' : '-'))
+		return at + 1;
+	end = comment_end(text, at, len);
+	*stand_in = text[at] == '/' ? "/*" : "--"; /* without what it says */
+	return end;
+}
+
 static void skeleton_make(struct skeleton *k, const char *text, size_t len)
 {
-	size_t at = 0, from = 0, end, kept;
+	size_t at = 0, end;
+	const char *stand_in;
+	char *out = k->text;
 
-	k->len = k->removed = 0;
+	k->removed = 0;
 	k->values = 0;
-	while ((at = next_meaning(text, at, len)) < len) {
-		const char *stand_in = NULL; /* for what goes */
-		size_t room = 0;
+	for (;;) {
+		size_t from = at;
 
-		switch (meaning[(unsigned char)text[at]]) {
-		case DIGIT:
-			end = number_end(text, at, len);
-			if ((at == 0 || !is_word(text[at - 1])) &&
-				(end == len || !is_word(text[end]))) {
-				stand_in = "0";
-				room = 1;
-			}
+		at = copy_plain(out, text, at, len);
+		out += at - from;
+		if (at == len)
 			break;
-		case QUOTE:
-			end = string_end(text, at, len);
-			stand_in = "''";
-			room = 2;
+		end = literal_end(text, at, len, &stand_in);
+		if (UNLIKELY(!end)) {
+			memcpy(out, text + at, len - at);
+			out += len - at;
 			break;
-		case NAME:
-			end = name_end(text, at, len);
-			break;
-		case DOLLAR: /* $1 is a word, anything else a quote */
-			end = at + 1 < len && is_digit(text[at + 1]) ? at + 2 : 0;
-			break;
-		case PERCENT: /* %(name)s may have anything in it */
-			end = at + 1 < len && text[at + 1] == '(' ? 0 : at + 1;
-			break;
-		default:
-			end = at + 1;
-			if (end == len || text[end] != (text[at] == '/' ? '*' : '-'))
-				break;
-			kept = at + 2 - from; /* with its mark */
-			end = comment_end(text, at, len);
-			if (!end)
-				break;
-			memcpy(k->text + k->len, text + from, kept);
-			k->len += kept;
-			from = end;
-			if (end < len && text[at] == '/')
-				end += 2;
 		}
-		if (!end)
-			break;
-		if (stand_in) {
-			memcpy(k->text + k->len, text + from, at - from);
-			k->len += at - from;
-			memcpy(k->text + k->len, stand_in, room);
-			k->len += room;
-			k->values = sql_hash_bytes(text + at, end - at, k->values);
-			k->removed++;
-			from = end;
+		if (LIKELY(stand_in != NULL)) {
+			*out++ = stand_in[0];
+			if (stand_in[1])
+				*out++ = stand_in[1];
+			if (LIKELY(stand_in[0] == '0' || stand_in[0] == '\'')) {
+				k->values = sql_hash_bytes(text + at, end - at, k->values);
+				k->removed++;
+			} else if (*stand_in == '/') {
+				memcpy(out, "*/", 2);
+				out += 2;
+				end += 2;
+			}
+		} else {
+			memcpy(out, text + at, end - at);
+			out += end - at;
 		}
 		at = end;
 	}
-	memcpy(k->text + k->len, text + from, len - from);
-	k->len += len - from;
+	k->len = (size_t)(out - k->text);
 }
 
 /* --- the cache -------------------------------------------------------------- */

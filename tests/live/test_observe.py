@@ -1,7 +1,9 @@
 """The metrics endpoint and the status page, as machines and a browser see them."""
 import base64
 import json
+import math
 import os
+import random
 import re
 import shutil
 import signal
@@ -25,11 +27,16 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 class Endpoint:
     """A pooler with an endpoint."""
 
-    def __init__(self, pooler, scheme="http", **settings):
+    def __init__(self, pooler, scheme="http", start=True, **settings):
         self.port = cluster.free_port()
         self.url = f"{scheme}://127.0.0.1:{self.port}"
         self.pooler = pooler(metrics_listen=f"127.0.0.1:{self.port}", track_queries="all",
-                             **settings)
+                             start=False, **settings)
+        if start:
+            self.start()
+
+    def start(self):
+        self.pooler.start()
         wait_until(self.listens, what="the endpoint listens")
 
     def listens(self):
@@ -273,6 +280,31 @@ def test_percentiles_are_those_of_the_client(pooler):
         # (and a busy machine's delays) on top; the sketch is within 1 %
         assert slept * 0.99 < row[f"server_us_{name}"] < mine * 1.01
     assert row["server_us_total"] < sum(taken) * 1.01
+
+
+def test_percentiles_are_those_of_the_query_log(pooler):
+    """The log has each statement's own duration: nothing of what the machine does is between."""
+    dice = random.Random(11)
+    e = Endpoint(pooler, start=False)
+    path = e.pooler.dir + "/query.jsonl"
+    e.pooler.write_config(query_log=path)
+    e.start()
+    with e.pooler.wire() as c:
+        for _ in range(300):
+            c.query(f"select pg_sleep({0.001 * (1 + dice.expovariate(1)):.6f})")
+    row = wait_until(lambda: [r for r in e.status()["queries"]
+                              if "pg_sleep" in r["query"] and r["calls"] == 300])[0]
+    e.pooler.stop()
+    with open(path, encoding="utf-8") as f:
+        logged = [json.loads(line)["pooler"] for line in f if "pg_sleep" in line]
+    for name, took in (("server", sorted(q["server_us"] + q["fetch_us"] for q in logged)),
+                       ("wait", sorted(q["wait_us"] for q in logged))):
+        for p in (50, 95, 99):
+            exact = took[math.ceil(p * len(took) / 100) - 1]
+            assert abs(row[f"{name}_us_p{p}"] - exact) <= exact / 100, (name, p)
+        assert row[f"{name}_us_total"] == sum(took) and row[f"{name}_us_max"] == took[-1]
+    assert row["bytes_in"] == sum(q["bytes_in"] for q in logged)
+    assert row["bytes_out"] == sum(q["bytes_out"] for q in logged)
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="no chromium here")
