@@ -103,9 +103,29 @@ static bool is_show(const struct words *w)
 	return words_is(w, 0, "show") || words_is(w, 0, "select");
 }
 
+/* Names of ours that may be two words: RESET QUERIES, SHOW QUERIES USERS. */
+static const struct console_row *find_in_two(const struct words *w, int *first)
+{
+	char name[40];
+
+	if (words_is(w, 0, "reset") && words_is(w, 1, "queries")) {
+		*first = 2;
+		return row_find(console_commands, "reset_queries");
+	}
+	if (!is_show(w) || w->n < 3 || !words_is(w, 1, "queries"))
+		return NULL;
+	*first = 3;
+	snprintf(name, sizeof name, "queries_%s", w->word[2]);
+	return row_find(console_shows, name);
+}
+
 /* The row of a statement, and where its arguments begin; NULL: none. */
 static const struct console_row *find(const struct words *w, int *first)
 {
+	const struct console_row *row = find_in_two(w, first);
+
+	if (row)
+		return row;
 	*first = is_show(w) ? 2 : 1;
 	if (is_show(w))
 		return w->n > 1 ? row_find(console_shows, w->word[1]) : NULL;

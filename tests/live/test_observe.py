@@ -231,6 +231,41 @@ def test_an_n_plus_one_is_counted_with_its_parent(pooler):
     assert parent["rows"] == 18
 
 
+def test_an_n_plus_one_is_one_in_every_form(pooler):
+    """Prepared, as text, in a pipeline: one shape, one run; the same value again is none."""
+    e = Endpoint(pooler)
+    by_key = "select relname from pg_class where oid = $1"
+    with e.pooler.wire() as c:
+        c.query("begin")  # here it is no matter how long a busy machine lies between two
+        c.query("select oid from pg_class order by oid limit 9")
+        c.send(wire.parse("k", by_key) + b"".join(
+            wire.bind("", "k", (n,)) + wire.execute() + wire.sync() for n in range(4)))
+        for _ in range(4):
+            c.until()
+        for n in range(4, 8):
+            c.query(by_key.replace("$1", str(n)))
+        c.query("commit")
+        c.send(wire.query("select oid from pg_type limit 7") + b"".join(wire.extended("select typname from pg_type where oid = $1", (n,))
+                        for n in range(7)) + wire.sync())
+        c.until()
+        c.until()
+        c.query("select 1 from pg_am limit 1")
+        for _ in range(8):
+            c.send(wire.extended("select amname from pg_am where oid = $1", (2,)) + wire.sync())
+            c.until()
+    rows = wait_until(lambda: (lambda r: r if sum(q["calls"] for q in r) == 28 else None)(
+        e.status()["queries"]))
+    rows = {r["query"]: r for r in rows}
+    for child, parent, count in (
+            ("select relname from pg_class where oid = ?",
+             "select oid from pg_class order by oid limit ?", 8),
+            ("select typname from pg_type where oid = ?", "select oid from pg_type limit ?", 7)):
+        row = rows.pop(child)
+        assert (row["n_plus_one"], row["n_plus_one_calls"], row["n_plus_one_longest"],
+                row["n_plus_one_parent"]) == (1, count, count, rows[parent]["shape"])
+    assert not any(r["n_plus_one"] for r in rows.values())
+
+
 def console(e, sql):
     """The rows of a console command, by column name."""
     with e.pooler.wire(database="pgbouncer", user="postgres") as c:
@@ -251,14 +286,16 @@ def test_show_queries(pooler):
         assert len(console(e, "show queries 1")) == 1
         for kind, name in (("users", "trusty"), ("databases", "shop"), ("applications", "web")):
             row, = console(e, f"show queries_{kind}")
+            assert console(e, f"show queries {kind} 1") == [row]
             assert row[kind[:-1]] == name and row["calls"] == "8" and row["rows"] == "4"
         row, = console(e, "show latency")
         assert row["database"] == "shop" and row["server_count"] == "8"
         assert int(row["server_us_p50"]) <= int(row["server_us_p99"]) <= int(row["server_us_max"])
-        console(e, "reset_queries")
-        assert not console(e, "show queries")
-        c.query("select 1")
-        wait_until(lambda: [r["calls"] for r in console(e, "show queries")] == ["1"])
+        for reset in ("reset_queries", "reset queries"):
+            console(e, reset)
+            assert not console(e, "show queries")
+            c.query("select 1")
+            wait_until(lambda: [r["calls"] for r in console(e, "show queries")] == ["1"])
 
 
 def test_percentiles_are_those_of_the_client(pooler):
