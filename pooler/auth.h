@@ -4,6 +4,7 @@
  * loop; only auth_helper.c has a thread.
  *
  *   auth_heap.c    memory for secrets, ours and those of libraries
+ *   auth_libpq.c   what the running libpq can
  *   auth_patience.c  how long libpq may compute for a server
  *   auth_secret.c  a stored secret: plain, md5 or SCRAM; parsed, derived
  *   auth_users.c   the user list, in PgBouncer's format
@@ -116,6 +117,8 @@ bool secret_matches(const struct auth_secret *s, const char *user, const char *p
 /* Can the libpq that is running log in with SCRAM keys instead of a password (18 and later)? */
 bool auth_libpq_takes_keys(void);
 int auth_libpq_version(void); /* 15 */
+/* Does it use the same OpenSSL as we do?  Else its SSL objects are not ours to read. */
+bool auth_libpq_shares_openssl(void);
 
 /* --- user list ------------------------------------------------------------ */
 

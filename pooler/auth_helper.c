@@ -410,33 +410,6 @@ static void do_pam(struct auth_job *job)
 		pam_end(pam, rc);
 }
 
-/* --- what libpq can --------------------------------------------------------------------- */
-
-static bool libpq_takes_keys;
-
-static void look_at_libpq(void)
-{
-	PQconninfoOption *all = PQconndefaults();
-
-	for (PQconninfoOption *o = all; o && o->keyword; o++)
-		if (strcmp(o->keyword, "scram_client_key") == 0)
-			libpq_takes_keys = true;
-	PQconninfoFree(all);
-}
-
-bool auth_libpq_takes_keys(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, look_at_libpq);
-	return libpq_takes_keys;
-}
-
-int auth_libpq_version(void)
-{
-	return PQlibVersion() / 10000;
-}
-
 /* --- threads -------------------------------------------------------------------------- */
 
 static void do_job(struct lane *lane, struct auth_job *job)

@@ -260,6 +260,13 @@ static bool fence(struct dial *d, usec_t deadline)
 	char data[16384];
 	size_t len = 0, at = 0;
 
+	if (conn.ssl && !auth_libpq_shares_openssl()) {
+		snprintf(d->error, sizeof d->error,
+			"libpq was built with another OpenSSL than pgsluice, which cannot relay "
+			"its "
+			"TLS connections: use the system's libpq, or server_tls_sslmode = disable");
+		return false;
+	}
 	if (conn.ssl)
 		conn_adopt_tls(&conn);
 	if (conn_send(&conn, "S\0\0\0\4", 5) != 5) {

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 import cluster
-from authkit import CLIENTS, Target, scram_secret, verdict
+from authkit import CLIENTS, Certificates, Target, scram_secret, verdict
 
 pytestmark = pytest.mark.ours
 NEWER = os.environ.get("PGSLUICE_LIBPQ18")
@@ -55,6 +55,19 @@ if NEWER or psycopg.pq.version() >= 180000:
         for w in wires:
             w.query("commit")
             w.drop()
+
+    def test_tls_with_an_openssl_of_its_own_is_refused(newer, own_postgres):
+        """Where the newer libpq brings one; else it simply works."""
+        made = Certificates()
+        own_postgres.stop()
+        own_postgres.settings.update({"ssl": "on", "ssl_cert_file": made.path("server.crt"),
+                                      "ssl_key_file": made.path("server.key")})
+        own_postgres.start()
+        p = newer(server_secret(own_postgres), server_tls_sslmode="require",
+                  databases={"shop": f"host=127.0.0.1 port={own_postgres.port}"})
+        said = CLIENTS["psycopg"](Target(p), "app", cluster.PASSWORD)
+        assert said == "ok" or "another OpenSSL" in said
+        made.close()
 
     def test_another_salt_opens_nothing_and_says_so(newer):
         p = newer(scram_secret(cluster.PASSWORD, salt=b"another salt 123"))
