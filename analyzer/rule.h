@@ -14,7 +14,8 @@
  *	likely     true unless something unusual holds that was not seen
  *	possible   worth a look; the default gate does not fail on it
  *
- * To add a rule: a row in rule_table.c, a check in its family's file, tests/rules/ID.case.
+ * To add a rule: a row in its family's table (rule_…_table.h), a check in its family's file,
+ * tests/rules/ID.case.
  */
 #ifndef ANALYZER_RULE_H
 #define ANALYZER_RULE_H

@@ -1,10 +1,34 @@
 /* SPDX-License-Identifier: ISC
  *
- * rule_catalog_table.h: rows of the catalogue about indexes in use, keys, policies and DDL:
- * rule_usage.c, rule_change.c.
+ * rule_catalog_table.h: rows of the catalogue about indexes, keys, policies and DDL:
+ * rule_schema.c, rule_usage.c, rule_change.c.
  *
  * QUERY_RULE(id, name, severity, scope, needs, check, title, why, fix, bad, good)
  */
+QUERY_RULE(IX001, "foreign-key-without-index", WARNING, SCHEMA, NEED_SCHEMA, check_ix001,
+	"no index begins with a foreign key's columns",
+	"Every DELETE and key change in the parent reads the whole child table; joins do as well.",
+	"An index that begins with the columns.",
+	"CREATE TABLE orders (id int PRIMARY KEY, user_id int REFERENCES users)",
+	"CREATE INDEX ON orders (user_id)")
+QUERY_RULE(IX002, "duplicate-index", WARNING, SCHEMA, NEED_SCHEMA, check_ix002,
+	"two indexes are the same", "Each is written at every change and kept in memory.",
+	"Drop the one that no constraint needs.",
+	"CREATE INDEX i ON t (a); CREATE INDEX j ON t (a)", "CREATE INDEX i ON t (a)")
+QUERY_RULE(IX003, "redundant-prefix-index", WARNING, SCHEMA, NEED_SCHEMA, check_ix003,
+	"an index is the beginning of another",
+	"The longer one serves what the shorter one does, a little slower.",
+	"Drop the shorter one, unless it is much smaller and hot.",
+	"CREATE INDEX i ON t (a); CREATE INDEX j ON t (a, b)", "CREATE INDEX j ON t (a, b)")
+QUERY_RULE(IX005, "invalid-index", WARNING, SCHEMA, NEED_SCHEMA, check_ix005,
+	"an index is not valid", "CREATE INDEX CONCURRENTLY failed: it is written but never read.",
+	"REINDEX INDEX CONCURRENTLY, or drop it.", "CREATE INDEX CONCURRENTLY … -- cancelled",
+	"REINDEX INDEX CONCURRENTLY i")
+QUERY_RULE(IX006, "no-primary-key", WARNING, SCHEMA, NEED_SCHEMA, check_ix006,
+	"a table without a primary key",
+	"Its rows cannot be told apart: not by replication, not by paging, not by people.",
+	"A primary key, or a unique key over columns that are NOT NULL.", "CREATE TABLE t (a int)",
+	"CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int)")
 QUERY_RULE(IX004, "unused-index", WARNING, SCHEMA, NEED_SCHEMA | NEED_STATS, check_ix004,
 	"an index that was never read", "Every write keeps it, and every vacuum cleans it.",
 	"Drop it, when no replica reads it.", "idx_scan = 0 for thirty days",

@@ -127,10 +127,8 @@ bool sarg_is_served(struct rule_check *c, const struct sql_cond *k)
 		return true;
 	if (rule_is_small(c, c->o, s->col.rel >= 0 ? s->col.rel : 0))
 		return true;
-	if (c->o->rels == 1 && rule_one_row(c, c->o, &habit))
-		return true;
-	if (!c->schema)
-		return false;
+	if (!c->schema) /* with one, other_finds() asks which conjunct finds the row */
+		return c->o->rels == 1 && rule_one_row(c, c->o, &habit);
 	for (size_t i = 0; i < c->o->conds; i++) /* AND in an arm of an OR: one of them is enough */
 		if (holds(&c->o->cond[i], k) &&
 			schema_serves(c->schema, c->arena, c->o, &c->o->cond[i], NULL) == SERVE_YES)
@@ -387,7 +385,8 @@ static void look_sg002(struct rule_check *c, const struct sql_cond *k)
 	const struct schema_column *col;
 	enum confidence sure = sarg_sure(c, k);
 
-	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_CAST || !sarg_is_comparison(k) ||
+	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_CAST ||
+		(!sarg_is_comparison(k) && k->pred != PRED_OP) ||
 		!node_is(node_get(s->node, "arg"), "ColumnRef") || s->col.rel == -2 ||
 		sarg_is_served(c, k))
 		return;

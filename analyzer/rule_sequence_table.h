@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: ISC
  *
- * rule_sequence_table.h: the catalogue's rows about sequences of statements (NP, TX) and about
- * bounds and pages (LM); read like rule_more_table.h.
+ * rule_sequence_table.h: the catalogue's rows about sequences of statements (NP, TX, LM005); read
+ * like rule_predicate_table.h.
  */
+QUERY_RULE(NP001, "n-plus-one-select", WARNING, RUN, NEED_SEQUENCE | NEED_TREE | USES_SCHEMA,
+	check_np001, "one query per row of another query",
+	"After a query that returns N rows the application sends another query for each of them.  "
+	"Every one is fast; together they cost N round trips, and N grows with the data.",
+	"Fetch all of them in one statement: key = ANY ($1) with the keys of the first query, or a "
+	"JOIN; in an ORM: eager loading (includes, select_related, joinedload, JOIN FETCH).",
+	"SELECT * FROM posts LIMIT 20; then 20 times SELECT * FROM users WHERE id = $1",
+	"SELECT * FROM posts LIMIT 20; SELECT * FROM users WHERE id = ANY ($1)")
 QUERY_RULE(NP003, "insert-in-loop", WARNING, RUN, NEED_SEQUENCE | NEED_TREE | USES_SCHEMA,
 	check_np003, "rows inserted one at a time in one transaction",
 	"Every row costs a round trip and the work of a statement.",
@@ -117,28 +125,6 @@ QUERY_RULE(TX008, "work-after-exclusive-lock", INFO, LOG, 0, check_tx008,
 	"Commit the DDL by itself, or do the work before it.",
 	"BEGIN; ALTER TABLE orders ADD note text; UPDATE orders SET note = ''; COMMIT",
 	"ALTER TABLE orders ADD note text; UPDATE orders SET note = ''")
-QUERY_RULE(LM002, "deep-offset", WARNING, QUERY, NEED_TREE | USES_LOG, check_lm002,
-	"paging with a large OFFSET",
-	"All rows before the page are read, sorted and thrown away: "
-	"page n costs n times page one.",
-	"Page by key: WHERE (sort key) > (last one seen).",
-	"SELECT id FROM t ORDER BY id LIMIT 20 OFFSET 50000",
-	"SELECT id FROM t WHERE id > $1 ORDER BY id LIMIT 20")
-QUERY_RULE(LM003, "limit-without-order", WARNING, QUERY, NEED_TREE | USES_SCHEMA, check_lm003,
-	"LIMIT without ORDER BY",
-	"Which rows come depends on the plan; pages overlap and miss rows.",
-	"ORDER BY a unique key.", "SELECT id FROM t LIMIT 10 OFFSET 20",
-	"SELECT id FROM t ORDER BY id LIMIT 10 OFFSET 20")
-QUERY_RULE(LM006, "huge-limit", INFO, QUERY, NEED_TREE | USES_LOG, check_lm006,
-	"a LIMIT of ten thousand or more", "It bounds neither memory nor time.",
-	"Smaller pages by key, a cursor, or COPY.", "SELECT id FROM t ORDER BY id LIMIT 100000",
-	"SELECT id FROM t ORDER BY id LIMIT 500")
-QUERY_RULE(LM004, "unstable-page-order", INFO, QUERY, NEED_TREE | NEED_SCHEMA, check_lm004,
-	"pages in an order that does not tell all rows apart",
-	"Rows that are equal in the order may come on two pages, or on none.",
-	"Add a unique key to the end of ORDER BY.",
-	"SELECT id FROM t ORDER BY created_at LIMIT 20 OFFSET 20",
-	"SELECT id FROM t ORDER BY created_at, id LIMIT 20 OFFSET 20")
 QUERY_RULE(LM005, "deep-paging-sequence", WARNING, LOG, NEED_SEQUENCE, check_lm005,
 	"a session pages through everything with OFFSET",
 	"Page n reads the rows of all pages before it: reading everything costs the square of it.",

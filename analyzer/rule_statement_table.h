@@ -1,10 +1,132 @@
 /* SPDX-License-Identifier: ISC
  *
- * rule_statement_table.h: rows of the catalogue about statements: rule_join.c, rule_order.c,
- * rule_rows.c, rule_meaning.c, rule_subquery.c, and of rule_usage.c what the log shows.
+ * rule_statement_table.h: rows of the catalogue about statements: rule_limit.c, rule_query.c,
+ * rule_join.c, rule_order.c, rule_rows.c, rule_meaning.c, rule_subquery.c, and of rule_usage.c what
+ * the log shows.
  *
  * QUERY_RULE(id, name, severity, scope, needs, check, title, why, fix, bad, good)
  */
+QUERY_RULE(LM001, "missing-limit", WARNING, STATEMENT, NEED_TREE | USES_SCHEMA | USES_LOG,
+	check_lm001, "the result has no bound",
+	"Nothing in the statement bounds how many rows it returns: it works on test data and takes "
+	"the server's and the client's memory when the table has grown.",
+	"Add ORDER BY and LIMIT and page through the result by key.",
+	"SELECT * FROM events WHERE tenant_id = $1",
+	"SELECT * FROM events WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT 100")
+QUERY_RULE(LM002, "deep-offset", WARNING, QUERY, NEED_TREE | USES_LOG, check_lm002,
+	"paging with a large OFFSET",
+	"All rows before the page are read, sorted and thrown away: "
+	"page n costs n times page one.",
+	"Page by key: WHERE (sort key) > (last one seen).",
+	"SELECT id FROM t ORDER BY id LIMIT 20 OFFSET 50000",
+	"SELECT id FROM t WHERE id > $1 ORDER BY id LIMIT 20")
+QUERY_RULE(LM003, "limit-without-order", WARNING, QUERY, NEED_TREE | USES_SCHEMA, check_lm003,
+	"LIMIT without ORDER BY",
+	"Which rows come depends on the plan; pages overlap and miss rows.",
+	"ORDER BY a unique key.", "SELECT id FROM t LIMIT 10 OFFSET 20",
+	"SELECT id FROM t ORDER BY id LIMIT 10 OFFSET 20")
+QUERY_RULE(LM006, "huge-limit", INFO, QUERY, NEED_TREE | USES_LOG, check_lm006,
+	"a LIMIT of ten thousand or more", "It bounds neither memory nor time.",
+	"Smaller pages by key, a cursor, or COPY.", "SELECT id FROM t ORDER BY id LIMIT 100000",
+	"SELECT id FROM t ORDER BY id LIMIT 500")
+QUERY_RULE(LM004, "unstable-page-order", INFO, QUERY, NEED_TREE | NEED_SCHEMA, check_lm004,
+	"pages in an order that does not tell all rows apart",
+	"Rows that are equal in the order may come on two pages, or on none.",
+	"Add a unique key to the end of ORDER BY.",
+	"SELECT id FROM t ORDER BY created_at LIMIT 20 OFFSET 20",
+	"SELECT id FROM t ORDER BY created_at, id LIMIT 20 OFFSET 20")
+QUERY_RULE(DM001, "write-without-where", ERROR, QUERY, NEED_TREE | USES_SCHEMA, check_dm001,
+	"UPDATE or DELETE of every row",
+	"Without WHERE the whole table is written, locked and bloated.",
+	"Add WHERE; TRUNCATE empties a table; large changes go in batches.", "DELETE FROM orders",
+	"DELETE FROM orders WHERE created_at < '2020-01-01'")
+QUERY_RULE(DM002, "always-true-where", ERROR, QUERY, NEED_TREE, check_dm002,
+	"the WHERE of a write is always true", "It reads like a restriction and is none.",
+	"Name the rows.", "DELETE FROM t WHERE 1 = 1", "DELETE FROM t WHERE 1 = 1 AND id = $1")
+QUERY_RULE(DM003, "insert-without-columns", INFO, QUERY, NEED_TREE, check_dm003,
+	"INSERT relies on the order of columns",
+	"A column added or moved makes it fail or, worse, fill the wrong one.", "Name the columns.",
+	"INSERT INTO t VALUES (1, 2)", "INSERT INTO t (a, b) VALUES (1, 2)")
+QUERY_RULE(DM005, "self-assignment", INFO, QUERY, NEED_TREE, check_dm005,
+	"a column is set to itself",
+	"The row is written anew, with all its index entries, for "
+	"nothing; only a trigger could want that.",
+	"Leave the assignment out.", "UPDATE t SET a = a WHERE id = 1",
+	"UPDATE t SET a = b WHERE id = 1")
+QUERY_RULE(JN001, "cartesian-product", WARNING, QUERY, NEED_TREE | USES_SCHEMA, check_jn001,
+	"tables without a condition that joins them",
+	"Every row of one is paired with every row of the other.",
+	"Add the join condition; write CROSS JOIN where the product is meant.",
+	"SELECT * FROM a, b WHERE a.x = 1", "SELECT * FROM a JOIN b ON b.a_id = a.id WHERE a.x = 1")
+QUERY_RULE(JN003, "outer-join-defeated", WARNING, QUERY, NEED_TREE, check_jn003,
+	"WHERE takes out the rows the LEFT JOIN keeps",
+	"Rows without a partner have NULL there, and the condition is not true for NULL: it is an "
+	"inner join, written otherwise than meant.",
+	"JOIN, or the condition in ON.",
+	"SELECT * FROM a LEFT JOIN b ON b.a_id = a.id WHERE b.x = 1",
+	"SELECT * FROM a LEFT JOIN b ON b.a_id = a.id AND b.x = 1")
+QUERY_RULE(SQ001, "not-in-subquery", WARNING, QUERY, NEED_TREE | USES_SCHEMA, check_sq001,
+	"NOT IN over a column that may be NULL",
+	"One NULL makes NOT IN unknown for every row; and it is never planned as an anti join.",
+	"NOT EXISTS.", "SELECT id FROM users WHERE id NOT IN (SELECT user_id FROM bans)",
+	"SELECT id FROM users u WHERE NOT EXISTS (SELECT 1 FROM bans b WHERE b.user_id = u.id)")
+QUERY_RULE(SQ002, "correlated-subquery-per-row", WARNING, QUERY, NEED_TREE | USES_SCHEMA,
+	check_sq002, "a subquery in the output runs for every row",
+	"PostgreSQL does not turn it into a join: it is executed once per row.",
+	"Join with the grouped subquery.",
+	"SELECT u.*, (SELECT count(*) FROM o WHERE o.uid = u.id) FROM users u",
+	"SELECT u.*, n.count FROM users u LEFT JOIN (SELECT uid, count(*) FROM o GROUP BY uid) n "
+	"ON "
+	"n.uid = u.id")
+QUERY_RULE(SQ004, "count-for-existence", WARNING, QUERY, NEED_TREE, check_sq004,
+	"rows are counted to see whether there are any", "count(*) reads all; EXISTS stops at one.",
+	"EXISTS.", "SELECT id FROM u WHERE (SELECT count(*) FROM o WHERE o.uid = u.id) > 0",
+	"SELECT id FROM u WHERE EXISTS (SELECT 1 FROM o WHERE o.uid = u.id)")
+QUERY_RULE(SQ006, "useless-subquery-clause", INFO, QUERY, NEED_TREE, check_sq006,
+	"ORDER BY or DISTINCT where it means nothing",
+	"EXISTS and IN ask only whether there is a row.", "Leave it out.",
+	"SELECT id FROM a WHERE id IN (SELECT DISTINCT a_id FROM b)",
+	"SELECT id FROM a WHERE id IN (SELECT a_id FROM b)")
+QUERY_RULE(SQ008, "unused-cte", INFO, QUERY, NEED_TREE, check_sq008,
+	"a query of WITH is never read", "It is not executed; it only misleads who reads it.",
+	"Remove it.", "WITH c AS (SELECT 1) SELECT 2", "WITH c AS (SELECT 1) SELECT * FROM c")
+QUERY_RULE(CC001, "null-comparison", ERROR, QUERY, NEED_TREE, check_cc001, "a comparison with NULL",
+	"It is neither true nor false but unknown: no row is found.", "IS NULL, IS NOT NULL.",
+	"SELECT id FROM t WHERE x = NULL", "SELECT id FROM t WHERE x IS NULL")
+QUERY_RULE(CC005, "like-without-wildcard", INFO, QUERY, NEED_TREE, check_cc005,
+	"LIKE used as =", "It says less than = and plans no better.", "Use =.",
+	"SELECT id FROM t WHERE name LIKE 'bob'", "SELECT id FROM t WHERE name = 'bob'")
+QUERY_RULE(SEC001, "injection-pattern", WARNING, QUERY, NEED_TREE, check_sec001,
+	"OR with a constant that is always true",
+	"It is what injected text leaves behind; and it "
+	"takes all restriction out of the condition.",
+	"Parameters, never text put together.", "SELECT id FROM u WHERE name = '' OR '1' = '1'",
+	"SELECT id FROM u WHERE name = $1")
+QUERY_RULE(SEC002, "secret-in-text", WARNING, STATEMENT, NEED_TREE, check_sec002,
+	"a password in a statement's text", "Logs, histories and statistics keep it.",
+	"psql's \\password, or a SCRAM verifier made by the client.", "ALTER ROLE a PASSWORD 'x'",
+	"ALTER ROLE a PASSWORD 'SCRAM-SHA-256$…'")
+QUERY_RULE(AG004, "order-by-random", WARNING, QUERY, NEED_TREE | USES_SCHEMA, check_ag004,
+	"ORDER BY random()", "The whole table is read and sorted for a few rows.",
+	"TABLESAMPLE, or a random key looked up in the index.",
+	"SELECT id FROM t ORDER BY random() LIMIT 1",
+	"SELECT id FROM t TABLESAMPLE system (1) LIMIT 1")
+QUERY_RULE(AG005, "having-without-aggregate", INFO, QUERY, NEED_TREE, check_ag005,
+	"HAVING filters by a column of GROUP BY",
+	"WHERE says the same before rows are grouped, and "
+	"can use an index.",
+	"Move it to WHERE.", "SELECT c, count(*) FROM t GROUP BY c HAVING c = 'US'",
+	"SELECT c, count(*) FROM t WHERE c = 'US' GROUP BY c")
+QUERY_RULE(AG009, "distinct-on-unordered", WARNING, QUERY, NEED_TREE, check_ag009,
+	"DISTINCT ON without ORDER BY", "Which row of each group is kept is left to the plan.",
+	"ORDER BY the columns of DISTINCT ON, then what decides.",
+	"SELECT DISTINCT ON (uid) uid, at FROM logins",
+	"SELECT DISTINCT ON (uid) uid, at FROM logins ORDER BY uid, at DESC")
+QUERY_RULE(PS002, "unprepared-hot-statement", INFO, STATEMENT, NEED_LOG, check_ps002,
+	"a hot statement with its values in the text",
+	"It is parsed and planned at every call, often for longer than it runs.",
+	"Parameters and prepared statements.", "40000 times SELECT * FROM t WHERE id = 17, 18, …",
+	"SELECT * FROM t WHERE id = $1")
 QUERY_RULE(JN004, "anti-join-by-nullable", WARNING, QUERY, NEED_TREE | NEED_SCHEMA, check_jn004,
 	"LEFT JOIN … IS NULL asks a column that may be NULL in rows that were found",
 	"IS NULL should find the rows without a partner; where the column may be NULL itself, rows "

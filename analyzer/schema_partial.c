@@ -88,6 +88,43 @@ static bool all_imply(const struct schema_asked *q, const struct sql_cond *k,
 	return n > 0;
 }
 
+/* Both of the same column with literals: equal, or different texts where the index wants <>. */
+static bool is_literal_within(const struct sql_cond *k, const struct sql_cond *w)
+{
+	const struct sql_side *a = &k->right, *b = &w->right;
+	bool plain = k->pred == PRED_EQ && k->left.kind == SIDE_COLUMN &&
+		     w->left.kind == SIDE_COLUMN && a->kind == SIDE_CONST &&
+		     b->kind == SIDE_CONST && a->value.n && b->value.n &&
+		     a->is_string == b->is_string;
+
+	if (!plain)
+		return false;
+	return w->pred == PRED_EQ   ? str_eq(a->value, b->value)
+	       : w->pred == PRED_NE ? a->is_string && !str_eq(a->value, b->value)
+				    : false;
+}
+
+/* Is the literal one of the list the index's rows are in? */
+static bool is_listed(const struct schema_asked *q, const struct sql_cond *k,
+	const struct sql_cond *w)
+{
+	const char *field = node_is(w->right.node, "A_ArrayExpr") ? "elements" : "items";
+	const struct sql_node *list = w->right.node;
+
+	while (node_is(list, "TypeCast"))
+		list = node_get(list, "arg");
+	if (!node_is(list, "List"))
+		field = "elements";
+	for (size_t i = 0; i < node_len(list, field); i++) {
+		struct sql_cond one = *w;
+		one.pred = PRED_EQ;
+		one.right = sql_side(q->a, node_item(list, field, i));
+		if (is_literal_within(k, &one))
+			return true;
+	}
+	return false;
+}
+
 /* Of the index's OR one arm is enough, of an AND below it all are needed. */
 static bool implies_arms(const struct schema_asked *q, const struct sql_cond *k,
 	const struct sql_cond *w)
@@ -123,7 +160,10 @@ bool schema_implies(const struct schema_asked *q, const struct sql_cond *k,
 	if (same_column && truth_of(k) >= 0 && truth_of(k) == truth_of(w))
 		return true;
 	if (same_column && w->left.kind == SIDE_COLUMN && k->left.kind == SIDE_COLUMN &&
-		is_within(k, w))
+		(is_within(k, w) || is_literal_within(k, w)))
+		return true;
+	if (same_column && (w->pred == PRED_IN || (w->pred == PRED_ANY && str_is(w->op, "="))) &&
+		is_listed(q, k, w))
 		return true;
 	if (k->pred == PRED_IN && k->right.kind == SIDE_LIST && all_imply(q, k, p))
 		return true;

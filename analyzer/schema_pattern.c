@@ -170,14 +170,47 @@ static const struct sql_node *literal_of(const struct sql_node *n, char *escape)
 	return node_is(n, "A_Const") && node_get(n, "sval") ? n : NULL;
 }
 
+/* Literals joined with || are one to the planner: into `t`; false: there is something else. */
+static bool join_literals(const struct sql_node *n, char *escape, struct text *t)
+{
+	if (node_is(n, "A_Expr") && str_is(node_last_name(n, "name"), "||"))
+		return join_literals(node_get(n, "lexpr"), escape, t) &&
+		       join_literals(node_get(n, "rexpr"), escape, t);
+	const struct sql_node *one = literal_of(n, escape);
+	if (one)
+		text_puts(t, node_str(node_get(one, "sval"), "sval"));
+	return one != NULL;
+}
+
+/* What hangs on settings is calculated when the statement runs, after it was planned. */
+static bool is_late(const struct sql_node *n)
+{
+	static const char *const late[] = {"concat", "concat_ws", "format", "to_char"};
+	bool is = false;
+
+	for (size_t i = 0; node_is(n, "FuncCall") && i < ARRAY_LEN(late); i++)
+		is |= str_is(node_last_name(n, "funcname"), late[i]);
+	return is;
+}
+
+static enum schema_pattern pattern_of(const struct sql_cond *k, struct str v, char escape);
+
 enum schema_pattern schema_pattern(const struct sql_cond *k)
 {
 	char escape = '\\';
-	const struct sql_node *n = literal_of(k->right.node, &escape);
+	struct text t = {0};
+	enum schema_pattern p = PATTERN_UNKNOWN;
 
-	if (!n)
-		return PATTERN_UNKNOWN;
-	struct str v = str_of(node_str(node_get(n, "sval"), "sval"));
+	if (is_late(k->right.node))
+		return PATTERN_NONE;
+	if (join_literals(k->right.node, &escape, &t))
+		p = pattern_of(k, text_slice(&t), escape);
+	text_release(&t);
+	return p;
+}
+
+static enum schema_pattern pattern_of(const struct sql_cond *k, struct str v, char escape)
+{
 	struct scan s = {v.p ? v.p : "", (v.p ? v.p : "") + v.n, 0, false, escape};
 	s.nocase = k->pred == PRED_ILIKE || str_is(k->op, "~*");
 	switch ((int)k->pred) {

@@ -57,6 +57,9 @@ static const struct {
 	{"gist", NULL, "point", " << >> ~= <@ <<| |>> <^ >^ "},
 	{"spgist", NULL, "point", " << >> ~= <@ <<| |>> <^ >^ "},
 	{"spgist", NULL, "text", " = < <= > >= ~<~ ~<=~ ~>~ ~>=~ ^@ "},
+	{"brin", "minmax", NULL, NULL},
+	{"brin", NULL, "inet", " = && << <<= >> >>= "},
+	{"brin", NULL, "cidr", " = && << <<= >> >>= "},
 	{"hash", NULL, "", " = "},
 	{"brin", "bloom", "", " = "},
 	{"bloom", NULL, "", " = "},
@@ -132,6 +135,8 @@ static bool collation_fits(const struct ask *q, const struct schema_key *key)
 
 	if (!schema_type_is_text(q->type))
 		return true;
+	if (str_is(q->type, "name")) /* always in the order of C */
+		return is_default(q->collation) || str_is(q->collation, "C");
 	return str_eq(own, q->collation) || (is_default(own) && is_default(q->collation));
 }
 
@@ -164,14 +169,24 @@ static enum schema_why takes_values(const struct ask *q, const struct schema_ind
 {
 	if (!takes_operator(q, x, key, op))
 		return WHY_OPERATOR;
+	if (str_ends(key->opclass, "_bloom_ops") && value.n && !str_is(value, "unknown") &&
+		!str_eq(value, q->type))
+		return WHY_TYPE; /* it hashes its own type only */
 	if (schema_fit(q->type, value) == FIT_CASTS ||
 		!schema_fit_family(x->method, q->type, value))
 		return WHY_TYPE;
 	/* A name brings its own collation, which is C. */
-	if (str_is(value, "name") && !str_is(q->type, "name") && !q->explicit_collation &&
-		!is_c(key_collation(q, key)))
-		return WHY_COLLATION;
+	if (str_is(value, "name") && !str_is(q->type, "name") && !q->explicit_collation)
+		return str_is(key_collation(q, key), "C") &&
+				       (is_default(q->collation) || str_is(q->collation, "C"))
+			       ? WHY_SERVED
+			       : WHY_COLLATION;
 	return collation_fits(q, key) ? WHY_SERVED : WHY_COLLATION;
+}
+
+static bool is_integer(struct str type)
+{
+	return str_is(type, "int2") || str_is(type, "int4") || str_is(type, "int8");
 }
 
 static enum schema_why takes_list(const struct ask *q, const struct schema_index *x,
@@ -181,6 +196,10 @@ static enum schema_why takes_list(const struct ask *q, const struct schema_index
 
 	if (str_ends(type, "[]"))
 		type = str_before(type, type.n - 2);
+	/* a list takes the common type of its elements and the column */
+	if (q->k->pred == PRED_IN && is_integer(type) && is_integer(q->type) &&
+		str_cmp(type, q->type) < 0)
+		type = q->type;
 	return takes_values(q, x, key, op, type);
 }
 
@@ -194,6 +213,8 @@ static enum schema_why takes_pattern(const struct ask *q, const struct schema_in
 		return !in_ops(ops, op)		? WHY_OPERATOR
 		       : collation_fits(q, key) ? WHY_SERVED
 						: WHY_COLLATION;
+	if (str_is(op, "^@") && (str_is(q->type, "bpchar") || str_is(q->type, "name")))
+		return WHY_TYPE; /* the column is cast to text */
 	bool bytes = str_is(q->type, "bytea");
 	if (str_is(q->type, "citext") || (!schema_type_is_text(q->type) && !bytes))
 		return WHY_OPERATOR;
@@ -405,8 +426,10 @@ static bool is_predicate(struct ask *q)
 
 	for (size_t i = 0; i < q->t->index.n; i++) {
 		const struct schema_index *x = q->t->index.at[i];
-		if (!x->valid || x->wheres != 1 || !has_nulls(x) ||
-			!schema_implies(&asked, q->k, &x->where_cond[0]))
+		bool is = false;
+		for (size_t w = 0; x->valid && has_nulls(x) && w < x->wheres && !is; w++)
+			is = schema_implies(&asked, q->k, &x->where_cond[w]);
+		if (!is || (x->wheres > 1 && !schema_has_rows(&asked, x)))
 			continue;
 		q->out->why = WHY_SERVED;
 		q->out->index = x;
@@ -465,6 +488,9 @@ static enum serve serve_row(struct ask *q, const struct sql_cond *k)
 			one.right = sql_side(q->a, node_item(r, "args", i));
 		}
 		enum serve v = serve_cond(q, &one);
+		if (v == SERVE_YES && !equal && q->out->index &&
+			!str_is(q->out->index->method, "btree"))
+			v = SERVE_NO; /* only a B-tree orders rows */
 		if (v != SERVE_NO)
 			best = v == SERVE_YES || best == SERVE_NO ? v : best;
 	}

@@ -280,7 +280,8 @@ static const char *const functions[][2] = {{"now", "timestamptz"},
 	{"to_tsvector", "tsvector"}, {"to_tsquery", "tsquery"}, {"plainto_tsquery", "tsquery"},
 	{"sign", "="}, {"starts_with", "bool"}, {"isfinite", "bool"}, {"int4range", "int4range"},
 	{"int8range", "int8range"}, {"numrange", "numrange"}, {"daterange", "daterange"},
-	{"tsrange", "tsrange"}, {"tstzrange", "tstzrange"}, {"host", "text"}, {"masklen", "int4"}};
+	{"tsrange", "tsrange"}, {"tstzrange", "tstzrange"}, {"host", "text"}, {"masklen", "int4"},
+	{"string_to_array", "text[]"}, {"regexp_split_to_array", "text[]"}};
 
 static struct str type_of_call(const struct typing *t, const struct sql_node *n)
 {

@@ -127,10 +127,11 @@ static void cond_special(struct arena *a, struct sql_cond *c, const struct sql_n
 	} else if (strcmp(kind, "AEXPR_ILIKE") == 0) {
 		c->pred = str_is(op, "~~*") != negate ? PRED_ILIKE : PRED_NOT_ILIKE;
 		c->op = c->pred == PRED_ILIKE ? STR("ilike") : STR("not ilike");
-	} else if (strcmp(kind, "AEXPR_DISTINCT") == 0) {
-		c->pred = negate ? PRED_NOT_DISTINCT : PRED_DISTINCT;
-	} else if (strcmp(kind, "AEXPR_NOT_DISTINCT") == 0) {
-		c->pred = negate ? PRED_DISTINCT : PRED_NOT_DISTINCT;
+	} else if (strcmp(kind, "AEXPR_DISTINCT") == 0 || strcmp(kind, "AEXPR_NOT_DISTINCT") == 0) {
+		bool distinct = (strcmp(kind, "AEXPR_DISTINCT") == 0) != negate;
+		c->pred = distinct ? PRED_DISTINCT : PRED_NOT_DISTINCT;
+		if (c->right.kind == SIDE_CONST && c->right.is_null) /* the null test */
+			c->pred = distinct ? PRED_NOT_NULL : PRED_IS_NULL;
 	} else {
 		c->pred = strcmp(kind, "AEXPR_SIMILAR") == 0  ? PRED_SIMILAR
 			  : strcmp(kind, "AEXPR_OP_ANY") == 0 ? PRED_ANY
@@ -222,9 +223,40 @@ static void cond_test(struct arena *a, struct sql_cond *c, const struct sql_node
 			c->op = str_of(negate ? tests[i].negated : tests[i].op);
 }
 
+/* TRUE and FALSE: 1, 0; -1: something else. */
+static int constant_truth(const struct sql_node *n)
+{
+	const struct sql_node *v = node_is(n, "A_Const") ? node_get(n, "boolval") : NULL;
+
+	return v ? node_int(v, "boolval") != 0 : -1;
+}
+
+/* (a = 5) = true is a = 5, (a = 5) = false is NOT a = 5: the condition, and whether it is turned
+ * around; NULL: it is not of that kind. */
+static const struct sql_node *compared_with_truth(const struct sql_node *n, bool *turned)
+{
+	struct str op = node_last_name(n, "name");
+	const struct sql_node *l = node_get(n, "lexpr"), *r = node_get(n, "rexpr");
+	int truth = constant_truth(r) >= 0 ? constant_truth(r) : constant_truth(l);
+	const struct sql_node *cond = constant_truth(r) >= 0 ? l : r;
+	bool equal = str_is(op, "=");
+
+	if (!node_is(n, "A_Expr") || strcmp(node_enum(n, "kind"), "AEXPR_OP") != 0 || truth < 0 ||
+		(!equal && !str_is(op, "<>") && !str_is(op, "!=")) ||
+		(!node_is(cond, "A_Expr") && !node_is(cond, "BoolExpr")))
+		return NULL;
+	*turned = equal != (truth == 1);
+	return cond;
+}
+
 struct sql_cond build_cond(struct arena *a, const struct sql_node *n, bool negate)
 {
 	struct sql_cond c = {.node = n, .loc = node_start(n), .negated = negate};
+	bool turned;
+	const struct sql_node *inner = compared_with_truth(n, &turned);
+
+	if (inner)
+		return build_cond(a, inner, negate != turned);
 
 	if (node_is(n, "BoolExpr") && strcmp(node_enum(n, "boolop"), "NOT_EXPR") == 0)
 		return build_cond(a, node_item(n, "args", 0), !negate);

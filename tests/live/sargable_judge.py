@@ -7,15 +7,19 @@ against every form a condition takes.  judge() asks the planner, with sequential
 `tests/pytest tests/live/test_sargable.py` compares the committed verdicts with a live server;
 `python3 tests/live/sargable_judge.py` writes them anew.
 """
+import itertools
 import pathlib
 import sys
 
 import psycopg
 
+import sargable_forms
+
 RULES = pathlib.Path(__file__).resolve().parent.parent / "rules"
 SCHEMAS = {"given": RULES / "sargable.sql", "kinds": RULES / "planner" / "kinds.sql",
-           "methods": RULES / "planner" / "methods.sql"}
+           "methods": RULES / "planner" / "methods.sql", "forms": RULES / "planner" / "forms.sql"}
 
+ASKED = itertools.count(1)
 NUMBERS = ["5", "5.5", "-5", "5::smallint", "5::bigint", "5::numeric", "5::float4", "5::float8",
            "'5'", "5 + 1", "(select 5)", "(select max(c) from t2 where id < 5)", "abs(-5)",
            "length('abcde')", "70000000000", "(select count(*) from t2 where id < 5)",
@@ -220,6 +224,8 @@ def predicates(name):
         for c, forms in KINDS.items():
             values = NUMBERS if forms is NUMBER_FORMS else [None]
             out += [f.format(c=c, v=v) for v in values for f in forms]
+    elif name == "forms":
+        out = sargable_forms.predicates()
     else:
         out += METHODS
         for c in ("pat", "vpat", "cc", "trg", "trs", "icu"):
@@ -235,7 +241,7 @@ def open_schema(pg, name):
                "lc_collate 'C.UTF-8' lc_ctype 'C.UTF-8'")
     c = psycopg.connect(pg.dsn(dbname=db), autocommit=True)
     c.execute(SCHEMAS[name].read_text())
-    if name != "given":
+    if name not in ("given", "forms"):
         c.execute("create table if not exists t2(id int primary key, tid int, c int)")
         c.execute("insert into t2 select g, g, g from generate_series(1, 20000) g")
         c.execute("create index on t2(tid); create index on t2(c)")
@@ -260,6 +266,18 @@ def index_names(node):
         yield from index_names(child)
 
 
+def explain(c, predicate):
+    query = f"select * from t where {predicate}"
+    if "$1" not in predicate:
+        return c.execute("explain (format json) " + query).fetchone()[0][0]["Plan"]
+    c.execute("set local plan_cache_mode = force_generic_plan")
+    name = f"asked_{next(ASKED)}"  # one that failed stays prepared
+    c.execute(f"prepare {name} as {query}")
+    types = c.execute("select parameter_types from pg_prepared_statements where name = %s", (name,))
+    nulls = ", ".join(["null"] * len(types.fetchone()[0]))
+    return c.execute(f"explain (format json) execute {name} ({nulls})").fetchone()[0][0]["Plan"]
+
+
 def judge(c, predicate):
     """(verdict, conditions), or None for what is no predicate of this schema."""
     partial = {r[0] for r in c.execute("select relname from pg_index join pg_class on oid = "
@@ -274,8 +292,7 @@ def judge(c, predicate):
             with c.transaction():
                 for setting in off.split():
                     c.execute(f"set local {setting} = off")
-                plan = c.execute(f"explain (format json) select * from t where {predicate}")
-                plan = plan.fetchone()[0][0]["Plan"]
+                plan = explain(c, predicate)
         except psycopg.Error:
             return None
         found = list(scans(plan))

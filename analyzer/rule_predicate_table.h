@@ -1,10 +1,47 @@
 /* SPDX-License-Identifier: ISC
  *
- * rule_more_table.h: rows of the catalogue, read by rule_table.c (rows of rules[]) and by
- * rule_checks.h (declarations of the checks).  Define QUERY_RULE before including.
+ * rule_predicate_table.h: rows of the catalogue about predicates that indexes cannot serve, read by
+ * rule_table.c (rows of rules[]) and by rule_checks.h (declarations of the checks): define
+ * QUERY_RULE before including.  SG025 comes after the others: it is silent where one of them spoke.
  *
  * QUERY_RULE(id, name, severity, scope, needs, check, title, why, fix, bad, good)
  */
+QUERY_RULE(SG001, "function-on-column", WARNING, QUERY, NEED_TREE | USES_SCHEMA, check_sg001,
+	"a function is applied to a column in a condition",
+	"An index holds the column's values, not the function's: every row is read and the "
+	"function called on it.",
+	"Move the function to the other side, write a range, or index the expression.",
+	"SELECT * FROM users WHERE lower(email) = $1", "CREATE INDEX ON users (lower(email))")
+QUERY_RULE(SG002, "explicit-cast-on-column", WARNING, QUERY, NEED_TREE | USES_SCHEMA, check_sg002,
+	"a column is cast in a condition",
+	"An index holds the column's values in the column's type and order; cast to another type "
+	"they cannot be looked up.",
+	"Cast the value, or write a range over the column itself.",
+	"SELECT * FROM orders WHERE created_at::date = '2024-01-05'",
+	"SELECT * FROM orders WHERE created_at >= date '2024-01-05' AND created_at < date "
+	"'2024-01-06'")
+QUERY_RULE(SG003, "arithmetic-on-column", WARNING, QUERY, NEED_TREE | USES_SCHEMA, check_sg003,
+	"arithmetic is done on a column in a condition",
+	"The planner does not solve equations: with anything but the bare column on its side no "
+	"index on it is used.",
+	"Move the arithmetic to the other side.",
+	"SELECT * FROM orders WHERE now() - created_at < interval '1 day'",
+	"SELECT * FROM orders WHERE created_at > now() - interval '1 day'")
+QUERY_RULE(SG004, "implicit-cast-on-column", WARNING, QUERY, NEED_TREE | NEED_SCHEMA, check_sg004,
+	"the value's type forces a cast of the column",
+	"There is no operator for the two types within one index family, so PostgreSQL casts the "
+	"column, on every row.",
+	"Give the value the column's type.",
+	"SELECT * FROM items WHERE quantity = 5.0 -- quantity is an integer",
+	"SELECT * FROM items WHERE quantity = 5")
+QUERY_RULE(SG005, "leading-wildcard", WARNING, QUERY, NEED_TREE | USES_SCHEMA, check_sg005,
+	"the pattern begins with a wildcard",
+	"A B-tree finds what begins with a known prefix; a pattern without one is compared with "
+	"every row.",
+	"A trigram index (pg_trgm, GIN) serves it; for suffixes alone an index on reverse(column); "
+	"for words full text search.",
+	"SELECT * FROM products WHERE name LIKE '%chair'",
+	"CREATE INDEX ON products USING gin (name gin_trgm_ops)")
 QUERY_RULE(SG006, "case-insensitive-match", WARNING, QUERY, NEED_TREE | USES_SCHEMA, check_sg006,
 	"a pattern is matched without regard to case",
 	"A B-tree holds the values in their own case; ILIKE and ~* compare with every row.",
@@ -142,119 +179,3 @@ QUERY_RULE(SG026, "subquery-only-restriction", INFO, QUERY, NEED_TREE | USES_SCH
 	"SELECT * FROM orders o WHERE EXISTS (SELECT 1 FROM items i WHERE i.order_id = o.id)",
 	"SELECT * FROM orders o WHERE o.day = current_date AND EXISTS (SELECT 1 FROM items i WHERE "
 	"i.order_id = o.id)")
-QUERY_RULE(DM001, "write-without-where", ERROR, QUERY, NEED_TREE | USES_SCHEMA, check_dm001,
-	"UPDATE or DELETE of every row",
-	"Without WHERE the whole table is written, locked and bloated.",
-	"Add WHERE; TRUNCATE empties a table; large changes go in batches.", "DELETE FROM orders",
-	"DELETE FROM orders WHERE created_at < '2020-01-01'")
-QUERY_RULE(DM002, "always-true-where", ERROR, QUERY, NEED_TREE, check_dm002,
-	"the WHERE of a write is always true", "It reads like a restriction and is none.",
-	"Name the rows.", "DELETE FROM t WHERE 1 = 1", "DELETE FROM t WHERE 1 = 1 AND id = $1")
-QUERY_RULE(DM003, "insert-without-columns", INFO, QUERY, NEED_TREE, check_dm003,
-	"INSERT relies on the order of columns",
-	"A column added or moved makes it fail or, worse, fill the wrong one.", "Name the columns.",
-	"INSERT INTO t VALUES (1, 2)", "INSERT INTO t (a, b) VALUES (1, 2)")
-QUERY_RULE(DM005, "self-assignment", INFO, QUERY, NEED_TREE, check_dm005,
-	"a column is set to itself",
-	"The row is written anew, with all its index entries, for "
-	"nothing; only a trigger could want that.",
-	"Leave the assignment out.", "UPDATE t SET a = a WHERE id = 1",
-	"UPDATE t SET a = b WHERE id = 1")
-QUERY_RULE(JN001, "cartesian-product", WARNING, QUERY, NEED_TREE | USES_SCHEMA, check_jn001,
-	"tables without a condition that joins them",
-	"Every row of one is paired with every row of the other.",
-	"Add the join condition; write CROSS JOIN where the product is meant.",
-	"SELECT * FROM a, b WHERE a.x = 1", "SELECT * FROM a JOIN b ON b.a_id = a.id WHERE a.x = 1")
-QUERY_RULE(JN003, "outer-join-defeated", WARNING, QUERY, NEED_TREE, check_jn003,
-	"WHERE takes out the rows the LEFT JOIN keeps",
-	"Rows without a partner have NULL there, and the condition is not true for NULL: it is an "
-	"inner join, written otherwise than meant.",
-	"JOIN, or the condition in ON.",
-	"SELECT * FROM a LEFT JOIN b ON b.a_id = a.id WHERE b.x = 1",
-	"SELECT * FROM a LEFT JOIN b ON b.a_id = a.id AND b.x = 1")
-QUERY_RULE(SQ001, "not-in-subquery", WARNING, QUERY, NEED_TREE | USES_SCHEMA, check_sq001,
-	"NOT IN over a column that may be NULL",
-	"One NULL makes NOT IN unknown for every row; and it is never planned as an anti join.",
-	"NOT EXISTS.", "SELECT id FROM users WHERE id NOT IN (SELECT user_id FROM bans)",
-	"SELECT id FROM users u WHERE NOT EXISTS (SELECT 1 FROM bans b WHERE b.user_id = u.id)")
-QUERY_RULE(SQ002, "correlated-subquery-per-row", WARNING, QUERY, NEED_TREE | USES_SCHEMA,
-	check_sq002, "a subquery in the output runs for every row",
-	"PostgreSQL does not turn it into a join: it is executed once per row.",
-	"Join with the grouped subquery.",
-	"SELECT u.*, (SELECT count(*) FROM o WHERE o.uid = u.id) FROM users u",
-	"SELECT u.*, n.count FROM users u LEFT JOIN (SELECT uid, count(*) FROM o GROUP BY uid) n "
-	"ON "
-	"n.uid = u.id")
-QUERY_RULE(SQ004, "count-for-existence", WARNING, QUERY, NEED_TREE, check_sq004,
-	"rows are counted to see whether there are any", "count(*) reads all; EXISTS stops at one.",
-	"EXISTS.", "SELECT id FROM u WHERE (SELECT count(*) FROM o WHERE o.uid = u.id) > 0",
-	"SELECT id FROM u WHERE EXISTS (SELECT 1 FROM o WHERE o.uid = u.id)")
-QUERY_RULE(SQ006, "useless-subquery-clause", INFO, QUERY, NEED_TREE, check_sq006,
-	"ORDER BY or DISTINCT where it means nothing",
-	"EXISTS and IN ask only whether there is a row.", "Leave it out.",
-	"SELECT id FROM a WHERE id IN (SELECT DISTINCT a_id FROM b)",
-	"SELECT id FROM a WHERE id IN (SELECT a_id FROM b)")
-QUERY_RULE(SQ008, "unused-cte", INFO, QUERY, NEED_TREE, check_sq008,
-	"a query of WITH is never read", "It is not executed; it only misleads who reads it.",
-	"Remove it.", "WITH c AS (SELECT 1) SELECT 2", "WITH c AS (SELECT 1) SELECT * FROM c")
-QUERY_RULE(CC001, "null-comparison", ERROR, QUERY, NEED_TREE, check_cc001, "a comparison with NULL",
-	"It is neither true nor false but unknown: no row is found.", "IS NULL, IS NOT NULL.",
-	"SELECT id FROM t WHERE x = NULL", "SELECT id FROM t WHERE x IS NULL")
-QUERY_RULE(CC005, "like-without-wildcard", INFO, QUERY, NEED_TREE, check_cc005,
-	"LIKE used as =", "It says less than = and plans no better.", "Use =.",
-	"SELECT id FROM t WHERE name LIKE 'bob'", "SELECT id FROM t WHERE name = 'bob'")
-QUERY_RULE(SEC001, "injection-pattern", WARNING, QUERY, NEED_TREE, check_sec001,
-	"OR with a constant that is always true",
-	"It is what injected text leaves behind; and it "
-	"takes all restriction out of the condition.",
-	"Parameters, never text put together.", "SELECT id FROM u WHERE name = '' OR '1' = '1'",
-	"SELECT id FROM u WHERE name = $1")
-QUERY_RULE(SEC002, "secret-in-text", WARNING, STATEMENT, NEED_TREE, check_sec002,
-	"a password in a statement's text", "Logs, histories and statistics keep it.",
-	"psql's \\password, or a SCRAM verifier made by the client.", "ALTER ROLE a PASSWORD 'x'",
-	"ALTER ROLE a PASSWORD 'SCRAM-SHA-256$…'")
-QUERY_RULE(AG004, "order-by-random", WARNING, QUERY, NEED_TREE | USES_SCHEMA, check_ag004,
-	"ORDER BY random()", "The whole table is read and sorted for a few rows.",
-	"TABLESAMPLE, or a random key looked up in the index.",
-	"SELECT id FROM t ORDER BY random() LIMIT 1",
-	"SELECT id FROM t TABLESAMPLE system (1) LIMIT 1")
-QUERY_RULE(AG005, "having-without-aggregate", INFO, QUERY, NEED_TREE, check_ag005,
-	"HAVING filters by a column of GROUP BY",
-	"WHERE says the same before rows are grouped, and "
-	"can use an index.",
-	"Move it to WHERE.", "SELECT c, count(*) FROM t GROUP BY c HAVING c = 'US'",
-	"SELECT c, count(*) FROM t WHERE c = 'US' GROUP BY c")
-QUERY_RULE(AG009, "distinct-on-unordered", WARNING, QUERY, NEED_TREE, check_ag009,
-	"DISTINCT ON without ORDER BY", "Which row of each group is kept is left to the plan.",
-	"ORDER BY the columns of DISTINCT ON, then what decides.",
-	"SELECT DISTINCT ON (uid) uid, at FROM logins",
-	"SELECT DISTINCT ON (uid) uid, at FROM logins ORDER BY uid, at DESC")
-QUERY_RULE(IX001, "foreign-key-without-index", WARNING, SCHEMA, NEED_SCHEMA, check_ix001,
-	"no index begins with a foreign key's columns",
-	"Every DELETE and key change in the parent reads the whole child table; joins do as well.",
-	"An index that begins with the columns.",
-	"CREATE TABLE orders (id int PRIMARY KEY, user_id int REFERENCES users)",
-	"CREATE INDEX ON orders (user_id)")
-QUERY_RULE(IX002, "duplicate-index", WARNING, SCHEMA, NEED_SCHEMA, check_ix002,
-	"two indexes are the same", "Each is written at every change and kept in memory.",
-	"Drop the one that no constraint needs.",
-	"CREATE INDEX i ON t (a); CREATE INDEX j ON t (a)", "CREATE INDEX i ON t (a)")
-QUERY_RULE(IX003, "redundant-prefix-index", WARNING, SCHEMA, NEED_SCHEMA, check_ix003,
-	"an index is the beginning of another",
-	"The longer one serves what the shorter one does, a little slower.",
-	"Drop the shorter one, unless it is much smaller and hot.",
-	"CREATE INDEX i ON t (a); CREATE INDEX j ON t (a, b)", "CREATE INDEX j ON t (a, b)")
-QUERY_RULE(IX005, "invalid-index", WARNING, SCHEMA, NEED_SCHEMA, check_ix005,
-	"an index is not valid", "CREATE INDEX CONCURRENTLY failed: it is written but never read.",
-	"REINDEX INDEX CONCURRENTLY, or drop it.", "CREATE INDEX CONCURRENTLY … -- cancelled",
-	"REINDEX INDEX CONCURRENTLY i")
-QUERY_RULE(IX006, "no-primary-key", WARNING, SCHEMA, NEED_SCHEMA, check_ix006,
-	"a table without a primary key",
-	"Its rows cannot be told apart: not by replication, not by paging, not by people.",
-	"A primary key, or a unique key over columns that are NOT NULL.", "CREATE TABLE t (a int)",
-	"CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int)")
-QUERY_RULE(PS002, "unprepared-hot-statement", INFO, STATEMENT, NEED_LOG, check_ps002,
-	"a hot statement with its values in the text",
-	"It is parsed and planned at every call, often for longer than it runs.",
-	"Parameters and prepared statements.", "40000 times SELECT * FROM t WHERE id = 17, 18, …",
-	"SELECT * FROM t WHERE id = $1")
