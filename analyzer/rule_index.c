@@ -204,7 +204,7 @@ void check_sg025(struct rule_check *c)
 bool sarg_is_unrestricted(const struct sql_outline *s)
 {
 	if (!s || s->rels != 1 || s->rel[0].kind != REL_TABLE || s->limit != BOUND_NONE ||
-		s->has_group)
+		s->has_group || s->has_aggregate)
 		return false;
 	for (size_t i = 0; i < s->conds; i++) {
 		const struct sql_cond *k = &s->cond[i];

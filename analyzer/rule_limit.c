@@ -33,10 +33,11 @@ static bool reads_table(const struct sql_outline *o, int depth)
 	return false;
 }
 
-static bool is_system(const struct sql_outline *o)
+static bool is_system(const struct sql_outline *o, int depth)
 {
 	for (size_t i = 0; i < o->rels; i++)
-		if (str_is(o->rel[i].schema, "pg_catalog") ||
+		if ((o->rel[i].sub && depth < NESTED && is_system(o->rel[i].sub, depth + 1)) ||
+			str_is(o->rel[i].schema, "pg_catalog") ||
 			str_is(o->rel[i].schema, "information_schema") ||
 			(str_starts(o->rel[i].name, "pg_") &&
 				!str_starts(o->rel[i].name, "pgbench_")))
@@ -88,7 +89,7 @@ static bool is_bounded(struct rule_check *c, const struct sql_outline *o)
 	if (o->rels == 1 && str_ends(o->rel[0].name, "_seq") && o->targets &&
 		str_is(o->target[0].name, "last_value"))
 		return true; /* a sequence */
-	if (!reads_table(o, 0) || is_system(o) || all_small(c, o))
+	if (!reads_table(o, 0) || is_system(o, 0) || all_small(c, o))
 		return true;
 	return rule_one_row(c, o, &habit) && !joins_multiply(c, o);
 }

@@ -31,7 +31,8 @@ static void look_sg008(struct rule_check *c, const struct sql_cond *k)
 	bool extreme = str_is(k->left.by, "greatest") || str_is(k->left.by, "least");
 	finding_fix(c->findings, x, rewrite_coalesce(c, k),
 		extreme ? "compare each of its arguments by itself, joined with OR or AND"
-		: k->left.cols > 1 ? "compare each column by itself: a = v OR (a IS NULL AND b = v)"
+		: k->left.cols > 1 && !str_is(k->left.by, "nullif")
+			? "compare each column by itself: a = v OR (a IS NULL AND b = v)"
 		: str_is(k->left.by, "nullif") ? "compare the column itself: col = v AND col <> "
 						 "the value that counts as NULL"
 					       : "compare the column itself and say what is meant "
@@ -88,7 +89,7 @@ static void look_sg012(struct rule_check *c, const struct sql_cond *k)
 		is_outer(k) || sarg_is_served(c, k))
 		return;
 	struct finding *x = sarg_report(c, k, sarg_sure(c, k), "a field is taken out of", field.by);
-	finding_fix(c->findings, x, sarg_expression_index(c, s),
+	finding_fix(c->findings, x, sarg_expression_index(c, s, ""),
 		node_is(field.node, "A_Indirection")
 			? "an index on the expression serves it as it is"
 			: "an index on the expression serves it as it is; a GIN index serves "

@@ -300,14 +300,17 @@ static struct str index_on(struct rule_check *c, const struct sql_side *s, const
 	return table.n ? ddl_index_on(c, t, table, method, keys) : STR_NONE;
 }
 
-struct str sarg_expression_index(struct rule_check *c, const struct sql_side *s)
+struct str sarg_expression_index(struct rule_check *c, const struct sql_side *s,
+	const char *opclass)
 {
 	struct str expr = bare_expr(c, s);
 	bool call = node_is(s->node, "FuncCall");
 
 	if (!expr.n || s->cols != 1)
 		return STR_NONE;
-	return index_on(c, s, "", call ? expr : arena_printf(c->arena, "(%.*s)", STR_ARGS(expr)));
+	return index_on(c, s, strstr(opclass, "gin_") ? "gin" : "",
+		arena_printf(c->arena, call ? "%.*s%s%s" : "(%.*s)%s%s", STR_ARGS(expr),
+			*opclass ? " " : "", opclass));
 }
 
 struct str sarg_column_index(struct rule_check *c, const struct sql_side *s, const char *method,
@@ -316,6 +319,32 @@ struct str sarg_column_index(struct rule_check *c, const struct sql_side *s, con
 	return index_on(c, s, method,
 		arena_printf(c->arena, "%.*s%s%s", STR_ARGS(sql_quote_ident(c->arena, s->col.name)),
 			*opclass ? " " : "", opclass));
+}
+
+/* --- patterns ------------------------------------------------------------------------ */
+
+/* The pattern's leading literal: '%…' itself, or the left end of '%' || $1. */
+static bool leads_with_wildcard(const struct sql_node *n)
+{
+	if (node_is(n, "TypeCast"))
+		return leads_with_wildcard(node_get(n, "arg"));
+	if (node_is(n, "A_Expr") && str_is(node_last_name(n, "name"), "||"))
+		return leads_with_wildcard(node_get(n, "lexpr"));
+	if (node_is(n, "FuncCall") &&
+		(str_is(node_last_name(n, "funcname"), "concat") ||
+			str_is(node_last_name(n, "funcname"), "similar_to_escape")))
+		return leads_with_wildcard(node_item(n, "args", 0));
+	const char *v = node_str(node_get(n, "sval"), "sval");
+	return v[0] == '%' || v[0] == '_';
+}
+
+static bool is_unanchored(const struct sql_cond *k)
+{
+	if (k->pred == PRED_LIKE || k->pred == PRED_ILIKE || k->pred == PRED_SIMILAR)
+		return leads_with_wildcard(k->right.node);
+	if (k->pred == PRED_REGEX && k->op.n && k->op.p[0] == '~' && k->right.kind == SIDE_CONST)
+		return k->right.value.n > 0 && k->right.value.p[0] != '^';
+	return false;
 }
 
 /* --- SG001: function on column ------------------------------------------------------------ */
@@ -347,7 +376,7 @@ static void look_sg001(struct rule_check *c, const struct sql_cond *k)
 		!(sarg_is_comparison(k) || k->pred == PRED_OP ||
 			(k->pred == PRED_BOOL && is_test(s->by))) ||
 		s->is_volatile || s->col.rel == -2 || has_own_support(s->by) ||
-		sarg_is_served(c, k))
+		is_unanchored(k) /* SG005 */ || sarg_is_served(c, k))
 		return;
 	if (schema_serves(c->schema, c->arena, c->o, k, &miss) == SERVE_NO && miss.index)
 		return; /* the expression is indexed: it is something else */
@@ -359,7 +388,13 @@ static void look_sg001(struct rule_check *c, const struct sql_cond *k)
 		finding_fix(c->findings, x, rewrite_to_char(c, k),
 			"compare the column itself with a half-open range");
 	else if (is_immutable(s->by))
-		finding_fix(c->findings, x, sarg_expression_index(c, s),
+		finding_fix(c->findings, x,
+			sarg_expression_index(c, s,
+				k->pred == PRED_LIKE ? "text_pattern_ops"
+				: k->pred == PRED_REGEX || k->pred == PRED_ILIKE ||
+						k->pred == PRED_SIMILAR
+					? "gin_trgm_ops"
+					: ""),
 			"an index on the expression serves it as it is");
 	else
 		finding_fix(c->findings, x, STR_NONE,
@@ -503,7 +538,8 @@ static void look_sg003(struct rule_check *c, const struct sql_cond *k)
 			"both sides need the row: what is compared would have to be a column, or "
 			"the expression of an index");
 	else if (s->cols > 1 || !is_invertible(s->by) || k->pred == PRED_LIKE)
-		finding_fix(c->findings, x, is_exact(k) ? sarg_expression_index(c, s) : STR_NONE,
+		finding_fix(c->findings, x,
+			is_exact(k) ? sarg_expression_index(c, s, "") : STR_NONE,
 			"no rewrite leaves the column alone: an index on the expression serves it");
 	else
 		finding_fix(c->findings, x, move_across(c, k),
@@ -572,30 +608,6 @@ void check_sg004(struct rule_check *c)
 
 /* --- SG005: leading wildcard
  * ------------------------------------------------------------------------- */
-
-/* The pattern's leading literal: '%…' itself, or the left end of '%' || $1. */
-static bool leads_with_wildcard(const struct sql_node *n)
-{
-	if (node_is(n, "TypeCast"))
-		return leads_with_wildcard(node_get(n, "arg"));
-	if (node_is(n, "A_Expr") && str_is(node_last_name(n, "name"), "||"))
-		return leads_with_wildcard(node_get(n, "lexpr"));
-	if (node_is(n, "FuncCall") &&
-		(str_is(node_last_name(n, "funcname"), "concat") ||
-			str_is(node_last_name(n, "funcname"), "similar_to_escape")))
-		return leads_with_wildcard(node_item(n, "args", 0));
-	const char *v = node_str(node_get(n, "sval"), "sval");
-	return v[0] == '%' || v[0] == '_';
-}
-
-static bool is_unanchored(const struct sql_cond *k)
-{
-	if (k->pred == PRED_LIKE || k->pred == PRED_ILIKE || k->pred == PRED_SIMILAR)
-		return leads_with_wildcard(k->right.node);
-	if (k->pred == PRED_REGEX && k->op.n && k->op.p[0] == '~' && k->right.kind == SIDE_CONST)
-		return k->right.value.n > 0 && k->right.value.p[0] != '^';
-	return false;
-}
 
 static void look_sg005(struct rule_check *c, const struct sql_cond *k)
 {

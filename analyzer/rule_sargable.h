@@ -34,8 +34,10 @@ enum confidence sarg_sure(const struct rule_check *c, const struct sql_cond *k);
 bool sarg_is_comparison(const struct sql_cond *k);
 struct str sarg_table(const struct sql_outline *o, const struct sql_side *s);
 struct str sarg_column(struct rule_check *c, const struct sql_side *s); /* as SQL */
-/* CREATE INDEX on the side's expression; STR_NONE where it cannot be said. */
-struct str sarg_expression_index(struct rule_check *c, const struct sql_side *s);
+/* CREATE INDEX on the side's expression; STR_NONE where it cannot be said.  opclass "": the
+ * default. */
+struct str sarg_expression_index(struct rule_check *c, const struct sql_side *s,
+	const char *opclass);
 /* CREATE INDEX … (column opclass) by that method. */
 struct str sarg_column_index(struct rule_check *c, const struct sql_side *s, const char *method,
 	const char *opclass);

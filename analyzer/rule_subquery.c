@@ -211,6 +211,7 @@ void check_sq002(struct rule_check *c)
 
 	if (o->role != ROLE_TOP || o->verb != SQL_SELECT || !o->rels || o->limit != BOUND_NONE ||
 		is_short(&o->rel[0]) || str_starts(o->rel[0].name, "pg_") ||
+		(o->rel[0].sub && o->rel[0].sub->limit != BOUND_NONE) ||
 		rule_one_row(c, o, &habit) || rule_is_small(c, o, 0) ||
 		(o->has_aggregate && !o->has_group))
 		return;
@@ -221,7 +222,7 @@ void check_sq002(struct rule_check *c)
 		struct str name = t->val.sub->rels ? t->val.sub->rel[0].name : STR("");
 		struct finding *x = rule_find(c, CONF_LIKELY,
 			"a subquery over %.*s runs once for every row of %.*s", STR_ARGS(name),
-			STR_ARGS(o->rel[0].name));
+			STR_ARGS(o->rel[0].name.n ? o->rel[0].name : o->rel[0].alias));
 		x->key = arena_str(&c->findings->arena, name);
 		finding_fix(c->findings, x, STR_NONE,
 			"join with the subquery grouped by its key; LEFT JOIN LATERAL where only "

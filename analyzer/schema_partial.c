@@ -88,8 +88,32 @@ static bool all_imply(const struct schema_asked *q, const struct sql_cond *k,
 	return n > 0;
 }
 
+/* One text before another: by bytes where the column is ordered so.  Another collation's order is
+ * not known here: then it may be. */
+static bool may_be_within(const struct schema_asked *q, const struct sql_cond *k,
+	const struct sql_cond *w)
+{
+	const struct schema_column *col;
+	int order = str_cmp(k->right.value, w->right.value);
+	bool bytes = schema_resolve(q->s, q->o, &k->left.col, NULL, &col) &&
+		     (str_is(col->type, "name") || str_is(col->collation, "C"));
+
+	switch ((int)w->pred) {
+	case PRED_LT:
+		return !bytes || order < 0;
+	case PRED_LE:
+		return !bytes || order <= 0;
+	case PRED_GT:
+		return !bytes || order > 0;
+	case PRED_GE:
+		return !bytes || order >= 0;
+	}
+	return false;
+}
+
 /* Both of the same column with literals: equal, or different texts where the index wants <>. */
-static bool is_literal_within(const struct sql_cond *k, const struct sql_cond *w)
+static bool is_literal_within(const struct schema_asked *q, const struct sql_cond *k,
+	const struct sql_cond *w)
 {
 	const struct sql_side *a = &k->right, *b = &w->right;
 	bool plain = k->pred == PRED_EQ && k->left.kind == SIDE_COLUMN &&
@@ -101,7 +125,7 @@ static bool is_literal_within(const struct sql_cond *k, const struct sql_cond *w
 		return false;
 	return w->pred == PRED_EQ   ? str_eq(a->value, b->value)
 	       : w->pred == PRED_NE ? a->is_string && !str_eq(a->value, b->value)
-				    : false;
+				    : a->is_string && may_be_within(q, k, w);
 }
 
 /* Is the literal one of the list the index's rows are in? */
@@ -119,7 +143,7 @@ static bool is_listed(const struct schema_asked *q, const struct sql_cond *k,
 		struct sql_cond one = *w;
 		one.pred = PRED_EQ;
 		one.right = sql_side(q->a, node_item(list, field, i));
-		if (is_literal_within(k, &one))
+		if (is_literal_within(q, k, &one))
 			return true;
 	}
 	return false;
@@ -160,7 +184,7 @@ bool schema_implies(const struct schema_asked *q, const struct sql_cond *k,
 	if (same_column && truth_of(k) >= 0 && truth_of(k) == truth_of(w))
 		return true;
 	if (same_column && w->left.kind == SIDE_COLUMN && k->left.kind == SIDE_COLUMN &&
-		(is_within(k, w) || is_literal_within(k, w)))
+		(is_within(k, w) || is_literal_within(q, k, w)))
 		return true;
 	if (same_column && (w->pred == PRED_IN || (w->pred == PRED_ANY && str_is(w->op, "="))) &&
 		is_listed(q, k, w))
