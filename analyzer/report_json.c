@@ -350,23 +350,32 @@ json_t *report_tree(struct report *r)
 	return o;
 }
 
-/* jansson hands out every bracket and blank by itself. */
+struct sink {
+	struct text text;
+	FILE *to;
+};
+
+/* jansson hands out every bracket and blank by itself: they are gathered. */
 static int put(const char *p, size_t n, void *to)
 {
-	struct text *t = to;
+	struct sink *s = to;
 
-	text_add(t, p, n);
+	text_add(&s->text, p, n);
+	if (s->text.n >= 65536) {
+		fwrite(s->text.p, 1, s->text.n, s->to);
+		text_clear(&s->text);
+	}
 	return 0;
 }
 
 void report_json(struct report *r, FILE *to)
 {
 	json_t *o = report_tree(r);
-	struct text t = {0};
+	struct sink s = {.to = to};
 
-	json_dump_callback(o, put, &t, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
-	text_char(&t, '\n');
-	fwrite(t.p, 1, t.n, to);
-	text_release(&t);
+	json_dump_callback(o, put, &s, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
+	text_char(&s.text, '\n');
+	fwrite(s.text.p, 1, s.text.n, to);
+	text_release(&s.text);
 	json_decref(o);
 }
