@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * The ledger: see wire.h for what an entry expects and for the exceptions that PostgreSQL
+ * The ledger: see wire_ledger.h for what an entry expects and for the exceptions that PostgreSQL
  * makes (skipping after an error, Sync inside COPY IN).
  */
 #include "wire_ledger.h"
@@ -203,18 +203,72 @@ const uint64_t ledger_part_types[] = {
 	[ENTRY_COPY_END] = 0,
 };
 
-const char ledger_end_type[] = {
-	[ENTRY_QUERY] = 0,
-	[ENTRY_FUNCTION] = 0,
+/* The type that most often ends an answer to an entry of this kind; -1: never so simply. */
+static const int16_t end_type[] = {
+	[ENTRY_QUERY] = -1,
+	[ENTRY_FUNCTION] = -1,
 	[ENTRY_PARSE] = '1',
 	[ENTRY_BIND] = '2',
-	[ENTRY_DESCRIBE_STATEMENT] = 0,
+	[ENTRY_DESCRIBE_STATEMENT] = -1,
 	[ENTRY_DESCRIBE_PORTAL] = 'T',
 	[ENTRY_EXECUTE] = 'C',
 	[ENTRY_CLOSE] = '3',
-	[ENTRY_SYNC] = 0,
-	[ENTRY_COPY_END] = 0,
+	[ENTRY_SYNC] = -1,
+	[ENTRY_COPY_END] = -1,
 };
+
+/* Behind the rows (DataRow) that begin at `at`: up to what is something else, or is not wholly
+ * here, or has a length that cannot be.  `last`: where the last header can begin. */
+static inline const char *skip_rows(const char *at, const char *last)
+{
+	while (at <= last && *at == 'D') {
+		uint32_t body = wire_u32(at + 1) - 4; /* huge, when there is no such length */
+
+		if (body > (size_t)(last - at))
+			break;
+		at += WIRE_HEADER + body;
+	}
+	return at;
+}
+
+size_t ledger_pass(struct ledger *l, const char *p, size_t n, uint32_t *left)
+{
+	const char *at = p, *last = p + n - WIRE_HEADER;
+	const struct entry *ring = l->ring;
+	const uint32_t mask = l->size - 1;
+	uint32_t head = l->head, owed = l->len, body;
+
+	if (UNLIKELY(n < WIRE_HEADER || l->state.copying_in || l->state.copied_in))
+		return 0;
+	while (owed && at <= last) {
+		const struct entry *e = &ring[head];
+
+		if (UNLIKELY(e->flags))
+			break;
+		body = wire_u32(at + 1) - 4;
+		if ((unsigned char)*at == end_type[e->kind]) {
+			if (UNLIKELY(body > (size_t)(last - at)))
+				break;
+			at += WIRE_HEADER + body;
+			head = (head + 1) & mask;
+			owed--;
+		} else if (!ledger_is_part(e, *at)) {
+			break;
+		} else if (UNLIKELY(body > (size_t)(last - at))) {
+			if (body <= WIRE_LENGTH_MAX - 4) {
+				*left = body - (uint32_t)(last - at);
+				at = last + WIRE_HEADER;
+			}
+			break;
+		} else { /* whatever has parts has rows */
+			at = skip_rows(at + WIRE_HEADER + body, last);
+		}
+	}
+	l->head = head;
+	l->len = owed;
+	drop_copy_ends(l);
+	return (size_t)(at - p);
+}
 
 /* Does `type` belong to the answer of an entry of this kind, and does it end it? */
 enum fit { FIT_NOT, FIT_PART, FIT_END };

@@ -174,9 +174,6 @@ static inline bool ledger_is_part(const struct entry *e, char type)
 	return bit < 64 && (ledger_part_types[e->kind] >> bit & 1);
 }
 
-/* The type that most often ends an answer to an entry of this kind; 0: never so simply. */
-extern const char ledger_end_type[];
-
 /* The entry at the head is answered, and that is all there is to it. */
 static inline void ledger_pop(struct ledger *l)
 {
@@ -190,53 +187,12 @@ static inline bool ledger_has_mark(const struct ledger *l)
 	return l->len > 1 && l->ring[(l->head + 1) & (l->size - 1)].kind == ENTRY_COPY_END;
 }
 
-/* The short way for what is most frequent: does this message end an answer to the client of
- * which nobody wants to hear?  Then its entry is done.  False: use ledger_reply(). */
-static inline bool ledger_pass_end(struct ledger *l, char type)
-{
-	const struct entry *e = ledger_head(l);
-
-	if (UNLIKELY(!e || e->flags || !type || ledger_end_type[e->kind] != type ||
-		     l->state.copying_in || l->state.copied_in || ledger_has_mark(l)))
-		return false;
-	ledger_pop(l);
-	return true;
-}
-
-/* For a stretch of the server's stream that begins with a message: takes what is part of
- * answers to the client and changes nothing, and answers where that ends.  A last message
- * that is only begun has *left bytes to come. */
-static inline size_t ledger_pass(struct ledger *l, const char *p, size_t n, uint32_t *left)
-{
-	const struct entry *e;
-	size_t at = 0;
-	uint32_t size;
-
-	while ((e = ledger_head(l)) && !e->flags) {
-		uint64_t parts = ledger_part_types[e->kind];
-		unsigned bit;
-
-		for (;;) {
-			if (n - at < WIRE_HEADER)
-				return at;
-			bit = (unsigned char)p[at] - 64U;
-			size = wire_message_size(p + at);
-			if (UNLIKELY(size == 0))
-				return at;
-			if (bit > 63 || !(parts >> bit & 1))
-				break;
-			if (UNLIKELY(size > n - at)) {
-				*left = size - (uint32_t)(n - at);
-				return n;
-			}
-			at += size;
-		}
-		if (size > n - at || !ledger_pass_end(l, p[at]))
-			break;
-		at += size;
-	}
-	return at;
-}
+/* The short way for what nearly every answer is made of.  For a stretch of the server's stream
+ * that begins with a message: takes what is part of answers to the client and changes nothing,
+ * and what ends an answer of which nobody wants to hear; answers where that ends.  A last
+ * message that is only begun has *left bytes to come.  What is not taken is for
+ * ledger_reply(), which would have made the same of all that was. */
+size_t ledger_pass(struct ledger *l, const char *p, size_t n, uint32_t *left);
 
 /* The same for a whole ReadyForQuery that answers a Query or a Sync. */
 static inline bool ledger_pass_ready(struct ledger *l, char status)
