@@ -38,6 +38,8 @@ struct message {
 	size_t rest;	  /* bytes here from its header on, those of later messages included */
 	unsigned seen;	  /* SEEN_*, of all messages of this read */
 	unsigned local;	  /* entries of the ledger that are not of a batch to be sent again */
+	bool renames;	  /* message_renames() */
+	bool observed;	  /* somebody wants to know of its statements */
 };
 
 /* What a read brought: is it a batch that could be sent once more (session_heal.c)? */

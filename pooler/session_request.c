@@ -12,7 +12,8 @@
 #include "session_message.h"
 
 /* Messages that are only noted and passed on. */
-static enum step on_plain(struct message *m, enum entry_kind kind)
+static inline __attribute__((always_inline)) enum step on_plain(struct message *m,
+	enum entry_kind kind)
 {
 	if (!message_push(m, kind, 0, 0))
 		return STEP_CLOSED;
@@ -57,11 +58,13 @@ static enum step on_message(struct message *m)
 			return STEP_MORE;
 		if (m->s->ledger.len == 0)
 			c->waiter.since = c->lane->relay->w.now;
-		trace_execute(c, m->body, m->have - WIRE_HEADER);
+		if (UNLIKELY(m->observed))
+			trace_execute(c, m->body, m->have - WIRE_HEADER);
 		return on_plain(m, ENTRY_EXECUTE);
 	case 'S':
 		begin_batch(m);
-		trace_sync(c);
+		if (UNLIKELY(m->observed))
+			trace_sync(c);
 		return on_plain(m, ENTRY_SYNC);
 	case 'F':
 		begin_batch(m);
@@ -116,9 +119,13 @@ static size_t feed_linked(struct client *c, const char *p, size_t n)
 {
 	struct server *s = c->server;
 	struct worker *w = &c->lane->relay->w;
-	struct message m = {.c = c, .s = s, .g.copy = &w->scratch};
+	struct message m = {.c = c,
+		.s = s,
+		.g.copy = &w->scratch,
+		.renames = message_renames(c),
+		.observed = c->lane->set.observed};
 	const char *out;
-	size_t at = 0, len;
+	size_t at = 0, len, limit = (size_t)hub.conf->p.max_packet_size + 1;
 	enum step step = STEP_DONE;
 
 	s->again.len = 0;
@@ -129,22 +136,17 @@ static size_t feed_linked(struct client *c, const char *p, size_t n)
 	s->feeding = true;
 	if (UNLIKELY(c->begin != NULL) && !begin_send(&m))
 		return n;
-	while (at < n) {
+	if (UNLIKELY(c->left)) {
+		at = n < c->left ? n : c->left;
+		gather_add(&m.g, p, at);
+		c->left -= (uint32_t)at;
+	}
+	while (n - at >= WIRE_HEADER) {
 		size_t have = n - at;
 
-		if (c->left) {
-			size_t take = have < c->left ? have : c->left;
-
-			gather_add(&m.g, p + at, take);
-			c->left -= (uint32_t)take;
-			at += take;
-			continue;
-		}
-		if (have < WIRE_HEADER)
-			break;
 		m.type = p[at];
 		m.size = wire_message_size(p + at);
-		if (UNLIKELY(m.size == 0 || m.size > (uint64_t)hub.conf->p.max_packet_size + 1)) {
+		if (UNLIKELY(m.size == 0 || m.size > limit)) {
 			client_close(c, m.size ? CLOSE_CLIENT_TOO_LARGE : CLOSE_CLIENT_PROTOCOL,
 				m.size ? "max_packet_size" : "length out of range");
 			break;
@@ -181,6 +183,16 @@ static size_t feed_linked(struct client *c, const char *p, size_t n)
 
 /* --- without a server connection -------------------------------------------------------- */
 
+/* Parse, Bind, Describe, Close, Execute: nothing is answered before Sync or Flush. */
+static inline bool is_of_batch(char type)
+{
+	const uint64_t types = 1ULL << ('P' - 64) | 1ULL << ('B' - 64) | 1ULL << ('D' - 64) |
+			       1ULL << ('C' - 64) | 1ULL << ('E' - 64);
+	unsigned bit = (unsigned char)type - 64U;
+
+	return bit < 64 && (types >> bit & 1);
+}
+
 enum want { WANT_MORE, WANT_SERVER, WANT_SKIP, WANT_QUIT, WANT_BAD };
 
 /* What does a client want that has no server connection?  *skip: bytes at the front that
@@ -195,6 +207,14 @@ static enum want look(const char *p, size_t n, size_t *skip)
 
 		if (size == 0)
 			return WANT_BAD;
+		if (is_of_batch(p[at])) {
+			if (at + size > WHOLE_MAX)
+				return WANT_SERVER;
+			if (n - at < size)
+				return WANT_MORE;
+			at += size;
+			continue;
+		}
 		switch (p[at]) {
 		case 'X':
 			return at == 0 ? WANT_QUIT : WANT_SERVER;
@@ -214,20 +234,8 @@ static enum want look(const char *p, size_t n, size_t *skip)
 			if (n - at >= size || size > WHOLE_MAX)
 				return WANT_SERVER;
 			return WANT_MORE;
-		case 'P':
-		case 'B':
-		case 'D':
-		case 'C':
-		case 'E':
-			break; /* nothing is answered before Sync or Flush */
-		default:
-			return WANT_BAD;
 		}
-		if (size > WHOLE_MAX || at + size > WHOLE_MAX)
-			return WANT_SERVER;
-		if (n - at < size)
-			return WANT_MORE;
-		at += size;
+		return WANT_BAD;
 	}
 	return WANT_MORE;
 }

@@ -211,6 +211,33 @@ static enum step refuse_parse(struct message *m, unsigned effects)
 	return STEP_DONE;
 }
 
+/* Is it the text that the client's unnamed statement has already, and one that does nothing
+ * to the session?  Drivers send the same one again and again. */
+static inline bool is_unnamed_again(const struct client *c, const char *rest, size_t len)
+{
+	const struct prepared *p = c->unnamed;
+
+	return p && p->body_len == len && !p->effects && !prepared_is_stale(p) &&
+	       memcmp(p->body, rest, len) == 0;
+}
+
+static enum step parse_unnamed_again(struct message *m)
+{
+	struct prepared *p = m->c->unnamed;
+
+	m->seen |= SEEN_OTHER;
+	stats_add(&m->c->lane->stats.client_parse_count, 1);
+	if (UNLIKELY(m->s->unnamed != p)) {
+		prepared_drop(&m->c->lane->relay->prepared, &m->s->unnamed);
+		m->s->unnamed = p;
+		p->refs++;
+	}
+	if (!message_push(m, ENTRY_PARSE, 0, 0))
+		return STEP_CLOSED;
+	message_pass(m);
+	return STEP_DONE;
+}
+
 static enum step on_parse_unnamed(struct message *m, const char *rest, size_t rest_len)
 {
 	struct client *c = m->c;
@@ -269,7 +296,7 @@ enum step message_parse(struct message *m)
 	uint16_t shift;
 	bool again, taken;
 
-	if (!message_renames(c)) {
+	if (!m->renames) {
 		if (c->lane->set.mode == POOL_MODE_SESSION && m->have < m->size &&
 			m->size <= WHOLE_MAX)
 			return STEP_MORE;
@@ -289,6 +316,8 @@ enum step message_parse(struct message *m)
 		return STEP_MORE;
 	name = wire_cstr(&rest, end);
 	rest_len = name ? (size_t)(end - rest) : 0;
+	if (name && !*name && is_unnamed_again(c, rest, rest_len))
+		return parse_unnamed_again(m);
 	if (!name || rest_len < 3 || !memchr(rest, 0, rest_len - 2)) {
 		client_close(c, CLOSE_CLIENT_PROTOCOL, "Parse without its strings");
 		return STEP_CLOSED;
@@ -355,7 +384,7 @@ enum step message_parse(struct message *m)
 }
 
 /* The unnamed statement that this client means must be the one that the server has. */
-static bool ensure_unnamed(struct message *m)
+static inline bool ensure_unnamed(struct message *m)
 {
 	struct client *c = m->c;
 	struct server *s = m->s;
@@ -479,9 +508,9 @@ enum step message_bind(struct message *m)
 		}
 		return STEP_MORE;
 	}
-	if (UNLIKELY(c->lane->set.observed) && m->have < m->size && m->size <= WHOLE_MAX)
+	if (UNLIKELY(m->observed) && m->have < m->size && m->size <= WHOLE_MAX)
 		return STEP_MORE;
-	if (message_renames(c)) {
+	if (m->renames) {
 		if (*name == '\0') {
 			if (!ensure_unnamed(m))
 				return STEP_CLOSED;
@@ -502,7 +531,8 @@ enum step message_bind(struct message *m)
 		}
 	}
 	stats_add(&c->lane->stats.bind_count, 1);
-	trace_bind(c, name, p, m->body, m->have - WIRE_HEADER, m->size);
+	if (UNLIKELY(m->observed))
+		trace_bind(c, name, p, m->body, m->have - WIRE_HEADER, m->size);
 	if (!message_push(m, ENTRY_BIND, 0, (uint32_t)number))
 		return STEP_CLOSED;
 	if (UNLIKELY(p && number == 0))
@@ -543,7 +573,7 @@ enum step message_named(struct message *m)
 		client_close(c, CLOSE_CLIENT_PROTOCOL, "Describe or Close without its name");
 		return STEP_CLOSED;
 	}
-	if (statement && message_renames(c)) {
+	if (statement && m->renames) {
 		if (*name &&
 			(m->type == 'C' || (m->s->closing && !client_statement_get(c, name))) &&
 			message_must_settle(m))

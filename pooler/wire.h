@@ -50,8 +50,13 @@ static inline uint32_t wire_message_size(const char *p)
  * none before `end`. */
 static inline const char *wire_cstr(const char **p, const char *end)
 {
-	const char *s = *p, *nul = memchr(s, 0, (size_t)(end - s));
+	const char *s = *p, *nul;
 
+	if (LIKELY(s < end && *s == '\0')) { /* as most names in messages are */
+		*p = s + 1;
+		return s;
+	}
+	nul = memchr(s, 0, (size_t)(end - s));
 	if (!nul)
 		return NULL;
 	*p = nul + 1;

@@ -91,10 +91,10 @@ bool ledger_push_slow(struct ledger *l, enum entry_kind kind, unsigned flags,
 MUSTCHECK static inline bool ledger_push(struct ledger *l, enum entry_kind kind, unsigned flags,
 	uint32_t tag)
 {
+	const union ledger_state slow = {.copying_in = true, .skipping = true};
 	struct entry *e;
 
-	if (UNLIKELY(l->state.copying_in || l->state.skipping || l->len == l->size ||
-		     kind == ENTRY_COPY_END))
+	if (UNLIKELY((l->state.all & slow.all) || l->len == l->size || kind == ENTRY_COPY_END))
 		return ledger_push_slow(l, kind, flags, tag);
 	if (kind == ENTRY_SYNC || kind == ENTRY_QUERY || kind == ENTRY_FUNCTION)
 		l->state.unsynced = false;
