@@ -53,6 +53,9 @@ enum {
 #define AGAIN_MAX 8192U /* a larger batch is not kept */
 
 enum step message_query(struct message *m);
+/* The same for a whole Query that came alone and that nobody wants to look at, as most do:
+ * noted and sent.  False: nothing was done, it is one for message_query(). */
+bool query_send(struct client *c, const char *p, size_t size);
 enum step message_parse(struct message *m);
 enum step message_bind(struct message *m);
 enum step message_named(struct message *m); /* Describe and Close */
@@ -134,7 +137,7 @@ static inline bool begin_is_likely(const char *p, size_t n)
 	const char *text = p + WIRE_HEADER + (p[0] == 'P');
 	char a, b;
 
-	if (n < WIRE_HEADER + 3)
+	if (n < WIRE_HEADER + 3 || (p[0] != 'Q' && p[0] != 'P'))
 		return false;
 	a = (char)(text[0] | 0x20);
 	b = (char)(text[1] | 0x20);

@@ -21,6 +21,43 @@ static bool heed_effects(struct message *m, unsigned effects, size_t len, struct
 	return true;
 }
 
+/* A Query is about to be sent. */
+static inline void count_query(struct client *c, struct server *s)
+{
+	struct relay *r = c->lane->relay;
+
+	if (UNLIKELY(s->unnamed != NULL))
+		prepared_drop(&r->prepared, &s->unnamed);
+	if (UNLIKELY(c->unnamed != NULL)) /* a Query ends it, as the protocol has it */
+		prepared_drop(&r->prepared, &c->unnamed);
+	s->batch++;
+	stats_add(&c->lane->stats.query_count, 1);
+	if (s->ledger.len == 0)
+		c->waiter.since = r->w.now;
+}
+
+bool query_send(struct client *c, const char *p, size_t size)
+{
+	struct server *s = c->server;
+	const struct pool_settings *set = &c->lane->set;
+
+	if (UNLIKELY(c->begin || c->left || s->ledger.state.skipping || set->observed ||
+		     set->state_audit != STATE_AUDIT_OFF || hub.conf->p.disable_pqexec ||
+		     size > (size_t)hub.conf->p.max_packet_size + 1))
+		return false;
+	if (LIKELY(!message_has_session(c)) &&
+		UNLIKELY(wire_text_effects(p + WIRE_HEADER, size - WIRE_HEADER)))
+		return false;
+	if (UNLIKELY(!ledger_push(&s->ledger, ENTRY_QUERY, 0, 0)))
+		return false;
+	s->again.len = 0;
+	count_query(c, s);
+	server_send(s, p, size);
+	if (UNLIKELY(set->deadlines))
+		client_arm(c); /* it is busy now */
+	return true;
+}
+
 enum step message_query(struct message *m)
 {
 	struct client *c = m->c;
@@ -49,14 +86,7 @@ enum step message_query(struct message *m)
 		if (UNLIKELY(l->set.state_audit != STATE_AUDIT_OFF))
 			audit_hear(s, m->body, len);
 	}
-	if (UNLIKELY(s->unnamed != NULL))
-		prepared_drop(&l->relay->prepared, &s->unnamed);
-	if (UNLIKELY(c->unnamed != NULL)) /* a Query ends it, as the protocol has it */
-		prepared_drop(&l->relay->prepared, &c->unnamed);
-	s->batch++;
-	stats_add(&l->stats.query_count, 1);
-	if (s->ledger.len == 0)
-		c->waiter.since = l->relay->w.now;
+	count_query(c, s);
 	if (UNLIKELY(l->set.observed))
 		trace_query(c, m->body, len, m->size, effects);
 	if (!message_push(m, ENTRY_QUERY, 0, 0)) {

@@ -114,8 +114,8 @@ static void answer_locally(struct client *c, struct server *s)
 	buf_free(&b);
 }
 
-/* With a server connection. */
-static size_t feed_linked(struct client *c, const char *p, size_t n)
+/* With a server connection: whatever it is. */
+static size_t feed_messages(struct client *c, const char *p, size_t n)
 {
 	struct server *s = c->server;
 	struct worker *w = &c->lane->relay->w;
@@ -179,6 +179,20 @@ static size_t feed_linked(struct client *c, const char *p, size_t n)
 	if (ledger_is_local(&s->ledger))
 		answer_locally(c, s);
 	return at;
+}
+
+/* Is it one Query and nothing else, as most often? */
+static inline bool is_one_query(const char *p, size_t n)
+{
+	return n >= WIRE_HEADER && p[0] == 'Q' && wire_message_size(p) == n;
+}
+
+/* With a server connection. */
+static inline size_t feed_linked(struct client *c, const char *p, size_t n)
+{
+	if (is_one_query(p, n) && LIKELY(query_send(c, p, n)))
+		return n;
+	return feed_messages(c, p, n);
 }
 
 /* --- without a server connection -------------------------------------------------------- */
@@ -291,20 +305,13 @@ static bool acquire(struct client *c)
 	return false;
 }
 
-/* Is it one Query and nothing else, as most often, and no BEGIN? */
-static inline bool is_one_query(const struct client *c, const char *p, size_t n)
-{
-	return n >= WIRE_HEADER && p[0] == 'Q' && wire_message_size(p) == n && !c->left &&
-	       !c->discarding && !begin_is_likely(p, n);
-}
-
 /* Without a server connection: what can be answered is, for the rest one is asked for. */
 static size_t feed_unlinked(struct client *c, const char *p, size_t n)
 {
 	struct buf b = {0};
 	size_t at = 0, skip, size;
 
-	if (LIKELY(is_one_query(c, p, n)))
+	if (LIKELY(is_one_query(p, n) && !c->left && !c->discarding && !begin_is_likely(p, n)))
 		return acquire(c) ? feed_linked(c, p, n) : c->state == CLIENT_CLOSED ? n : 0;
 	for (;;) {
 		if (c->left) {

@@ -360,7 +360,8 @@ static bool is_plain(const char *p, const char *end)
 	char padded[BLOCK_READ];
 	size_t len;
 
-	while (end > p && (end[-1] == ';' || is_space(end[-1])))
+	while (end > p && ((unsigned char)end[-1] <= ' ' || end[-1] == ';') &&
+		(end[-1] == ';' || is_space(end[-1])))
 		end--;
 	len = (size_t)(end - p);
 	if (len < sizeof padded) {
