@@ -203,8 +203,7 @@ const uint64_t ledger_part_types[] = {
 	[ENTRY_COPY_END] = 0,
 };
 
-/* The type that most often ends an answer to an entry of this kind; -1: never so simply. */
-static const int16_t end_type[] = {
+const int16_t ledger_end_type[] = {
 	[ENTRY_QUERY] = -1,
 	[ENTRY_FUNCTION] = -1,
 	[ENTRY_PARSE] = '1',
@@ -246,7 +245,7 @@ size_t ledger_pass(struct ledger *l, const char *p, size_t n, uint32_t *left)
 		if (UNLIKELY(e->flags))
 			break;
 		body = wire_u32(at + 1) - 4;
-		if ((unsigned char)*at == end_type[e->kind]) {
+		if ((unsigned char)*at == ledger_end_type[e->kind]) {
 			if (UNLIKELY(body > (size_t)(last - at)))
 				break;
 			at += WIRE_HEADER + body;

@@ -187,6 +187,22 @@ static inline bool ledger_has_mark(const struct ledger *l)
 	return l->len > 1 && l->ring[(l->head + 1) & (l->size - 1)].kind == ENTRY_COPY_END;
 }
 
+/* The type that most often ends an answer to an entry of this kind; -1: never so simply. */
+extern const int16_t ledger_end_type[];
+
+/* Does this message end an answer to the client, and nothing else?  Then its entry is done.
+ * False: use ledger_reply(). */
+static inline bool ledger_pass_end(struct ledger *l, char type)
+{
+	const struct entry *e = ledger_head(l);
+
+	if (UNLIKELY(!e || e->flags || ledger_end_type[e->kind] != (unsigned char)type ||
+		     l->state.copying_in || l->state.copied_in || ledger_has_mark(l)))
+		return false;
+	ledger_pop(l);
+	return true;
+}
+
 /* The short way for what nearly every answer is made of.  For a stretch of the server's stream
  * that begins with a message: takes what is part of answers to the client and changes nothing,
  * and what ends an answer of which nobody wants to hear; answers where that ends.  A last

@@ -261,6 +261,11 @@ class NullServer:
                                         stdout=subprocess.PIPE, text=True)
         self.process.stdout.readline()  # it listens
 
+    def connections(self):
+        """How many are open to it."""
+        fds = f"/proc/{self.process.pid}/fd/"
+        return sum(os.readlink(fds + fd).startswith("socket:") for fd in os.listdir(fds)) - 1
+
     def close(self):
         self.process.kill()
         self.process.wait()
