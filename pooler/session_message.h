@@ -54,7 +54,8 @@ enum {
 
 enum step message_query(struct message *m);
 /* The same for a whole Query that came alone and that nobody wants to look at, as most do:
- * noted and sent.  False: nothing was done, it is one for message_query(). */
+ * noted and sent (or the client is closed).  False: nothing was done, it is one for
+ * message_query(). */
 bool query_send(struct client *c, const char *p, size_t size);
 enum step message_parse(struct message *m);
 enum step message_bind(struct message *m);

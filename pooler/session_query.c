@@ -48,10 +48,12 @@ bool query_send(struct client *c, const char *p, size_t size)
 	if (LIKELY(!message_has_session(c)) &&
 		UNLIKELY(wire_text_effects(p + WIRE_HEADER, size - WIRE_HEADER)))
 		return false;
-	if (UNLIKELY(!ledger_push(&s->ledger, ENTRY_QUERY, 0, 0)))
-		return false;
-	s->again.len = 0;
 	count_query(c, s);
+	if (UNLIKELY(!ledger_push(&s->ledger, ENTRY_QUERY, 0, 0))) {
+		client_close(c, CLOSE_CLIENT_IN_FLIGHT, NULL);
+		return true;
+	}
+	s->again.len = 0;
 	server_send(s, p, size);
 	if (UNLIKELY(set->deadlines))
 		client_arm(c); /* it is busy now */
