@@ -80,13 +80,18 @@ def log(tmp_path):
 
 
 def run(path, fmt, literals):
-    got = subprocess.run([PGASSAY, "log", str(path), "-f", fmt, "--literals", literals, "--top", "0"], capture_output=True, text=True)
+    got = subprocess.run([PGASSAY, "log", str(path), "-f", *fmt.split(), "--literals", literals, "--top", "0"], capture_output=True, text=True)
     assert got.returncode == 0, got.stderr
     return got.stdout + got.stderr
 
 
-FORMATS = [line.split()[0] for line in subprocess.run([PGASSAY, "log", "--help"], capture_output=True, text=True, check=True)
-           .stdout.split("formats:\n")[1].splitlines()]
+def listed(head):
+    """The names under a heading of --help."""
+    text = subprocess.run([PGASSAY, "log", "--help"], capture_output=True, text=True, check=True).stdout
+    return [line.split()[0] for line in text.split(f"\n{head}:\n")[1].split("\n\n")[0].splitlines()]
+
+
+FORMATS = listed("formats") + [f"csv --table {t}" for t in listed("tables of csv")]
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
