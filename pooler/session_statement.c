@@ -227,12 +227,14 @@ static enum step parse_unnamed_again(struct message *m)
 
 	m->seen |= SEEN_OTHER;
 	stats_add(&m->c->lane->stats.client_parse_count, 1);
+	if (UNLIKELY(m->observed))
+		trace_parse(m->c, m->size);
 	if (UNLIKELY(m->s->unnamed != p)) {
 		prepared_drop(&m->c->lane->relay->prepared, &m->s->unnamed);
 		m->s->unnamed = p;
 		p->refs++;
 	}
-	if (!message_push(m, ENTRY_PARSE, 0, 0))
+	if (!message_push(m, ENTRY_PARSE, 0, ++m->s->unnamed_parses))
 		return STEP_CLOSED;
 	message_pass(m);
 	return STEP_DONE;
