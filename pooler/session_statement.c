@@ -327,6 +327,11 @@ enum step message_parse(struct message *m)
 	known = *name ? prepared_find(table, rest, rest_len) : NULL;
 	if (known && must_wait(m, prepared_served(table, known)))
 		return STEP_WAIT;
+	/* What the server has is answered by us, but not in a transaction that an earlier batch may
+	 * yet fail: there PostgreSQL refuses. */
+	if (known && server_statement_find(s, prepared_served(table, known)->number) &&
+		message_must_settle(m))
+		return STEP_WAIT;
 	stats_add(&c->lane->stats.client_parse_count, 1);
 	trace_parse(c, m->size);
 	if (*name == '\0')
