@@ -6,13 +6,15 @@
 
 #include <math.h>
 
+#include "plan_example.h"
+
 #define MIN_SHARE      0.05
 #define MIN_MS	       5.0
 #define MIN_COST_SHARE 0.10
 
 const struct plan_rule plan_rules[] = {
-#define PLAN_RULE(id_, name_, grade_, check_, title_, why_, fix_, bad_, good_)                     \
-	{#id_, name_, GRADE_##grade_, check_, title_, why_, fix_, bad_, good_},
+#define PLAN_RULE(id_, name_, grade_, check_, title_, why_, fix_)                                  \
+	{#id_, name_, GRADE_##grade_, check_, title_, why_, fix_, plan_bad_##id_, plan_good_##id_},
 #include "plan_rule_table.h"
 #undef PLAN_RULE
 	{.id = NULL},

@@ -3,7 +3,8 @@
  * plan_rule: what is wrong in a measured plan, node by node.
  *
  *   plan_rule.c          the engine: every rule over every node, the gate, the order
- *   plan_rule_table.h    the rows: id, severity, why, fix, a plan that shows it, a near miss
+ *   plan_rule_table.h    the rows: id, severity, title, why, fix
+ *   plan_example.h       for each row a plan that shows it and a near miss
  *   plan_rule_scan.c     scans that read more than they give
  *   plan_rule_join.c     joins, estimates, subplans
  *   plan_rule_memory.c   sorts, hashes, memory, temporary files

@@ -3,6 +3,7 @@
  * rule_table: the catalogue.  One row per rule; docs/rules.md and `pgassay rules` are made
  * from it.
  */
+#include "plan_example.h"
 #include "rule_checks.h"
 
 const struct rule rules[] = {
@@ -24,7 +25,7 @@ const struct rule rules[] = {
 #include "rule_catalog_table.h"
 #undef QUERY_RULE
 /* The plan rules are the plan family's: it checks them, here they are listed. */
-#define PLAN_RULE(id_, name_, severity_, check_, title_, why_, fix_, bad_, good_)                  \
+#define PLAN_RULE(id_, name_, severity_, check_, title_, why_, fix_)                               \
 	{.id = #id_,                                                                               \
 		.name = name_,                                                                     \
 		.severity = SEVERITY_##severity_,                                                  \
@@ -33,8 +34,8 @@ const struct rule rules[] = {
 		.title = title_,                                                                   \
 		.why = why_,                                                                       \
 		.fix = fix_,                                                                       \
-		.bad = bad_,                                                                       \
-		.good = good_},
+		.bad = plan_bad_##id_,                                                             \
+		.good = plan_good_##id_},
 #include "plan_rule_table.h"
 #undef PLAN_RULE
 /* So are the gate's. */
