@@ -5,7 +5,8 @@
  *   plan_frame.c    pasted text -> the lines EXPLAIN wrote (frames, quotes, log prefixes off)
  *   plan_find.c     where plans begin and end in a text, and in which format they are
  *   plan_text.c     the text format: where each line belongs
- *   plan_field.c    the text format: what stands in a line
+ *   plan_title.c    the text format: a node's own line
+ *   plan_field.c    the text format: what stands in a line below it
  *   plan_tree.c     JSON, and what the next two make of theirs
  *   plan_yaml.c     YAML -> JSON values
  *   plan_xml.c      XML -> JSON values

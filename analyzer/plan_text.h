@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * plan_text.h: the reader of the text format at work; private to plan_text.c, which finds out
- * where each line belongs, and plan_field.c, which reads what stands in it.
+ * where each line belongs, plan_title.c, which reads a node's own line, and plan_field.c, which
+ * reads the lines below it.
  */
 #ifndef ANALYZER_PLAN_TEXT_H
 #define ANALYZER_PLAN_TEXT_H
@@ -37,6 +38,8 @@ bool text_is_footer(struct str s); /* "Planning Time: ", "Trigger x: " */
 double text_number(struct str s, const char *key);
 bool text_take(struct str *s, const char *prefix); /* cuts it off where it is */
 
+/* A node's own line, without its arrow: "Sort  (cost=...) (actual ...)". */
+void title_set(struct reader *r, struct plan_node *n, struct str line);
 /* One line of a node: "Sort Key: a", "Buffers: shared hit=5". */
 void field_set(struct reader *r, struct plan_node *n, struct str line);
 /* "Worker 0:  actual time=...", and the sort line below it. */
