@@ -17,7 +17,7 @@
  *	5. from the best, again and again: some indexes out (some of them barred for a while) or
  *	   a strange one in, refill, improve; kept when it is not worse, until the effort is
  *	   spent or the bound is reached.
- * Combinations that save only when several indexes are there enter the greedy steps as units.
+ * The greedy steps are advise_fill.c's.
  *
  * Effort is counted in matrix entries looked at and the random numbers have a fixed seed: the
  * same input gives the same set everywhere.
@@ -26,207 +26,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "advise.h"
-#include "advise_matrix.h"
+#include "advise_search.h"
 
 #define DEFAULT_EFFORT 110000000u
 #define KERNEL_MIN     60
 #define KERNEL_MAX     400
-static const double slopes[] = {0, 0.25, 0.5, 0.75, 1, 1.25};
-#define SLOPES (sizeof(slopes) / sizeof(slopes[0]))
-
-struct search {
-	const struct matrix *m;
-	struct select_limits limits;
-	struct tray *t;
-	uint32_t *useful; /* the indexes worth looking at that could fit at all */
-	size_t n_useful;
-	uint32_t *unit; /* entries that need several indexes and may enter a fill as one */
-	size_t n_unit;
-	double *price[SLOPES]; /* 1 / bytes^slope of each index */
-	bool *best;	       /* the best set so far */
-	double best_total;
-	uint64_t best_bytes;
-	bool *home; /* the set the current trial started from */
-	struct bound *bound;
-	uint64_t seed;
-};
-
-static uint64_t draw(struct search *s, uint64_t below)
-{
-	s->seed ^= s->seed >> 12;
-	s->seed ^= s->seed << 25;
-	s->seed ^= s->seed >> 27;
-	return (s->seed * 2685821657736338717u >> 33) % below;
-}
-
-static bool is_better(double a, double b)
-{
-	return a < b - 1e-9 * (fabs(b) + 1e-9);
-}
-
-static bool room_for(const struct search *s, uint64_t bytes, size_t count)
-{
-	return s->t->bytes + bytes <= s->limits.bytes &&
-	       (s->limits.indexes == 0 || s->t->count + count <= s->limits.indexes);
-}
-
-static bool is_over(const struct search *s)
-{
-	return !room_for(s, 0, 0);
-}
-
-static void move_to(struct search *s, const bool *set)
-{
-	for (size_t k = 0; k < s->n_useful; k++)
-		if (s->t->in[s->useful[k]] && !set[s->useful[k]])
-			tray_drop(s->t, s->useful[k]);
-	for (size_t k = 0; k < s->n_useful; k++)
-		if (!s->t->in[s->useful[k]] && set[s->useful[k]])
-			tray_add(s->t, s->useful[k]);
-}
-
-static void keep_best(struct search *s)
-{
-	struct tray *t = s->t;
-
-	if (is_over(s) || is_better(s->best_total, t->total))
-		return;
-	if (!is_better(t->total, s->best_total) && t->bytes >= s->best_bytes)
-		return;
-	memcpy(s->best, t->in, s->m->indexes * sizeof(*s->best));
-	s->best_total = t->total;
-	s->best_bytes = t->bytes;
-}
-
-/* --- filling ------------------------------------------------------------------------------- */
-
-/* The absent single index with the best saving for its price, UINT32_MAX when none saves. */
-static uint32_t best_single(struct search *s, size_t slope, double *score)
-{
-	uint32_t best = UINT32_MAX;
-
-	*score = 0;
-	for (size_t k = 0; k < s->n_useful; k++) {
-		uint32_t i = s->useful[k];
-		double saving = s->t->gain[i] - s->m->upkeep[i];
-
-		if (saving * s->price[slope][i] <= *score || s->t->in[i] || s->t->barred[i] ||
-			!room_for(s, s->m->size[i], 1) || saving <= 1e-9 * s->t->total)
-			continue;
-		best = i;
-		*score = saving * s->price[slope][i];
-	}
-	s->t->work += s->n_useful;
-	return best;
-}
-
-/* What adding all the missing members of the entry's combination would save at least. */
-static double unit_saving(const struct search *s, const struct matrix_entry *e, uint64_t *bytes)
-{
-	const struct matrix *m = s->m;
-	double saving = s->t->cost[e->query] - e->cost;
-
-	*bytes = 0;
-	for (uint32_t k = m->member_at[e->combo]; k < m->member_at[e->combo + 1]; k++) {
-		uint32_t i = m->member[k];
-
-		if (s->t->in[i])
-			continue;
-		if (s->t->barred[i])
-			return 0;
-		*bytes += m->size[i];
-		saving += s->t->gain[i] - s->t->share[m->member_group[k]] - m->upkeep[i];
-	}
-	return saving;
-}
-
-/* The entry whose missing members, two or more, are worth most as one unit; must beat *score. */
-static uint32_t best_unit(struct search *s, size_t slope, double *score)
-{
-	uint32_t best = UINT32_MAX;
-
-	s->t->work += s->n_unit;
-	for (size_t k = 0; k < s->n_unit; k++) {
-		const struct matrix_entry *e = s->m->entry + s->unit[k];
-		uint64_t bytes;
-		double saving;
-
-		if (e->cost >= s->t->cost[e->query] || s->t->missing[e->combo] < 2)
-			continue;
-		saving = unit_saving(s, e, &bytes);
-		s->t->work += 4;
-		if (saving <= 1e-9 * s->t->total || !room_for(s, bytes, s->t->missing[e->combo]))
-			continue;
-		saving *= pow(bytes ? bytes : 1, -slopes[slope]);
-		if (saving <= *score)
-			continue;
-		*score = saving;
-		best = s->unit[k];
-	}
-	return best;
-}
-
-static void fill(struct search *s, size_t slope)
-{
-	const struct matrix *m = s->m;
-
-	for (;;) {
-		double score;
-		uint32_t index = best_single(s, slope, &score), unit = UINT32_MAX;
-
-		if (m->has_multi)
-			unit = best_unit(s, slope, &score);
-		if (unit != UINT32_MAX) {
-			uint32_t c = m->entry[unit].combo;
-
-			for (uint32_t k = m->member_at[c]; k < m->member_at[c + 1]; k++)
-				if (!s->t->in[m->member[k]])
-					tray_add(s->t, m->member[k]);
-		} else if (index != UINT32_MAX) {
-			tray_add(s->t, index);
-		} else {
-			return;
-		}
-	}
-}
-
-/* Take out what saves nothing (any more). */
-static void prune(struct search *s)
-{
-	for (size_t k = s->n_useful; k-- > 0;)
-		if (s->t->in[s->useful[k]] && tray_loss(s->t, s->useful[k]) <= 1e-12 * s->t->total)
-			tray_drop(s->t, s->useful[k]);
-}
-
-/* Throw out the least loss per byte until the set fits; `spared` stays. */
-static void shrink(struct search *s, uint32_t spared)
-{
-	while (is_over(s)) {
-		uint32_t worst = UINT32_MAX;
-		double least = INFINITY;
-		bool by_count = s->t->bytes <= s->limits.bytes;
-
-		for (size_t k = 0; k < s->n_useful; k++) {
-			uint32_t i = s->useful[k];
-			double loss;
-
-			if (!s->t->in[i] || i == spared)
-				continue;
-			loss = tray_loss(s->t, i);
-			if (!by_count && loss > 0)
-				loss /= s->m->size[i] ? s->m->size[i] : 1;
-			if (loss < least) {
-				least = loss;
-				worst = i;
-			}
-		}
-		s->t->work += s->n_useful;
-		if (worst == UINT32_MAX)
-			return;
-		tray_drop(s->t, worst);
-	}
-}
 
 /* --- improving ----------------------------------------------------------------------------- */
 
@@ -246,12 +50,12 @@ static bool try_without(struct search *s, uint32_t index)
 	for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++) {
 		tray_drop(s->t, index);
 		s->t->barred[index] = true;
-		fill(s, ways[w]);
+		search_fill(s, ways[w]);
 		s->t->barred[index] = false;
-		fill(s, ways[w]);
-		if (is_better(s->t->total, before))
+		search_fill(s, ways[w]);
+		if (search_beats(s->t->total, before))
 			return true;
-		move_to(s, s->home);
+		search_move(s, s->home);
 	}
 	return false;
 }
@@ -263,12 +67,12 @@ static bool try_with(struct search *s, uint32_t index)
 
 	memcpy(s->home, s->t->in, s->m->indexes * sizeof(*s->home));
 	tray_add(s->t, index);
-	shrink(s, index);
-	if (!is_over(s))
-		fill(s, 4);
-	if (!is_over(s) && is_better(s->t->total, before))
+	search_shrink(s, index);
+	if (!search_is_over(s))
+		search_fill(s, 4);
+	if (!search_is_over(s) && search_beats(s->t->total, before))
 		return true;
-	move_to(s, s->home);
+	search_move(s, s->home);
 	return false;
 }
 
@@ -277,8 +81,8 @@ static void improve(struct search *s)
 {
 	bool better = true;
 
-	prune(s);
-	fill(s, 0);
+	search_prune(s);
+	search_fill(s, 0);
 	while (better && !is_tired(s)) {
 		better = false;
 		for (size_t k = 0; k < s->n_useful && !is_tired(s); k++)
@@ -290,10 +94,10 @@ static void improve(struct search *s)
 			if (!s->t->in[i] && s->bound->held[i] > 0.01 && try_with(s, i))
 				better = true;
 		}
-		prune(s);
-		fill(s, 0);
+		search_prune(s);
+		search_fill(s, 0);
 	}
-	keep_best(s);
+	search_keep_best(s);
 }
 
 /* Greedy ways to begin, not improved: only the best of them is remembered. Where many units
@@ -304,23 +108,31 @@ static void starts(struct search *s)
 
 	for (size_t slope = is_large ? 2 : 0; slope < SLOPES; slope += is_large ? 2 : 1) {
 		tray_empty(s->t);
-		fill(s, slope);
-		prune(s);
-		fill(s, 0);
-		keep_best(s);
+		search_fill(s, slope);
+		search_prune(s);
+		search_fill(s, 0);
+		search_keep_best(s);
 	}
 	if (s->n_useful > 500)
 		return; /* the bound's start is as good and quicker */
 	tray_empty(s->t);
 	for (size_t k = 0; k < s->n_useful; k++)
 		tray_add(s->t, s->useful[k]);
-	prune(s);
-	shrink(s, UINT32_MAX);
-	fill(s, 4);
-	keep_best(s);
+	search_prune(s);
+	search_shrink(s, UINT32_MAX);
+	search_fill(s, 4);
+	search_keep_best(s);
 }
 
 /* --- wandering ----------------------------------------------------------------------------- */
+
+static uint64_t draw(struct search *s, uint64_t below)
+{
+	s->seed ^= s->seed >> 12;
+	s->seed ^= s->seed << 25;
+	s->seed ^= s->seed >> 27;
+	return (s->seed * 2685821657736338717u >> 33) % below;
+}
 
 /* One of the useful indexes, in or out of the tray, drawn by how doubtful its place is. */
 static uint32_t draw_doubtful(struct search *s, bool in)
@@ -360,7 +172,7 @@ static void kick(struct search *s)
 		if (strange == UINT32_MAX)
 			break;
 		tray_add(t, strange);
-		shrink(s, strange);
+		search_shrink(s, strange);
 	}
 	while (out-- > 0 && t->count > 0) {
 		uint32_t i = draw_doubtful(s, true);
@@ -370,7 +182,7 @@ static void kick(struct search *s)
 		tray_drop(t, i);
 		t->barred[i] = bar;
 	}
-	fill(s, draw(s, SLOPES));
+	search_fill(s, draw(s, SLOPES));
 	memset(t->barred, 0, s->m->indexes * sizeof(*t->barred));
 }
 
@@ -399,7 +211,7 @@ static void narrow(struct search *s)
 {
 	size_t kept = 0;
 
-	move_to(s, s->best);
+	search_move(s, s->best);
 	for (size_t k = 0; k < s->n_useful; k++) {
 		uint32_t i = s->useful[k];
 
@@ -439,10 +251,10 @@ static void start_from_bound(struct search *s)
 		tray_empty(s->t);
 		for (size_t k = 0; k < s->n_useful; k++)
 			if (s->bound->held[order[k]] > 0.25 * share &&
-				room_for(s, s->m->size[order[k]], 1))
+				search_has_room(s, s->m->size[order[k]], 1))
 				tray_add(s->t, order[k]);
-		prune(s);
-		fill(s, 4);
+		search_prune(s);
+		search_fill(s, 4);
 		improve(s);
 	}
 	free(order);
@@ -458,13 +270,13 @@ static void wander(struct search *s)
 		abort();
 	memcpy(camp, s->best, s->m->indexes * sizeof(*camp));
 	while (!is_tired(s)) {
-		move_to(s, camp);
+		search_move(s, camp);
 		kick(s);
 		improve(s);
-		idle = is_better(s->t->total, camp_total) ? 0 : idle + 1;
+		idle = search_beats(s->t->total, camp_total) ? 0 : idle + 1;
 		/* A little worse is let through now and then, so that a ridge can be crossed. */
-		if (!is_over(s) &&
-			!is_better(camp_total * (1 + (idle % 8 == 7) * 0.002), s->t->total)) {
+		if (!search_is_over(s) &&
+			!search_beats(camp_total * (1 + (idle % 8 == 7) * 0.002), s->t->total)) {
 			memcpy(camp, s->t->in, s->m->indexes * sizeof(*camp));
 			camp_total = s->t->total;
 		}
@@ -508,7 +320,7 @@ static void find_useful(struct search *s)
 		for (size_t k = 0; k < s->n_useful; k++) {
 			uint64_t bytes = s->m->size[s->useful[k]];
 
-			s->price[p][s->useful[k]] = pow(bytes ? bytes : 1, -slopes[p]);
+			s->price[p][s->useful[k]] = pow(bytes ? bytes : 1, -search_slopes[p]);
 		}
 	}
 }
@@ -620,15 +432,15 @@ static void search_kernel(struct search *s)
 	for (size_t i = 0; i < n; i++)
 		if (s->best[kernel[i]])
 			tray_add(inner.t, i);
-	keep_best(&inner);
+	search_keep_best(&inner);
 	starts(&inner);
 	climb(&inner, 500);
 	start_from_bound(&inner);
 	wander(&inner);
 	for (size_t i = 0; i < n; i++)
 		set[kernel[i]] = inner.best[i];
-	move_to(s, set);
-	keep_best(s);
+	search_move(s, set);
+	search_keep_best(s);
 	s->t->work += inner.t->work;
 	search_close(&inner);
 	matrix_free(&m);
@@ -650,7 +462,7 @@ struct choice select_indexes(const struct matrix *m, const struct select_limits 
 			search_kernel(&s);
 		else
 			start_from_bound(&s);
-		move_to(&s, s.best);
+		search_move(&s, s.best);
 		improve(&s);
 		wander(&s);
 	}
