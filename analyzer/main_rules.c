@@ -54,6 +54,7 @@ static void explain(const struct rule *r)
 	printf("why:      %s\nfix:      %s\n", r->why, r->fix);
 	printf("needs:    ");
 	print_needs(r);
+	printf("sure:     %s\n", r->confidence);
 	printf("bad:      %s\ngood:     %s\n", r->bad, r->good);
 	printf("suppress: -- pgassay:ignore %s REASON (in the SQL); [suppress] or [rules] of "
 	       ".pgassay.conf; --rule %s=off\n",
@@ -70,33 +71,17 @@ static void print_markdown(void)
 	       "(worth a look).  `--fail-on` counts certain and likely ones.  A rule is silent "
 	       "where the evidence it needs is missing.  Suppress one "
 	       "statement with a comment, `-- pgassay:ignore ID REASON`; more with `.pgassay.conf` "
-	       "(pgassay.conf(5)) or `--rule ID=off`.\n\n"
-	       "How sure a rule is.  Predicates (SG) are *likely*; *possible* where another "
-	       "condition can be looked up, where the other side is a column of a joined table, or "
-	       "where the column's type decides and no schema was given (a cast to text); "
-	       "*certain* "
-	       "where the schema's types prove it (SG004).  SG009, SG019 over CASE, SG025 and "
-	       "SG026 "
-	       "are never more than *possible*.  With a schema, a predicate that an index serves "
-	       "as "
-	       "it is, or that stands beside one that finds the rows, is not spoken of.  Results "
-	       "without a bound (LM001) are *certain* when the log saw a thousand rows, *likely* "
-	       "without WHERE, else *possible*.  Rules of sequences and of plans say in their "
-	       "evidence what they counted; a run in autocommit or over few repetitions is "
-	       "*possible*.  What holds by the text alone (a comparison with NULL, a "
-	       "contradiction, "
-	       "a missing WHERE of a write, a star, a JOIN that cannot see its table) is *certain* "
-	       "or *likely*; what is a matter of taste or cannot be proved (SELECT *, UNION, "
-	       "unqualified columns, order in a subquery) is *possible*.  Indexes and keys (IX) "
-	       "are "
-	       "*certain* from the schema, and *likely* where only counts of use speak.\n\n"
-	       "| rule | severity | finds |\n|---|---|---|\n");
+	       "(pgassay.conf(5)) or `--rule ID=off`.  How sure a rule is, and on what that "
+	       "depends, stands beside it; "
+	       "tests hold every finding of the rules' cases to it.\n\n"
+	       "| rule | severity | finds | confidence |\n|---|---|---|---|\n");
 	for (const struct rule *r = rules; r->id; r++)
-		printf("| %s %s | %s | %s |\n", r->id, r->name, severity_name(r->severity),
-			r->title);
+		printf("| %s %s | %s | %s | %s |\n", r->id, r->name, severity_name(r->severity),
+			r->title, r->confidence);
 	for (const struct rule *r = rules; r->id; r++) {
 		printf("\n## %s %s\n\n%s\n\nFix: %s\n\nNeeds ", r->id, r->name, r->why, r->fix);
 		print_needs(r);
+		printf("\nConfidence: %s.\n", r->confidence);
 		printf("\n```\n-- bad\n%s\n-- good\n%s\n```\n", r->bad, r->good);
 	}
 }
@@ -110,6 +95,7 @@ static void print_json(void)
 		js_set(o, "id", js_str(str_of(r->id)));
 		js_set(o, "name", js_str(str_of(r->name)));
 		js_set(o, "severity", js_str(str_of(severity_name(r->severity))));
+		js_set(o, "confidence", js_str(str_of(r->confidence)));
 		js_set(o, "title", js_str(str_of(r->title)));
 		js_set(o, "why", js_str(str_of(r->why)));
 		js_set(o, "fix", js_str(str_of(r->fix)));

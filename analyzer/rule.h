@@ -63,7 +63,8 @@ struct rule {
 	enum severity severity; /* default; SEVERITY_OFF: only when asked for */
 	enum rule_scope scope;
 	unsigned needs;
-	const char *title; /* one line */
+	const char *confidence; /* the words its findings may have, and on what it depends */
+	const char *title;	/* one line */
 	const char *why;
 	const char *fix;
 	const char *bad, *good; /* SQL examples */

@@ -8,7 +8,8 @@
 #include "rule.h"
 
 /* One for each row of the tables included below. */
-#define QUERY_RULE(id, name, severity, scope, needs, check, title, why, fix, bad, good)            \
+#define QUERY_RULE(id, name, severity, scope, needs, check, confidence, title, why, fix, bad,      \
+	good)                                                                                      \
 	void check(struct rule_check *c);
 #include "rule_sequence_table.h"
 #include "rule_predicate_table.h"

@@ -6,13 +6,28 @@
 #include "plan_example.h"
 #include "rule_checks.h"
 
+/* What sarg_sure(), loop_judge() and judge_writes() go by. */
+#define SURE_OF_PREDICATE                                                                          \
+	"likely; possible where an equality beside it can be looked up, or where the other side "  \
+	"is a joined table's column or a subquery"
+#define SURE_OF_LOOP                                                                               \
+	"certain where names or a foreign key link the loop to a query before it and the log has " \
+	"its rows; likely with that link alone, or where rows, its LIMIT or a request's tag "      \
+	"agree; "                                                                                  \
+	"else possible"
+#define SURE_OF_WRITES                                                                             \
+	"likely in one transaction or tagged request, or where a query before it is its cause; "   \
+	"possible in autocommit without that, or where few values differ"
+
 const struct rule rules[] = {
-#define QUERY_RULE(id_, name_, severity_, scope_, needs_, check_, title_, why_, fix_, bad_, good_) \
+#define QUERY_RULE(id_, name_, severity_, scope_, needs_, check_, confidence_, title_, why_, fix_, \
+	bad_, good_)                                                                               \
 	{.id = #id_,                                                                               \
 		.name = name_,                                                                     \
 		.severity = SEVERITY_##severity_,                                                  \
 		.scope = SCOPE_##scope_,                                                           \
 		.needs = needs_,                                                                   \
+		.confidence = confidence_,                                                         \
 		.title = title_,                                                                   \
 		.why = why_,                                                                       \
 		.fix = fix_,                                                                       \
@@ -31,6 +46,8 @@ const struct rule rules[] = {
 		.severity = SEVERITY_##severity_,                                                  \
 		.scope = SCOPE_PLAN,                                                               \
 		.needs = NEED_PLAN,                                                                \
+		.confidence = "likely; possible where the plan was not measured (EXPLAIN without " \
+			      "ANALYZE)",                                                          \
 		.title = title_,                                                                   \
 		.why = why_,                                                                       \
 		.fix = fix_,                                                                       \
@@ -45,6 +62,7 @@ const struct rule rules[] = {
 		.severity = SEVERITY_##severity_,                                                  \
 		.scope = SCOPE_GATE,                                                               \
 		.needs = 0,                                                                        \
+		.confidence = "certain",                                                           \
 		.title = title_,                                                                   \
 		.why = why_,                                                                       \
 		.fix = fix_,                                                                       \
