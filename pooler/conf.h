@@ -187,6 +187,7 @@ struct conf_pooler {
 	bool log_connections, log_disconnections, log_pooler_errors, log_stats;
 	usec_t stats_period;
 	bool console_old_columns;
+	bool pgbouncer_error_codes;
 	bool syslog;
 	const char *syslog_ident, *syslog_facility;
 

@@ -55,6 +55,9 @@ static const struct {
 	{"peers", CONF_SECTION_PEERS},
 };
 
+/* An operator of PgBouncer's finds its SQLSTATEs. */
+#define CODES "pgbouncer_error_codes"
+
 static void section_open(struct cursor *c, const char *name, size_t n)
 {
 	struct reader *r = c->reader;
@@ -85,6 +88,14 @@ static void section_open(struct cursor *c, const char *name, size_t n)
 	} else {
 		r->seen_file[r->section] = c->file;
 		r->seen_line[r->section] = c->line;
+		if (strcmp(word, "pgbouncer") == 0) {
+			/* what is written below it is later, and wins */
+			struct conf_line *line =
+				conf_line_add(r->conf, r->section, CODES, strlen(CODES), "1", 1);
+
+			line->file = c->file;
+			line->line = c->line;
+		}
 	}
 	buf_free(&text);
 	free(word);

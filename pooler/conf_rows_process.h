@@ -311,6 +311,16 @@
 		"reads them and fails without, also against PgBouncer itself.",
 },
 {
+	.name = "pgbouncer_error_codes",
+	.type = CONF_BOOL,
+	.at = {POOLER(pgbouncer_error_codes)},
+	.def = "0",
+	.help = "Errors of the pooler's own to clients all have SQLSTATE 08P01, as PgBouncer's have. "
+		"Otherwise they have PostgreSQL's: 28P01 for a wrong password, 3D000 for a database "
+		"that is not there, 53300 for a full queue, 57014 for a timeout. In a file whose "
+		"section is [pgbouncer] it is 1 unless given.",
+},
+{
 	.name = "syslog",
 	.type = CONF_BOOL,
 	.at = {POOLER(syslog)},

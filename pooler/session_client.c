@@ -512,7 +512,8 @@ static void say_goodbye(struct client *c, enum close_reason why, const char *det
 	}
 	/* the reason is what people search for, so it is in the message itself */
 	message = detail ? mem_printf("%s: %s", row->text, detail) : mem_strdup(row->text);
-	wire_put_error(&b, 'E', "FATAL", row->sqlstate, message, NULL, NULL);
+	wire_put_error(&b, 'E', "FATAL",
+		hub.conf->p.pgbouncer_error_codes ? "08P01" : row->sqlstate, message, NULL, NULL);
 	free(message);
 	if (c->out) {
 		took = conn_send(&c->conn, c->out->data + c->out->off, chunk_left(c->out));

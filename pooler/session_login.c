@@ -72,6 +72,8 @@ enum step attempt_refuse(struct attempt *a, const char *sqlstate, const char *fm
 			buf_cstr(&text),
 			(unsigned long long)((clock_mono() - a->began) / USEC_SEC));
 	a->login->out.len = 0;
+	if (a->rules->conf->p.pgbouncer_error_codes)
+		sqlstate = "08P01";
 	wire_put_error(&a->login->out, 'E', "FATAL", sqlstate, buf_cstr(&text), NULL, NULL);
 	buf_free(&text);
 	attempt_enter(a, ATTEMPT_LINGER, 2 * USEC_SEC);

@@ -74,3 +74,22 @@ def test_prepared_statements_without_a_limit(pooler):
     with p.wire() as c:
         parse(c, "big", f"select 1 /* {'x' * 1_000_000} */")
         assert c.until(b"Z")[0][0] == b"1"
+
+
+@pytest.mark.parametrize("section, given, want", [("pooler", "", "3D000"), ("pgbouncer", "", "08P01"),
+                                                  ("pgbouncer", "pgbouncer_error_codes = 0", "3D000"),
+                                                  ("pooler", "pgbouncer_error_codes = 1", "08P01")])
+def test_sqlstates_of_the_poolers_own_errors(pooler, postgres, section, given, want):
+    """An operator of PgBouncer's finds 08P01; who writes [pooler] finds PostgreSQL's."""
+    p = pooler(start=False)
+    p.write_config()
+    with open(p.config, encoding="utf-8") as f:
+        text = f.read()
+    p.write_config(raw=text.replace("[pooler]\n", f"[{section}]\n{given}\n"))
+    p.start()
+    with pytest.raises(wire.ServerError) as e:
+        p.wire(database="nowhere")
+    assert e.value.code == want and e.value.fields["S"] == "FATAL"
+    with p.console() as c, pytest.raises(wire.ServerError) as e:
+        c.query("SHOW NOTHING_OF_THE_KIND")
+    assert e.value.code == "08P01" and e.value.fields["S"] == "ERROR"

@@ -128,7 +128,7 @@ START_TEST(both_dialects_say_the_same)
 		load_good("[databases]\na = host=h pool_size=1 min_pool_size=2 reserve_pool=3 "
 			  "server_lifetime=4 sslmode=require\n[pgbouncer]\ndefault_pool_size=5\n"
 			  "min_pool_size=1\nserver_idle_timeout=7\nserver_lifetime=8\n"
-			  "service_name=x\n");
+			  "service_name=x\npgbouncer_error_codes=0\n");
 	const struct conf *b =
 		load_good("[databases]\na = host=h max_open=1 min_open=2 reserve_pool_size=3 "
 			  "max_lifetime=4s server_tls_sslmode=require\n[pooler]\nmax_open=5\n"
