@@ -60,7 +60,7 @@ PLAN_EXAMPLE(PL005,
 	"Seq Scan on orders"
 	"  (cost=0.00..4500.00 rows=12 width=80)"
 	" (actual time=0.010..80.000 rows=60000 loops=1)\n"
-	"  Filter: ((city = 'SF'::text) AND (zip = 94108))\n"
+	"  Filter: (city = 'SF'::text)\n"
 	"Execution Time: 81.000 ms\n",
 	"Limit"
 	"  (cost=0.00..45.00 rows=10 width=80)"
@@ -69,6 +69,18 @@ PLAN_EXAMPLE(PL005,
 	"  (cost=0.00..4500.00 rows=60000 width=80)"
 	" (actual time=0.010..80.000 rows=10 loops=1)\n"
 	"        Filter: (city = 'SF'::text)\n"
+	"Execution Time: 81.000 ms\n")
+
+PLAN_EXAMPLE(IX010,
+	"Seq Scan on orders"
+	"  (cost=0.00..4500.00 rows=12 width=80)"
+	" (actual time=0.010..80.000 rows=60000 loops=1)\n"
+	"  Filter: ((city = 'SF'::text) AND (zip = 94108))\n"
+	"Execution Time: 81.000 ms\n",
+	"Seq Scan on orders"
+	"  (cost=0.00..4500.00 rows=12 width=80)"
+	" (actual time=0.010..80.000 rows=60000 loops=1)\n"
+	"  Filter: ((zip >= 94000) AND (zip < 95000))\n"
 	"Execution Time: 81.000 ms\n")
 
 PLAN_EXAMPLE(PL017,

@@ -101,6 +101,7 @@ CHECK(cte_scan_filter);
 CHECK(inner_seq_scan);
 CHECK(nested_loop_explosion);
 CHECK(row_misestimate);
+CHECK(missing_extended_statistics);
 CHECK(or_join_filter);
 CHECK(join_filter_waste);
 CHECK(cartesian);

@@ -4,9 +4,12 @@
  */
 #include "plan_rule.h"
 
+#include <ctype.h>
 #include <math.h>
 
-#define MANY 1000.0
+#define MANY	       1000.0
+#define NAME_LENGTH    63
+#define MAX_STATISTICS 8 /* columns of one CREATE STATISTICS */
 
 static const struct plan_node *below_store(const struct plan_node *n)
 {
@@ -142,39 +145,6 @@ static size_t columns_of(struct plan_check *c, const struct plan_node *n, struct
 	return found;
 }
 
-static void advise_statistics(struct plan_check *c, const struct plan_node *n,
-	struct plan_finding *f)
-{
-	struct str name[8];
-	size_t conds =
-		conjuncts(node_text(c, n, "Filter")) + conjuncts(node_text(c, n, "Index Cond"));
-	size_t cols = columns_of(c, n, name, ARRAY_LEN(name));
-
-	if (n->relation.n == 0)
-		return;
-	if (conds > 1 && cols > 1) {
-		struct text t = {0};
-
-		text_printf(&t, "CREATE STATISTICS (dependencies, ndistinct, mcv) ON ");
-		for (size_t i = 0; i < cols; i++)
-			text_printf(&t, "%s%.*s", i ? ", " : "", STR_ARGS(name[i]));
-		text_printf(&t, " FROM %.*s; ANALYZE %.*s;", STR_ARGS(n->relation),
-			STR_ARGS(n->relation));
-		f->fix_sql = arena_str(c->a, text_slice(&t));
-		text_release(&t);
-		f->advice = STR("the conditions' columns seem to depend on each other: collect "
-				"extended statistics before thinking of an index");
-	} else {
-		f->fix_sql = plan_say(c, "ANALYZE %.*s;", STR_ARGS(n->relation));
-		f->advice = cols == 1 ? plan_say(c,
-						"collect fresh statistics; if that does not "
-						"help, ALTER TABLE %.*s ALTER COLUMN %.*s SET "
-						"STATISTICS 1000",
-						STR_ARGS(n->relation), STR_ARGS(name[0]))
-				      : STR("collect fresh statistics before thinking of an index");
-	}
-}
-
 static bool feeds_a_choice(const struct plan_node *n)
 {
 	for (n = n->up; n; n = n->up)
@@ -183,25 +153,104 @@ static bool feeds_a_choice(const struct plan_node *n)
 	return false;
 }
 
-CHECK(row_misestimate)
+/* Is this node the first whose number of rows was wrong, and by how much?  0: no. */
+static double misestimate(const struct plan_check *c, const struct plan_node *n)
 {
 	double off = off_by(n), rows = plan_num(n->rows);
-	struct plan_finding *f;
 
 	if (!c->p->is_analyzed || !is_estimated(n) || off < 10)
-		return;
+		return 0;
 	if (fmax(rows, n->plan_rows) < 100 || input_is_off(n))
-		return; /* too few to matter; or the cause is below */
+		return 0; /* too few to matter; or the cause is below */
 	if (n->kind == PLAN_SEQ_SCAN && !plan_prop(n, "Filter"))
-		return; /* stale-statistics says it */
+		return 0; /* stale-statistics says it */
 	if (!gate_whole(c, n) && !(n->up && gate_whole(c, n->up)))
-		return;
-	f = plan_report(c, n, "expected %s rows%s, got %s%s: off by %.0f times",
-		say_count(c, n->plan_rows), node_loops(n) > 1 ? " each time" : "",
-		n->all_rows_err > 0 ? "about " : "", say_count(c, rows), off);
+		return 0;
+	return off;
+}
+
+/* Conditions on several columns of one table: how they depend on each other is not known. */
+static size_t dependent_columns(struct plan_check *c, const struct plan_node *n, struct str *name,
+	size_t max)
+{
+	size_t conds =
+		conjuncts(node_text(c, n, "Filter")) + conjuncts(node_text(c, n, "Index Cond"));
+	size_t cols = columns_of(c, n, name, max);
+
+	return n->relation.n && conds > 1 && cols > 1 ? cols : 0;
+}
+
+static struct plan_finding *report_misestimate(struct plan_check *c, const struct plan_node *n,
+	double off)
+{
+	struct plan_finding *f =
+		plan_report(c, n, "expected %s rows%s, got %s%s: off by %.0f times",
+			say_count(c, n->plan_rows), node_loops(n) > 1 ? " each time" : "",
+			n->all_rows_err > 0 ? "about " : "", say_count(c, plan_num(n->rows)), off);
+
 	if (off >= 100 && feeds_a_choice(n))
 		f->grade = GRADE_ERROR;
-	advise_statistics(c, n, f);
+	return f;
+}
+
+CHECK(row_misestimate)
+{
+	double off = misestimate(c, n);
+	struct str name[MAX_STATISTICS];
+
+	if (off == 0 || dependent_columns(c, n, name, ARRAY_LEN(name)))
+		return; /* missing-extended-statistics says it */
+	struct plan_finding *f = report_misestimate(c, n, off);
+	if (n->relation.n == 0)
+		return;
+	f->fix_sql = plan_say(c, "ANALYZE %.*s;", STR_ARGS(n->relation));
+	f->advice = columns_of(c, n, name, ARRAY_LEN(name)) == 1
+			    ? plan_say(c,
+				      "collect fresh statistics; if that does not help, ALTER "
+				      "TABLE %.*s ALTER COLUMN %.*s SET STATISTICS 1000",
+				      STR_ARGS(n->relation), STR_ARGS(name[0]))
+			    : STR("collect fresh statistics before thinking of an index");
+}
+
+/* A name for the statistics, which PostgreSQL asks for before version 16. */
+static struct str statistics_name(struct plan_check *c, struct str table, const struct str *column,
+	size_t columns)
+{
+	struct text t = {0};
+
+	text_puts(&t, "stats_");
+	for (size_t i = 0; i < table.n; i++)
+		if (islower((unsigned char)table.p[i]) || isdigit((unsigned char)table.p[i]) ||
+			table.p[i] == '_')
+			text_char(&t, table.p[i]);
+	for (size_t i = 0; i < columns; i++)
+		text_printf(&t, "_%.*s", STR_ARGS(column[i]));
+	struct str name = arena_str(c->a, str_before(text_slice(&t), NAME_LENGTH));
+	text_release(&t);
+	return name;
+}
+
+CHECK(missing_extended_statistics)
+{
+	double off = misestimate(c, n);
+	struct str name[MAX_STATISTICS];
+	size_t cols = off > 0 ? dependent_columns(c, n, name, ARRAY_LEN(name)) : 0;
+	struct text list = {0};
+
+	if (!cols)
+		return;
+	for (size_t i = 0; i < cols; i++)
+		text_printf(&list, "%s%.*s", i ? ", " : "", STR_ARGS(name[i]));
+	struct plan_finding *f = report_misestimate(c, n, off);
+	f->fix_sql = plan_say(c,
+		"CREATE STATISTICS %.*s (dependencies, ndistinct, mcv) ON %s FROM %.*s; "
+		"ANALYZE %.*s;",
+		STR_ARGS(statistics_name(c, n->relation, name, cols)), list.p,
+		STR_ARGS(n->relation), STR_ARGS(n->relation));
+	f->advice = STR("the conditions' columns seem to depend on each other: collect extended "
+			"statistics before thinking of an index; where the table has them, ANALYZE "
+			"alone may do");
+	text_release(&list);
 }
 
 CHECK(or_join_filter)

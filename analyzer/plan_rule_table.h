@@ -35,8 +35,13 @@ PLAN_RULE(PL005, "row-misestimate", WARNING, row_misestimate,
 	"The planner expected a very different number of rows",
 	"A join order, join method or scan chosen for the wrong number of rows is the "
 	"wrong one.",
-	"ANALYZE; a higher statistics target for one column; CREATE STATISTICS for "
-	"columns that depend on each other. Before any index.")
+	"ANALYZE; a higher statistics target for the column. Before any index.")
+
+PLAN_RULE(IX010, "missing-extended-statistics", WARNING, missing_extended_statistics,
+	"Conditions on columns that depend on each other were taken for independent",
+	"The planner multiplies their shares: for a city and its own zip code it expects far too "
+	"few rows, and chooses its joins for them.",
+	"CREATE STATISTICS on the columns, then ANALYZE. Before any index.")
 
 PLAN_RULE(PL006, "sort-spill", WARNING, sort_spill, "A sort did not fit into memory",
 	"Rows are written to temporary files and merged again.",

@@ -39,7 +39,7 @@ def fixes():
         schema = table = ""
         bad, skip, last = None, False, None
         for n, line in enumerate(path.read_text().splitlines(), 1):
-            if line.startswith(("log:", "steps:")):
+            if line.startswith(("log:", "plan:", "steps:")):
                 skip, bad = True, None
             if skip:
                 skip = line != "end"
