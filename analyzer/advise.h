@@ -19,6 +19,8 @@
 
 #include "base.h"
 
+struct findings;
+struct index_advice;
 struct matrix;
 struct plan;
 struct plan_node;
@@ -101,6 +103,9 @@ struct candidates {
 void candidate_finish(struct arena *a, struct candidate *c, bool concurrently);
 /* What stands behind the table's name: "(a, b) WHERE c", "USING gin (tags)". */
 struct str candidate_definition(struct arena *a, const struct candidate *c);
+/* Adds it to what is reported, as an index nobody has tried: why, costs and size are the
+ * caller's to fill in. */
+struct index_advice *candidate_report(struct findings *f, const struct candidate *c);
 /* Adds it, unless one there is the same or begins with the same keys; drops those that it
  * makes needless. */
 void candidates_add(struct candidates *list, const struct candidate *c);

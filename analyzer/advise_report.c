@@ -75,7 +75,7 @@ static struct str say_why(struct workload *w, const struct choice *c, size_t at,
 	return s;
 }
 
-static struct index_advice *new_advice(struct findings *f, const struct candidate *c)
+struct index_advice *candidate_report(struct findings *f, const struct candidate *c)
 {
 	struct arena *a = &f->arena;
 	struct index_advice *x = VEC_PUSH(&f->index);
@@ -202,7 +202,7 @@ void workload_report(struct workload *w, const struct choice *c, struct workload
 			x->size_bytes += w->size[id];
 			continue;
 		}
-		x = new_advice(w->found, &own);
+		x = candidate_report(w->found, &own);
 		x->status =
 			w->is_guessed[id] && !w->is_built[id] ? INDEX_UNVALIDATED : INDEX_VALIDATED;
 		x->size_bytes = w->size[id];

@@ -168,32 +168,12 @@ static struct index_advice *find_index(struct findings *f, struct str ddl)
 /* A candidate as the report shows it; the same one again only gains a query. */
 static void add_index(struct reader *r, const struct seen *s, const struct candidate *c)
 {
-	struct arena *a = &r->found->arena;
 	struct str ddl = str_before(c->ddl, c->ddl.n - str_ends(c->ddl, ";"));
 	struct index_advice *x = find_index(r->found, ddl);
 
 	if (x == NULL) {
-		x = VEC_PUSH(&r->found->index);
-		*x = (struct index_advice){
-			.ddl = arena_str(a, ddl),
-			.table = arena_str(a, c->table),
-			.method = str_of(c->method),
-			.where = c->where.n ? arena_str(a, c->where) : STR_NONE,
-			.why = arena_str(a, c->why),
-			.name = arena_str(a, c->name),
-			.column = ARENA_ARRAY(a, struct str, c->keys + 1),
-			.include = ARENA_ARRAY(a, struct str, c->includes + 1),
-			.status = INDEX_UNVALIDATED,
-			.cost_before = -1,
-			.cost_after = -1,
-			.size_bytes = -1,
-		};
-		for (size_t i = 0; i < c->keys; i++)
-			x->column[x->columns++] = arena_str(a, c->key[i].expr);
-		for (size_t i = 0; i < c->includes; i++)
-			x->include[x->includes++] = arena_str(a, c->include[i]);
-		if (c->replaces.n)
-			*VEC_PUSH(&x->replaces) = arena_str(a, c->replaces);
+		x = candidate_report(r->found, c);
+		x->why = arena_str(&r->found->arena, c->why);
 	}
 	if (s->shape != NO_SHAPE && (x->query.n == 0 || x->query.at[x->query.n - 1] != s->shape))
 		*VEC_PUSH(&x->query) = s->shape;
