@@ -72,12 +72,7 @@ void bouncer_parse(const struct log_format *f, struct chunk *c)
 		struct str rest;
 		nl = memchr(p, '\n', (size_t)(end - p));
 		next = nl ? nl + 1 : end;
-		struct log_entry *e = VEC_PUSH(&c->entry);
-		memset(e, 0, sizeof(*e));
-		e->line = line;
-		e->file = c->file;
-		e->bytes = (uint32_t)(next - p);
-		e->usec = -1;
+		struct log_entry *e = chunk_entry(c, line, (size_t)(next - p));
 		if (!head(p, (size_t)((nl ? nl : end) - p), e, &rest))
 			continue;
 		who(e, &rest);

@@ -123,12 +123,7 @@ void cloud_parse(const struct log_format *f, struct chunk *c)
 	for (; p < end; p = next, line++) {
 		nl = memchr(p, '\n', (size_t)(end - p));
 		next = nl ? nl + 1 : end;
-		struct log_entry *e = VEC_PUSH(&c->entry);
-		memset(e, 0, sizeof(*e));
-		e->line = line;
-		e->file = c->file;
-		e->bytes = (uint32_t)(next - p);
-		e->usec = -1;
+		struct log_entry *e = chunk_entry(c, line, (size_t)(next - p));
 		json_t *o =
 			*p == '{' ? json_loadb(p, (size_t)((nl ? nl : end) - p), 0, NULL) : NULL;
 		if (!o || !cloud_line(f, c, o, e))

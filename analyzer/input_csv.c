@@ -240,13 +240,8 @@ void csv_parse(const struct log_format *f, struct chunk *c)
 			if (*next >= '0' && *next <= '9' &&
 				read_head(next, (size_t)(after - next), ahead))
 				break;
-		struct log_entry *e = VEC_PUSH(&c->entry);
-		memset(e, 0, sizeof(*e));
-		e->line = first;
-		e->file = c->file;
-		e->bytes = (uint32_t)(stop - p);
+		struct log_entry *e = chunk_entry(c, first, (size_t)(stop - p));
 		e->cont = (uint32_t)(next - stop);
-		e->usec = -1;
 		if (!csv_record(head, p, next, e))
 			e->class = LOG_NOT_UNDERSTOOD;
 		known = true;

@@ -13,6 +13,8 @@
 void entry_part(struct log_entry *e, struct str text);
 /* A session from the pid, where the log has nothing better. */
 void entry_session(struct log_entry *e);
+/* The chunk's next entry, which begins in this line; nothing is known of it yet. */
+struct log_entry *chunk_entry(struct chunk *c, uint64_t line, size_t bytes);
 /* A line no entry can be made of. */
 void chunk_orphan(struct chunk *c, uint64_t line, size_t bytes);
 enum log_severity severity_of(struct str word); /* "ERROR" */

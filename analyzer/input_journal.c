@@ -59,14 +59,9 @@ static char *next_field(char *p, char *end, struct str *key, struct str *value)
 
 static void block(const struct log_format *f, struct chunk *c, char *p, char *end, uint64_t line)
 {
-	struct log_entry *e = VEC_PUSH(&c->entry);
+	struct log_entry *e = chunk_entry(c, line, (size_t)(end - p));
 	struct str key, value, message = STR_NONE;
 
-	memset(e, 0, sizeof(*e));
-	e->line = line;
-	e->file = c->file;
-	e->bytes = (uint32_t)(end - p);
-	e->usec = -1;
 	while (p < end) {
 		p = next_field(p, end, &key, &value);
 		field(e, key, value, &message);

@@ -56,7 +56,7 @@ void entry_session(struct log_entry *e)
 }
 
 /* Bytes no entry begins with: the head of a file, or a file cut in the middle. */
-void chunk_orphan(struct chunk *c, uint64_t line, size_t bytes)
+struct log_entry *chunk_entry(struct chunk *c, uint64_t line, size_t bytes)
 {
 	struct log_entry *e = VEC_PUSH(&c->entry);
 
@@ -64,8 +64,13 @@ void chunk_orphan(struct chunk *c, uint64_t line, size_t bytes)
 	e->line = line;
 	e->file = c->file;
 	e->bytes = (uint32_t)bytes;
-	e->class = LOG_NOT_UNDERSTOOD;
 	e->usec = -1;
+	return e;
+}
+
+void chunk_orphan(struct chunk *c, uint64_t line, size_t bytes)
+{
+	chunk_entry(c, line, bytes)->class = LOG_NOT_UNDERSTOOD;
 }
 
 /* Appends a continuing line to the text that ends at *tail. */

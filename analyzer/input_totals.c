@@ -110,12 +110,7 @@ void totals_parse(const struct log_format *f, struct chunk *c)
 		char *from = p;
 		uint64_t first = line;
 		p = record(p, end, field, &n);
-		struct log_entry *e = VEC_PUSH(&c->entry);
-		memset(e, 0, sizeof(*e));
-		e->line = first;
-		e->file = c->file;
-		e->bytes = (uint32_t)(p - from);
-		e->usec = -1;
+		struct log_entry *e = chunk_entry(c, first, (size_t)(p - from));
 		line++;
 		if (head == 0) {
 			head = n;

@@ -73,12 +73,7 @@ void wrap_parse(const struct log_format *f, struct chunk *c)
 		next = nl ? nl + 1 : end;
 		size_t n = (size_t)((nl ? nl : end) - p);
 		n -= n > 0 && p[n - 1] == '\r';
-		struct log_entry *e = VEC_PUSH(&c->entry);
-		memset(e, 0, sizeof(*e));
-		e->line = line;
-		e->file = c->file;
-		e->bytes = (uint32_t)(next - p);
-		e->usec = -1;
+		struct log_entry *e = chunk_entry(c, line, (size_t)(next - p));
 		if (!f->unwrap(&c->arena, p, n, e, &inner)) {
 			e->class = LOG_NOT_UNDERSTOOD;
 			continue;
