@@ -415,6 +415,15 @@ static struct str parent_column(struct rule_check *c, const struct sql_outline *
 	return STR_NONE;
 }
 
+/* Does the lookup return all rows of the key, each as it is?  A join does. */
+static bool keeps_rows(struct rule_check *c, const struct sql_outline *child)
+{
+	bool bounded = child->limit != BOUND_NONE || child->offset != BOUND_NONE;
+
+	return !child->has_aggregate && !child->has_group && !child->has_window &&
+	       !child->is_distinct && !child->is_distinct_on && (!bounded || is_unique(c, child));
+}
+
 struct str join_parent(struct rule_check *c, const struct sql_outline *child,
 	const struct sql_cond *key)
 {
@@ -424,7 +433,7 @@ struct str join_parent(struct rule_check *c, const struct sql_outline *child,
 
 	if (!p || p->rels != 1 || p->rel[0].kind != REL_TABLE || p->is_setop || p->has_group ||
 		p->has_aggregate || child->rels != 1 || child != c->top || child->conds != 1 ||
-		child->has_aggregate || c->shape->verb != SQL_SELECT ||
+		!keeps_rows(c, child) || c->shape->verb != SQL_SELECT ||
 		c->parent->verb != SQL_SELECT)
 		return STR_NONE;
 	column = parent_column(c, child, key);

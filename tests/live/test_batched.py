@@ -97,6 +97,72 @@ def test_reads(postgres, tables, tmp_path, case, style):
     assert "ANY ($1" in found[0]["fix"]["sql"]
 
 
+@pytest.fixture(scope="module")
+def pair(tables):
+    """A schema in which parents come twice and have no id, and so do the children's keys."""
+    c, name = tables
+    rng = random.Random(11)
+    name += "_pair"
+    c.execute(f"create schema {name}; create table {name}.child as table {name[:-5]}.child;"
+              f"create table {name}.parent (id bigint, child_id bigint, title text)")
+    for i in range(60):
+        c.execute(f"insert into {name}.parent values (%s, %s, %s)",
+                  (rng.choice([None, *range(30)]), rng.choice([None, *range(230)]),
+                   rng.choice([None, "a", "b'c"])))
+    yield c, name
+    c.execute(f"drop schema {name} cascade")
+
+
+CHILD = {"id": 0, "parent_id": 1, "name": 2, "n": 3, "at": 4, "ok": 5}
+JOINS = {  # parent's columns; the one whose value is the child's key; the child's condition
+    "children of a parent": ("id, title", "id", "parent_id = $1"),
+    "all columns": ("*", "id", "parent_id = $1"),
+    "the parent's child": ("title, child_id", "child_id", "id = $1"),
+    "in an order": ("id, title", "id", "parent_id = $1 order by name"),
+}
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("columns", ("*", "name, n, parent_id"))
+@pytest.mark.parametrize("case", JOINS)
+def test_joins(postgres, pair, tmp_path, case, columns):
+    """The JOIN with the parent returns what the loop fetched for each of the parent's rows."""
+    c, schema = pair
+    of_parent, key, condition = JOINS[case]
+    parent = f"select {of_parent} from parent where title = $1 or child_id > $2 "\
+        "order by id nulls first, child_id, title limit 40"
+    child = f"select {columns} from child where {condition}"
+    c.execute(f"set search_path to {schema}")
+    rows = fetched(c, parent, ["a", 60])
+    at = [d.name for d in c.execute("select * from parent" if of_parent == "*" else
+                                    f"select {of_parent} from parent").description].index(key)
+    assert len({r[at] for r in rows}) < len(rows) and None in {r[at] for r in rows}
+    loop = [(r, fetched(c, child, [r[at]])) for r in rows]  # a key that is NULL finds nothing
+    log = [(parent, ["a", 60])] + [(child, [r[at]]) for r in rows if r[at] is not None]
+    found = [f for f in findings(postgres, schema, tmp_path, log) if f["rule"] == "NP001"]
+    assert len(found) == 1, found
+    wanted = list(CHILD.values()) if columns == "*" else [CHILD[k] for k in columns.split(", ")]
+    joined = fetched(c, found[0]["evidence"]["join_sql"], ["a", 60])
+    assert joined
+    assert sorted([repr(([r[i] for i in wanted], r[len(CHILD):])) for r in joined]) == \
+        sorted([repr((list(one), r)) for r, children in loop for one in children])
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("child", (
+    "select distinct name from child where parent_id = $1",
+    "select name from child where parent_id = $1 order by id limit 1",
+    "select name from child where parent_id = $1 order by id offset 1",
+    "select name, row_number() over () from child where parent_id = $1",
+    "select name, n from child where parent_id = $1 group by 1, 2"))
+def test_no_join_for_what_a_join_changes(postgres, pair, tmp_path, child):
+    _, schema = pair
+    log = [("select id, title from parent order by id limit 30", None)] + \
+        [(child, [k]) for k in range(12)]
+    found = [f for f in findings(postgres, schema, tmp_path, log) if f["rule"] == "NP001"]
+    assert len(found) == 1 and "join_sql" not in found[0]["evidence"], found
+
+
 def all_of(c, table):
     return c.execute(f"select parent_id, name, n, at, ok from {table} order by 1, 2, 3, 4, 5").fetchall()
 
@@ -150,6 +216,14 @@ def test_writes(postgres, tables, tmp_path, sql, one):
         arrays = [keys] if len(rows[0]) == 1 else [keys, [r[0] for r in rows], [r[1] for r in rows]]
         prepared(c, fix, arrays)
         assert all_of(c, "child") == expected, fix
+
+
+def fetched(c, sql, params):
+    """The rows, as texts, of a text with $1, $2, … as it stands."""
+    result = c.pgconn.exec_params(sql.encode(), [literal(p) for p in params])
+    assert result.status == psycopg.pq.ExecStatus.TUPLES_OK, result.error_message
+    cells = [[result.get_value(i, k) for k in range(result.nfields)] for i in range(result.ntuples)]
+    return [tuple(v if v is None else v.decode() for v in row) for row in cells]
 
 
 def prepared(c, sql, params):
