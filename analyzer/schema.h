@@ -9,6 +9,7 @@
  *   schema_canon.c   expressions as keys: a query's and an index's compare as texts
  *   schema_pattern.c what of a pattern an index can look up
  *   schema_serve.c   does an index serve this condition?
+ *   schema_takes.c   does a key of it take the condition: operator, types, collation
  *   schema_partial.c is what it asks for in a partial index?
  *
  * A schema that knows nothing is legal: every question has the answer "not known", and rules
