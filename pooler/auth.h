@@ -10,8 +10,11 @@
  *   auth_users.c   the user list, in PgBouncer's format
  *   auth_scram.c   the server's side of SCRAM-SHA-256 and -PLUS
  *   auth_md5.c     md5 challenge and answer; plain comparison
+ *   auth_method.c  the words for the methods
  *   auth_hba.c     who must prove what, in PostgreSQL's pg_hba.conf syntax
  *   auth_ident.c   which system user may be which database user (pg_ident.conf)
+ *   auth_token.c   what lines, fields and tokens of those two files are
+ *   auth_regex.c   regular expressions in them
  *   auth_rate.c    addresses that fail too often
  *   auth_cache.c   what auth_query answered, with its time to live
  *   auth_helper.c  a thread for what blocks: auth_query, PAM, names, SCRAM derivation
