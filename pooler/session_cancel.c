@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Cancel requests.  PQcancel blocks for milliseconds (the postmaster forks), so a helper
+ * Cancel requests: whose relay one is for (hub_cancel), and what is asked of the server there
+ * (cancel_server).  PQcancel blocks for milliseconds (the postmaster forks), so a helper
  * thread calls it.  While one is under way its server is not lent to anybody else: the
  * signal has been sent when PQcancel returns, so a later statement cannot be hit by it.
  */
@@ -63,4 +64,67 @@ void cancel_server(struct server *s, struct conn *asker)
 	c->job.reply = &s->lane->relay->w;
 	c->job.mail.run = done;
 	helpers_submit(&hub.cancellers, &c->job);
+}
+
+/* --- from the front to the relay ---------------------------------------------------------- */
+
+struct cancel_order {
+	struct conn asker;
+	uint32_t slot, secret;
+};
+
+static void run_cancel(struct relay *r, void *arg)
+{
+	struct cancel_order *o = arg;
+	struct client *c = o->slot < r->n_slots ? r->slots[o->slot] : NULL;
+
+	if (c && mem_equal_ct(&c->secret, &o->secret, sizeof o->secret))
+		client_cancel(c, &o->asker);
+	else
+		conn_close(&o->asker);
+	free(o);
+}
+
+void hub_cancel(struct conn *asker, uint32_t pid, const void *secret, size_t len)
+{
+	uint32_t places = (uint32_t)hub.n_relays + 1, place, number;
+	struct cancel_order *o;
+	struct cancel_key k;
+	uint8_t key[8];
+
+	worker_forget(&hub.front, asker->fd);
+	if (len != 4) {
+		conn_close(asker);
+		return;
+	}
+	pid = htonl(pid);
+	memcpy(key, &pid, 4);
+	memcpy(key + 4, secret, 4);
+	cancel_key_unpack(key, hub.peer_id != 0, &k);
+	if (k.peer != hub.peer_id) {
+		peer_forward(asker, key);
+		return;
+	}
+	if (k.number == 0) {
+		conn_close(asker);
+		return;
+	}
+	place = (k.number - 1) % places;
+	number = (k.number - 1) / places;
+	if (place == places - 1) {
+		if (hub.on_front_cancel)
+			hub.on_front_cancel(number, k.secret);
+		conn_close(asker);
+		return;
+	}
+	o = mem_zalloc(sizeof *o);
+	o->asker = *asker;
+	o->slot = number;
+	o->secret = k.secret;
+	hub_order((int)place, run_cancel, o);
+}
+
+uint32_t hub_front_pid(uint32_t number)
+{
+	return number * ((uint32_t)hub.n_relays + 1) + (uint32_t)hub.n_relays + 1;
 }

@@ -348,69 +348,6 @@ void hub_ask_spare(struct lane *l)
 		hub_order(i, run_spare, l);
 }
 
-/* --- cancel --------------------------------------------------------------------------------- */
-
-struct cancel_order {
-	struct conn asker;
-	uint32_t slot, secret;
-};
-
-static void run_cancel(struct relay *r, void *arg)
-{
-	struct cancel_order *o = arg;
-	struct client *c = o->slot < r->n_slots ? r->slots[o->slot] : NULL;
-
-	if (c && mem_equal_ct(&c->secret, &o->secret, sizeof o->secret))
-		client_cancel(c, &o->asker);
-	else
-		conn_close(&o->asker);
-	free(o);
-}
-
-void hub_cancel(struct conn *asker, uint32_t pid, const void *secret, size_t len)
-{
-	uint32_t places = (uint32_t)hub.n_relays + 1, place, number;
-	struct cancel_order *o;
-	struct cancel_key k;
-	uint8_t key[8];
-
-	worker_forget(&hub.front, asker->fd);
-	if (len != 4) {
-		conn_close(asker);
-		return;
-	}
-	pid = htonl(pid);
-	memcpy(key, &pid, 4);
-	memcpy(key + 4, secret, 4);
-	cancel_key_unpack(key, hub.peer_id != 0, &k);
-	if (k.peer != hub.peer_id) {
-		peer_forward(asker, key);
-		return;
-	}
-	if (k.number == 0) {
-		conn_close(asker);
-		return;
-	}
-	place = (k.number - 1) % places;
-	number = (k.number - 1) / places;
-	if (place == places - 1) {
-		if (hub.on_front_cancel)
-			hub.on_front_cancel(number, k.secret);
-		conn_close(asker);
-		return;
-	}
-	o = mem_zalloc(sizeof *o);
-	o->asker = *asker;
-	o->slot = number;
-	o->secret = k.secret;
-	hub_order((int)place, run_cancel, o);
-}
-
-uint32_t hub_front_pid(uint32_t number)
-{
-	return number * ((uint32_t)hub.n_relays + 1) + (uint32_t)hub.n_relays + 1;
-}
-
 /* --- settings --------------------------------------------------------------------------------- */
 
 /* A snapshot goes when every relay has come back from whatever it was doing with it. */
