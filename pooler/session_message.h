@@ -6,6 +6,7 @@
  *   session_request.c    the walk over what a client sent, with and without a server
  *   session_query.c      Query: a statement as text
  *   session_statement.c  Parse, Bind, Describe, Close: statements by name
+ *   session_deallocate.c  DEALLOCATE as text
  *   session_naming.c     what names mean while batches are under way
  *   session_effects.c    what a text does to the session, and what may not be done
  *   session_begin.c      BEGIN, answered before there is a server connection
@@ -120,6 +121,9 @@ bool statement_rewrite_deallocate(struct message *m, const char *sql, size_t len
 
 /* --- statements ------------------------------------------------------------------------ */
 
+/* Has the server keep an empty statement under this name.  It cannot fail, not even in a
+ * failed transaction. */
+bool statement_put_empty(struct message *m, const char *name);
 /* Parse and Sync of a statement that servers of this pool have accepted before, or Close
  * and Sync of one that the client has: nobody is needed to answer that.  Answers the bytes
  * dealt with, or 0. */

@@ -6,8 +6,6 @@
  */
 #include "session_message.h"
 
-#include <strings.h>
-
 static void put_close(struct buf *b, const char *name)
 {
 	size_t at = wire_begin(b, 'C');
@@ -82,9 +80,7 @@ static bool ensure_prepared(struct message *m, struct prepared *p)
 	return evict_statements(m, (size_t)m->c->lane->set.max_prepared);
 }
 
-/* Has the server keep an empty statement under this name.  It cannot fail, not even in a
- * failed transaction. */
-static bool put_empty(struct message *m, const char *name)
+bool statement_put_empty(struct message *m, const char *name)
 {
 	struct buf *b = gather_insert(&m->g);
 	size_t at;
@@ -101,72 +97,6 @@ static bool put_empty(struct message *m, const char *name)
 	return true;
 }
 
-/* The name in `DEALLOCATE [PREPARE] name`, when that is the whole statement. */
-static bool deallocated_name(const char *sql, size_t len, char *name, size_t cap, bool *all)
-{
-	char text[256], word[3][80] = {"", "", ""};
-	int n;
-
-	*all = false;
-	if (len >= sizeof text)
-		return false;
-	memcpy(text, sql, len);
-	text[len] = '\0';
-	n = sscanf(text, " %79s %79[^ ;\t\r\n] %79[^ ;\t\r\n]", word[0], word[1], word[2]);
-	if (n < 2 || strcasecmp(word[0], "deallocate"))
-		return false;
-	if (strcasecmp(word[1], "prepare") == 0) {
-		if (n < 3)
-			return false;
-		memmove(word[1], word[2], sizeof word[1]);
-	}
-	word[1][sizeof word[1] - 1] = '\0';
-	*all = strcasecmp(word[1], "all") == 0;
-	n = (int)strlen(word[1]);
-	if (word[1][0] == '"' && n >= 2 && word[1][n - 1] == '"') {
-		word[1][n - 1] = '\0';
-		snprintf(name, cap, "%.79s", word[1] + 1);
-	} else {
-		for (char *w = word[1]; *w; w++)
-			if (*w >= 'A' && *w <= 'Z')
-				*w = (char)(*w + 32);
-		snprintf(name, cap, "%.79s", word[1]);
-	}
-	return true;
-}
-
-bool statement_rewrite_deallocate(struct message *m, const char *sql, size_t len, struct buf *out)
-{
-	char name[84], ours[PREPARED_NAME];
-	struct prepared *p;
-	bool all;
-
-	if (m->s->ledger.state.status == 'E' ||
-		!deallocated_name(sql, len, name, sizeof name, &all))
-		return true; /* in a failed transaction it fails as well, and nothing goes */
-	if (all) {
-		client_statements_clear(m->c);
-		server_statements_clear(m->s);
-		m->s->stale_names = true;
-		return true;
-	}
-	p = client_statement_get(m->c, name);
-	if (!p)
-		return true;
-	p = prepared_served(&m->c->lane->relay->prepared, p);
-	prepared_name(ours, p->number);
-	/* Its own text might fail by now (a table is gone), and a Query behind a failed Parse
-	 * is skipped. */
-	if (!server_statement_has(m->s, p) && !put_empty(m, ours))
-		return false;
-	buf_printf(out, "DEALLOCATE \"%s\"", ours);
-	server_statement_remove(m->s, p->number);
-	m->s->stale_names =
-		true; /* should it fail, or never be executed, the server still has it */
-	client_statement_remove(m->c, name);
-	return true;
-}
-
 /* A Parse under a name that the client has given already.  PostgreSQL's own error, or an earlier
  * one, comes of it when it goes to a name that the server has (rename_put_error). */
 static enum step parse_taken(struct message *m, const char *name, const char *rest, size_t rest_len)
@@ -180,7 +110,7 @@ static enum step parse_taken(struct message *m, const char *name, const char *re
 		m->s->taken = mem_strdup(name);
 		m->s->taken_batch = m->s->batch;
 	}
-	if (!put_empty(m, RENAME_TAKEN) || !message_push(m, ENTRY_PARSE, 0, 0))
+	if (!statement_put_empty(m, RENAME_TAKEN) || !message_push(m, ENTRY_PARSE, 0, 0))
 		return STEP_CLOSED;
 	b = gather_insert(&m->g);
 	at = wire_begin(b, 'P');
