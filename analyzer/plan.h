@@ -293,6 +293,8 @@ struct plan_lines {
 	size_t width; /* lines were broken at this many bytes; 0: they were not */
 };
 void plan_unframe(struct arena *a, struct str text, struct plan_lines *out);
+/* The text without HTML, escapes, labels and line heads; as many lines as before. */
+struct str plan_unmark(struct arena *a, struct str text);
 
 struct plan *plan_new(struct arena *a);
 struct plan_node *plan_node_new(struct arena *a);

@@ -231,12 +231,17 @@ static void read_xml(struct finder *f)
 	settle(f, PLAN_XML, line);
 }
 
+/* What only EXPLAIN writes at the beginning of a list's item. */
+static bool is_yaml_plan(struct str s)
+{
+	return str_is(s, "- Plan:") || str_starts(s, "- Query Text: \"") ||
+	       str_starts(s, "- Query Text:\"") || str_starts(s, "- Query Identifier:");
+}
+
 static bool is_yaml_start(struct str s)
 {
 	s = str_trim(s);
-	return str_is(s, "- Plan:") || str_is(s, "Plan:") || str_starts(s, "- Query Text: \"") ||
-	       str_starts(s, "- Query Text:\"") || str_starts(s, "Query Text: \"") ||
-	       str_starts(s, "- Query Identifier:");
+	return is_yaml_plan(s) || str_is(s, "Plan:") || str_starts(s, "Query Text: \"");
 }
 
 static void read_yaml(struct finder *f)
@@ -250,9 +255,9 @@ static void read_yaml(struct finder *f)
 		size_t after = f->at;
 
 		f->at = before;
-		if (!str_starts(str_trim(f->l->line.at[before].text), "Query Text"))
+		if (is_yaml_plan(str_trim(f->l->line.at[before].text)))
 			note_broken(f, "YAML", &why);
-		else
+		else /* "Plan:" is also what people write above a plan */
 			after = before + 1;
 		f->at = after;
 	}

@@ -21,7 +21,6 @@ struct habits {
 	size_t comment;	 /* begin with -- */
 	size_t numbered; /* begin with the number that is due */
 	size_t bars;	 /* begin or end with a bar */
-	bool has_html;	 /* -&gt; */
 };
 
 static bool ends_cell(struct str s)
@@ -124,31 +123,6 @@ static struct str expand_tabs(struct arena *a, struct str s)
 	return (struct str){out, column + s.n - blanks};
 }
 
-/* No-break spaces become blanks; zero-width ones and byte order marks go. */
-static struct str plain_spaces(struct arena *a, struct str s)
-{
-	char *out;
-	size_t n = 0;
-
-	if (memchr(s.p, 0xc2, s.n) == NULL && memchr(s.p, 0xef, s.n) == NULL &&
-		memchr(s.p, 0xe2, s.n) == NULL)
-		return s;
-	out = arena_alloc(a, s.n + 1);
-	for (size_t i = 0; i < s.n; i++) {
-		struct str rest = str_skip(s, i);
-
-		if (str_starts(rest, "\xc2\xa0")) {
-			out[n++] = ' ';
-			i++;
-		} else if (str_starts(rest, "\xef\xbb\xbf") || str_starts(rest, "\xe2\x80\x8b")) {
-			i += 2;
-		} else {
-			out[n++] = s.p[i];
-		}
-	}
-	return (struct str){out, n};
-}
-
 static struct str unescape(struct arena *a, struct str s, const char *what, char with)
 {
 	size_t len = strlen(what), n = 0;
@@ -180,7 +154,7 @@ static bool has_number(struct str s, size_t number, size_t *skip)
 		x = x * 10 + (size_t)(s.p[i] - '0');
 	if (x != number || i == s.n || !strchr(" \t|:.,", s.p[i]))
 		return false;
-	*skip = i + (s.p[i] != ' ' && s.p[i] != '\t');
+	*skip = i + (s.p[i] != ' ' && s.p[i] != '\t') + (s.p[i] == '\t' && s.p[i + 1] == '"');
 	return true;
 }
 
@@ -201,7 +175,6 @@ static void note(struct habits *h, struct str s)
 	h->mailed += str_starts(s, ">");
 	h->comment += str_starts(s, "--");
 	h->numbered += has_number(s, h->numbered + 1, &skip);
-	h->has_html |= str_starts(t, "-&gt;");
 }
 
 static struct str apply(struct arena *a, const struct habits *h, struct str s, size_t *number)
@@ -242,12 +215,6 @@ static struct str apply(struct arena *a, const struct habits *h, struct str s, s
 		s.n -= str_ends(s, ",");
 		if (s.n > 1 && str_ends(s, "'"))
 			s = (struct str){s.p + 1, s.n - 2};
-	}
-	if (h->has_html) {
-		s = unescape(a, s, "&gt;", '>');
-		s = unescape(a, s, "&lt;", '<');
-		s = unescape(a, s, "&quot;", '"');
-		s = unescape(a, s, "&amp;", '&');
 	}
 	if (h->bars + h->plus + h->quoted + h->ticked + h->mailed + h->comment == 0)
 		return s;
@@ -350,7 +317,7 @@ void plan_unframe(struct arena *a, struct str text, struct plan_lines *out)
 	out->line.n = 0;
 	if (text.n == 0)
 		return;
-	text = one_cell(a, plain_spaces(a, text));
+	text = one_cell(a, plan_unmark(a, text));
 	for (int pass = 0; pass < 2; pass++) {
 		struct str rest = text;
 

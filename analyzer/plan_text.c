@@ -181,6 +181,10 @@ bool text_is_footer(struct str s)
 		"Serialization:",
 		"Trigger ",
 		"Planning Memory:",
+		"Memory used:", /* Greenplum's */
+		"Memory wanted:",
+		"Optimizer:",
+		"(slice",
 	};
 
 	return begins_with_any(s, keys, ARRAY_LEN(keys));
@@ -314,6 +318,22 @@ static struct plan_node *read_node(struct reader *r, struct str s, size_t column
 	return n;
 }
 
+/* The node a property at this column belongs to.  That is the last one, but for a custom node
+ * that goes on after its children (Citus' "Task Count" behind its subplans). */
+static struct plan_node *owner_of(const struct reader *r, size_t column)
+{
+	size_t i = r->depth;
+
+	while (i > 1 && r->level[i - 1].column >= column)
+		i--;
+	if (i == r->depth || !r->is_indented)
+		return r->last;
+	/* properties stand six columns behind the arrow, the root's two behind the root */
+	if (i == 1 ? column != r->root_column + 2 : column != r->level[i - 1].column + 6)
+		return r->last;
+	return r->level[i - 1].node;
+}
+
 /* One logical line below the root. False: the plan ended before it. */
 static bool read_line(struct reader *r, struct str line, int number)
 {
@@ -352,7 +372,7 @@ static bool read_line(struct reader *r, struct str line, int number)
 		return column > r->root_column; /* shown nowhere, but no end */
 	if (column <= r->root_column && r->is_indented)
 		return false;
-	field_set(r, r->last, s);
+	field_set(r, owner_of(r, column), s);
 	return true;
 }
 

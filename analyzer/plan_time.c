@@ -51,7 +51,9 @@ static bool is_whole(double x)
 /* processes: how many share the loops here; 1 outside of Gather. */
 static void set_wall(struct plan *p, struct plan_node *n, double processes)
 {
-	double loops = plan_num(n->loops), below = processes;
+	/* a paste cut off within the measures: the time is there, the loops are not */
+	double loops = isnan(n->loops) && !isnan(n->total_ms) ? 1 : plan_num(n->loops);
+	double below = processes, inputs = 0;
 
 	if (p->is_analyzed) {
 		bool is_fraction = !is_whole(plan_num(n->rows));
@@ -74,8 +76,13 @@ static void set_wall(struct plan *p, struct plan_node *n, double processes)
 		if (below < 1)
 			below = 1;
 	}
-	for (size_t i = 0; i < n->children; i++)
+	for (size_t i = 0; i < n->children; i++) {
 		set_wall(p, n->child[i], plan_is_input(n->child[i]) ? below : processes);
+		inputs += plan_is_input(n->child[i]) ? plan_num(n->child[i]->wall_ms) : 0;
+	}
+	/* "Task" and its kin of custom nodes are only there for what is below them. */
+	if (isnan(n->wall_ms) && inputs > 0)
+		n->wall_ms = inputs;
 }
 
 /* --- subplans ------------------------------------------------------------------------- */
