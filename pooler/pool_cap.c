@@ -12,6 +12,7 @@ void cap_init(struct cap *c, int max)
 	atomic_init(&c->max, max);
 	atomic_init(&c->hungry, 0);
 	atomic_init(&c->neediest, 0);
+	c->reserves = false;
 	pthread_mutex_init(&c->lock, NULL);
 	list_init(&c->claims);
 }
