@@ -136,11 +136,21 @@ void advise_merge(struct arena *a, struct candidates *list, size_t most);
  *
  *   advise_ask.c        generous candidates of one query
  *   advise_whatif.c     the planner's cost of each query with sets of candidates (HypoPG)
+ *   advise_query.c      the planner asked about one query; the answers are the matrix
+ *   advise_guess.c      what HypoPG cannot try, guessed
+ *   advise_cost.c       what an index costs: its bytes, and what writes pay for it
+ *   advise_matrix.c     the matrix, and trays over it (advise_matrix.h)
+ *   advise_select.c     where the selection looks (advise_search.h)
+ *   advise_fill.c       its greedy steps
+ *   advise_bound.c      how good any set could be
+ *   advise_pay.c        does each chosen index pay?
+ *   advise_risk.c       could one make a query slower?
+ *   advise_scratch.c    a copy, where indexes are built and queries run
+ *   advise_report.c     the chosen indexes, told
  *   advise_workload.c   all of it: candidates, matrix, selection, proof, report
  */
 struct db;
 struct facts;
-struct findings;
 
 struct workload_limits {
 	uint64_t bytes; /* of all new indexes; 0: no limit */

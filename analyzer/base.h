@@ -4,6 +4,7 @@
  *
  *   base_mem.c    allocation that ends the process when it fails; arenas
  *   base_text.c   struct text: growable bytes; struct str: a slice; names -> ids
+ *   base_roff.c   text in manual pages
  *   base_json.c   the few steps between our values and jansson's
  *   (here)        vectors, a hash map of 64-bit keys, errors
  *

@@ -2,18 +2,23 @@
  *
  * input: bytes -> log entries.
  *
+ *   input_files.c    which files a command line names: files, directories, members of archives
  *   input_source.c   files, directories, stdin, compression; following and remembering
  *   input_state.c    what was read before
  *   input_stream.c   one file while it is read: bytes -> chunks
  *   input_run.c      worker threads; entries of all files in the order of their time
  *   input_detect.c   which format a file is in
- *   input_prefix.c   log_line_prefix: given, or inferred from the log itself
+ *   input_prefix.c   log_line_prefix: what it says of a line
+ *   input_infer.c    log_line_prefix, inferred from the log itself
+ *   input_memory.c   a log that is in memory already
  *   input_time.c     timestamps
  *   input_message.c  a message -> class, duration, statement; localised servers
  *   input_plan.c     what auto_explain logged -> its statement
  *   input_wrap.c     a server's line inside another log's line
  *   input_join.c     messages that came in pieces
- *   input_stderr.c, input_csv.c, input_json.c, input_syslog.c …  one format each
+ *   input_words.c    what servers say in other languages
+ *   input_stderr.c, input_csv.c, input_json.c, input_syslog.c, input_journal.c, input_cloud.c,
+ *   input_bouncer.c, input_totals.c   one format each
  *
  * An *entry* is one message of a server: a line and what continues it.  A format knows by
  * looking at a line alone whether an entry begins there; so a log can be cut into chunks at

@@ -5,6 +5,7 @@
  *   report_model.c   facts and findings -> rows in their final order, literals masked
  *   report_text.c, report_text_server.c   for a terminal
  *   report_json.c, report_json_server.c   the contract scripts rely on (docs/report.schema.json)
+ *   report_read.c    what is read back from a JSON report by those who compare and combine
  *   report_html.c    one file, no external address
  *   report_csv.c, report_markdown.c
  *   report_sarif.c, report_github.c, report_gitlab.c, report_junit.c   for build servers; what

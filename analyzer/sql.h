@@ -4,8 +4,11 @@
  *
  *   sql_lex.[ch]     the shape: literals out, hash, traits; see there
  *   sql_parse.c      text -> tree, guarded against what crashes or stalls libpg_query
+ *   sql_memo.c       shapes that were seen already, by what is left without plain literals
+ *   sql_comment.c    the comments of a statement, and what they tell us
  *   sql_node.c       reading a tree: fields by name, a generic walk
  *   sql_outline.c    tree -> outline: tables, conjuncts, order, limit; what rules ask for
+ *   sql_cond.c       boolean expressions -> conjuncts
  *   sql_term.c       one side of a comparison: which column, wrapped in what
  *   sql_split.c      a script -> statements
  *   sql_text.c       tree -> text; identifiers quoted; literals masked
