@@ -111,7 +111,7 @@ def wrong_pages(shop, path, n):
 @pytest.mark.ours
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("shop", SHOPS)
-@pytest.mark.parametrize("sizes, how", [((3, 5, 20), []), ((5, 500), ["--transaction"])],
+@pytest.mark.parametrize("sizes, how", [((3, 5, 20, 500), []), ((5, 20, 500), ["--transaction"])],
                          ids=("autocommit", "transaction"))
 def test_pages(logged, front, shop, sizes, how):
     manage(shop, logged.port, "schema")
