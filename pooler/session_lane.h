@@ -90,8 +90,9 @@ struct lane {
 	struct cap_claim claim;
 	struct mail claim_mail; /* posted by claim.wake */
 	atomic_bool claim_posted, claim_wanted;
-	char *last_error; /* why the last login to the server failed; NULL: it did not */
-	bool shared;	  /* the pool has other lanes: session_share.c */
+	usec_t spare_asked; /* when the others were asked last to spare a place */
+	char *last_error;   /* why the last login to the server failed; NULL: it did not */
+	bool shared;	    /* the pool has other lanes: session_share.c */
 	usec_t _Atomic waits_since, idle_since; /* as they see it; 0: nobody, none */
 	struct lane *asked;			/* for a connection to spare; NULL: none */
 	struct mail ask;			/* on its way while `asked`: */

@@ -165,19 +165,27 @@ void lane_arm(struct lane *l)
 	timer_ensure(&l->relay->w.timers, &l->check, pool_next_check(&l->shard, l->relay->w.now));
 }
 
-/* A cap is full: wait for a place, and ask whoever has an idle connection to spare it. */
+/* A cap is full: wait for a place, and ask whoever has an idle connection to spare it; again and
+ * again, since who has used it a moment ago does not spare it yet. */
 static void claim_place(struct lane *l)
 {
+	usec_t now = l->relay->w.now;
+	bool first;
+
 	if (l->shard.starved == &l->pool->open && l->pool->n_lanes == 1)
 		return; /* all of them are ours already */
-	if (l->relay->w.now < pool_claim_at(&l->shard)) {
+	if (now < pool_claim_at(&l->shard)) {
 		timer_ensure(&l->relay->w.timers, &l->check, pool_claim_at(&l->shard));
 		return;
 	}
 	cap_claim_add(l->shard.starved, &l->claim, pool_open(&l->shard));
 	l->shard.claimed = l->shard.starved;
-	if (!atomic_exchange(&l->claim_wanted, true))
+	first = !atomic_exchange(&l->claim_wanted, true);
+	if (first || now - l->spare_asked >= POOL_CLAIM_AFTER) {
+		l->spare_asked = now;
 		hub_ask_spare(l);
+	}
+	timer_ensure(&l->relay->w.timers, &l->check, now + POOL_CLAIM_AFTER);
 }
 
 /* A paused database has no server connections: the operator may want to restart it. */

@@ -483,18 +483,18 @@ def test_cve_2023_22332_passwords_are_not_shown(pooler, postgres):
 # --- CVE-2024-45624: Pgpool-II's query cache showed rows that row security hides
 
 def test_cve_2024_45624_rows_are_those_of_the_asker(pooler, postgres):
-    postgres.sql("create table if not exists mine (owner text, what text)", dbname="shop")
-    postgres.sql("truncate mine", dbname="shop")
-    postgres.sql("insert into mine values ('trusty', 'a'), ('other', 'b')", dbname="shop")
-    postgres.sql("alter table mine enable row level security", dbname="shop")
-    postgres.sql("drop policy if exists own on mine", dbname="shop")
-    postgres.sql("create policy own on mine using (owner = current_user)", dbname="shop")
-    postgres.sql("grant select on mine to public", dbname="shop")
+    postgres.sql("create table if not exists guarded (owner text, what text)", dbname="shop")
+    postgres.sql("truncate guarded", dbname="shop")
+    postgres.sql("insert into guarded values ('trusty', 'a'), ('other', 'b')", dbname="shop")
+    postgres.sql("alter table guarded enable row level security", dbname="shop")
+    postgres.sql("drop policy if exists own on guarded", dbname="shop")
+    postgres.sql("create policy own on guarded using (owner = current_user)", dbname="shop")
+    postgres.sql("grant select on guarded to public", dbname="shop")
     p = pooler(max_open=1)
     with p.connect(user="trusty") as trusty, p.connect(user="other") as other:
         for prepare in (False, True, True, False):
             for c, rows in ((trusty, [("a",)]), (other, [("b",)])):
-                assert c.execute("select what from mine", prepare=prepare).fetchall() == rows
+                assert c.execute("select what from guarded", prepare=prepare).fetchall() == rows
 
 
 # --- CVE-2025-46801: Pgpool-II took any password where a server connection stood already

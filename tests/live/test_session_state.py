@@ -18,9 +18,9 @@ PID = "select pg_backend_pid()"
 FEATURES = {
     "listen": ("listen news", "unlisten news", "select count(*) from pg_listening_channels()"),
     "temp": ("create temp table mine (a int)", "drop table mine",
-             "select count(*) from pg_class where relname = 'mine' and pg_table_is_visible(oid)"),
+             "select count(*) from pg_class where relname = 'mine' and relpersistence = 't' and pg_table_is_visible(oid)"),
     "select into": ("select 1 as a into temp mine", "discard temp",
-                    "select count(*) from pg_class where relname = 'mine' and pg_table_is_visible(oid)"),
+                    "select count(*) from pg_class where relname = 'mine' and relpersistence = 't' and pg_table_is_visible(oid)"),
     "advisory": ("select pg_advisory_lock(77)", "select pg_advisory_unlock(77)",
                  "select count(*) from pg_locks where locktype = 'advisory' and objid = 77 and pid = pg_backend_pid()"),
     "hold": ("declare held cursor with hold for select 1", "close held",
