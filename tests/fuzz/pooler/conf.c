@@ -40,7 +40,7 @@ static void use(const struct conf *c)
 	for (size_t i = 0; i < c->n_databases; i++) {
 		const struct conf_database *db = &c->databases[i];
 
-		if (conf_database_find(c, db->name) != db || !conf_database_same_target(db, db))
+		if (conf_database_find(c, db->name) != db || !conf_same_target(c, db, c, db))
 			abort();
 		conf_database_hosts(db, (unsigned)i, &hosts);
 		for (size_t j = 0; j < c->n_users && j < 4; j++)
