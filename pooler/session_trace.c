@@ -239,7 +239,10 @@ void traced_finish(struct client *c, struct traced *d, size_t bytes)
 	struct trace *t = c->trace;
 
 	d->last = relay_of(c)->w.now;
-	if (UNLIKELY(d->asked < t->ended)) { /* it stood behind another one */
+	/* It stood behind another one; but of answers that came together (a driver's BEGIN and its
+	 * query, which PostgreSQL answers at their Sync) nobody knows which took the time: each
+	 * counts all of it. */
+	if (UNLIKELY(d->asked < t->ended) && t->ended < d->last) {
 		usec_t later = t->ended - d->asked;
 
 		d->wall += later;
