@@ -9,9 +9,12 @@ import java.nio.file.Paths;
 import java.sql.*;
 import java.time.*;
 import java.util.*;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.*;
 import org.postgresql.PGConnection;
 import org.postgresql.PGNotification;
+import org.postgresql.core.BaseConnection;
 import org.postgresql.largeobject.LargeObject;
 import org.postgresql.largeobject.LargeObjectManager;
 import org.postgresql.util.PSQLException;
@@ -222,24 +225,29 @@ public class Jdbc {
 		end(true);
 	}
 
-	/** Cancels until told to stop: the first request may come before the statement. */
+	/**
+	 * Cancels until told to stop: the first request may come before the statement.  A Statement
+	 * sends one request for each execution, so the later ones are the connection's.
+	 */
 	private void cancel(String sql) throws Exception {
+		CountDownLatch over = new CountDownLatch(1);
 		try (Statement q = c.createStatement()) {
 			Thread canceller = new Thread(() -> {
 				try {
-					for (;;) {
-						Thread.sleep(300);
+					while (!over.await(300, TimeUnit.MILLISECONDS)) {
 						q.cancel();
+						if (!over.await(300, TimeUnit.MILLISECONDS))
+							c.unwrap(BaseConnection.class).cancelQuery();
 					}
 				} catch (InterruptedException | SQLException e) {
-					return;
+					throw new IllegalStateException(e);
 				}
 			});
 			canceller.start();
 			try {
 				q.execute(sql);
 			} finally {
-				canceller.interrupt();
+				over.countDown();
 				canceller.join();
 			}
 		}

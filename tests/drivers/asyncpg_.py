@@ -11,14 +11,17 @@ import scenario  # noqa: E402
 from scenario import say, say_rows, say_sum  # noqa: E402
 
 
+async def connection(variable):
+    words = dict(w.split("=", 1) for w in os.environ[variable].split())
+    return await asyncpg.connect(host=words["host"], port=int(words["port"]), user=words["user"],
+                                 database=words["dbname"])
+
+
 class Driver:
     def __init__(self):
-        words = dict(w.split("=", 1) for w in os.environ["DRIVER_DSN"].split())
         self.loop = asyncio.new_event_loop()
         self.wait = self.loop.run_until_complete
-        self.c = self.wait(asyncpg.connect(
-            host=words["host"], port=int(words["port"]), user=words["user"],
-            database=words["dbname"], loop=self.loop))
+        self.c = self.wait(connection("DRIVER_DSN"))
         self.prepared, self.transaction = {}, None
 
     def do(self, step):
@@ -132,10 +135,17 @@ class Driver:
 
     def cancel(self, step):
         async def play():
+            server = await connection("DRIVER_SERVER")
+            running = asyncio.create_task(self.c.execute(step.rest))
+            while not await server.fetchval("select true from pg_stat_activity where state = 'active'"
+                                            " and query = $1", step.rest):
+                await asyncio.sleep(0.01)
+            await server.close()
+            running.cancel()
             try:
-                await self.c.execute(step.rest, timeout=0.5)
-            except asyncio.TimeoutError:
-                say("(asyncpg cancels by a timeout)")
+                await running
+            except asyncio.CancelledError:
+                say("(asyncpg cancels by the end of the task)")
         self.wait(play())
 
 

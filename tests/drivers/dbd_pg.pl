@@ -43,9 +43,13 @@ sub say_line { say '  ', @_ }
 
 sub say_sum { say_line(scalar(@_), ' rows, sum ', sum0 @_) }
 
-my ($dsn) = map { s/ /;/gr } $ENV{DRIVER_DSN};
-my $db = DBI->connect("dbi:Pg:$dsn", undef, undef,
-    {RaiseError => 1, PrintError => 0, PrintWarn => 0, AutoCommit => 1, pg_enable_utf8 => 1});
+sub connection {
+    my $dsn = $_[0] =~ s/ /;/gr;
+    return DBI->connect("dbi:Pg:$dsn", undef, undef,
+        {RaiseError => 1, PrintError => 0, PrintWarn => 0, AutoCommit => 1, pg_enable_utf8 => 1});
+}
+
+my $db = connection($ENV{DRIVER_DSN});
 my %prepared;
 
 sub shown {
@@ -172,9 +176,12 @@ my %act = (
         $db->commit;
     },
     cancel => sub {
+        my $server = connection($ENV{DRIVER_SERVER});
         my $q = $db->prepare($_[0]{rest}, {pg_async => PG_ASYNC});
         $q->execute;
-        sleep 0.3;
+        sleep 0.01 until $server->selectrow_array(
+            "select 1 from pg_stat_activity where state = 'active' and query = ?", undef, $_[0]{rest});
+        $server->disconnect;
         $db->pg_cancel;
         # pg_cancel swallows the error that comes of it
         say_line('(DBD::Pg cancels what it runs aside, and keeps the answer)');

@@ -232,11 +232,12 @@ final class Driver
     public function cancel(object $s): void
     {
         say('(PDO cannot cancel: statement_timeout)');
-        $this->db->exec("set statement_timeout = 300");
+        $this->db->beginTransaction();
         try {
+            $this->db->exec("set local statement_timeout = 300");
             $this->db->exec($s->rest);
         } finally {
-            $this->db->exec("reset statement_timeout");
+            $this->db->rollBack();
         }
     }
 }

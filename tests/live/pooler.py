@@ -269,6 +269,21 @@ class Pooler:
         with self.console(user) as c:
             return c.table("SHOW " + what)
 
+    def doing(self):
+        """What it and its server are doing, as text: for the message of a test that hangs."""
+        out = ["the pooler's log ends with:\n" + self.log()[-3000:],
+               f"the pooler (process {self.pid}) {'runs' if self.running() else 'has ended'}"]
+        for what in ("POOLS", "WAITS", "PINS", "CLIENTS", "SERVERS"):
+            try:
+                rows = [" ".join(f"{k}={v}" for k, v in r.items() if v not in (None, "", "0"))
+                        for r in self.show(what)]
+            except Exception as e:  # whatever it is, it is told
+                rows = [f"no answer: {e}"]
+            out.append("\n  ".join([f"SHOW {what}:", *rows]))
+        backends = [f"{pid} {state}: {query[:200]}" for pid, state, query in self.postgres.backends()]
+        out.append("\n  ".join(["the server's backends:", *backends]))
+        return "\n".join(out)
+
     def pool(self, database="shop", user="trusty"):
         """The row of SHOW POOLS, its counts as int."""
         for r in self.show("POOLS"):

@@ -373,9 +373,18 @@ func (d *client) largeObject(s step) error {
 }
 
 func (d *client) cancel(s step) error {
-	soon, stop := context.WithTimeout(ctx, 500*time.Millisecond)
-	defer stop()
-	_, err := d.conn.ExecContext(soon, s.rest)
+	cancelled, cancel := context.WithCancel(ctx)
+	go func() {
+		defer cancel()
+		server, err := sql.Open("postgres", os.Getenv("DRIVER_SERVER")+" sslmode=disable")
+		check(err)
+		defer server.Close()
+		for runs := false; !runs; time.Sleep(10 * time.Millisecond) {
+			check(server.QueryRow("select exists (select from pg_stat_activity "+
+				"where state = 'active' and query = $1)", s.rest).Scan(&runs))
+		}
+	}()
+	_, err := d.conn.ExecContext(cancelled, s.rest)
 	// lib/pq has given the connection up by now; database/sql must not give it to us again
 	_ = d.conn.Raw(func(any) error { return driver.ErrBadConn })
 	var again error

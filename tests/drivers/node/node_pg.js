@@ -163,16 +163,24 @@ const act = {
     await client.query('commit');
   },
   cancel: async (s) => {
-    const text = s.rest;
-    const canceller = setInterval(() => {
-      const by = new Client(settings());
-      by.on('error', () => {}); // the server answers a cancel request by closing
-      by.cancel(client, client._getActiveQuery());
-    }, 300);
+    const { setTimeout: pause } = require('timers/promises');
+    let over = false;
+    const cancelling = (async () => {
+      for (await pause(300); !over; await pause(300)) {
+        const by = new Client(settings());
+        const active = client._getActiveQuery();
+        if (!active) continue;
+        by.connection.on('error', () => {}); // the server answers a cancel request by closing
+        by.cancel(client, active);
+        // until it has, the request may hit what comes next
+        await new Promise((closed) => { by.connection.once('end', closed); });
+      }
+    })();
     try {
-      await client.query(text);
+      await client.query(s.rest);
     } finally {
-      clearInterval(canceller);
+      over = true;
+      await cancelling;
     }
   },
 };
