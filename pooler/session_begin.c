@@ -5,6 +5,28 @@
  */
 #include "session_message.h"
 
+/* Stands behind a BEGIN whose transaction has failed before any server saw it: the server that
+ * comes to know of it fails it too. */
+#define FAILED "\n;rollback to \"cancelled while waiting for a connection\""
+
+char begin_status(const struct client *c)
+{
+	if (LIKELY(!c->begin))
+		return 'I';
+	return strstr(c->begin, FAILED) ? 'E' : 'T';
+}
+
+void begin_fail(struct client *c)
+{
+	char *text;
+
+	if (begin_status(c) != 'T')
+		return;
+	text = mem_printf("%s" FAILED, c->begin);
+	free(c->begin);
+	c->begin = text;
+}
+
 /* What counts a statement that no server has seen. */
 static void count_answered(struct client *c, const struct buf *answer)
 {

@@ -310,6 +310,14 @@ void client_requeue(struct client *c)
 
 /* --- cancel ------------------------------------------------------------------------- */
 
+/* A request that no server has seen yet is taken back; this tells why it was waiting. */
+static void cancel_here(struct client *c, const char *detail)
+{
+	client_send_error(c, "ERROR", "57014", "canceling statement due to user request", detail,
+		NULL);
+	request_withdraw(c);
+}
+
 void client_cancel(struct client *c, struct conn *asker)
 {
 	struct server *s = c->server;
@@ -318,10 +326,14 @@ void client_cancel(struct client *c, struct conn *asker)
 		lane_forget(c->lane, c);
 		c->state = CLIENT_IDLE;
 		c->waiter.since = relay_of(c)->w.now;
-		client_send_error(c, "ERROR", "57014", "canceling statement due to user request",
-			"It was still waiting for a server connection.", NULL);
-		request_withdraw(c);
-	} else if (s && !s->setup && s->ledger.len) {
+		cancel_here(c, "It was still waiting for a server connection.");
+	} else if (s && s->setup && !s->slot.own) {
+		c->server = NULL;
+		server_unlink(s);
+		c->state = CLIENT_IDLE;
+		c->waiter.since = relay_of(c)->w.now;
+		cancel_here(c, "Its server connection was still being prepared for it.");
+	} else if (s && s->ledger.len) {
 		stats_add(&c->lane->stats.cancels, 1);
 		cancel_server(s, asker);
 		return;

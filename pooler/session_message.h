@@ -134,6 +134,10 @@ size_t statement_answer(struct client *c, const char *p, size_t n);
 /* BEGIN needs no server connection before there is something to do.  Answers the bytes that
  * were dealt with, or 0 when they hold something else. */
 size_t begin_defer(struct client *c, const char *p, size_t n);
+/* What a client without a server connection is told by ReadyForQuery: I, T or E. */
+char begin_status(const struct client *c);
+/* A statement of the deferred transaction, if there is one, was cancelled: it has failed. */
+void begin_fail(struct client *c);
 
 /* Can this be a BEGIN, as Query or as unnamed Parse?  A look at its first letters spares
  * nearly all others the rest. */

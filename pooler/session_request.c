@@ -275,7 +275,7 @@ static size_t skip_to_sync(struct client *c, const char *p, size_t n)
 		}
 		if (p[at] == 'S') {
 			c->discarding = false;
-			wire_put_ready(&b, 'I');
+			wire_put_ready(&b, begin_status(c));
 			client_send(c, b.data, b.len);
 			buf_free(&b);
 		}
@@ -338,7 +338,7 @@ static size_t feed_unlinked(struct client *c, const char *p, size_t n)
 		case WANT_SKIP:
 			if (p[at] == 'S') {
 				b.len = 0;
-				wire_put_ready(&b, c->begin ? 'T' : 'I');
+				wire_put_ready(&b, begin_status(c));
 				client_send(c, b.data, b.len);
 				buf_free(&b);
 			}
@@ -377,11 +377,12 @@ void request_withdraw(struct client *c)
 
 	if (!in || chunk_left(in) < WIRE_HEADER)
 		return;
+	begin_fail(c);
 	p = in->data + in->off;
 	size = wire_message_size(p);
 	if ((p[0] == 'Q' || p[0] == 'F') && size && size <= chunk_left(in)) {
 		in->off += (uint32_t)size;
-		wire_put_ready(&b, 'I');
+		wire_put_ready(&b, begin_status(c));
 		client_send(c, b.data, b.len);
 		buf_free(&b);
 		if (!chunk_left(in))

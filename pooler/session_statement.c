@@ -565,7 +565,8 @@ size_t statement_answer(struct client *c, const char *p, size_t n)
 	struct buf b = {0};
 
 	if ((p[0] != 'P' && p[0] != 'C') || n < size + WIRE_HEADER || p[size] != 'S' ||
-		!message_renames(c) || wire_message_size(p + size) != WIRE_HEADER)
+		!message_renames(c) || wire_message_size(p + size) != WIRE_HEADER ||
+		begin_status(c) == 'E')
 		return 0;
 	if (p[0] == 'C') {
 		if (size < WIRE_HEADER + 2 || *at++ != 'S' || !(name = wire_cstr(&at, end)) ||
@@ -588,7 +589,7 @@ size_t statement_answer(struct client *c, const char *p, size_t n)
 		stats_add(&c->lane->stats.client_parse_count, 1);
 		wire_put_bare(&b, '1');
 	}
-	wire_put_ready(&b, c->begin ? 'T' : 'I');
+	wire_put_ready(&b, begin_status(c));
 	client_send(c, b.data, b.len);
 	buf_free(&b);
 	return size + WIRE_HEADER;

@@ -6,7 +6,7 @@ import pytest
 
 import wire
 from pooler import wait_until
-from wire import ServerError
+from wire import ServerError, Wire
 
 MINE = "usename = 'trusty' and datname = 'shop' and state = 'active'"
 
@@ -91,6 +91,53 @@ def test_waiting_client(pooler):
             pass
         a.query("commit")
         assert a.one("select 1") == "1"
+
+
+@pytest.mark.ours
+def test_waiting_in_a_transaction(pooler):
+    """BEGIN was answered without a server; what waited for one is cancelled: it has failed."""
+    p = pooler(max_open=1)
+    with p.wire() as a, p.wire() as b:
+        a.query("create table survivors(n int)")
+        a.begin()
+        b.query("begin")
+        b.send(wire.query("insert into survivors values (1)"))
+        wait_until(lambda: p.pool()["cl_waiting"] == 1)
+        b.cancel(p.port)
+        with pytest.raises(ServerError) as e:
+            b.result()
+        assert e.value.code == "57014" and b.status == "E"
+        a.query("commit")
+        with pytest.raises(ServerError) as e:
+            b.query("insert into survivors values (2)")
+        assert e.value.code == "25P02" and b.status == "E"
+        b.query("commit")
+        assert b.status == "I" and b.one("select count(*) from survivors") == "0"
+        b.query("drop table survivors")
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("request_of", [wire.query, lambda sql: wire.parse("", sql) + wire.bind()
+                                        + wire.execute() + wire.sync()],
+                         ids=["simple", "extended"])
+def test_while_its_connection_is_prepared(pooler, postgres, request_of):
+    """The server is still at server_check_query: the request that waits for it is taken back."""
+    p = pooler(max_open=1, server_check_delay=0,
+               server_check_query="select pg_advisory_lock_shared(7), pg_advisory_unlock_shared(7)")
+    with p.wire() as a, Wire(postgres.port) as holder:
+        a.query("select 1")
+        holder.query("select pg_advisory_lock(7)")
+        a.send(request_of("select pg_sleep(20)"))
+        wait_until(lambda: postgres.backends(MINE + " and query ~ 'lock_shared'"))
+        for _ in range(2):  # the second finds nothing to cancel
+            a.cancel(p.port)
+        with pytest.raises(ServerError) as e:
+            a.result()
+        assert e.value.code == "57014" and a.status == "I"
+        a.send(wire.query("select 2"))
+        holder.query("select pg_advisory_unlock(7)")
+        assert a.result()[0][0] == "2"
+        assert a.one("select 3") == "3"
 
 
 @pytest.mark.slow
