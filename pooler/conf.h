@@ -105,7 +105,7 @@ struct conf_pooler {
 	usec_t tcp_keepidle, tcp_keepintvl, tcp_user_timeout;
 
 	/* the process */
-	int workers; /* 0 = as many as CPUs, up to 8 */
+	int workers; /* 0 = half as many as CPUs, up to 8 */
 	int shards;  /* of one pool; 0 = auto */
 	const char *logfile, *pidfile, *user, *conffile;
 	int64_t max_memory;

@@ -142,7 +142,9 @@
 	.max = 64,
 	.zero = "auto",
 	.restart = true,
-	.help = "Threads that serve connections. `auto` is one for each CPU, up to 8. One more "
+	.help = "Threads that serve connections. `auto` is one for every two CPUs, at least one, up "
+		"to 8: clients, servers and the kernel's network need CPUs, too, and one worker "
+		"that has its own does tens of thousands of transactions a second. One thread more "
 		"accepts and authenticates clients; but with 1, and where each CPU has its worker, "
 		"the first one does that as well, which is cheaper, though TLS handshakes and "
 		"RELOAD then delay its queries. Every limit in this file is the limit of the whole "

@@ -477,7 +477,7 @@ void hub_start(const struct conf *conf)
 	list_init(&hub.user_caps);
 	list_init(&hub.line_caps);
 	if (n == 0)
-		n = cpus < 1 ? 1 : cpus > 8 ? 8 : (int)cpus;
+		n = cpus < 4 ? 1 : cpus > 16 ? 8 : (int)cpus / 2;
 	hub.n_relays = n;
 	hub.peer_id = conf->p.peer_id;
 	hub.relays = mem_zalloc((size_t)n * sizeof *hub.relays);

@@ -99,10 +99,10 @@ struct lane {
 	int wanted;				/* how many more would be taken */
 	usec_t ask_after;			/* not before: they had none */
 	unsigned emptied;			/* how often all its connections were told to go */
-	bool full;    /* every place is taken, and nobody else has any: see lane_tend() */
-	bool tending; /* lane_tend() is on the stack */
-	bool stopped; /* it, or the process, is leaving: dials nothing */
-	bool left;    /* it is not on its relay any more */
+	bool full;				/* every place is taken: see lane_tend() */
+	bool tending;				/* lane_tend() is on the stack */
+	bool stopped;				/* it, or the process, is leaving: dials nothing */
+	bool left;				/* it is not on its relay any more */
 	struct mail left_mail;
 };
 
@@ -139,7 +139,7 @@ void lane_forget(struct lane *l, struct client *c);
 void share_show(struct lane *l);
 /* Asks for another lane's idle connection when a client waits here. */
 void share_ask(struct lane *l);
-/* A connection became idle: has another lane more need of it?  True: it has gone there. */
+/* A connection came free while another lane claims a place: true, it has gone there. */
 bool share_offer(struct server *s);
 
 /* Arms the lane's timer for what the pool wants to look at next. */

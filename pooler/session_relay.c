@@ -251,8 +251,10 @@ void lane_tend(struct lane *l)
 	if (UNLIKELY(!list_empty(&sh->own_waiting)))
 		dial_own(l);
 	l->tending = false;
-	l->full = sh->starved == &l->pool->open && l->pool->n_lanes == 1 && sh->lim.reserve <= 0 &&
-		  sh->n_dialing == 0 && !sh->claimed;
+	/* Until it changes, one client more that waits is nothing to look at: all places are ours,
+	 * or share_ask() has set the timer that asks for those of other lanes. */
+	l->full = sh->starved == &l->pool->open && sh->lim.reserve <= 0 && sh->n_dialing == 0 &&
+		  (l->shared || !sh->claimed);
 	if (UNLIKELY(sh->starved != NULL))
 		claim_place(l);
 	else if (UNLIKELY(l->shard.claimed != NULL) && sh->n_waiting == 0 &&

@@ -335,7 +335,7 @@ void server_release(struct server *s)
 			server_watch(s);
 		if (UNLIKELY(!l->check.pos)) /* else it looks in time at the older ones */
 			lane_arm(l);
-		if (UNLIKELY(l->shared) && !share_offer(s))
+		if (UNLIKELY(l->shared))
 			share_show(l);
 		return;
 	case POOL_HAND_ON:

@@ -5,18 +5,19 @@
  *
  *   this lane (a client waits)                 the other lane (has an idle connection)
  *
- *   share_ask() ── mail `ask` ────────────────▶ on_ask(): those to spare go over
+ *   share_ask() ── mail `ask` ────────────────▶ on_ask(): those that rest go over
  *   on_arrival() ◀──────── mail, one each ───── server_leave()
  *   on_answer() ◀───────── mail `ask` ─────────
  *                                               share_offer(): one came free, and somebody
- *   on_arrival() ◀──────── mail ─────────────── waits over there
+ *   on_arrival() ◀──────── mail ─────────────── claims a place (pool_cap.c)
  *
  * Each lane shows the others two moments: since when its client waits (waits_since), and since
  * when its longest idle connection rests (idle_since).  They are hints: what is old in them costs
  * a question in vain, or a connection too many here and too few there, which the next wait puts
- * right.  A connection goes over only when it rested, or the client waited, for SHARE_AFTER: less
- * would move connections with every ripple of the load, and each leaves the prepared statements
- * behind that its relay knew.  Pools with one lane come here never.
+ * right.  A connection goes over only when it has rested for SHARE_AFTER: where all lanes are
+ * busy each has nobody waiting for an instant now and then, and to give away what is idle in that
+ * instant moved a connection with every seventh transaction, each for two wake-ups and for the
+ * prepared statements that its relay knew.  Pools with one lane come here never.
  */
 #include "session.h"
 
@@ -205,7 +206,7 @@ static void on_ask(struct worker *w, struct mail *m)
 	while (asker->wanted > 0 && !l->stopped && (slot = pool_surplus(&l->shard, w->now))) {
 		struct server *s = CONTAINER_OF(slot, struct server, slot);
 
-		if (!server_is_quiet(s))
+		if (slot->since > w->now - SHARE_AFTER || !server_is_quiet(s))
 			break;
 		hand_over(s, asker);
 		asker->wanted--;
@@ -218,19 +219,16 @@ static void on_ask(struct worker *w, struct mail *m)
 void share_ask(struct lane *l)
 {
 	struct shard *sh = &l->shard;
-	usec_t now = l->relay->w.now, since;
+	usec_t now = l->relay->w.now;
 	struct lane *other;
 
 	share_show(l);
 	if (sh->n_waiting == 0 || sh->paused || l->asked || l->stopped)
 		return;
-	since = list_first(&sh->waiting, struct waiter, link)->since;
 	timer_ensure(&l->relay->w.timers, &l->check, now + SHARE_AFTER);
 	if (now < l->ask_after)
 		return;
-	/* Who has waited for long takes any; the others what has rested for long. */
-	other = sibling(l, offsetof(struct lane, idle_since),
-		now - since >= SHARE_AFTER ? now : now - SHARE_AFTER);
+	other = sibling(l, offsetof(struct lane, idle_since), now - SHARE_AFTER);
 	if (!other)
 		return;
 	l->asked = other;
