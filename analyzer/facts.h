@@ -14,6 +14,8 @@
  *   facts_test.c      which test of a suite sent a call; the calls of each test
  *   facts_tx.c        transactions: how long, how much of it idle
  *   facts_server.c    connections, checkpoints, autovacuum, temporary files
+ *   facts_counter.c   the figures of the server, as tables of counters
+ *   facts_series.c    what happened when: seconds, minutes, hours, days
  *   facts_fault.c     errors by SQLSTATE, cancellations
  *   facts_lock.c      who waited for whom; deadlocks
  *   facts_twin.c      statements that stand in two of the files
@@ -22,7 +24,8 @@
  * Life cycle: facts_new(), facts_sink() given to input_run(), facts_finish() once, then only
  * reading.  facts_prepare() runs on any thread; all else belongs to one thread at a time.
  *
- * Memory: O(distinct shapes + live sessions + minutes of the log); texts are capped.
+ * Memory: O(distinct shapes + live sessions + rows of the
+ * time series, which are bounded); texts are capped.
  */
 #ifndef ANALYZER_FACTS_H
 #define ANALYZER_FACTS_H
@@ -113,7 +116,7 @@ struct sample {
 };
 
 struct shape_hour {
-	int64_t hour; /* hours since 1970 */
+	int64_t hour; /* hours since 1970: where the row begins, which is hour_step long */
 	uint64_t calls, usec, max;
 };
 
@@ -166,6 +169,7 @@ struct shape {
 	VEC(struct tally) tally;
 	unsigned char tally_at[16];  /* by a hash of kind and name: where its row may be */
 	VEC(struct shape_hour) hour; /* in the order they were seen in */
+	int64_t hour_step;	     /* hours of a row of it; 0: it has none */
 	/* Scratch of facts_unit.c: where and how often it occurs in the unit looked at. */
 	uint64_t unit_mark;
 	uint32_t unit_first, unit_count;
@@ -180,8 +184,8 @@ struct shape {
 	uint64_t rows, rows_calls, max_rows; /* where the log has them */
 	uint64_t bytes_in, bytes_out;
 	uint64_t wait_usec; /* in the pooler's queue */
-	uint64_t temp_files, temp_bytes;
-	uint64_t lock_waits, lock_usec;
+	uint64_t temp_files, temp_bytes, temp_largest;
+	uint64_t lock_waits, lock_usec, lock_longest;
 	uint64_t params_seen; /* calls whose parameters were logged */
 	uint64_t arities[4];  /* bit n: a list of n + 1 elements was seen */
 	struct place place[PLACE_MAX];
@@ -409,24 +413,36 @@ enum cancel_cause {
 };
 const char *cancel_cause_name(enum cancel_cause c); /* "statement_timeout", … */
 
+/* GROUP_KINDS: a row that was put together with others. */
 enum group_kind { GROUP_USER = 0, GROUP_DB, GROUP_APP, GROUP_HOST, GROUP_HOUR, GROUP_KINDS };
 const char *group_kind_name(enum group_kind k); /* "users", "databases", … */
 
 struct group {
 	enum group_kind kind;
-	uint32_t name; /* GROUP_HOUR: hours since 1970 */
+	uint32_t name; /* GROUP_HOUR: hours since 1970, where the row begins */
 	struct sketch time;
 	uint64_t calls, errors, sessions;
+	uint64_t ended, session_usec; /* sessions that ended, and how long they lasted */
 };
 
 #define HEAT_ROWS 28 /* powers of two of a microsecond */
 
-struct minute {
-	int64_t at; /* minutes since 1970 */
-	uint64_t calls, usec, errors, connections;
-	uint64_t reads, writes;
-	uint64_t temp_bytes, lock_usec, checkpoints;
+/* What happened in one step of a series. */
+struct slot {
+	int64_t at; /* the step it is: seconds since 1970 divided by the series' step */
+	uint64_t calls, usec, errors, connections, disconnections;
+	uint64_t reads, writes, cancels;
+	uint64_t temp_files, temp_bytes, lock_usec, checkpoints;
 	uint32_t heat[HEAT_ROWS];
+};
+
+struct series {
+	int64_t step;	     /* seconds of a row; 0: nothing was added yet */
+	int64_t first, last; /* steps */
+	int64_t from, to;    /* µs: of the row found last */
+	uint32_t recent;     /* it */
+	VEC(struct slot) row;
+	struct map row_of;
 };
 
 /* --- transactions --------------------------------------------------------------------------- */
@@ -481,20 +497,55 @@ struct deadlock {
 	uint32_t sides;
 };
 
+/* --- the server's own work ----------------------------------------------------------------------
+ */
+
+/* One figure: where it is, and how every format calls and prints it. */
+enum counter_unit { UNIT_COUNT = 0, UNIT_BYTES, UNIT_TIME, UNIT_MS };
+struct counter {
+	const char *key;   /* of JSON and CSV; UNIT_TIME: seconds there, microseconds here */
+	const char *group; /* the heading it stands under; NULL: a column of its table */
+	const char *what;  /* for people */
+	size_t at;	   /* of its uint64_t in the struct */
+	enum counter_unit unit;
+	bool is_max; /* reports are merged by the greatest, not the sum */
+};
+extern const struct counter server_counters[]; /* of struct server_facts; ends with a NULL key */
+extern const struct counter vacuum_counters[]; /* of struct vacuumed; so does this */
+uint64_t counter_get(const struct counter *c, const void *of);
+void counter_add(const struct counter *c, void *to, uint64_t v);
+
 /* What autovacuum did to one table. */
 struct vacuumed {
 	struct str table;
 	uint64_t vacuums, analyzes, usec, tuples;
+	uint64_t dead, pages, index_scans, hits, misses, dirtied, wal;
 };
 
 struct server_facts {
 	uint64_t connections, disconnections, session_usec;
 	struct sketch sessions; /* how long they lasted */
-	uint64_t checkpoints, checkpoint_buffers, checkpoint_usec, checkpoint_warnings;
-	uint64_t vacuums, analyzes, vacuum_usec;
-	uint64_t temp_files, temp_bytes, lock_waits, lock_usec, deadlocks, cancels;
+	uint64_t checkpoints, restartpoints, checkpoint_warnings;
+	uint64_t checkpoint_buffers, checkpoint_most_buffers, checkpoint_sync_files;
+	uint64_t checkpoint_usec, checkpoint_write_usec, checkpoint_sync_usec;
+	uint64_t checkpoint_longest_sync;
+	uint64_t wal_added, wal_removed, wal_recycled;
+	uint64_t checkpoint_distance, checkpoint_longest_distance; /* bytes */
+	uint64_t vacuums, analyzes, vacuum_usec, vacuum_longest;
+	uint64_t temp_files, temp_bytes, temp_largest;
+	uint64_t lock_waits, lock_usec, lock_longest, deadlocks, cancels;
 	uint64_t cancel_by[CANCEL_CAUSES];
 	uint64_t idle_timeouts; /* terminated for idling in a transaction */
+	uint64_t parses, binds, executes, parse_usec, bind_usec;
+	uint64_t messages[SEV_PANIC + 1]; /* by enum log_severity */
+};
+
+/* How often something of several kinds was seen. */
+enum kind_of { KIND_CHECKPOINT_CAUSE = 0, KIND_LOCK };
+struct kind_count {
+	enum kind_of of;
+	struct str name; /* "immediate force wait"; "ShareLock on transaction" */
+	uint64_t count, usec;
 };
 
 struct session;
@@ -528,8 +579,9 @@ struct facts {
 	struct map fault_of;
 	VEC(struct group) group;
 	struct map group_of;
-	VEC(struct minute) minute;
-	struct map minute_of;
+	struct series series;  /* while reading: of the finest step there is room for */
+	struct series minutes; /* facts_finish(): minutes, or longer; what `series` holds, too */
+	struct slot timeless;  /* what the log gives no time for */
 	VEC(struct origin) origin;
 	struct map origin_of;
 	VEC(struct mark) file_mark; /* `pgassay:ignore-file …` */
@@ -544,6 +596,7 @@ struct facts {
 	struct map wait_of;
 	VEC(struct deadlock) deadlock;
 	struct map deadlock_of;
+	VEC(struct kind_count) kind;
 	VEC(struct vacuumed) vacuum;
 	struct map vacuum_of;
 	struct map pid_of; /* process id of a server -> index in session */
@@ -552,6 +605,8 @@ struct facts {
 	uint32_t twin_file[2];
 	uint32_t hour_group; /* row of the hour counted last */
 	int64_t hour;	     /* it */
+	int64_t hour_step;   /* hours of a row of GROUP_HOUR; 0: there is none */
+	int64_t first_hour, last_hour;
 	struct map session_of;
 	size_t sweep_at; /* sessions at which silent ones are looked for; 0: the default */
 	VEC(struct session *) session;
@@ -598,7 +653,6 @@ struct shape *facts_shape(struct facts *f, struct str sql, const struct sql_shap
  * not there. */
 struct str params_value(struct str params, uint32_t n);
 struct str facts_name(const struct facts *f, uint32_t name);
-/* The row of a name, of a minute; made when it is new. */
 /* A mark (`pgassay:ignore …`) that belongs to a shape. */
 void shape_mark(struct facts *f, struct shape *s, struct str text, struct place at, bool is_file);
 /* The source a shape was sent from most often; NULL: none is known. */
@@ -608,7 +662,17 @@ uint32_t shape_tests(const struct facts *f, uint32_t shape, uint32_t *set);
 /* Keeps a name in a set of at most cap, the least by name: the same set in whatever order. */
 void names_least(const struct facts *f, uint32_t *set, uint32_t *n, uint32_t cap, uint32_t name);
 struct group *facts_group(struct facts *f, enum group_kind kind, uint32_t name);
-struct minute *facts_minute(struct facts *f, int64_t ts);
+/* The row of a time; made when it is new.  Valid until the next one is asked for. */
+struct slot *facts_slot(struct facts *f, int64_t ts);
+struct group *facts_hour(struct facts *f, int64_t ts);
+void slot_add(struct slot *into, const struct slot *from);
+/* Rows that a merged report has no finer: at least so many seconds, hours. */
+void series_coarsen(struct series *s, int64_t seconds);
+void facts_hours_coarsen(struct facts *f, int64_t step);
+void shape_hours_coarsen(struct shape *s, int64_t step);
+/* Sorts the rows and makes the minutes; facts_finish() does it. */
+void series_finish(struct facts *f);
+void series_release(struct series *s);
 struct shape_hour *facts_shape_hour(struct shape *s, int64_t hour);
 /* These add to what is there: for merging reports. */
 void facts_add_tx(struct facts *f, enum tx_order o, const struct tx *t);
@@ -616,6 +680,8 @@ struct wait_edge *facts_wait(struct facts *f, uint32_t waiter, uint32_t holder);
 struct deadlock *facts_deadlock(struct facts *f, const struct deadlock *d);
 uint64_t facts_deadlock_key(const struct facts *f, const struct deadlock *d);
 struct vacuumed *facts_vacuumed(struct facts *f, struct str table);
+/* The row of a kind; made when it is new. */
+struct kind_count *facts_kind(struct facts *f, enum kind_of of, struct str name);
 void facts_tally(struct shape *s, enum group_kind kind, uint32_t name, uint64_t calls,
 	uint64_t usec);
 struct fault *facts_fault(struct facts *f, struct str state, struct str text,

@@ -198,6 +198,7 @@ static void note_cancel(struct facts *f, const struct log_entry *e, struct str s
 	if (!task && !str_is(state, "57014") && !str_starts(e->message, "canceling statement"))
 		return;
 	f->server.cancels++;
+	facts_slot(f, e->ts)->cancels++;
 	f->server.cancel_by[cause_of(e->message)]++;
 }
 
@@ -218,13 +219,13 @@ void fault_note(struct facts *f, struct session *s, struct log_entry *e)
 	s->open.fault = (uint32_t)(x - f->fault.at);
 	s->open.deadlock = str_is(state, "40P01");
 	f->server.deadlocks += s->open.deadlock;
-	facts_minute(f, e->ts)->errors++;
+	facts_slot(f, e->ts)->errors++;
 	const uint32_t who[] = {s->user, s->db, s->app, s->host};
 	for (int k = GROUP_USER; k <= GROUP_HOST; k++)
 		if (who[k])
 			facts_group(f, (enum group_kind)k, who[k])->errors++;
 	if (e->ts)
-		facts_group(f, GROUP_HOUR, (uint32_t)(e->ts / 3600000000LL))->errors++;
+		facts_hour(f, e->ts)->errors++;
 	note_cancel(f, e, state);
 	if (s->open.deadlock && e->detail.n)
 		lock_detail(f, s, e);

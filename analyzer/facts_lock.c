@@ -206,6 +206,21 @@ void lock_detail(struct facts *f, struct session *s, const struct log_entry *e)
 			read_holder(f, s, e);
 }
 
+/* "process 5 acquired ShareLock on transaction 42 after 55.8 ms": by the kind of lock. */
+static void count_kind(struct facts *f, struct str m, uint64_t usec)
+{
+	struct str lock = str_skip(m, str_find(m, " acquired ") + strlen(" acquired "));
+	size_t on = str_find(lock, " on ");
+	struct str object = str_skip(lock, on + strlen(" on "));
+	struct arena scratch = {0};
+
+	on += str_before(object, str_find(object, " ")).n + strlen(" on ");
+	struct kind_count *k = facts_kind(f, KIND_LOCK, lock_name(&scratch, str_before(lock, on)));
+	k->count++;
+	k->usec += usec;
+	arena_release(&scratch);
+}
+
 void lock_note(struct facts *f, struct session *s, struct log_entry *e)
 {
 	bool acquired = str_find(e->message, " acquired ") < e->message.n;
@@ -215,7 +230,10 @@ void lock_note(struct facts *f, struct session *s, struct log_entry *e)
 	if (acquired) {
 		f->server.lock_waits++;
 		f->server.lock_usec += (uint64_t)s->open.amount;
-		facts_minute(f, e->ts)->lock_usec += (uint64_t)s->open.amount;
+		if ((uint64_t)s->open.amount > f->server.lock_longest)
+			f->server.lock_longest = (uint64_t)s->open.amount;
+		count_kind(f, e->message, (uint64_t)s->open.amount);
+		facts_slot(f, e->ts)->lock_usec += (uint64_t)s->open.amount;
 	} else {
 		s->lock_holder = NO_SHAPE;
 		s->open.shape = NO_SHAPE;
@@ -233,6 +251,8 @@ void lock_attribute(struct facts *f, struct session *s, const struct open *o, ui
 
 	x->lock_waits++;
 	x->lock_usec += (uint64_t)o->amount;
+	if ((uint64_t)o->amount > x->lock_longest)
+		x->lock_longest = (uint64_t)o->amount;
 	if (w->waits++ == 0 && !w->at.line)
 		w->at = o->at;
 	w->usec += (uint64_t)o->amount;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * facts_log: the sink that the input layer feeds, and the tables by name and by minute.
+ * facts_log: the sink that the input layer feeds, and the tables by name.
  */
 #include "facts_build.h"
 
@@ -41,22 +41,6 @@ const char *group_kind_name(enum group_kind k)
 		"users", "databases", "applications", "hosts", "hours"};
 
 	return names[k];
-}
-
-struct minute *facts_minute(struct facts *f, int64_t ts)
-{
-	int64_t at = ts / 60000000;
-
-	if (f->minute.n && f->minute.at[f->minute.n - 1].at == at)
-		return &f->minute.at[f->minute.n - 1];
-	uint32_t *i = map_put(&f->minute_of, (uint64_t)at);
-	if (*i == MAP_NONE) {
-		*i = (uint32_t)f->minute.n;
-		struct minute *m = VEC_PUSH(&f->minute);
-		memset(m, 0, sizeof(*m));
-		m->at = at;
-	}
-	return &f->minute.at[*i];
 }
 
 /* A memo of shapes that no other thread uses now. */
@@ -143,6 +127,7 @@ struct input_sink facts_sink(struct facts *f)
 void facts_finish(struct facts *f)
 {
 	session_flush_all(f);
+	series_finish(f);
 }
 
 void facts_free(struct facts **pf)
@@ -174,7 +159,8 @@ void facts_free(struct facts **pf)
 	VEC_RELEASE(&f->listed);
 	VEC_RELEASE(&f->fault);
 	VEC_RELEASE(&f->group);
-	VEC_RELEASE(&f->minute);
+	series_release(&f->series);
+	series_release(&f->minutes);
 	VEC_RELEASE(&f->origin);
 	VEC_RELEASE(&f->file_mark);
 	VEC_RELEASE(&f->test);
@@ -185,6 +171,7 @@ void facts_free(struct facts **pf)
 	VEC_RELEASE(&f->wait);
 	VEC_RELEASE(&f->deadlock);
 	VEC_RELEASE(&f->vacuum);
+	VEC_RELEASE(&f->kind);
 	map_release(&f->wait_of);
 	map_release(&f->deadlock_of);
 	map_release(&f->vacuum_of);
@@ -194,7 +181,6 @@ void facts_free(struct facts **pf)
 	map_release(&f->variant_of);
 	map_release(&f->fault_of);
 	map_release(&f->group_of);
-	map_release(&f->minute_of);
 	names_release(&f->names);
 	arena_release(&f->arena);
 	free(f);

@@ -10,6 +10,11 @@
 
 #include <ctype.h>
 
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 void server_attribute(struct facts *f, struct session *who, const struct open *o, uint32_t shape)
 {
 	struct shape *s = f->shape.at[shape];
@@ -23,6 +28,7 @@ void server_attribute(struct facts *f, struct session *who, const struct open *o
 	} else if (o->class == LOG_TEMP_FILE) {
 		s->temp_files++;
 		s->temp_bytes += (uint64_t)o->amount;
+		s->temp_largest = most(s->temp_largest, (uint64_t)o->amount);
 	} else if (o->class == LOG_LOCK) {
 		lock_attribute(f, who, o, shape);
 	}
@@ -43,6 +49,17 @@ double number_after(struct str m, const char *word)
 	}
 	buf[n] = '\0';
 	return strtod(buf, NULL);
+}
+
+/* The whole number right before `word`; 0: it is not there. */
+static uint64_t number_before(struct str m, const char *word)
+{
+	size_t at = str_find(m, word);
+	uint64_t v = 0, unit = 1;
+
+	for (; at < m.n && at > 0 && isdigit((unsigned char)m.p[at - 1]); at--, unit *= 10)
+		v += (uint64_t)(m.p[at - 1] - '0') * unit;
+	return v;
 }
 
 /* "session time: 0:00:01.234" */
@@ -81,7 +98,7 @@ static struct str text_after(struct str m, const char *key)
 static void who_from(struct facts *f, struct session *s, struct str m)
 {
 	struct str user = text_after(m, "user="), db = text_after(m, "database="),
-		   app = text_after(m, "application_name=");
+		   app = text_after(m, "application_name="), host = text_after(m, "host=");
 
 	if (!s->user && user.n)
 		s->user = names_id(&f->names, user);
@@ -89,6 +106,8 @@ static void who_from(struct facts *f, struct session *s, struct str m)
 		s->db = names_id(&f->names, db);
 	if (!s->app && app.n)
 		s->app = names_id(&f->names, app);
+	if (!s->host && host.n)
+		s->host = names_id(&f->names, host);
 }
 
 static void note_connection(struct facts *f, struct session *s, struct log_entry *e)
@@ -96,7 +115,7 @@ static void note_connection(struct facts *f, struct session *s, struct log_entry
 	if (str_starts(e->message, "connection received")) {
 		struct str host = text_after(e->message, "host=");
 		f->server.connections++;
-		facts_minute(f, e->ts)->connections++;
+		facts_slot(f, e->ts)->connections++;
 		if (host.n)
 			facts_group(f, GROUP_HOST, names_id(&f->names, host))->sessions++;
 	} else if (str_starts(e->message, "connection authorized")) {
@@ -112,19 +131,63 @@ static void note_connection(struct facts *f, struct session *s, struct log_entry
 		f->server.disconnections++;
 		f->server.session_usec += lasted;
 		sketch_add(&f->server.sessions, lasted);
+		facts_slot(f, e->ts)->disconnections++;
+		who_from(f, s, e->message);
+		const uint32_t who[] = {s->user, s->db, s->app, s->host};
+		for (int k = GROUP_USER; k <= GROUP_HOST; k++) {
+			if (!who[k])
+				continue;
+			struct group *g = facts_group(f, (enum group_kind)k, who[k]);
+			g->ended++;
+			g->session_usec += lasted;
+		}
 	}
+}
+
+static uint64_t usec_after(struct str m, const char *word)
+{
+	return (uint64_t)(number_after(m, word) * 1e6);
+}
+
+/* checkpoint complete: wrote 5 buffers (0.1%); 0 WAL file(s) added, 1 removed, 2 recycled;
+ * write=0.4 s, sync=0.1 s, total=0.6 s; sync files=3, longest=0.1 s, average=0.1 s;
+ * distance=1176 kB, estimate=8873 kB */
+static void checkpoint_done(struct server_facts *s, struct str m)
+{
+	uint64_t buffers = (uint64_t)number_after(m, "wrote "),
+		 distance = (uint64_t)number_after(m, "distance=") * 1024;
+
+	s->checkpoints++;
+	s->restartpoints += str_starts(m, "restartpoint");
+	s->checkpoint_buffers += buffers;
+	s->checkpoint_most_buffers = most(s->checkpoint_most_buffers, buffers);
+	s->checkpoint_usec += usec_after(m, "total=");
+	s->checkpoint_write_usec += usec_after(m, "write=");
+	s->checkpoint_sync_usec += usec_after(m, "sync=");
+	s->checkpoint_longest_sync = most(s->checkpoint_longest_sync, usec_after(m, "longest="));
+	s->checkpoint_sync_files += (uint64_t)number_after(m, "sync files=");
+	s->wal_added += number_before(m, " WAL file(s) added") +
+			number_before(m, " transaction log file(s) added");
+	s->wal_removed += number_before(m, " removed, ");
+	s->wal_recycled += number_before(m, " recycled; ");
+	s->checkpoint_distance += distance;
+	s->checkpoint_longest_distance = most(s->checkpoint_longest_distance, distance);
 }
 
 static void note_checkpoint(struct facts *f, struct log_entry *e)
 {
+	size_t starting = str_find(e->message, " starting: ");
+
 	if (str_starts(e->message, "checkpoint complete") ||
 		str_starts(e->message, "restartpoint complete")) {
-		f->server.checkpoints++;
-		f->server.checkpoint_buffers += (uint64_t)number_after(e->message, "wrote ");
-		f->server.checkpoint_usec += (uint64_t)(number_after(e->message, "total=") * 1e6);
-		facts_minute(f, e->ts)->checkpoints++;
+		checkpoint_done(&f->server, e->message);
+		facts_slot(f, e->ts)->checkpoints++;
 	} else if (str_starts(e->message, "checkpoints are occurring")) {
 		f->server.checkpoint_warnings++;
+	} else if (starting < e->message.n) {
+		struct str why = str_skip(e->message, starting + strlen(" starting: "));
+		facts_kind(f, KIND_CHECKPOINT_CAUSE, str_trim(str_before(why, str_find(why, "\n"))))
+			->count++;
 	}
 }
 
@@ -144,16 +207,25 @@ static void note_vacuum(struct facts *f, struct log_entry *e)
 {
 	struct str table = str_skip(e->message, str_find(e->message, " of table \"") + 11);
 	struct vacuumed *v = facts_vacuumed(f, str_before(table, str_find(table, "\"")));
-	uint64_t usec = (uint64_t)(number_after(e->message, "elapsed: ") * 1e6);
-	bool analyze = str_starts(e->message, "automatic analyze");
+	struct str m = e->message;
+	uint64_t usec = usec_after(m, "elapsed: ");
+	bool analyze = str_starts(m, "automatic analyze");
 
 	f->server.analyzes += analyze;
 	f->server.vacuums += !analyze;
 	f->server.vacuum_usec += usec;
+	f->server.vacuum_longest = most(f->server.vacuum_longest, usec);
 	v->analyzes += analyze;
 	v->vacuums += !analyze;
 	v->usec += usec;
-	v->tuples += (uint64_t)number_after(e->message, "tuples: ");
+	v->tuples += (uint64_t)number_after(m, "tuples: ");
+	v->dead += number_before(m, " are dead but not yet removable");
+	v->pages += (uint64_t)number_after(m, "pages: ");
+	v->index_scans += (uint64_t)number_after(m, "index scans: ");
+	v->hits += number_before(m, " hits, ");
+	v->misses += number_before(m, " misses, ") + number_before(m, " reads, ");
+	v->dirtied += number_before(m, " dirtied");
+	v->wal += number_before(m, " bytes");
 }
 
 /* parameter "log_statement_sample_rate" changed to "0.1": what was logged since is a part. */
@@ -217,7 +289,9 @@ void server_note(struct facts *f, struct session *s, struct log_entry *e)
 		s->open.amount = (int64_t)number_after(e->message, "size ");
 		f->server.temp_files++;
 		f->server.temp_bytes += (uint64_t)s->open.amount;
-		facts_minute(f, e->ts)->temp_bytes += (uint64_t)s->open.amount;
+		f->server.temp_largest = most(f->server.temp_largest, (uint64_t)s->open.amount);
+		facts_slot(f, e->ts)->temp_files++;
+		facts_slot(f, e->ts)->temp_bytes += (uint64_t)s->open.amount;
 		break;
 	case LOG_NOT_UNDERSTOOD:
 	case LOG_STATEMENT:

@@ -104,8 +104,7 @@ static void count_hour(struct facts *f, struct shape *sh, const struct open *o)
 
 	if (hour != f->hour || !f->hour_group) {
 		f->hour = hour;
-		f->hour_group =
-			(uint32_t)(facts_group(f, GROUP_HOUR, (uint32_t)hour) - f->group.at) + 1;
+		f->hour_group = (uint32_t)(facts_hour(f, o->ts) - f->group.at) + 1;
 	}
 	struct group *g = &f->group.at[f->hour_group - 1];
 	g->calls++;
@@ -117,9 +116,9 @@ static void count_hour(struct facts *f, struct shape *sh, const struct open *o)
 	h->max = usec > h->max ? usec : h->max;
 }
 
-static void count_minute(struct facts *f, const struct shape *sh, const struct open *o)
+static void count_slot(struct facts *f, const struct shape *sh, const struct open *o)
 {
-	struct minute *m = facts_minute(f, o->ts);
+	struct slot *m = facts_slot(f, o->ts);
 	bool write = sh->verb == SQL_INSERT || sh->verb == SQL_UPDATE || sh->verb == SQL_DELETE ||
 		     sh->verb == SQL_MERGE;
 	uint64_t usec = o->usec > 0 ? (uint64_t)o->usec : 0;
@@ -200,7 +199,7 @@ static void close_call(struct facts *f, struct session *s, struct open *o)
 	count_group(f, s, GROUP_DB, s->db, o->usec);
 	count_group(f, s, GROUP_APP, s->app, o->usec);
 	count_group(f, s, GROUP_HOST, s->host, o->usec);
-	count_minute(f, sh, o);
+	count_slot(f, sh, o);
 	test_count(f, s, o->shape, o->usec);
 	if (o->ts)
 		count_hour(f, sh, o);
@@ -312,6 +311,22 @@ static void open_sql(struct facts *f, struct session *s, struct str sql,
 	text_str(&s->sql, str_before(sql, want));
 }
 
+/* The extended protocol's messages. */
+static void count_phase(struct server_facts *s, const struct log_entry *e)
+{
+	uint64_t usec = e->usec > 0 ? (uint64_t)e->usec : 0;
+
+	if (e->phase == PHASE_PARSE) {
+		s->parses++;
+		s->parse_usec += usec;
+	} else if (e->phase == PHASE_BIND) {
+		s->binds++;
+		s->bind_usec += usec;
+	} else if (e->phase == PHASE_EXECUTE) {
+		s->executes++;
+	}
+}
+
 static void feed_statement(struct facts *f, struct session *s, struct log_entry *e)
 {
 	int64_t waited = 0;
@@ -325,6 +340,7 @@ static void feed_statement(struct facts *f, struct session *s, struct log_entry 
 		flush_waiting(f, s, e);
 	if (s->plan_shape != NO_SHAPE && s->plan_shape != shape)
 		flush_plan(f, s, e);
+	count_phase(&f->server, e);
 	if (e->phase == PHASE_PARSE || e->phase == PHASE_BIND) {
 		s->wait_usec =
 			(s->wait_shape == shape ? s->wait_usec : 0) + (e->usec > 0 ? e->usec : 0);
@@ -499,6 +515,8 @@ void session_feed(struct facts *f, struct log_entry *e)
 		facts_totals(f, e->sql, e->totals, (struct place){e->file, e->line});
 		return;
 	}
+	if (e->part == PART_MESSAGE)
+		f->server.messages[e->severity]++;
 	if (f->session.n >= (f->sweep_at ? f->sweep_at : SWEEP_AT))
 		sweep(f, e->ts);
 	s = session_find(f, e);

@@ -149,16 +149,6 @@ void facts_tally(struct shape *s, enum group_kind kind, uint32_t name, uint64_t 
 	s->tally.at[i].usec += usec;
 }
 
-struct shape_hour *facts_shape_hour(struct shape *s, int64_t hour)
-{
-	for (size_t i = s->hour.n; i-- > 0;) /* nearly always the last one */
-		if (s->hour.at[i].hour == hour)
-			return &s->hour.at[i];
-	struct shape_hour *h = VEC_PUSH(&s->hour);
-	*h = (struct shape_hour){.hour = hour};
-	return h;
-}
-
 void shape_place(struct shape *s, struct place at)
 {
 	if (s->places < PLACE_MAX)

@@ -253,8 +253,9 @@ static bool boundary(struct facts *f, struct session *s, const struct open *o, i
 			unit_end(f, &s->unit);
 		enter_tx(f, s, o, start);
 	} else {
-		f->ends++;
-		f->unpaired += !s->in_tx;
+		/* many a pool sends ROLLBACK before it lends a connection: that has no BEGIN */
+		f->ends += s->in_tx || v != SQL_ROLLBACK;
+		f->unpaired += !s->in_tx && v != SQL_ROLLBACK;
 		pause_note(f, s, o->shape, o);
 		if (s->in_tx || s->unit.kind == UNIT_TX)
 			leave_tx(f, s, o, v == SQL_ROLLBACK);

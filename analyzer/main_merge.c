@@ -136,11 +136,12 @@ static void read_samples(struct merger *m, struct shape *s, const json_t *list)
 	}
 }
 
-static void read_hours(struct shape *s, const json_t *list)
+static void read_hours(struct shape *s, const json_t *list, int64_t step)
 {
 	size_t i;
 	json_t *x;
 
+	shape_hours_coarsen(s, step);
 	json_array_foreach(list, i, x)
 	{
 		struct shape_hour *h = facts_shape_hour(s, js_get_int(x, "hour"));
@@ -163,6 +164,11 @@ static void read_tally(struct merger *m, struct shape *s, const json_t *by)
 				(uint64_t)json_integer_value(n), 0);
 }
 
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 static void read_shape(struct merger *m, const json_t *o)
 {
 	uint32_t at = merge_shape(m, js_get_str(o, "id"), o);
@@ -183,6 +189,8 @@ static void read_shape(struct merger *m, const json_t *o)
 	s->temp_bytes += (uint64_t)js_get_int(o, "temp_bytes");
 	s->lock_waits += (uint64_t)js_get_int(o, "lock_waits");
 	s->lock_usec += merge_usec(o, "lock_ms");
+	s->temp_largest = most(s->temp_largest, (uint64_t)js_get_int(o, "temp_largest_bytes"));
+	s->lock_longest = most(s->lock_longest, merge_usec(o, "lock_longest_ms"));
 	if (json_object_get(o, "rows")) {
 		uint64_t most = (uint64_t)js_get_int(o, "max_rows");
 		s->rows += (uint64_t)js_get_int(o, "rows");
@@ -193,7 +201,7 @@ static void read_shape(struct merger *m, const json_t *o)
 		s->wait_usec += merge_usec(o, "wait_ms");
 	}
 	merge_widen(&s->first_ts, &s->last_ts, o);
-	read_hours(s, json_object_get(o, "hours"));
+	read_hours(s, json_object_get(o, "hours"), js_get_int(o, "hour_step"));
 	if (js_get_str(o, "unparsed").p && !s->unparsed.p) {
 		s->unparsed = arena_str(&m->facts->arena, js_get_str(o, "unparsed"));
 		m->unparsed++;
@@ -307,6 +315,7 @@ enum exit_status run_merge(struct options *o)
 		json_decref(report);
 	}
 	if (status == EXIT_CLEAN) {
+		series_finish(f);
 		r.unparsed = m.unparsed;
 		status = options_report(o, &r);
 		if (!options_store(o, &r))

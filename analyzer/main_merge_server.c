@@ -7,14 +7,14 @@
 #include <math.h>
 
 /* "2024-01-05 10:00" */
-static uint32_t hour_of(struct str name)
+static int64_t hour_of(struct str name)
 {
 	char full[32];
 	int64_t t = 0;
 
 	snprintf(full, sizeof(full), "%.*s:00", (int)(name.n < 16 ? name.n : 16),
 		name.p ? name.p : "");
-	return time_parse(full, strlen(full), &t) ? (uint32_t)(t / 3600000000LL) : 0;
+	return time_parse(full, strlen(full), &t) ? t / 3600000000LL : 0;
 }
 
 static void add_times(struct sketch *into, const json_t *o)
@@ -34,13 +34,16 @@ static void read_groups(struct merger *m, const json_t *by)
 		json_array_foreach(json_object_get(by, group_kind_name((enum group_kind)k)), i, x)
 		{
 			struct str name = js_get_str(x, "name");
-			uint32_t id =
-				k == GROUP_HOUR ? hour_of(name) : names_id(&m->facts->names, name);
-			struct group *g = facts_group(m->facts, (enum group_kind)k, id);
+			struct group *g =
+				k == GROUP_HOUR ? facts_hour(m->facts, hour_of(name) * 3600000000LL)
+						: facts_group(m->facts, (enum group_kind)k,
+							  names_id(&m->facts->names, name));
 			add_times(&g->time, x);
 			g->calls += (uint64_t)js_get_int(x, "calls");
 			g->errors += (uint64_t)js_get_int(x, "errors");
 			g->sessions += (uint64_t)js_get_int(x, "sessions");
+			g->ended += (uint64_t)js_get_int(x, "sessions_ended");
+			g->session_usec += (uint64_t)llround(js_get_real(x, "session_s") * 1e6);
 		}
 	}
 }
@@ -74,52 +77,67 @@ static void read_faults(struct merger *m, const json_t *list)
 	}
 }
 
-static void read_server(struct server_facts *s, const json_t *o)
+static void read_counters(const struct counter *c, void *to, const json_t *o)
 {
-	s->connections += (uint64_t)js_get_int(o, "connections");
-	s->disconnections += (uint64_t)js_get_int(o, "disconnections");
-	s->session_usec += (uint64_t)llround(js_get_real(o, "session_s") * 1e6);
-	s->checkpoints += (uint64_t)js_get_int(o, "checkpoints");
-	s->checkpoint_buffers += (uint64_t)js_get_int(o, "checkpoint_buffers");
-	s->checkpoint_usec += (uint64_t)llround(js_get_real(o, "checkpoint_s") * 1e6);
-	s->checkpoint_warnings += (uint64_t)js_get_int(o, "checkpoint_warnings");
-	s->vacuums += (uint64_t)js_get_int(o, "autovacuums");
-	s->analyzes += (uint64_t)js_get_int(o, "autoanalyzes");
-	s->temp_files += (uint64_t)js_get_int(o, "temp_files");
-	s->temp_bytes += (uint64_t)js_get_int(o, "temp_bytes");
-	s->lock_waits += (uint64_t)js_get_int(o, "lock_waits");
-	s->lock_usec += (uint64_t)llround(js_get_real(o, "lock_wait_s") * 1e6);
-	s->deadlocks += (uint64_t)js_get_int(o, "deadlocks");
-	s->cancels += (uint64_t)js_get_int(o, "cancels");
-	s->vacuum_usec += (uint64_t)llround(js_get_real(o, "autovacuum_s") * 1e6);
-	s->idle_timeouts += (uint64_t)js_get_int(o, "idle_in_transaction_timeouts");
-	for (int c = 0; c < CANCEL_CAUSES; c++) {
-		char key[40];
-		snprintf(key, sizeof(key), "cancels_%s", cancel_cause_name((enum cancel_cause)c));
-		s->cancel_by[c] += (uint64_t)js_get_int(o, key);
+	for (; c->key; c++) {
+		double scale = c->unit == UNIT_TIME ? 1e6 : c->unit == UNIT_MS ? 1e3 : 1;
+		counter_add(c, to, (uint64_t)llround(js_get_real(o, c->key) * scale));
 	}
 }
 
-static void read_minutes(struct facts *f, const json_t *list)
+static void read_kinds(struct facts *f, enum kind_of of, const json_t *list)
 {
-	size_t i, k;
-	json_t *x, *n;
+	size_t i;
+	json_t *x;
 
 	json_array_foreach(list, i, x)
 	{
-		struct minute *m = facts_minute(f, js_get_int(x, "minute") * 60000000);
-		m->calls += (uint64_t)js_get_int(x, "calls");
-		m->usec += merge_usec(x, "ms");
-		m->errors += (uint64_t)js_get_int(x, "errors");
-		m->connections += (uint64_t)js_get_int(x, "connections");
-		m->reads += (uint64_t)js_get_int(x, "reads");
-		m->writes += (uint64_t)js_get_int(x, "writes");
-		m->temp_bytes += (uint64_t)js_get_int(x, "temp_bytes");
-		m->checkpoints += (uint64_t)js_get_int(x, "checkpoints");
-		m->lock_usec += merge_usec(x, "lock_ms");
-		json_array_foreach(json_object_get(x, "heat"), k, n) if (k < HEAT_ROWS)
-			m->heat[k] += (uint32_t)json_integer_value(n);
+		struct kind_count *k = facts_kind(f, of, js_get_str(x, "name"));
+		k->count += (uint64_t)js_get_int(x, "count");
+		k->usec += merge_usec(x, "ms");
 	}
+}
+
+static void add_slot(struct slot *m, const json_t *x)
+{
+	size_t k;
+	json_t *n;
+
+	m->calls += (uint64_t)js_get_int(x, "calls");
+	m->usec += merge_usec(x, "ms");
+	m->errors += (uint64_t)js_get_int(x, "errors");
+	m->connections += (uint64_t)js_get_int(x, "connections");
+	m->disconnections += (uint64_t)js_get_int(x, "disconnections");
+	m->reads += (uint64_t)js_get_int(x, "reads");
+	m->writes += (uint64_t)js_get_int(x, "writes");
+	m->cancels += (uint64_t)js_get_int(x, "cancels");
+	m->temp_files += (uint64_t)js_get_int(x, "temp_files");
+	m->temp_bytes += (uint64_t)js_get_int(x, "temp_bytes");
+	m->checkpoints += (uint64_t)js_get_int(x, "checkpoints");
+	m->lock_usec += merge_usec(x, "lock_ms");
+	json_array_foreach(json_object_get(x, "heat"), k, n) if (k < HEAT_ROWS) m->heat[k] +=
+		(uint32_t)json_integer_value(n);
+}
+
+/* Seconds where the report has them; the minutes say the same. */
+static void read_series(struct facts *f, const json_t *o)
+{
+	const json_t *seconds = json_object_get(o, "seconds");
+	const json_t *minutes = json_object_get(o, "minutes");
+	int64_t step = js_get_int(o, "minute_step");
+	size_t i;
+	json_t *x;
+
+	if (!seconds && json_array_size(minutes))
+		series_coarsen(&f->series, step > 1 ? step * 60 : 60);
+	json_array_foreach(seconds ? seconds : minutes, i, x)
+	{
+		int64_t at = seconds ? js_get_int(x, "second") : js_get_int(x, "minute") * 60;
+		add_slot(facts_slot(f, at * 1000000), x);
+	}
+	if (seconds) /* what has no time is in the minutes alone */
+		json_array_foreach(minutes, i, x) if (js_get_int(x, "minute") == 0)
+			add_slot(&f->timeless, x);
 }
 
 static void read_transactions(struct merger *m, const json_t *o)
@@ -203,22 +221,23 @@ static void read_vacuums(struct facts *f, const json_t *list)
 	json_array_foreach(list, i, x)
 	{
 		struct vacuumed *v = facts_vacuumed(f, js_get_str(x, "table"));
-		v->vacuums += (uint64_t)js_get_int(x, "vacuums");
-		v->analyzes += (uint64_t)js_get_int(x, "analyzes");
-		v->usec += merge_usec(x, "ms");
-		v->tuples += (uint64_t)js_get_int(x, "tuples_removed");
+		read_counters(vacuum_counters, v, x);
 	}
 }
 
 void merge_server(struct merger *m, const json_t *o)
 {
+	if (json_array_size(json_object_get(json_object_get(o, "by"), "hours")))
+		facts_hours_coarsen(m->facts, js_get_int(o, "hour_step"));
 	read_groups(m, json_object_get(o, "by"));
 	read_faults(m, json_object_get(o, "errors"));
-	read_server(&m->facts->server, json_object_get(o, "server"));
+	read_counters(server_counters, &m->facts->server, json_object_get(o, "server"));
+	read_kinds(m->facts, KIND_CHECKPOINT_CAUSE, json_object_get(o, "checkpoint_causes"));
+	read_kinds(m->facts, KIND_LOCK, json_object_get(o, "lock_types"));
 	add_times(&m->facts->server.sessions, json_object_get(o, "sessions"));
 	read_transactions(m, json_object_get(o, "transactions"));
 	read_waits(m, json_object_get(o, "waits"));
 	read_deadlocks(m, json_object_get(o, "deadlocks"));
 	read_vacuums(m->facts, json_object_get(o, "autovacuum"));
-	read_minutes(m->facts, json_object_get(o, "minutes"));
+	read_series(m->facts, o);
 }

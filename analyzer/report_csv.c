@@ -73,6 +73,9 @@ static void shapes(struct report *r, FILE *to)
 			(unsigned long long)s->rows, (unsigned long long)s->errors,
 			(unsigned long long)s->temp_bytes, (double)s->lock_usec / 1e3, finds);
 		more(to, report_shape_sql(r, s));
+		fprintf(to, ",%llu,%llu,%llu,%llu,%.3f", (unsigned long long)s->cancels,
+			(unsigned long long)s->temp_files, (unsigned long long)s->temp_largest,
+			(unsigned long long)s->lock_waits, (double)s->lock_longest / 1e3);
 		end_row(to);
 	}
 }
@@ -100,29 +103,49 @@ static void groups(struct report *r, FILE *to)
 {
 	for (size_t i = 0; i < r->facts->group.n; i++) {
 		const struct group *g = &r->facts->group.at[i];
+		if (g->kind == GROUP_KINDS)
+			continue;
 		fputs(group_kind_name(g->kind), to);
 		more(to, report_group_name(r, g));
 		fprintf(to, ",%llu,%llu,%llu", (unsigned long long)g->calls,
 			(unsigned long long)g->errors, (unsigned long long)g->sessions);
 		quantiles(to, &g->time);
+		fprintf(to, ",%llu,%.6f", (unsigned long long)g->ended,
+			(double)g->session_usec / 1e6);
+		end_row(to);
+	}
+}
+
+#define SERIES                                                                                     \
+	"calls,ms,reads,writes,errors,connections,temp_bytes,lock_ms,checkpoints,"                 \
+	"disconnections,cancels,temp_files"
+
+static void rows_of(const struct series *s, FILE *to)
+{
+	for (size_t i = 0; i < s->row.n; i++) {
+		const struct slot *m = &s->row.at[i];
+		char at[32];
+		time_format(m->at * s->step * 1000000, at, sizeof(at));
+		fprintf(to, "%s,%llu,%.3f,%llu,%llu,%llu,%llu,%llu,%.3f,%llu,%llu,%llu,%llu", at,
+			(unsigned long long)m->calls, (double)m->usec / 1e3,
+			(unsigned long long)m->reads, (unsigned long long)m->writes,
+			(unsigned long long)m->errors, (unsigned long long)m->connections,
+			(unsigned long long)m->temp_bytes, (double)m->lock_usec / 1e3,
+			(unsigned long long)m->checkpoints, (unsigned long long)m->disconnections,
+			(unsigned long long)m->cancels, (unsigned long long)m->temp_files);
 		end_row(to);
 	}
 }
 
 static void minutes(struct report *r, FILE *to)
 {
-	for (size_t i = 0; i < r->facts->minute.n; i++) {
-		const struct minute *m = &r->facts->minute.at[i];
-		char at[32];
-		time_format(m->at * 60000000, at, sizeof(at));
-		fprintf(to, "%s,%llu,%.3f,%llu,%llu,%llu,%llu,%llu,%.3f,%llu", at,
-			(unsigned long long)m->calls, (double)m->usec / 1e3,
-			(unsigned long long)m->reads, (unsigned long long)m->writes,
-			(unsigned long long)m->errors, (unsigned long long)m->connections,
-			(unsigned long long)m->temp_bytes, (double)m->lock_usec / 1e3,
-			(unsigned long long)m->checkpoints);
-		end_row(to);
-	}
+	rows_of(&r->facts->minutes, to);
+}
+
+static void seconds(struct report *r, FILE *to)
+{
+	if (r->facts->series.step == 1)
+		rows_of(&r->facts->series, to);
 }
 
 static void errors(struct report *r, FILE *to)
@@ -168,14 +191,46 @@ static void waits(struct report *r, FILE *to)
 	}
 }
 
+static void counter(FILE *to, const struct counter *c, const void *of)
+{
+	uint64_t v = counter_get(c, of);
+
+	if (c->unit == UNIT_TIME || c->unit == UNIT_MS)
+		fprintf(to, ",%.*f", c->unit == UNIT_TIME ? 6 : 3,
+			(double)v / (c->unit == UNIT_TIME ? 1e6 : 1e3));
+	else
+		fprintf(to, ",%llu", (unsigned long long)v);
+}
+
 static void vacuums(struct report *r, FILE *to)
 {
 	for (size_t i = 0; i < r->facts->vacuum.n; i++) {
 		const struct vacuumed *v = &r->facts->vacuum.at[i];
 		field(to, utf8_clean(&r->arena, v->table));
-		fprintf(to, ",%llu,%llu,%.3f,%llu", (unsigned long long)v->vacuums,
-			(unsigned long long)v->analyzes, (double)v->usec / 1e3,
-			(unsigned long long)v->tuples);
+		for (const struct counter *c = vacuum_counters; c->key; c++)
+			counter(to, c, v);
+		end_row(to);
+	}
+}
+
+static void server(struct report *r, FILE *to)
+{
+	for (const struct counter *c = server_counters; c->key; c++) {
+		field(to, str_of(c->group));
+		more(to, str_of(c->what));
+		fprintf(to, ",%s", c->key);
+		counter(to, c, &r->facts->server);
+		end_row(to);
+	}
+}
+
+static void kinds(struct report *r, FILE *to)
+{
+	for (size_t i = 0; i < r->facts->kind.n; i++) {
+		const struct kind_count *k = &r->facts->kind.at[i];
+		fputs(k->of == KIND_LOCK ? "lock" : "checkpoint cause", to);
+		more(to, utf8_clean(&r->arena, k->name));
+		fprintf(to, ",%llu,%.3f", (unsigned long long)k->count, (double)k->usec / 1e3);
 		end_row(to);
 	}
 }
@@ -199,15 +254,17 @@ static void findings(struct report *r, FILE *to)
 const struct report_table report_tables[] = {
 	{"shapes", "every statement's numbers (the default)",
 		"id,verb,calls," QUANTILES
-		",planning_ms,rows,errors,temp_bytes,lock_ms,findings,sql",
+		",planning_ms,rows,errors,temp_bytes,lock_ms,findings,sql,cancels,temp_files,"
+		"temp_largest_bytes,lock_waits,lock_longest_ms",
 		shapes},
 	{"samples", "the slowest calls of each statement, with parameters",
 		"id,ms,time,user,database,application,location,sql,parameters", samples},
 	{"groups", "users, databases, applications, hosts, hours",
-		"kind,name,calls,errors,sessions," QUANTILES, groups},
-	{"minutes", "the time series",
-		"minute,calls,ms,reads,writes,errors,connections,temp_bytes,lock_ms,checkpoints",
+		"kind,name,calls,errors,sessions," QUANTILES ",sessions_ended,session_s", groups},
+	{"minutes", "the time series; of months by hour, of years by day", "minute," SERIES,
 		minutes},
+	{"seconds", "the same by second, of a log of at most half an hour", "second," SERIES,
+		seconds},
 	{"errors", "errors by message", "count,severity,sqlstate,id,location,message", errors},
 	{"transactions", "the busiest, the longest, the idlest",
 		"order,ms,busy_ms,statements,rolled_back,begin,user,database,application,location,"
@@ -215,7 +272,13 @@ const struct report_table report_tables[] = {
 		transactions},
 	{"waits", "who waited for whose locks", "waits,ms,deadlocks,waiter,holder,lock,location",
 		waits},
-	{"vacuums", "autovacuum by table", "table,vacuums,analyzes,ms,rows_removed", vacuums},
+	{"vacuums", "autovacuum by table",
+		"table,vacuums,analyzes,ms,rows_removed,rows_not_yet_removable,pages_removed,"
+		"index_scans,buffer_hits,buffer_misses,buffers_dirtied,wal_bytes",
+		vacuums},
+	{"server", "sessions, checkpoints, temporary files, cancellations, messages by level, …",
+		"group,what,key,value", server},
+	{"kinds", "locks by type, causes of checkpoints", "of,name,count,ms", kinds},
 	{"findings", "what the rules found",
 		"rule,severity,confidence,id,count,location,message,fix", findings},
 	{NULL, NULL, NULL, NULL},

@@ -177,9 +177,12 @@ static json_t *json_shape(struct report *r, const struct shape *s)
 	json_set_if(o, "cancels", s->cancels);
 	json_set_if(o, "temp_files", s->temp_files);
 	json_set_if(o, "temp_bytes", s->temp_bytes);
+	json_set_if(o, "temp_largest_bytes", s->temp_largest);
 	json_set_if(o, "lock_waits", s->lock_waits);
 	if (s->lock_usec)
 		js_set(o, "lock_ms", js_real(json_ms((double)s->lock_usec)));
+	if (s->lock_longest)
+		js_set(o, "lock_longest_ms", js_real(json_ms((double)s->lock_longest)));
 	js_set(o, "first", json_time(s->first_ts));
 	js_set(o, "last", json_time(s->last_ts));
 	if (s->unparsed.p)
@@ -199,6 +202,8 @@ static json_t *json_shape(struct report *r, const struct shape *s)
 	}
 	js_set(o, "calls_by", by);
 	js_set(o, "hours", json_hours(s));
+	if (s->hour_step > 1)
+		js_set(o, "hour_step", js_int(s->hour_step));
 	js_set(o, "locations", json_places(r, s->place, s->places));
 	set_samples(r, o, s);
 	js_set(o, "sketch", json_sketch(&s->time));
@@ -368,13 +373,37 @@ static int put(const char *p, size_t n, void *to)
 	return 0;
 }
 
+#define COMPACT (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15))
+
+/* One line for each element of a list, without blanks: a sketch has hundreds of numbers, and with a
+ * line for each the report was more white space than content. */
+static void put_list(struct sink *s, const json_t *list)
+{
+	size_t i, n = json_array_size(list);
+
+	text_puts(&s->text, n ? "[\n" : "[]");
+	for (i = 0; i < n; i++) {
+		json_dump_callback(json_array_get(list, i), put, s, COMPACT);
+		text_puts(&s->text, i + 1 < n ? ",\n" : "\n]");
+	}
+}
+
 void report_json(struct report *r, FILE *to)
 {
-	json_t *o = report_tree(r);
+	json_t *o = report_tree(r), *v;
 	struct sink s = {.to = to};
+	const char *key, *between = "{\n";
 
-	json_dump_callback(o, put, &s, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
-	text_char(&s.text, '\n');
+	json_object_foreach(o, key, v)
+	{
+		text_printf(&s.text, "%s\"%s\":", between, key);
+		if (json_is_array(v))
+			put_list(&s, v);
+		else
+			json_dump_callback(v, put, &s, COMPACT);
+		between = ",\n";
+	}
+	text_puts(&s.text, "\n}\n");
 	fwrite(s.text.p, 1, s.text.n, to);
 	text_release(&s.text);
 	json_decref(o);

@@ -14,6 +14,7 @@ json_t *json_time(int64_t ts);				/* null for 0 */
 void json_quantiles(json_t *o, const struct sketch *s); /* total_ms … max_ms */
 json_t *json_sketch(const struct sketch *s);
 json_t *json_places(struct report *r, const struct place *p, uint32_t n);
+json_t *json_counter(const struct counter *c, const void *of);
 void json_set_if(json_t *o, const char *key, uint64_t v); /* unless it is 0 */
 
 /* report_json_server.c: errors, by, server, minutes, transactions, waits, … */

@@ -28,6 +28,8 @@ static json_t *json_groups(struct report *r)
 		js_set(o, group_kind_name((enum group_kind)k), json_array());
 	for (size_t i = 0; i < r->facts->group.n; i++) {
 		const struct group *g = &r->facts->group.at[i];
+		if (g->kind == GROUP_KINDS)
+			continue;
 		json_t *x = json_object();
 		js_set(x, "name", js_str(report_group_name(r, g)));
 		js_set(x, "calls", js_int((int64_t)g->calls));
@@ -35,6 +37,9 @@ static json_t *json_groups(struct report *r)
 		js_set(x, "sketch", json_sketch(&g->time));
 		json_set_if(x, "errors", g->errors);
 		json_set_if(x, "sessions", g->sessions);
+		json_set_if(x, "sessions_ended", g->ended);
+		if (g->ended)
+			js_set(x, "session_s", js_real((double)g->session_usec / 1e6));
 		js_add(json_object_get(o, group_kind_name(g->kind)), x);
 	}
 	return o;
@@ -101,49 +106,66 @@ static json_t *json_sqlstates(struct report *r)
 	return a;
 }
 
-static json_t *json_server(const struct server_facts *s)
+json_t *json_counter(const struct counter *c, const void *of)
+{
+	uint64_t v = counter_get(c, of);
+
+	switch (c->unit) {
+	case UNIT_TIME:
+		return js_real((double)v / 1e6);
+	case UNIT_MS:
+		return js_real((double)v / 1e3);
+	case UNIT_COUNT:
+	case UNIT_BYTES:
+		break;
+	}
+	return js_int((int64_t)v);
+}
+
+static json_t *json_counters(const struct counter *c, const void *of)
 {
 	json_t *o = json_object();
 
-	js_set(o, "connections", js_int((int64_t)s->connections));
-	js_set(o, "disconnections", js_int((int64_t)s->disconnections));
-	js_set(o, "session_s", js_real((double)s->session_usec / 1e6));
-	js_set(o, "checkpoints", js_int((int64_t)s->checkpoints));
-	js_set(o, "checkpoint_buffers", js_int((int64_t)s->checkpoint_buffers));
-	js_set(o, "checkpoint_s", js_real((double)s->checkpoint_usec / 1e6));
-	js_set(o, "checkpoint_warnings", js_int((int64_t)s->checkpoint_warnings));
-	js_set(o, "autovacuums", js_int((int64_t)s->vacuums));
-	js_set(o, "autoanalyzes", js_int((int64_t)s->analyzes));
-	js_set(o, "autovacuum_s", js_real((double)s->vacuum_usec / 1e6));
-	js_set(o, "temp_files", js_int((int64_t)s->temp_files));
-	js_set(o, "temp_bytes", js_int((int64_t)s->temp_bytes));
-	js_set(o, "lock_waits", js_int((int64_t)s->lock_waits));
-	js_set(o, "lock_wait_s", js_real((double)s->lock_usec / 1e6));
-	js_set(o, "deadlocks", js_int((int64_t)s->deadlocks));
-	js_set(o, "cancels", js_int((int64_t)s->cancels));
-	for (int c = 0; c < CANCEL_CAUSES; c++) {
-		char key[40];
-		snprintf(key, sizeof(key), "cancels_%s", cancel_cause_name((enum cancel_cause)c));
-		json_set_if(o, key, s->cancel_by[c]);
-	}
-	json_set_if(o, "idle_in_transaction_timeouts", s->idle_timeouts);
+	for (; c->key; c++)
+		js_set(o, c->key, json_counter(c, of));
 	return o;
 }
 
-static json_t *json_minutes(const struct facts *f)
+static json_t *json_kinds(const struct facts *f, enum kind_of of)
 {
 	json_t *a = json_array();
 
-	for (size_t i = 0; i < f->minute.n; i++) {
-		const struct minute *m = &f->minute.at[i];
+	for (size_t i = 0; i < f->kind.n; i++) {
+		const struct kind_count *k = &f->kind.at[i];
+		if (k->of != of)
+			continue;
+		json_t *o = json_object();
+		js_set(o, "name", js_str(k->name));
+		js_set(o, "count", js_int((int64_t)k->count));
+		js_set(o, "ms", js_real(json_ms((double)k->usec)));
+		js_add(a, o);
+	}
+	return a;
+}
+
+/* The rows of a series; `key`: what `at` is called. */
+static json_t *json_series(const struct series *s, const char *key, int64_t unit)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < s->row.n; i++) {
+		const struct slot *m = &s->row.at[i];
 		json_t *o = json_object(), *heat = json_array();
-		js_set(o, "minute", js_int(m->at));
+		js_set(o, key, js_int(m->at * unit));
 		js_set(o, "calls", js_int((int64_t)m->calls));
 		js_set(o, "ms", js_real(json_ms((double)m->usec)));
 		js_set(o, "errors", js_int((int64_t)m->errors));
 		js_set(o, "connections", js_int((int64_t)m->connections));
+		json_set_if(o, "disconnections", m->disconnections);
 		js_set(o, "reads", js_int((int64_t)m->reads));
 		js_set(o, "writes", js_int((int64_t)m->writes));
+		json_set_if(o, "cancels", m->cancels);
+		json_set_if(o, "temp_files", m->temp_files);
 		json_set_if(o, "temp_bytes", m->temp_bytes);
 		json_set_if(o, "checkpoints", m->checkpoints);
 		if (m->lock_usec)
@@ -259,10 +281,8 @@ static json_t *json_vacuums(const struct facts *f)
 		const struct vacuumed *v = &f->vacuum.at[i];
 		json_t *o = json_object();
 		js_set(o, "table", js_str(v->table));
-		js_set(o, "vacuums", js_int((int64_t)v->vacuums));
-		js_set(o, "analyzes", js_int((int64_t)v->analyzes));
-		js_set(o, "ms", js_real(json_ms((double)v->usec)));
-		js_set(o, "tuples_removed", js_int((int64_t)v->tuples));
+		for (const struct counter *c = vacuum_counters; c->key; c++)
+			js_set(o, c->key, json_counter(c, v));
 		js_add(a, o);
 	}
 	return a;
@@ -273,11 +293,18 @@ void json_add_server(struct report *r, json_t *o)
 	js_set(o, "errors", json_faults(r));
 	js_set(o, "sqlstates", json_sqlstates(r));
 	js_set(o, "by", json_groups(r));
-	js_set(o, "server", json_server(&r->facts->server));
+	js_set(o, "hour_step", js_int(r->facts->hour_step ? r->facts->hour_step : 1));
+	js_set(o, "server", json_counters(server_counters, &r->facts->server));
+	js_set(o, "checkpoint_causes", json_kinds(r->facts, KIND_CHECKPOINT_CAUSE));
+	js_set(o, "lock_types", json_kinds(r->facts, KIND_LOCK));
 	js_set(o, "sessions", json_times(&r->facts->server.sessions));
 	js_set(o, "transactions", json_transactions(r));
 	js_set(o, "waits", json_waits(r));
 	js_set(o, "deadlocks", json_deadlocks(r));
 	js_set(o, "autovacuum", json_vacuums(r->facts));
-	js_set(o, "minutes", json_minutes(r->facts));
+	js_set(o, "minute_step", js_int(r->facts->minutes.step / 60));
+	js_set(o, "minutes",
+		json_series(&r->facts->minutes, "minute", r->facts->minutes.step / 60));
+	if (r->facts->series.step == 1)
+		js_set(o, "seconds", json_series(&r->facts->series, "second", 1));
 }

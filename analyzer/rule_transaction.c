@@ -147,11 +147,12 @@ void check_tx004(struct rule_check *c)
 void check_tx005(struct rule_check *c)
 {
 	const struct server_facts *s = &c->facts->server;
+	const struct series *minutes = &c->facts->minutes;
 	uint64_t busiest = 0;
 
-	for (size_t i = 0; i < c->facts->minute.n; i++)
-		if (c->facts->minute.at[i].connections > busiest)
-			busiest = c->facts->minute.at[i].connections;
+	for (size_t i = 0; minutes->step == 60 && i < minutes->row.n; i++)
+		if (minutes->row.at[i].connections > busiest)
+			busiest = minutes->row.at[i].connections;
 	if (s->connections < CHURN_MIN || busiest < CHURN_MIN / 2 ||
 		c->facts->statements > s->connections * 3)
 		return;
