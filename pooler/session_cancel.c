@@ -12,6 +12,8 @@ struct cancel {
 	struct server *server; /* stays allocated while server->cancels > 0 */
 	PGcancel *request;
 	struct conn asker; /* closed when the cancel is through, as PostgreSQL does */
+	usec_t since;	   /* cancel_pipelined: when its client's request began; else 0 */
+	unsigned tries;	   /* how often it may be repeated */
 	char error[256];
 };
 
@@ -26,6 +28,31 @@ static void work(struct job *j)
 	conn_close(&c->asker);
 }
 
+static void done(struct worker *w, struct mail *m);
+
+static bool submit(struct server *s, struct cancel *c)
+{
+	PGcancel *request = s->closed ? NULL : PQgetCancel(s->pg);
+
+	if (!request)
+		return false;
+	c->server = s;
+	c->request = request;
+	s->cancels++;
+	c->job.work = work;
+	c->job.reply = &s->lane->relay->w;
+	c->job.mail.run = done;
+	helpers_submit(&hub.cancellers, &c->job);
+	return true;
+}
+
+/* Has the server still to answer the request for which this cancel came? */
+static bool is_unanswered(const struct server *s, usec_t since)
+{
+	return s->client && s->client->waiter.since == since && s->ledger.len &&
+	       !(ledger_head(&s->ledger)->flags & ENTRY_OURS);
+}
+
 static void done(struct worker *w, struct mail *m)
 {
 	struct cancel *c = CONTAINER_OF(CONTAINER_OF(m, struct job, mail), struct cancel, job);
@@ -33,6 +60,11 @@ static void done(struct worker *w, struct mail *m)
 
 	(void)w;
 	s->cancels--;
+	if (c->tries && is_unanswered(s, c->since)) {
+		c->tries--;
+		if (submit(s, c))
+			return;
+	}
 	free(c);
 	if (s->closed)
 		server_reap(s);
@@ -40,30 +72,37 @@ static void done(struct worker *w, struct mail *m)
 		server_settle(s);
 }
 
+static struct cancel *new_cancel(void)
+{
+	struct cancel *c = mem_zalloc(sizeof *c);
+
+	c->asker.fd = -1;
+	return c;
+}
+
 void cancel_server(struct server *s, struct conn *asker)
 {
-	struct cancel *c;
-	PGcancel *request = s->closed ? NULL : PQgetCancel(s->pg);
+	struct cancel *c = new_cancel();
 
-	if (!request) {
-		if (asker)
-			conn_close(asker);
-		return;
-	}
-	c = mem_zalloc(sizeof *c);
-	c->server = s;
-	c->request = request;
-	c->asker.fd = -1;
 	if (asker) {
 		c->asker = *asker;
 		asker->fd = -1;
 		asker->ssl = NULL;
 	}
-	s->cancels++;
-	c->job.work = work;
-	c->job.reply = &s->lane->relay->w;
-	c->job.mail.run = done;
-	helpers_submit(&hub.cancellers, &c->job);
+	if (submit(s, c))
+		return;
+	conn_close(&c->asker);
+	free(c);
+}
+
+void cancel_pipelined(struct server *s)
+{
+	struct cancel *c = new_cancel();
+
+	c->since = s->client->waiter.since;
+	c->tries = 50;
+	if (!submit(s, c))
+		free(c);
 }
 
 /* --- from the front to the relay ---------------------------------------------------------- */

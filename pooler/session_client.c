@@ -318,6 +318,17 @@ static void cancel_here(struct client *c, const char *detail)
 	request_withdraw(c);
 }
 
+/* Has it sent what a server is to answer, or what we are still to pass on? */
+static bool awaits_answer(const struct client *c)
+{
+	const struct ledger *l = &c->server->ledger;
+	bool awaits = c->in != NULL;
+
+	for (uint32_t i = 0; i < l->len && !awaits; i++)
+		awaits = !(ledger_at(l, i)->flags & ENTRY_OURS);
+	return awaits;
+}
+
 void client_cancel(struct client *c, struct conn *asker)
 {
 	struct server *s = c->server;
@@ -333,12 +344,18 @@ void client_cancel(struct client *c, struct conn *asker)
 		c->state = CLIENT_IDLE;
 		c->waiter.since = relay_of(c)->w.now;
 		cancel_here(c, "Its server connection was still being prepared for it.");
+	} else if (s && s->ledger.len && ledger_head(&s->ledger)->flags & ENTRY_OURS) {
+		/* Would hit our question: once that is answered (server_settle). */
+		stats_add(&c->lane->stats.cancels, 1);
+		c->cancelled = awaits_answer(c);
+		s->was_asked |= c->cancelled;
 	} else if (s && s->ledger.len) {
 		stats_add(&c->lane->stats.cancels, 1);
 		cancel_server(s, asker);
 		return;
 	}
-	conn_close(asker);
+	if (asker)
+		conn_close(asker);
 }
 
 /* --- all of a relay --------------------------------------------------------------------- */

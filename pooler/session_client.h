@@ -46,7 +46,7 @@ struct client {
 	uint32_t connected;    /* wall clock, in seconds */
 	uint32_t left;	       /* rest of a message that is passed on as it comes */
 	uint32_t slot, secret; /* its cancel key */
-	uint64_t id : 46;
+	uint64_t id : 45;
 	uint64_t replication : 2;      /* enum login_replication */
 	uint64_t state : 8;	       /* enum client_state */
 	uint64_t tls : 1, closing : 1; /* closing: ends when it is given its answer */
@@ -55,6 +55,7 @@ struct client {
 	uint64_t pinned : 1;	  /* keeps its server: session state lives there */
 	uint64_t notified : 1;	  /* was told that it waits */
 	uint64_t saw_request : 1; /* sends; for client_idle_timeout */
+	uint64_t cancelled : 1;	  /* as soon as its server has answered what we asked */
 	uint64_t cut : 1;	  /* its server left in the middle of a message to it */
 };
 /* malloc's next class begins above */

@@ -443,9 +443,17 @@ void server_settle(struct server *s)
 	}
 	if (UNLIKELY(s->settling) && !ledger_awaits_end(&s->ledger))
 		s->settling = false;
-	if (UNLIKELY(s->was_asked) && !s->describing && !s->awaited && !s->settling) {
+	if (UNLIKELY(s->was_asked) && !s->describing && !s->awaited && !s->settling &&
+		!(c->cancelled && s->ledger.len && ledger_head(&s->ledger)->flags & ENTRY_OURS)) {
+		bool cancelled = c->cancelled;
+
 		s->was_asked = false;
+		c->cancelled = 0;
 		client_resume(c);
+		if (cancelled && c->server && c->server->ledger.len && !c->server->setup)
+			cancel_pipelined(c->server);
+		else if (cancelled && c->state != CLIENT_CLOSED)
+			client_cancel(c, NULL);
 		return;
 	}
 	if (s->ledger.len)

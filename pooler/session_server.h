@@ -145,5 +145,9 @@ struct server *server_new(struct lane *l);
 void dial_start(struct server *s);
 /* Asks the server to cancel what it does for its client; answers by clearing s->cancels. */
 void cancel_server(struct server *s, struct conn *asker);
+/* The same for its client's request that stood behind a question of ours.  The server may not
+ * have begun with it, and a cancel that finds it between two statements is lost: so again, until
+ * the request is answered (each takes the postmaster a millisecond; fifty are enough). */
+void cancel_pipelined(struct server *s);
 
 #endif

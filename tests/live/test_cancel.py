@@ -140,6 +140,25 @@ def test_while_its_connection_is_prepared(pooler, postgres, request_of):
         assert a.one("select 3") == "3"
 
 
+@pytest.mark.ours
+def test_while_its_connection_is_audited(pooler, postgres):
+    """The request stands behind state_audit's question: the cancel is for the request."""
+    p = pooler(max_open=1, state_audit="always")
+    with p.wire() as a, Wire(postgres.port, user="postgres") as holder:
+        holder.query("begin")
+        holder.query("lock table pg_catalog.pg_cursors in access exclusive mode")
+        a.query("do $$ begin end $$")
+        a.send(wire.query("select pg_sleep(20)"))
+        wait_until(lambda: postgres.backends(MINE + " and wait_event_type = 'Lock'"))
+        a.cancel(p.port)
+        holder.query("rollback")
+        with pytest.raises(ServerError) as e:
+            a.result()
+        assert e.value.code == "57014" and a.status == "I"
+        assert a.one("select 3") == "3"
+    assert "answered us" not in p.log(), "the audit itself was cancelled"
+
+
 @pytest.mark.slow
 def test_late_cancels_never_hit_the_next_client(pooler):
     """Cancels that race the end of the query they are for, with one shared connection."""
