@@ -8,6 +8,8 @@
 # stand below a directory with a space in its name.
 
 SHELL := /bin/bash
+# What tools say is compared, and a user's language may not be installed.
+export LC_ALL := C.UTF-8
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 

@@ -6,6 +6,11 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "live"))
 
+# what is set for a user's own servers is not meant for ours
+for name in [n for n in os.environ if n.startswith("PG") and not n.startswith(("PGSLUICE_", "PGASSAY_", "PG_BIN"))]:
+    del os.environ[name]
+os.environ.update(GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_NOSYSTEM="1")
+
 import cluster  # noqa: E402
 import pooler as poolers  # noqa: E402
 
@@ -61,11 +66,15 @@ def pooler(request):
         made.append(p)
         return p.start() if start else p
 
+    def close_all():
+        problems = []
+        while made:
+            try:
+                made.pop(0).close()
+            except AssertionError as e:
+                problems.append(str(e))
+        assert not problems, "\n".join(problems)
+
+    make.close_all = close_all
     yield make
-    problems = []
-    for p in made:
-        try:
-            p.close()
-        except AssertionError as e:
-            problems.append(str(e))
-    assert not problems, "\n".join(problems)
+    close_all()

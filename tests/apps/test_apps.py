@@ -28,7 +28,7 @@ def manage(shop, port, *words):
     """Run a shop's command against a port of loopback; what it said."""
     env = {**os.environ, "DATABASE_URL": f"postgres://trusty@127.0.0.1:{port}/{shop}",
            "PYTHONDONTWRITEBYTECODE": "1"}
-    run = subprocess.run([f"{HERE}/{SHOPS[shop]}", *words], env=env, text=True, timeout=100,
+    run = subprocess.run([f"{HERE}/{SHOPS[shop]}", *words], env=env, text=True, timeout=500,
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     assert run.returncode == 0, run.stdout[-3000:]
     return run.stdout
@@ -73,7 +73,7 @@ def sequence_findings(log, path):
     run = subprocess.run(
         [f"{ROOT}/bin/pgassay", "log", "--format", "json", "--fail-on", "never",
          *([] if path.endswith(".jsonl") or path.endswith(".json") else ["--prefix", PREFIX]), "-"],
-        input=log, capture_output=True, text=True, timeout=60)
+        input=log, capture_output=True, text=True, timeout=500)
     assert run.returncode == 0, run.stderr
     return {f["rule"]: f for f in json.loads(run.stdout)["findings"] if f["rule"].startswith("NP")}
 
@@ -109,7 +109,7 @@ def wrong_pages(shop, path, n):
 
 
 @pytest.mark.ours
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("shop", SHOPS)
 @pytest.mark.parametrize("sizes, how", [((3, 5, 20, 500), []), ((5, 20, 500), ["--transaction"])],
                          ids=("autocommit", "transaction"))

@@ -12,7 +12,7 @@ import pytest
 
 import cluster
 
-pytestmark = [pytest.mark.ours, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.ours, pytest.mark.timeout(900)]
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -24,7 +24,7 @@ def start(name, *words, port, database="shop", **kw):
                             stderr=subprocess.STDOUT, **kw)
 
 
-def said(process, timeout=120):
+def said(process, timeout=500):
     out = process.communicate(timeout=timeout)[0]
     assert process.returncode == 0, out[-3000:]
     return out

@@ -79,7 +79,7 @@ class Project:
 def repository(tmp_path_factory):
     """This tree as a repository that a recipe may clone: what is committed, and what is not yet."""
     path = str(tmp_path_factory.mktemp("origin") / "pgsluice")
-    files = subprocess.run(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"], capture_output=True, text=True)
+    files = subprocess.run(["git", "-c", "safe.directory=*", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"], capture_output=True, text=True)
     assert files.returncode == 0, files.stderr
     for name in files.stdout.split("\0"):
         if name and os.path.isfile(os.path.join(ROOT, name)):
@@ -106,7 +106,7 @@ def steps():
 
 
 @pytest.mark.ours
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_github_actions(project):
     project.extra_path = []
     outcome = {}
@@ -135,7 +135,7 @@ def test_github_actions(project):
 
 
 @pytest.mark.ours
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_gitlab(project):
     with open(CI + "/gitlab-ci.yml", encoding="utf-8") as f:
         job = yaml.safe_load(f)["queries"]

@@ -45,7 +45,7 @@ def test_a_broken_ledger_is_found_out(postgres):
     try:
         done = subprocess.run([TOOL, "--port", str(p.port), "--clients", "24", "--actions", "3000",
                                "--prepared", "--patience-ms", "3000"],
-                              capture_output=True, text=True, timeout=100)
+                              capture_output=True, text=True, timeout=500)
         print(done.stdout + done.stderr)
         assert done.returncode == 1, done.stdout
         assert "VIOLATION" in done.stderr

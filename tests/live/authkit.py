@@ -140,7 +140,7 @@ def clean_environment():
 def by_psql(target, user, password):
     done = subprocess.run(
         ["psql", "-XAtq", "-v", "VERBOSITY=sqlstate", "-c", "select 1", target.dsn(user, password)],
-        capture_output=True, text=True, env=clean_environment(), timeout=30, cwd="/")
+        capture_output=True, text=True, env=clean_environment(), timeout=500, cwd="/")
     if done.returncode == 0 and done.stdout == "1\n":
         return "ok"
     return done.stderr.strip() or f"status {done.returncode}"

@@ -25,6 +25,8 @@ import time
 
 import psycopg
 
+from wire import PATIENCE
+
 PASSWORD = "app secret"
 
 
@@ -136,7 +138,7 @@ class Postgres:
                 self.process = subprocess.Popen(
                     as_user() + [self.bin + "/postgres", "-D", self.data] + words,
                     stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/")
-            end = time.monotonic() + 30
+            end = time.monotonic() + 30 * PATIENCE
             while time.monotonic() < end and self.process.poll() is None:
                 try:
                     psycopg.connect(self.dsn(host=self.dir, port=port)).close()
@@ -153,7 +155,7 @@ class Postgres:
         if self.process and self.process.poll() is None:
             self.process.send_signal(how)
             try:
-                self.process.wait(20)
+                self.process.wait(20 * PATIENCE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -170,7 +172,7 @@ class Postgres:
     def dsn(self, **changes):
         """A conninfo for a direct connection, superuser over the socket unless told."""
         words = {"host": self.dir, "port": self.port, "user": "postgres", "dbname": "postgres",
-                 "connect_timeout": 10}
+                 "connect_timeout": 10 * PATIENCE}
         words.update(changes)
         return " ".join(f"{k}='{v}'" for k, v in words.items())
 

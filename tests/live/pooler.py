@@ -13,7 +13,7 @@ import subprocess
 import time
 
 import cluster
-from wire import Wire
+from wire import PATIENCE, Wire
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BIN = os.path.abspath(os.environ.get("PGSLUICE_BIN") or os.path.join(ROOT, "bin/pgsluice"))
@@ -32,14 +32,14 @@ REPORT = re.compile(r"(ERROR|WARNING): \w*Sanitizer|runtime error:|LeakSanitizer
 
 
 def wait_until(condition, seconds=10, what=None, pause=0.02):
-    """Return the first true value of condition(); fail after some seconds."""
-    end = time.monotonic() + seconds
+    """Return the first true value of condition(); fail after some seconds (of a quiet machine)."""
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what or condition}")
+            raise AssertionError(f"not within {seconds * PATIENCE} s: {what or condition}")
         time.sleep(pause)
 
 
@@ -54,6 +54,18 @@ def wait_still(value, looks=15, pause=0.02):
         return same >= looks
     wait_until(look, 30, "it comes to rest", pause)
     return last
+
+
+def has_read(process, path):
+    """Has the process read the file to its end?  Its descriptor's position says so."""
+    for fd in os.listdir(f"/proc/{process.pid}/fd"):
+        try:
+            if os.path.samestat(os.stat(f"/proc/{process.pid}/fd/{fd}"), os.stat(path)):
+                with open(f"/proc/{process.pid}/fdinfo/{fd}", encoding="ascii") as f:
+                    return int(f.readline().split()[1]) == os.path.getsize(path)
+        except (FileNotFoundError, ValueError):
+            pass
+    return False
 
 
 class Pooler:
@@ -137,7 +149,8 @@ class Pooler:
     def run(self, *words, timeout=30):
         """Run the program to its end: (status, stdout, stderr)."""
         done = subprocess.run(self.command(*words), capture_output=True, text=True, cwd=self.dir,
-                              timeout=timeout, env=self.environment(), stdin=subprocess.DEVNULL)
+                              timeout=timeout * PATIENCE, env=self.environment(),
+                              stdin=subprocess.DEVNULL)
         return done.returncode, done.stdout, done.stderr
 
     def start(self):
@@ -174,9 +187,9 @@ class Pooler:
     def wait(self, seconds=10):
         """Wait for its end: the exit status."""
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(seconds * PATIENCE)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"the pooler still runs after {seconds} s:\n" +
+            raise AssertionError(f"the pooler still runs after {seconds * PATIENCE} s:\n" +
                                  self.log()[-2000:]) from None
 
     def stop(self):
@@ -192,7 +205,7 @@ class Pooler:
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGTERM)
                 try:
-                    process.wait(30 if SANITIZED else 10)
+                    process.wait((30 if SANITIZED else 10) * PATIENCE)
                 except subprocess.TimeoutExpired:
                     problem = "did not end after two SIGTERM"
                     process.send_signal(signal.SIGABRT)
@@ -250,7 +263,7 @@ class Pooler:
 
     def dsn(self, **changes):
         words = {"host": "127.0.0.1", "port": self.port, "user": "trusty", "dbname": "shop",
-                 "connect_timeout": 10}
+                 "connect_timeout": 10 * PATIENCE}
         words.update(changes)
         return " ".join(f"{k}='{v}'" for k, v in words.items())
 

@@ -293,7 +293,7 @@ def judge(cur):
     return judged, unused, failed
 
 
-@pytest.mark.timeout(300)  # a hundred plans and advices, on a machine that others use
+@pytest.mark.timeout(900)  # a hundred plans and advices, on a machine that others use
 def test_dropped_indexes_come_back(cursor):
     judged, unused, failed = judge(cursor)
     print(f"{judged} cases, {len(failed)} not brought back, {len(unused)} not used to begin with")

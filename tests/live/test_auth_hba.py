@@ -119,7 +119,7 @@ class Both:
             s.settimeout(20)
             s.connect(f"{directory}/.s.PGSQL.{port}")
         else:
-            s = socket.create_connection((address, port), timeout=20)
+            s = socket.create_connection((address, port), timeout=500)
         with s:
             if with_tls:
                 s.sendall(struct.pack("!II", 8, 80877103))

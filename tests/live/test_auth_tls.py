@@ -33,7 +33,7 @@ def certificates():
 
 
 def dial(p, data=b""):
-    s = socket.create_connection(("127.0.0.1", p.port), timeout=10)
+    s = socket.create_connection(("127.0.0.1", p.port), timeout=500)
     if data:
         s.sendall(data)
     return s
@@ -315,7 +315,7 @@ def test_no_renegotiation_and_no_compression(pooler, certificates):
     p = pooler(**certificates.settings())
     done = subprocess.run(
         ["openssl", "s_client", "-connect", f"127.0.0.1:{p.port}", "-starttls", "postgres",
-         "-tls1_2"], input="R\n", capture_output=True, text=True, timeout=20)
+         "-tls1_2"], input="R\n", capture_output=True, text=True, timeout=500)
     assert "Compression: NONE" in done.stdout
     assert "Secure Renegotiation IS supported" in done.stdout
     assert "no renegotiation" in done.stderr or "RENEGOTIATING" in done.stderr + done.stdout

@@ -62,7 +62,7 @@ def findings(postgres, schema, tmp_path, statements, *words):
                        options=f"-c search_path={schema}")
     run = subprocess.run([PGASSAY, "log", "--format", "json", "--fail-on", "never",
                           "--dsn", dsn, *words, str(path)],
-                         capture_output=True, text=True, timeout=60)
+                         capture_output=True, text=True, timeout=500)
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)["findings"]
 

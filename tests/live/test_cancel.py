@@ -14,14 +14,13 @@ MINE = "usename = 'trusty' and datname = 'shop' and state = 'active'"
 def test_running_query(pooler, postgres):
     p = pooler(max_open=2)
     with p.wire() as a, p.wire() as b:
-        a.send(wire.query("select pg_sleep(20), 'a'"))
+        a.send(wire.query("select pg_sleep(400), 'a'"))
         b.send(wire.query("select pg_sleep(1), 'b'"))
-        wait_until(lambda: len(postgres.backends(MINE)) == 2)
+        wait_until(lambda: postgres.backends(MINE + " and query like '%400%'"))
         a.cancel(p.port)
-        begun = time.monotonic()
         with pytest.raises(ServerError) as e:
             a.result()
-        assert e.value.code == "57014" and time.monotonic() - begun < 5
+        assert e.value.code == "57014"
         assert b.result()[0][1] == "b", "a cancel hit somebody else"
         assert a.one("select 1") == "1"
 
@@ -30,12 +29,12 @@ def test_over_the_unix_socket(pooler, postgres):
     import socket
     p = pooler(max_open=1)
     with p.wire(host=p.dir) as a:
-        a.send(wire.query("select pg_sleep(20)"))
+        a.send(wire.query("select pg_sleep(400)"))
         wait_until(lambda: postgres.backends(MINE))
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(f"{p.dir}/.s.PGSQL.{p.port}")
             s.sendall(wire.cancel_request(a.pid, a.key))
-            s.settimeout(10)
+            s.settimeout(100)
             assert s.recv(1) == b""
         with pytest.raises(ServerError):
             a.result()
@@ -61,7 +60,7 @@ def test_nothing_for_a_wrong_key(pooler, postgres):
         for pid, key in ((a.pid, a.key ^ 1), (a.pid + 1, a.key), (0, 0), (-1, 0xffffffff)):
             with socket.create_connection(("127.0.0.1", p.port)) as s:
                 s.sendall(wire.cancel_request(pid, key))
-                s.settimeout(10)
+                s.settimeout(100)
                 assert s.recv(1) == b""
         assert a.result()[0][1] == "done"
 
@@ -200,7 +199,7 @@ def test_inside_a_transaction(pooler, postgres):
     p = pooler(max_open=1)
     with p.wire() as a:
         a.begin()
-        a.send(wire.query("select pg_sleep(20)"))
+        a.send(wire.query("select pg_sleep(400)"))
         wait_until(lambda: postgres.backends(MINE))
         a.cancel(p.port)
         with pytest.raises(ServerError) as e:

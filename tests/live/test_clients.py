@@ -29,7 +29,7 @@ drop schema demo_script cascade;
 
 def psql(dsn, script):
     done = subprocess.run(["psql", "-X", dsn, "-f", "-"], input=script, capture_output=True,
-                          text=True, timeout=60)
+                          text=True, timeout=500)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -116,7 +116,7 @@ def accounts(postgres):
                  dbname="shop")
 
 
-def pgbench(p, *words, timeout=100):
+def pgbench(p, *words, timeout=500):
     done = subprocess.run(["pgbench", "-n", "-h", "127.0.0.1", "-p", str(p.port), "-U", "trusty",
                            *words, "shop"], capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -173,8 +173,8 @@ def test_pg_dump_and_restore(pooler, accounts, postgres):
              "--rows-per-insert=500"]
     direct = subprocess.run(words + ["-d", postgres.dsn(host="127.0.0.1", user="trusty",
                                                         dbname="shop")],
-                            capture_output=True, timeout=100)
-    through = subprocess.run(words + ["-d", p.dsn()], capture_output=True, timeout=100)
+                            capture_output=True, timeout=500)
+    through = subprocess.run(words + ["-d", p.dsn()], capture_output=True, timeout=500)
     assert direct.returncode == 0, direct.stderr
     assert through.returncode == 0, through.stderr
 

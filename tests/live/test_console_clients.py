@@ -28,7 +28,7 @@ def psql(p, *commands, user="postgres", host="127.0.0.1"):
     words = ["psql", "-X", "-h", host, "-p", str(p.port), "-U", user, "-d", "pgbouncer"]
     for c in commands:
         words += ["-c", c]
-    return subprocess.run(words, capture_output=True, text=True, timeout=30,
+    return subprocess.run(words, capture_output=True, text=True, timeout=500,
                           stdin=subprocess.DEVNULL, env={**os.environ, "PGCONNECT_TIMEOUT": "10"})
 
 
@@ -198,7 +198,7 @@ def test_unix_socket_peer_is_admin_as_pgbouncer(pooler):
     import cluster
     done = subprocess.run(cluster.as_user() + ["psql", "-X", "-h", p.dir, "-p", str(p.port), "-U",
                                                "pgbouncer", "-d", "pgbouncer", "-c", "RELOAD"],
-                          capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+                          capture_output=True, text=True, timeout=500, stdin=subprocess.DEVNULL)
     if "could not connect" in done.stderr and "ermission" in done.stderr:
         pytest.skip("the socket's directory is not reachable for that user")
     assert done.stdout.strip() == "RELOAD", done.stderr

@@ -11,10 +11,10 @@ import shutil
 import signal
 import subprocess
 import tarfile
-import time
 import zipfile
 
 import pytest
+from pooler import has_read, wait_until
 
 from test_log_formats import PGASSAY, ROWS, activity, assay, cloudsql, csvlog, journal_export, jsonlog, numbers, rfc3164, stderr, syslog
 
@@ -231,25 +231,6 @@ def test_state_reads_a_file_that_took_the_place_of_another(tmp_path):
 # --- --follow, Ctrl-C -------------------------------------------------------------------------
 
 
-def wait_for(what, seconds=20):
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def read_up_to(p, log):
-    """Has the process read the file to its end?  Its descriptor's position says so."""
-    for fd in os.listdir(f"/proc/{p.pid}/fd"):
-        try:
-            if os.path.samestat(os.stat(f"/proc/{p.pid}/fd/{fd}"), os.stat(log)):
-                with open(f"/proc/{p.pid}/fdinfo/{fd}") as f:
-                    return int(f.readline().split()[1]) == os.path.getsize(log)
-        except (FileNotFoundError, ValueError):
-            pass
-    return False
-
-
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_follow_several_files_across_a_rotation(jobs, tmp_path, whole):
     a, b = tmp_path / "a.log", tmp_path / "b.log"
@@ -259,17 +240,17 @@ def test_follow_several_files_across_a_rotation(jobs, tmp_path, whole):
     out = tmp_path / "out.json"
     p = subprocess.Popen([PGASSAY, "log", "--follow", a, b, "-f", "json", "-o", out, "-j", str(jobs)])
     try:
-        wait_for(lambda: read_up_to(p, a) and read_up_to(p, b))
+        wait_until(lambda: has_read(p, a) and has_read(p, b))
         with open(a, "a") as f:
             f.write(stderr(first[100:]))
         b.rename(tmp_path / "b.log.1")
         with open(tmp_path / "b.log.1", "a") as f:
             f.write(stderr(second[100:150]))
-        wait_for(lambda: read_up_to(p, a))  # nothing more comes here: the new b must not wait for it
+        wait_until(lambda: has_read(p, a))  # nothing more comes here: the new b must not wait for it
         b.write_text(stderr(second[150:]))
-        wait_for(lambda: read_up_to(p, a) and read_up_to(p, b))
+        wait_until(lambda: has_read(p, a) and has_read(p, b))
         p.send_signal(signal.SIGINT)
-        assert p.wait(20) == 0
+        assert p.wait(500) == 0
     finally:
         p.kill()
     got = json.loads(out.read_text())
@@ -286,6 +267,6 @@ def test_an_interrupt_prints_what_was_read(tmp_path):
         f.flush()
         p.send_signal(signal.SIGINT)
         # it may be reading: it sees the signal when the next bytes come, or the end
-    assert p.wait(20) in (0, 3)
+    assert p.wait(500) in (0, 3)
     got = json.loads(out.read_text())
     assert sum(got["input"]["by_class"].values()) == got["input"]["bytes"]

@@ -15,6 +15,7 @@ import tarfile
 import zipfile
 
 import pytest
+from pooler import has_read, wait_until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PGASSAY = os.environ.get("PGASSAY_BIN", os.path.join(ROOT, "bin", "pgassay"))
@@ -359,21 +360,20 @@ def test_state_reads_everything_once(tmp_path, truth):
 
 def test_follow_goes_on_across_a_rotation(tmp_path, truth):
     import signal
-    import time
     text, log, out = stderr(ROWS).encode(), tmp_path / "pg.log", tmp_path / "out.json"
     at = text.index(b"\n2024", len(text) // 2) + 1
     log.write_bytes(text[:at // 2])
     p = subprocess.Popen([PGASSAY, "log", str(log), "-f", "json", "-o", str(out), "--follow"], stderr=subprocess.DEVNULL)
     try:
-        time.sleep(.5)
+        wait_until(lambda: has_read(p, log))
         with open(log, "ab") as f:
             f.write(text[at // 2:at])
-        time.sleep(.5)
+        wait_until(lambda: has_read(p, log))
         log.rename(tmp_path / "pg.log.1")
         log.write_bytes(text[at:])
-        time.sleep(1.2)
+        wait_until(lambda: has_read(p, log))
         p.send_signal(signal.SIGINT)
-        assert p.wait(20) == 0
+        assert p.wait(500) == 0
     finally:
         p.kill()
     got = json.loads(out.read_text())

@@ -7,12 +7,12 @@ import os
 import shutil
 import subprocess
 import threading
-import time
 
 import psycopg
 import pytest
 
 import cluster
+from pooler import wait_until
 from test_log_formats import PGASSAY, accounted, assay
 
 SETTINGS = {
@@ -23,13 +23,6 @@ SETTINGS = {
     "pg_stat_statements.track_planning": "on", "pg_stat_statements.track_utility": "on",
     "log_line_prefix": "%m [%p] %q%u@%d/%a ", "log_directory": "log",
 }
-
-
-def wait_for(what):
-    end = time.monotonic() + 30
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def waits(server, pid):
@@ -60,7 +53,7 @@ def errors(c):
     fail(c, "SELECT * FROM nowhere", psycopg.errors.UndefinedTable)
     fail(c, "INSERT INTO items (id) VALUES (1)", psycopg.errors.UniqueViolation)
     fail(c, "SELEC 1", psycopg.errors.SyntaxError)
-    c.execute("SET statement_timeout = '20ms'")
+    c.execute("SET statement_timeout = '1s'")  # and RESET has a second, too
     fail(c, "SELECT pg_sleep(5)", psycopg.errors.QueryCanceled)
     c.execute("RESET statement_timeout")
 
@@ -96,8 +89,8 @@ def lock_wait(server, a, b):
     a.execute("BEGIN")
     a.execute("UPDATE items SET note = 'held' WHERE id = 10")
     t = in_thread(b, "UPDATE items SET note = note || 'waiter' WHERE id = 10")
-    wait_for(lambda: waits(server, b.info.backend_pid))
-    wait_for(lambda: f"process {b.info.backend_pid} still waiting for" in stderr_log(server))
+    wait_until(lambda: waits(server, b.info.backend_pid))
+    wait_until(lambda: f"process {b.info.backend_pid} still waiting for" in stderr_log(server))
     a.execute("COMMIT")
     t.join()
 
@@ -108,7 +101,7 @@ def deadlock(server, a, b):
     a.execute("UPDATE items SET note = 'a' WHERE id = 20")
     b.execute("UPDATE items SET note = upper('b') WHERE id = 21")
     t = in_thread(a, "UPDATE items SET note = 'a' WHERE id = 21", psycopg.errors.DeadlockDetected)
-    wait_for(lambda: waits(server, a.info.backend_pid))
+    wait_until(lambda: waits(server, a.info.backend_pid))
     try:
         b.execute("UPDATE items SET note = upper('b') WHERE id = 20")
     except psycopg.errors.DeadlockDetected:
@@ -145,7 +138,7 @@ def recorded():
         server.sql("CREATE TABLE items (id int PRIMARY KEY, note text)", dbname="shop")
         server.sql("INSERT INTO items SELECT g, 'note ' || g FROM generate_series(1, 900) g", dbname="shop")
         server.sql("UPDATE items SET note = note || '.'", dbname="shop")
-        wait_for(lambda: "automatic vacuum of table \"shop.public.items\"" in stderr_log(server))
+        wait_until(lambda: "automatic vacuum of table \"shop.public.items\"" in stderr_log(server))
         server.sql("GRANT ALL ON items TO trusty", dbname="shop")
         server.sql("SELECT pg_stat_statements_reset()", dbname="shop")
         begun = len(stderr_log(server))
@@ -163,7 +156,7 @@ def recorded():
             [PGASSAY, "log", "--input", "pg_stat_statements", "--dsn", server.dsn(dbname="shop"), "-f", "json"],
             capture_output=True, check=True).stdout)
         server.sql("CHECKPOINT")
-        wait_for(lambda: stderr_log(server).count("checkpoint complete") >= 1 and stderr_log(server).count("disconnection") >= 8)
+        wait_until(lambda: stderr_log(server).count("checkpoint complete") >= 1 and stderr_log(server).count("disconnection") >= 8)
         server.stop()
         r.files = {os.path.splitext(f)[1][1:]: f for f in glob.glob(server.data + "/log/*")}
         r.texts = {k: open(f, "rb").read() for k, f in r.files.items()}

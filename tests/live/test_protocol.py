@@ -13,7 +13,7 @@ GONE = (Closed, ConnectionResetError, BrokenPipeError)
 @pytest.fixture
 def still_serves(pooler):
     """A pooler that must serve a well-behaved client after the test."""
-    p = pooler(max_open=2, client_login_timeout=3)
+    p = pooler(max_open=2, client_login_timeout=6)
     yield p
     with p.wire() as c:
         assert c.one("select 'fine'") == "fine"
@@ -136,12 +136,12 @@ def test_bad_message(still_serves, data, inside):
         c.send(data)
         try:
             c.send(wire.sync() + wire.query("select 'after'") + wire.terminate())
-            c.closed(6)
+            if not data.startswith(b"Q\x80"):  # announces 2 GB, and may wait for them
+                c.closed(6)
+            else:
+                c.quiet()
         except (*GONE, ValueError):
             pass
-        except TimeoutError:
-            if not data.startswith(b"Q\x80"):  # announces 2 GB and may wait for them
-                raise
 
 
 def test_garbage_at_random(still_serves):

@@ -6,6 +6,7 @@ import re
 import pytest
 
 import wire
+from pace import at_some_pace
 from pooler import wait_until
 from wire import ServerError
 
@@ -62,19 +63,20 @@ def test_one_object_a_statement(pooler):
         assert entries[0]["session_id"] == entries[1]["session_id"]
 
 
-def test_times_add_up(pooler):
+@at_some_pace
+def test_times_add_up(pooler, pace):
     log = Log(pooler, max_open=1)
     with log.pooler.wire() as a, log.pooler.wire() as b:
         a.begin()
-        b.send(wire.query("select pg_sleep(0.3)"))
-        b.quiet(0.5)
+        b.send(wire.query(f"select pg_sleep({0.3 * pace})"))
+        b.quiet(0.5 * pace)
         a.query("commit")
         b.result()
         slept = [e for e in log.wait(4) if "pg_sleep" in e["message"]][0]
-        assert 400_000 < slept["pooler"]["wait_us"] < 900_000, slept
-        assert 290_000 < slept["pooler"]["server_us"] < 600_000, slept
+        assert 400_000 * pace < slept["pooler"]["wait_us"] < 900_000 * pace, slept
+        assert 290_000 * pace < slept["pooler"]["server_us"] < 600_000 * pace, slept
         logged = float(re.match(r"duration: ([\d.]+) ms", slept["message"]).group(1))
-        assert 290 < logged < 1500
+        assert 290 * pace < logged < 1500 * pace
 
 
 def test_parameters(pooler):
@@ -142,11 +144,12 @@ def test_errors_are_logged(pooler):
         assert e["message"] == "division by zero" and e["statement"] == "select 1/0"
 
 
-def test_min_duration(pooler):
-    log = Log(pooler, query_log_min_duration=200)
+@at_some_pace
+def test_min_duration(pooler, pace):
+    log = Log(pooler, query_log_min_duration=200 * pace)
     with log.pooler.wire() as c:
         c.query("select 'fast'")
-        c.query("select pg_sleep(0.4), 'slow'")
+        c.query(f"select pg_sleep({0.4 * pace}), 'slow'")
         entries = log.wait(1)
         assert len(entries) == 1 and "slow" in entries[0]["message"]
 
@@ -222,7 +225,7 @@ def test_pgassay_reads_it(pooler):
             c.query(f"select {n}")
     log.pooler.stop()
     done = subprocess.run([os.environ.get("PGASSAY_BIN", poolers.ROOT + "/bin/pgassay"), "log", log.path, "--format", "json"],
-                          capture_output=True, text=True, timeout=30)
+                          capture_output=True, text=True, timeout=500)
     assert done.returncode in (0, 1), done.stderr
     report = json.loads(done.stdout)
     assert report["input"]["entries"] == 30 and report["input"]["not_understood_bytes"] == 0
@@ -242,6 +245,6 @@ def test_a_mass_write_is_told_by_its_rows(pooler):
         c.query("drop table mass")
     log.pooler.stop()
     done = subprocess.run([os.environ.get("PGASSAY_BIN", poolers.ROOT + "/bin/pgassay"), "log", log.path, "--format", "json"],
-                          capture_output=True, text=True, timeout=30)
+                          capture_output=True, text=True, timeout=500)
     found = [x for x in json.loads(done.stdout)["findings"] if x["rule"] == "DM006"]
     assert [x["evidence"]["max_rows"] for x in found] == [100000]

@@ -166,7 +166,7 @@ def refused(console, rng):
     assert console.query("SHOW CONFIG") == before
 
 
-@pytest.mark.timeout(120 + 2 * RELOADS)
+@pytest.mark.timeout(600 + 2 * RELOADS)
 def test_reloads_under_load(pooler, postgres):
     print(f"SEED={SEED}")
     rng = random.Random(SEED)

@@ -14,9 +14,10 @@ import pytest
 
 import cluster
 import wire
+from pace import at_some_pace
 from pooler import wait_until
 
-pytestmark = [pytest.mark.ours, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.ours, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def tool(server, name, *words, port, user="standby", **kw):
         cwd="/", env={k: v for k, v in os.environ.items() if not k.startswith("PG")}, **kw)
 
 
-def finish(process, timeout=60):
+def finish(process, timeout=500):
     said = process.communicate(timeout=timeout)[0]
     return process.returncode, said
 
@@ -353,9 +354,10 @@ def test_it_has_a_server_connection_of_its_own(primary, p):
             assert ordinary.result() == [["1"]]
 
 
-def test_it_counts_as_any_other(pooler, primary):
+@at_some_pace
+def test_it_counts_as_any_other(pooler, primary, pace):
     """Under max_open = 1: it takes the place of an idle connection, not of a busy one."""
-    p = front(pooler, primary, max_open=1, query_wait_timeout=1)
+    p = front(pooler, primary, max_open=1, query_wait_timeout=pace)
     with p.wire(user="standby") as ordinary:
         ordinary.query("select 1")
         with standby(p) as w:                           # the idle connection makes room
@@ -395,14 +397,16 @@ def test_it_claims_a_place_of_another_pool(pooler, primary):
         assert other.query("select 1") == [["1"]]
 
 
-def test_no_query_timeout_ends_a_stream(pooler, primary):
-    p = front(pooler, primary, query_timeout=0.2, transaction_timeout=0.2,
-              idle_transaction_timeout=0.2, pool_mode="statement")
+@at_some_pace
+def test_no_query_timeout_ends_a_stream(pooler, primary, pace):
+    limit = 0.2 * pace
+    p = front(pooler, primary, query_timeout=limit, transaction_timeout=limit,
+              idle_transaction_timeout=limit, pool_mode="statement")
     with standby(p) as w:
         w.query("CREATE_REPLICATION_SLOT patient TEMPORARY LOGICAL test_decoding")
         copy_both(w, "patient")
         begun = time.monotonic()
-        while time.monotonic() - begun < 0.6:
+        while time.monotonic() - begun < 3 * limit:
             w.send(wire.copy_data(b"r" + b"\0" * 24 + b"\0" * 8 + b"\1"))
             wait_until(lambda: w.receive()[1][:1] == b"k", what="a keepalive")
         w.send(wire.copy_done())

@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+from pace import at_some_pace
 from pooler import wait_until
 from wire import ServerError
 
@@ -122,9 +123,10 @@ def test_coming_and_going_all_the_time(autodb):
     assert "integrity" not in p.log()
 
 
-def test_names_that_lead_nowhere_go_too(pooler):
+@at_some_pace
+def test_names_that_lead_nowhere_go_too(pooler, pace):
     """Nobody at the other end: the pool of each invented name is freed all the same."""
-    p = pooler(databases={"*": "host=127.0.0.1 port=1"}, autodb_idle_timeout=0.3)
+    p = pooler(databases={"*": "host=127.0.0.1 port=1"}, autodb_idle_timeout=0.3 * pace)
     for n in range(20):
         with pytest.raises(ServerError):
             p.wire(database=f"nowhere{n}").close()

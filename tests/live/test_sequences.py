@@ -55,7 +55,7 @@ def shared_dir():
 
 def analyse(path, *words):
     run = subprocess.run([ASSAY, "log", "--format", "json", "--fail-on", "never", *words, path],
-                         capture_output=True, text=True, timeout=60)
+                         capture_output=True, text=True, timeout=500)
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
 
@@ -101,7 +101,7 @@ def connect(server, port=None, **words):
 def pgbench(server, port, *words):
     run = subprocess.run(
         [f"{server.bin}/pgbench", "-h", "127.0.0.1", "-p", str(port), "-U", "trusty", *words,
-         "shop"], capture_output=True, text=True, timeout=60)
+         "shop"], capture_output=True, text=True, timeout=500)
     assert run.returncode == 0, run.stderr
     return run.stdout
 
@@ -250,7 +250,7 @@ def test_no_loop(logged, pooler, shared_dir, traffic):
 def test_dump(logged, shared_dir):
     part = Slice(logged, shared_dir)
     subprocess.run([f"{logged.bin}/pg_dump", "-h", "127.0.0.1", "-p", str(logged.port), "-U",
-                    "trusty", "shop"], check=True, capture_output=True, timeout=60)
+                    "trusty", "shop"], check=True, capture_output=True, timeout=500)
     for path in part.files():
         assert sequence_findings(analyse(path)) == [], path
 

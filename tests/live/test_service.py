@@ -10,6 +10,7 @@ import time
 import pytest
 
 from pooler import ROOT
+from wire import PATIENCE
 
 pytestmark = pytest.mark.ours
 
@@ -23,12 +24,12 @@ def notified(pooler):
         s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         s.bind(path)
         os.chmod(path, 0o777)
-        s.settimeout(10)
+        s.settimeout(10 * PATIENCE)
         p.env = {"NOTIFY_SOCKET": path, **env}
         seen = []
 
         def wait_for(pattern):
-            end = time.monotonic() + 10
+            end = time.monotonic() + 10 * PATIENCE
             while time.monotonic() < end:
                 seen.append(s.recv(4096).decode())
                 if re.search(pattern, seen[-1]):

@@ -59,12 +59,14 @@ def test_an_idle_connection_goes_where_a_client_waits(pooler, postgres):
     lanes = both_lanes(p, 4)
     pids = open_all(lanes)
     assert len(pids) == 4
-    waits = []
+    waits, plain = [], []
     for n in range(30):
         busy, other = lanes[n % 2], lanes[1 - n % 2]
         holders = busy[:3]
-        for c in holders[:2]:
-            c.begin()
+        holders[0].begin()
+        since = time.monotonic()
+        holders[1].begin()
+        plain.append(time.monotonic() - since)
         since = time.monotonic()
         holders[2].begin()
         waits.append(time.monotonic() - since)
@@ -74,10 +76,11 @@ def test_an_idle_connection_goes_where_a_client_waits(pooler, postgres):
             c.query("commit")
     assert len(backends(postgres)) <= 4
     assert taken_over(p) >= 10
-    # 30 without it; one or two where the machine stops for the 20 ms after which a place moves
-    assert len(pids) < 15, pids
+    # 34 without it; one or two more than four where the machine stops for the 20 ms after which a
+    # place moves, and more where it is busy
+    assert len(pids) < 24, pids
     # one or two milliseconds on a machine that has time; a login would take longer than that
-    assert statistics.median(waits) < 0.015, waits
+    assert statistics.median(waits) < 0.015 + 3 * statistics.median(plain), (waits, plain)
 
 
 def test_statements_and_settings_stay_their_clients_own(pooler):

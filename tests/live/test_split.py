@@ -22,7 +22,7 @@ from wire import Closed
 
 def wait_read(sock):
     """Until the other side has read all that was sent."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 10 * wire.PATIENCE
     while struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4))[0]:
         assert time.monotonic() < until, "nobody reads"
         time.sleep(0)

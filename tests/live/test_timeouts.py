@@ -6,6 +6,7 @@ import time
 import pytest
 
 import wire
+from pace import at_some_pace
 from pooler import wait_until
 from wire import Closed, ServerError, Wire
 
@@ -26,9 +27,11 @@ def still_serves(p):
 
 
 @pytest.mark.parametrize("where", ["pooler", "user"])
-def test_query_timeout(pooler, postgres, where):
-    settings = {"query_timeout": 0.3} if where == "pooler" else {}
-    p = pooler(max_open=1, users={"trusty": "query_timeout=0.3"} if where == "user" else None,
+@at_some_pace
+def test_query_timeout(pooler, postgres, where, pace):
+    limit = 0.3 * pace
+    settings = {"query_timeout": limit} if where == "pooler" else {}
+    p = pooler(max_open=1, users={"trusty": f"query_timeout={limit}"} if where == "user" else None,
                **settings)
     with p.wire() as c:
         assert c.one("select 1") == "1"
@@ -40,20 +43,22 @@ def test_query_timeout(pooler, postgres, where):
     still_serves(p)
 
 
-def test_query_timeout_counts_each_query(pooler):
+@at_some_pace
+def test_query_timeout_counts_each_query(pooler, pace):
     """Many short ones in one transaction are not one long one."""
-    p = pooler(max_open=1, query_timeout=0.8)
+    p = pooler(max_open=1, query_timeout=0.8 * pace)
     with p.wire() as c:
         c.begin()
         for _ in range(6):
-            c.query("select pg_sleep(0.2)")
+            c.query(f"select pg_sleep({0.2 * pace})")
         c.query("commit")
         assert c.one("select 1") == "1"
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
-def test_transaction_timeout(pooler, busy):
-    p = pooler(max_open=1, transaction_timeout=0.4)
+@at_some_pace
+def test_transaction_timeout(pooler, busy, pace):
+    p = pooler(max_open=1, transaction_timeout=0.4 * pace)
     with p.wire() as c:
         for _ in range(5):
             c.query("select 1")
@@ -65,12 +70,13 @@ def test_transaction_timeout(pooler, busy):
 
 
 @pytest.mark.parametrize("first", ["begin", "begin; select 1"])
-def test_idle_transaction_timeout(pooler, first):
+@at_some_pace
+def test_idle_transaction_timeout(pooler, first, pace):
     """Also when its BEGIN has taken no server connection yet."""
-    p = pooler(max_open=1, idle_transaction_timeout=0.3)
+    p = pooler(max_open=1, idle_transaction_timeout=0.3 * pace)
     with p.wire() as c:
         c.begin()
-        c.query("select pg_sleep(0.6)")  # not idle
+        c.query(f"select pg_sleep({0.6 * pace})")  # not idle
         c.query("commit")
         for sql in first.split("; "):
             c.query(sql)
@@ -78,19 +84,21 @@ def test_idle_transaction_timeout(pooler, first):
     still_serves(p)
 
 
-def test_client_idle_timeout(pooler):
-    p = pooler(max_open=1, client_idle_timeout=0.4)
+@at_some_pace
+def test_client_idle_timeout(pooler, pace):
+    p = pooler(max_open=1, client_idle_timeout=0.4 * pace)
     with p.wire() as c:
-        c.query("select pg_sleep(0.8)")  # not idle
+        c.query(f"select pg_sleep({0.8 * pace})")  # not idle
         c.begin()
-        assert c.quiet(0.8), "a transaction is not an idle client"
+        assert c.quiet(0.8 * pace), "a transaction is not an idle client"
         c.query("commit")
         closed_with(c, "57P05", "client_idle_timeout")
     still_serves(p)
 
 
-def test_client_login_timeout(pooler):
-    p = pooler(client_login_timeout=0.4, tcp_defer_accept=0)
+@at_some_pace
+def test_client_login_timeout(pooler, pace):
+    p = pooler(client_login_timeout=0.4 * pace, tcp_defer_accept=0)
     for start in (b"", b"\0\0\0"):
         with Wire(p.port, start=False) as c:
             c.send(start)
@@ -99,10 +107,11 @@ def test_client_login_timeout(pooler):
     still_serves(p)
 
 
-def test_query_wait_timeout_of_one_database(pooler, postgres):
+@at_some_pace
+def test_query_wait_timeout_of_one_database(pooler, postgres, pace):
     server = f"host=127.0.0.1 port={postgres.port}"
-    p = pooler(max_open=1, databases={"shop": server + " query_wait_timeout=0.3",
-                                      "stock": server + " query_wait_timeout=60"})
+    p = pooler(max_open=1, databases={"shop": f"{server} query_wait_timeout={0.3 * pace}",
+                                      "stock": server + " query_wait_timeout=600"})
     for name, closes in (("shop", True), ("stock", False)):
         with p.wire(database=name) as holder, p.wire(database=name) as waiter:
             holder.begin()
@@ -110,7 +119,7 @@ def test_query_wait_timeout_of_one_database(pooler, postgres):
             if closes:
                 closed_with(waiter, "53300", "query_wait_timeout")
             else:
-                assert waiter.quiet(0.6)
+                assert waiter.quiet(0.6 * pace)
             holder.query("commit")
             if not closes:
                 assert waiter.result() == [["5"]]
@@ -127,10 +136,8 @@ def silent():
 
 def test_server_connect_timeout(pooler, silent):
     p = pooler(databases={"shop": f"host=127.0.0.1 port={silent}"}, server_connect_timeout=0.5)
-    since = time.monotonic()
     with pytest.raises((ServerError, Closed)) as e:
         p.wire(timeout=15)
-    assert time.monotonic() - since < 8
     if isinstance(e.value, ServerError):
         assert "server_connect_timeout" in e.value.message, e.value
     p.log_contains("server_connect_timeout")
@@ -143,12 +150,10 @@ def test_server_login_retry(pooler, own_postgres):
     with pytest.raises(ServerError):
         p.wire()
     own_postgres.start()
-    since = time.monotonic()
-    for _ in range(5):
+    for _ in range(5):  # who waited would wait for an hour
         with pytest.raises(ServerError) as e:
             p.wire()
         assert "refused" in e.value.message or "connect" in e.value.message
-    assert time.monotonic() - since < 3, "they were not answered at once"
     assert len(p.log().split("login to the server failed")) == 2, "it was dialled again"
     p.write_config(server_login_retry=0.1)
     with p.console() as console:
@@ -209,21 +214,22 @@ class Deaf(threading.Thread):
             s.close()
 
 
-def test_cancel_wait_timeout(pooler, postgres):
+@at_some_pace
+def test_cancel_wait_timeout(pooler, postgres, pace):
     """The server takes no cancel: the connection is given up after that, and not before."""
     deaf = Deaf(postgres.port)
     p = pooler(databases={"shop": f"host=127.0.0.1 port={deaf.port}"}, max_open=1,
-               cancel_wait_timeout=0.6)
+               cancel_wait_timeout=0.6 * pace)
     try:
         with p.wire() as c:
             c.query("select 1")
-            c.send(wire.query("select pg_sleep(4)"))
+            c.send(wire.query(f"select pg_sleep({4 * pace})"))
             wait_until(lambda: p.pool()["sv_active"] == 1)
             since = time.monotonic()
             c.drop()
             wait_until(lambda: deaf.held, 5, "the cancel request came")
-            p.log_contains("could not be brought back to a quiet state in time", 3.5)
-            assert time.monotonic() - since > 0.5
+            p.log_contains("could not be brought back to a quiet state in time")
+            assert time.monotonic() - since > 0.5 * pace
         still_serves(p)
     finally:
         deaf.close()
@@ -236,17 +242,18 @@ def notice_of(c):
     return c.notices[-1]
 
 
-def test_query_wait_notify_says_who_has_it(pooler):
-    p = pooler(max_open=1, query_wait_notify=0.3)
+@at_some_pace
+def test_query_wait_notify_says_who_has_it(pooler, pace):
+    p = pooler(max_open=1, query_wait_notify=0.3 * pace)
     with p.wire() as holder, p.wire() as waiter:
         holder.begin()
         number = next(r["id"] for r in p.show("CLIENTS") if r["state"] == "active")
         waiter.send(wire.query("select 5"))
         n = notice_of(waiter)
         assert n["S"] == "NOTICE" and 'one of 1 in pool "shop" of user "trusty"' in n["M"]
-        assert f"1 in use (the longest by client C-{number}, for 0." in n["D"]
+        assert f"1 in use (the longest by client C-{number}, for " in n["D"]
         assert "1 clients wait" in n["D"]
-        assert waiter.quiet(0.5), "told once"
+        assert waiter.quiet(0.5 * pace), "told once"
         holder.query("commit")
         assert waiter.result() == [["5"]]
         # and once more, the next time it waits

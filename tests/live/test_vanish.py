@@ -1,6 +1,5 @@
 """Either end may go away at any moment; nobody else notices."""
 import threading
-import time
 
 import pytest
 
@@ -17,14 +16,12 @@ def test_client_vanishes_mid_query(pooler, postgres, how):
     """Its query is cancelled, and what it left is never seen by another."""
     p = pooler(max_open=1)
     c = p.wire()
-    c.send(wire.query("select pg_sleep(30), 'left behind'"))
+    c.send(wire.query("select pg_sleep(400), 'left behind'"))
     wait_until(lambda: postgres.backends(MINE + " and query like '%left behind%' "
                                                 "and state = 'active'"))
     getattr(c, how)()
-    begun = time.monotonic()
     with p.wire() as other:
         assert other.query("select 'mine'") == [["mine"]]
-    assert time.monotonic() - begun < 5
     assert not postgres.backends("state = 'active' and query like '%left behind%'")
 
 

@@ -12,6 +12,10 @@ import socket
 import struct
 import time
 
+# How long tests wait for what must happen is written for a quiet machine and multiplied by
+# this: a machine may be slow and busy, and a limit costs nothing but where a test fails.
+PATIENCE = 8
+
 PROTOCOL_3 = 196608
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
 GSS_REQUEST = struct.pack("!II", 8, 80877104)
@@ -167,7 +171,7 @@ class Wire:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if rcvbuf:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
-        self.socket.settimeout(timeout)
+        self.socket.settimeout(timeout * PATIENCE)
         self.socket.connect(address)
         self.data = bytearray()
         self.pid = self.key = None
@@ -270,7 +274,7 @@ class Wire:
 
     def closed(self, seconds=10):
         """Read until the other side closes; the messages before that."""
-        self.socket.settimeout(seconds)
+        self.socket.settimeout(seconds * PATIENCE)
         got = []
         try:
             while True:
