@@ -21,6 +21,7 @@ struct db_row {
 };
 int db_columns(const struct db_row *r);
 struct str db_get(const struct db_row *r, int column); /* STR_NONE for NULL */
+struct str db_name(const struct db_row *r, int column);
 bool db_true(const struct db_row *r, int column);
 double db_real(const struct db_row *r, int column);
 int64_t db_int(const struct db_row *r, int column);

@@ -27,6 +27,11 @@ struct str db_get(const struct db_row *r, int column)
 		PQgetvalue(res, r->row, column), (size_t)PQgetlength(res, r->row, column)};
 }
 
+struct str db_name(const struct db_row *r, int column)
+{
+	return str_of(PQfname(r->result, column));
+}
+
 bool db_true(const struct db_row *r, int column)
 {
 	return str_is(db_get(r, column), "t");

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC
  *
  * --verify: runs a loop's lookups, one for each value that was seen, and the one statement that is
- * to replace them, and compares what they return.
+ * to replace them, and compares what they return; then the parent, the lookups for each of its
+ * rows, and the join of the two.
  *
- * Everything happens in one read-only, repeatable-read transaction that is rolled back, under the
+ * Everything happens in read-only, repeatable-read transactions that are rolled back, under the
  * session's statement timeout.  A fix that returns something else is taken back; one that writes
  * is not run: the server is asked whether it could plan it.
  */
@@ -19,17 +20,20 @@ struct rows {
 	VEC(struct str) at; /* a row's other columns, one text */
 };
 
+static void put_value(struct text *t, struct str v)
+{
+	text_printf(t, "%s%zu:", v.p ? "v" : "n", v.n);
+	text_str(t, v);
+}
+
 static void take_row(void *ctx, const struct db_row *r)
 {
 	struct rows *rows = ctx;
 	struct text t = {0};
 	int n = db_columns(r);
 
-	for (int i = rows->key_first; i < n; i++) {
-		struct str v = db_get(r, i);
-		text_printf(&t, "%s%zu:", v.p ? "v" : "n", v.n);
-		text_str(&t, v);
-	}
+	for (int i = rows->key_first; i < n; i++)
+		put_value(&t, db_get(r, i));
 	*VEC_PUSH(&rows->key) = n ? arena_str(rows->a, db_get(r, 0)) : STR("");
 	*VEC_PUSH(&rows->at) = arena_str(rows->a, text_slice(&t));
 	text_release(&t);
@@ -157,6 +161,119 @@ static int compare(struct db *db, const struct finding *x, uint64_t *rows, struc
 	return same;
 }
 
+/* --- the join with the parent ----------------------------------------------------------- */
+
+#define PARENTS_MAX 1000 /* rows of the parent for which the lookup is run */
+
+struct named_rows {
+	struct arena *a;
+	struct str wanted;   /* of the parent: the output that is the key */
+	VEC(struct str) key; /* its values; of NULL no lookup finds anything */
+	size_t parents;
+	VEC(struct str) name;  /* a lookup's columns, by which those of the join are found */
+	struct rows each, all; /* of the lookups; of the join */
+	bool missing;	       /* a column that the other side does not have */
+};
+
+static int column_named(const struct db_row *r, struct str name)
+{
+	for (int i = 0; i < db_columns(r); i++)
+		if (str_eq(db_name(r, i), name))
+			return i;
+	return -1;
+}
+
+static void take_parent(void *ctx, const struct db_row *r)
+{
+	struct named_rows *n = ctx;
+	int at = column_named(r, n->wanted);
+
+	n->parents++;
+	n->missing |= at < 0;
+	if (at >= 0 && db_get(r, at).p)
+		*VEC_PUSH(&n->key) = arena_str(n->a, db_get(r, at));
+}
+
+static void take_looked_up(void *ctx, const struct db_row *r)
+{
+	struct named_rows *n = ctx;
+
+	for (int i = 0; n->each.at.n == 0 && i < db_columns(r); i++)
+		*VEC_PUSH(&n->name) = arena_str(n->a, db_name(r, i));
+	take_row(&n->each, r);
+}
+
+static void take_joined(void *ctx, const struct db_row *r)
+{
+	struct named_rows *n = ctx;
+	struct text t = {0};
+
+	for (size_t i = 0; i < n->name.n; i++) { /* the child's columns stand first */
+		int at = column_named(r, n->name.at[i]);
+		n->missing |= at < 0;
+		if (at >= 0)
+			put_value(&t, db_get(r, at));
+	}
+	*VEC_PUSH(&n->all.at) = arena_str(n->a, text_slice(&t));
+	text_release(&t);
+}
+
+static bool fetch_join(struct db *db, const struct proof *p, struct named_rows *n, struct err *why)
+{
+	const char *params[ARRAY_LEN(p->join_other)] = {NULL};
+	const char *key[ARRAY_LEN(p->other)] = {NULL};
+
+	for (size_t i = 0; i < p->join_params; i++)
+		params[i] = p->join_other[i].p ? arena_cstr(n->a, p->join_other[i]) : NULL;
+	if (!db_each(db, arena_cstr(n->a, p->parent), params, (int)p->join_params, take_parent, n,
+		    why))
+		return false;
+	if (n->parents > PARENTS_MAX)
+		return err_set(why, "the parent returns %zu rows", n->parents);
+	for (size_t i = 0; i < p->params; i++)
+		key[i] = p->other[i].p ? arena_cstr(n->a, p->other[i]) : NULL;
+	for (size_t i = 0; i < n->key.n; i++) {
+		key[p->param - 1] = arena_cstr(n->a, n->key.at[i]);
+		if (!db_each(db, arena_cstr(n->a, p->one), key, (int)p->params, take_looked_up, n,
+			    why))
+			return false;
+	}
+	if (!db_each(db, arena_cstr(n->a, p->join), params, (int)p->join_params, take_joined, n,
+		    why))
+		return false;
+	return !n->missing || err_set(why, "the join has no column of that name");
+}
+
+/* Says in the finding what came of it; a join that returns other rows is taken back. */
+static void verify_join(struct db *db, struct finding *x)
+{
+	struct arena a = {0};
+	struct named_rows n = {
+		.a = &a, .wanted = x->proof->parent_key, .each = {.a = &a}, .all = {.a = &a}};
+	struct err why = {""};
+	struct str what;
+
+	if (!x->proof->join.n) {
+		what = STR("not verified: the log does not have the parent's values");
+	} else if (!fetch_join(db, x->proof, &n, &why)) {
+		what = arena_printf(&a, "not verified: %s", why.text);
+	} else if (same_rows(&n.each, &n.all)) {
+		what = arena_printf(&a, "verified: the same %zu rows for %zu of the parent's",
+			n.all.at.n, n.parents);
+	} else {
+		what = STR("taken back: it does not return the loop's rows here");
+		json_object_del(x->evidence, "join_sql");
+	}
+	finding_str(x, "join_verified", what);
+	rows_release(&n.each);
+	rows_release(&n.all);
+	VEC_RELEASE(&n.key);
+	VEC_RELEASE(&n.name);
+	arena_release(&a);
+}
+
+/* --- findings ---------------------------------------------------------------------------- */
+
 static void say(struct findings *found, struct finding *x, const char *what)
 {
 	finding_str(x, "verified", str_of(what));
@@ -190,7 +307,8 @@ static void verify(struct db *db, struct findings *found, struct finding *x)
 		sql_lex(x->fix_sql.p, x->fix_sql.n, &lex, NULL, 0);
 		snprintf(what, sizeof(what), "%s",
 			db_explain(db, &a, x->fix_sql, lex.params, &json, &why)
-				? "not run, for it writes; the server can plan it"
+				? "not run: it writes, and --verify only reads; the server can "
+				  "plan it"
 				: "");
 		if (!what[0])
 			snprintf(what, sizeof(what), "the server does not take it: %s", why.text);
@@ -221,6 +339,12 @@ bool options_verify(const struct options *o, struct findings *found)
 		if (!db_run(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", &why))
 			break;
 		verify(db, found, x);
+		db_run(db, "ROLLBACK", NULL);
+		if (!x->proof || !finding_has(x, "join_sql"))
+			continue;
+		if (!db_run(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", &why))
+			break;
+		verify_join(db, x);
 		db_run(db, "ROLLBACK", NULL);
 	}
 	db_close(&db);

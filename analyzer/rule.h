@@ -90,6 +90,12 @@ struct proof {
 	size_t values;
 	struct str other[16]; /* what the other parameters were; [i] is $i+1 */
 	size_t params;
+	/* The child joined with its parent returns what `one` does for each of the parent's rows.
+	 */
+	struct str join, parent;   /* as the log had the parent; STR_NONE: no join */
+	struct str parent_key;	   /* its output that is the key */
+	struct str join_other[16]; /* the parent's parameters */
+	size_t join_params;
 };
 
 struct finding {

@@ -80,6 +80,8 @@ static void check_reads(struct rule_check *c, enum loop_kind wanted, const char 
 		wanted == LOOP_ROWS    ? PROOF_ROWS
 		: wanted == LOOP_COUNT ? PROOF_COUNT
 				       : PROOF_EXISTS);
+	if (join.n)
+		prove_join(c, x, o, key.cond);
 }
 
 void check_np001(struct rule_check *c)

@@ -78,9 +78,16 @@ void check_sg007(struct rule_check *c)
 
 static bool is_negative(const struct sql_cond *k)
 {
+	if (k->pred == PRED_OR || k->pred == PRED_AND) {
+		for (size_t i = 0; i < k->arms; i++)
+			if (!is_negative(&k->arm[i]) || k->arm[i].right.cols)
+				return false;
+		return k->arms > 0;
+	}
 	if (k->pred == PRED_NOT)
 		return k->arm[0].pred != PRED_BOOL && k->arm[0].left.cols > 0;
-	if (k->pred == PRED_NE && (k->right.is_bool || str_is(k->right.cast, "bool")))
+	if (k->pred == PRED_NE && (k->right.is_bool || str_is(k->right.cast, "bool") ||
+					  node_is(k->right.node, "BoolExpr")))
 		return false; /* NOT flag */
 	return k->pred == PRED_NE || k->pred == PRED_NOT_LIKE || k->pred == PRED_NOT_ILIKE ||
 	       (k->pred == PRED_NOT_IN && k->right.kind != SIDE_QUERY) || /* SG026, SQ001, SQ003 */
@@ -109,17 +116,25 @@ void check_sg009(struct rule_check *c)
 		const struct sql_cond *k = &c->o->cond[i];
 		if (k->clause == CLAUSE_HAVING)
 			continue;
-		const struct sql_side *s = k->pred == PRED_NOT ? &k->arm[0].left : &k->left;
+		const struct sql_cond *leaf = k;
+		while (leaf->arms)
+			leaf = &leaf->arm[0];
+		const struct sql_side *s = &leaf->left;
 		if (k->clause != CLAUSE_WHERE || !is_negative(k) ||
-			(s->cols == 0) == (k->right.cols == 0) || s->col.rel == -2)
+			(s->cols == 0) == (leaf->right.cols == 0) || s->col.rel == -2)
 			return; /* something else may find the rows */
+		if (schema_serves(c->schema, c->arena, c->o, k, NULL) == SERVE_YES)
+			return;
 		first = first ? first : k;
 	}
 	if (!first || c->o->rels != 1 || c->o->limit != BOUND_NONE ||
 		c->o->rel[0].kind != REL_TABLE || sarg_is_served(c, first) ||
 		served_by_partial(c, first))
 		return;
-	struct sql_cond shown = first->pred == PRED_NOT ? first->arm[0] : *first;
+	const struct sql_cond *leaf = first;
+	while (leaf->arms)
+		leaf = &leaf->arm[0];
+	struct sql_cond shown = *leaf;
 	if (!shown.left.cols) /* 5 <> ALL (column) */
 		shown.left = shown.right;
 	shown.node = first->node;
@@ -159,7 +174,7 @@ void check_sg011(struct rule_check *c)
 
 static struct str collation_of(const struct sql_side *s)
 {
-	return node_is(s->node, "CollateClause") ? node_last_name(s->node, "collname") : STR_NONE;
+	return schema_collation_of(s->node);
 }
 
 static void look_sg016(struct rule_check *c, const struct sql_cond *k)

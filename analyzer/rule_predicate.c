@@ -22,9 +22,10 @@ static bool is_wrapped(struct rule_check *c, const struct sql_cond *k, enum sql_
 
 static void look_sg008(struct rule_check *c, const struct sql_cond *k)
 {
-	bool compared = sarg_is_comparison(k) || k->pred == PRED_BOOL;
+	bool compared = sarg_is_comparison(k) || k->pred == PRED_BOOL ||
+			(k->pred == PRED_NE && k->right.is_bool);
 
-	if (!compared || !is_wrapped(c, k, WRAP_COALESCE) || k->right.cols)
+	if (!compared || !is_wrapped(c, k, WRAP_COALESCE) || (k->right.cols && c->o->rels > 1))
 		return;
 	struct finding *x =
 		sarg_report(c, k, sarg_sure(c, k), "a function is applied to", k->left.by);
@@ -50,10 +51,11 @@ void check_sg008(struct rule_check *c)
 static void look_sg010(struct rule_check *c, const struct sql_cond *k)
 {
 	bool same = k->pred == PRED_NOT_DISTINCT;
-	bool plain = same && k->right.kind == SIDE_CONST && !k->right.is_null;
+	bool bare = k->left.kind == SIDE_COLUMN;
+	bool plain = same && bare && k->right.kind == SIDE_CONST && !k->right.is_null;
 
 	if ((k->pred != PRED_DISTINCT && k->pred != PRED_NOT_DISTINCT) || is_outer(k) ||
-		k->right.is_null || k->left.kind != SIDE_COLUMN || k->right.cols ||
+		k->right.is_null || !k->left.cols || k->left.wrap == WRAP_ROW || k->right.cols ||
 		k->clause != CLAUSE_WHERE || sarg_is_served(c, k))
 		return;
 	struct finding *x = sarg_report(c, k, sarg_sure(c, k),
@@ -80,7 +82,7 @@ void check_sg010(struct rule_check *c)
 
 static void look_sg012(struct rule_check *c, const struct sql_cond *k)
 {
-	bool compared = sarg_is_comparison(k) || k->pred == PRED_OP || k->pred == PRED_BOOL;
+	bool compared = sarg_is_comparison(k) || k->pred == PRED_BOOL;
 	const struct sql_side *s = &k->left;
 	const struct sql_node *inner = s->wrap == WRAP_CAST ? node_get(s->node, "arg") : NULL;
 	struct sql_side field = inner ? sql_side(c->arena, inner) : *s;
@@ -133,7 +135,8 @@ void check_sg013(struct rule_check *c)
 
 static void look_sg017(struct rule_check *c, const struct sql_cond *k)
 {
-	if (!sarg_is_comparison(k) || !is_wrapped(c, k, WRAP_CONCAT) || k->right.cols)
+	if (!sarg_is_comparison(k) || !is_wrapped(c, k, WRAP_CONCAT) ||
+		(k->right.cols && c->o->rels > 1))
 		return;
 	struct finding *x = sarg_report(c, k, sarg_sure(c, k), "a concatenation hides", k->left.by);
 	finding_fix(c->findings, x, rewrite_concat(c, k),
@@ -157,6 +160,7 @@ static void look_sg019(struct rule_check *c, const struct sql_cond *k)
 		return;
 	bool wrapped = k->pred == PRED_IS_BOOL &&
 		       (s->kind == SIDE_WRAPPED ? s->wrap == WRAP_BOOL : !certain);
+	wrapped |= s->kind == SIDE_WRAPPED && s->wrap == WRAP_BOOL && sarg_is_comparison(k);
 	bool is_case = s->wrap == WRAP_CASE && s->kind == SIDE_WRAPPED &&
 		       (k->pred == PRED_BOOL || sarg_is_comparison(k)) && !k->right.cols;
 	if (!wrapped && !is_case)
@@ -164,7 +168,7 @@ static void look_sg019(struct rule_check *c, const struct sql_cond *k)
 	struct finding *x =
 		sarg_report(c, k, s->wrap == WRAP_BOOL ? sarg_sure(c, k) : CONF_POSSIBLE,
 			is_case ? "CASE hides" : "a boolean test hides", is_case ? STR("") : k->op);
-	bool drop = wrapped && str_is(k->op, "is true") && s->kind == SIDE_WRAPPED;
+	bool drop = k->pred == PRED_IS_BOOL && str_is(k->op, "is true") && s->kind == SIDE_WRAPPED;
 	bool null = s->kind == SIDE_COLUMN && str_is(k->op, "is unknown");
 	bool value = s->kind == SIDE_COLUMN && str_is(k->op, "is not unknown");
 	finding_fix(c->findings, x,
@@ -271,7 +275,7 @@ void check_sg018(struct rule_check *c)
 			continue;
 		if (!(test && col))
 			col = k;
-		if (k->clause == CLAUSE_HAVING || rule_is_small(c, c->o, col->left.col.rel))
+		if (k->clause == CLAUSE_HAVING || (c->schema && sarg_is_served(c, k)))
 			continue;
 		struct str text = rule_text(c, k->node);
 		struct finding *x = rule_find(c, CONF_LIKELY,

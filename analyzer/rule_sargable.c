@@ -32,21 +32,22 @@ bool sarg_is_comparison(const struct sql_cond *k)
 	case PRED_REGEX:
 		return true;
 	case PRED_IS_NULL:
-	case PRED_NOT_NULL: /* of the bare column an index serves it */
+	case PRED_NOT_NULL: /* of the bare column an index serves them */
+	case PRED_NOT_BETWEEN:
+	case PRED_OP:
 		return k->left.kind == SIDE_WRAPPED;
+	case PRED_ALL:
+		return k->left.kind == SIDE_WRAPPED && !str_is(k->op, "<>");
 	case PRED_NE:
 	case PRED_NOT_LIKE:
 	case PRED_NOT_ILIKE:
 	case PRED_NOT_IN:
-	case PRED_ALL:
-	case PRED_NOT_BETWEEN:
 	case PRED_DISTINCT:
 	case PRED_NOT_DISTINCT:
 	case PRED_BOOL:
 	case PRED_IS_BOOL:
 	case PRED_EXISTS:
 	case PRED_NOT_EXISTS:
-	case PRED_OP:
 	case PRED_OR:
 	case PRED_AND:
 	case PRED_NOT:
@@ -92,7 +93,15 @@ static bool holds(const struct sql_cond *whole, const struct sql_cond *part)
 	return whole == part;
 }
 
-/* Does an equality beside it, served by an index, leave few rows to look at? */
+/* Is it looked up rather than walked along: an equality, a pattern, containment, not a range? */
+static bool is_lookup(const struct sql_cond *k)
+{
+	return k->pred == PRED_EQ || k->pred == PRED_IN ||
+	       (k->pred == PRED_ANY && str_is(k->op, "=")) || k->pred == PRED_LIKE ||
+	       k->pred == PRED_REGEX || k->pred == PRED_OP || k->pred == PRED_IS_NULL;
+}
+
+/* Does a look-up beside it, served by an index, leave few rows to look at? */
 static bool other_finds(struct rule_check *c, const struct sql_cond *self)
 {
 	for (size_t i = 0; i < c->o->conds; i++) {
@@ -106,8 +115,7 @@ static bool other_finds(struct rule_check *c, const struct sql_cond *self)
 		if (by.index && by.index->where.p) /* few rows are what it is for */
 			return true;
 		if (k->left.kind != SIDE_COLUMN || k->right.cols ||
-			k->left.col.rel != self->left.col.rel ||
-			(k->pred != PRED_EQ && k->pred != PRED_IN) ||
+			k->left.col.rel != self->left.col.rel || !is_lookup(k) ||
 			!schema_resolve(c->schema, c->o, &k->left.col, NULL, &col) ||
 			str_is(col->type, "bool"))
 			continue;
@@ -373,8 +381,7 @@ static void look_sg001(struct rule_check *c, const struct sql_cond *k)
 	struct schema_served miss;
 
 	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_FUNC ||
-		!(sarg_is_comparison(k) || k->pred == PRED_OP ||
-			(k->pred == PRED_BOOL && is_test(s->by))) ||
+		!(sarg_is_comparison(k) || (k->pred == PRED_BOOL && is_test(s->by))) ||
 		s->is_volatile || s->col.rel == -2 || has_own_support(s->by) ||
 		is_unanchored(k) /* SG005 */ || sarg_is_served(c, k))
 		return;
@@ -420,8 +427,7 @@ static void look_sg002(struct rule_check *c, const struct sql_cond *k)
 	const struct schema_column *col;
 	enum confidence sure = sarg_sure(c, k);
 
-	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_CAST ||
-		(!sarg_is_comparison(k) && k->pred != PRED_OP) ||
+	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_CAST || !sarg_is_comparison(k) ||
 		!node_is(node_get(s->node, "arg"), "ColumnRef") || s->col.rel == -2 ||
 		sarg_is_served(c, k))
 		return;
@@ -487,8 +493,8 @@ static struct str move_across(struct rule_check *c, const struct sql_cond *k)
 		{"=", "="}, {"<", ">"}, {">", "<"}, {"<=", ">="}, {">=", "<="}};
 	bool plus = str_is(op, "+"), first = node_is(l, "ColumnRef");
 
-	if (!l || !r || k->right.cols || k->left.cols != 1 || (!plus && !str_is(op, "-")) ||
-		(!first && !node_is(r, "ColumnRef")))
+	if (!l || !r || k->right.cols || k->left.cols != 1 || k->pred > PRED_GE ||
+		(!plus && !str_is(op, "-")) || (!first && !node_is(r, "ColumnRef")))
 		return STR_NONE;
 	/* in v - col the result is of another type than the column: an interval, a number */
 	struct str w =

@@ -71,5 +71,9 @@ void prove_read(struct rule_check *c, struct finding *x, const struct loop_key *
 /* The child joined with its parent; STR_NONE where it is not plain how. */
 struct str join_parent(struct rule_check *c, const struct sql_outline *child,
 	const struct sql_cond *key);
+/* How --verify can compare the loop with that join, when prove_read() could and the log has the
+ * parent's values. */
+void prove_join(struct rule_check *c, struct finding *x, const struct sql_outline *child,
+	const struct sql_cond *key);
 
 #endif

@@ -424,12 +424,25 @@ static bool keeps_rows(struct rule_check *c, const struct sql_outline *child)
 	       !child->is_distinct && !child->is_distinct_on && (!bounded || is_unique(c, child));
 }
 
+static struct str join_text(struct rule_check *c, const struct sql_outline *child,
+	const struct sql_cond *key, struct str parent, struct str column)
+{
+	struct err why;
+	struct str sql = arena_printf(c->arena,
+		"SELECT child.*, parent.* FROM (%.*s) AS parent JOIN %.*s AS child ON child.%.*s = "
+		"parent.%.*s",
+		STR_ARGS(parent), STR_ARGS(sql_quote_ident(c->arena, child->rel[0].name)),
+		STR_ARGS(sql_quote_ident(c->arena, key->left.col.name)),
+		STR_ARGS(sql_quote_ident(c->arena, column)));
+
+	return sql_parse(c->arena, sql, &why) ? sql : STR_NONE;
+}
+
 struct str join_parent(struct rule_check *c, const struct sql_outline *child,
 	const struct sql_cond *key)
 {
 	const struct sql_outline *p = c->parent_top;
 	struct str column, parent;
-	struct err why;
 
 	if (!p || p->rels != 1 || p->rel[0].kind != REL_TABLE || p->is_setop || p->has_group ||
 		p->has_aggregate || child->rels != 1 || child != c->top || child->conds != 1 ||
@@ -440,11 +453,31 @@ struct str join_parent(struct rule_check *c, const struct sql_outline *child,
 	parent = numbered_text(c, c->parent);
 	if (!column.n || !parent.n)
 		return STR_NONE;
-	struct str sql = arena_printf(c->arena,
-		"SELECT child.*, parent.* FROM (%.*s) AS parent JOIN %.*s AS child ON child.%.*s = "
-		"parent.%.*s",
-		STR_ARGS(parent), STR_ARGS(sql_quote_ident(c->arena, child->rel[0].name)),
-		STR_ARGS(sql_quote_ident(c->arena, key->left.col.name)),
-		STR_ARGS(sql_quote_ident(c->arena, column)));
-	return sql_parse(c->arena, sql, &why) ? sql : STR_NONE;
+	return join_text(c, child, key, parent, column);
+}
+
+void prove_join(struct rule_check *c, struct finding *x, const struct sql_outline *child,
+	const struct sql_cond *key)
+{
+	struct arena *a = &c->findings->arena;
+	struct str values = str_of(c->run->parent_values), parent = values, column;
+	struct proof *p = x->proof;
+	size_t params = c->parent->lex.params;
+
+	if (!p || !values.n || c->parent->is_cut || params > ARRAY_LEN(p->join_other) ||
+		(params > 0) != str_starts(values, "$"))
+		return;
+	if (params)
+		parent = numbered_text(c, c->parent);
+	while (parent.n && (parent.p[parent.n - 1] == ';' || parent.p[parent.n - 1] == '\n'))
+		parent.n--;
+	column = parent_column(c, child, key);
+	p->join = arena_str(a, join_text(c, child, key, parent, column));
+	p->parent = arena_str(a, parent);
+	p->parent_key = arena_str(a, column);
+	p->join_params = params;
+	for (size_t i = 0; i < params; i++) {
+		struct str v = params_value(values, (uint32_t)i + 1);
+		p->join_other[i] = v.p ? arena_str(a, v) : STR_NONE;
+	}
 }

@@ -130,8 +130,8 @@ bool schema_unique_by(const struct schema_table *t, const struct str *set, size_
 const struct schema_index *schema_led_by(const struct schema_table *t, struct str column);
 bool schema_has_extension(const struct schema *s, const char *name);
 
-/* The table and column a side of a condition names, by way of the outline's FROM, through a view
- * to the table below it; false: not known.  Either output may be NULL. */
+/* The table and column a side of a condition names, by way of the outline's FROM, through a view,
+ * a subquery or a CTE to the table below it; false: not known.  Either output may be NULL. */
 bool schema_resolve(const struct schema *s, const struct sql_outline *o, const struct sql_col *c,
 	const struct schema_table **table, const struct schema_column **column);
 
@@ -158,6 +158,9 @@ bool schema_fit_family(struct str method, struct str column, struct str value);
 /* The expression as text in which a query's and an index's are equal when they mean the same. */
 struct str schema_canon(const struct schema *s, struct arena *a, const struct sql_outline *o,
 	const struct sql_node *expr);
+
+/* The collation a value brings with it, by COLLATE; STR_NONE: none. */
+struct str schema_collation_of(const struct sql_node *value);
 
 enum schema_pattern { PATTERN_UNKNOWN = 0, PATTERN_NONE, PATTERN_PREFIX, PATTERN_EXACT };
 /* Of LIKE, ILIKE, SIMILAR TO, ~, ~*, ^@ against a literal. */

@@ -22,6 +22,7 @@ struct ask {
 	const struct sql_node *node;
 	struct str type, collation;
 	bool explicit_collation;
+	bool of_row; /* one column of a comparison of rows, which says nothing of NULLs */
 };
 
 /* Does the key take the condition: WHY_SERVED, or why not. */

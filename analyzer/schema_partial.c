@@ -8,8 +8,16 @@
  */
 #include "schema_ask.h"
 
+/* Is the condition never true where its column is NULL, and does the planner see it? */
 static bool is_strict(const struct sql_cond *k)
 {
+	bool hides = k->left.kind == SIDE_WRAPPED &&
+		     (k->left.wrap == WRAP_COALESCE || k->left.wrap == WRAP_CASE ||
+			     k->left.wrap == WRAP_BOOL ||
+			     (k->left.wrap == WRAP_ROW && k->pred != PRED_EQ));
+
+	if (hides || (k->right.kind == SIDE_QUERY && k->pred == PRED_NOT_IN))
+		return false;
 	return k->pred <= PRED_ANY || k->pred == PRED_BETWEEN || k->pred == PRED_NOT_BETWEEN ||
 	       k->pred == PRED_NOT_NULL || k->pred == PRED_OP || k->pred == PRED_BOOL ||
 	       (k->pred == PRED_IS_BOOL && str_starts(k->op, "is true"));
@@ -51,7 +59,8 @@ static bool is_within(const struct sql_cond *k, const struct sql_cond *p)
 /* flag, flag = true: one thing; NOT flag, flag = false: another. */
 static int truth_of(const struct sql_cond *k)
 {
-	bool t = str_is(k->right.value, "true"), f = str_is(k->right.value, "false");
+	struct str v = k->right.value;
+	bool t = str_is(v, "true") || str_is(v, "t"), f = str_is(v, "false") || str_is(v, "f");
 
 	if (k->pred == PRED_BOOL)
 		return 1;

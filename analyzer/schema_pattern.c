@@ -150,6 +150,9 @@ static enum schema_pattern similar(struct scan *s)
 {
 	if (has_arms(s))
 		return PATTERN_NONE;
+	if (s->escape != '\\') /* what it escapes is not looked at */
+		return s->p < s->end && (*s->p == '%' || *s->p == '_') ? PATTERN_NONE
+								       : PATTERN_PREFIX;
 	return verdict(s, fixed_part(s, "%_*+?{}[]|\\"));
 }
 
@@ -161,7 +164,8 @@ static const struct sql_node *literal_of(const struct sql_node *n, char *escape)
 	if (node_is(n, "FuncCall") && str_is(node_last_name(n, "funcname"), "similar_to_escape") &&
 		node_len(n, "args") == 1)
 		n = node_item(n, "args", 0);
-	if (node_is(n, "FuncCall") && str_is(node_last_name(n, "funcname"), "like_escape") &&
+	struct str f = node_is(n, "FuncCall") ? node_last_name(n, "funcname") : STR("");
+	if ((str_is(f, "like_escape") || str_is(f, "similar_to_escape")) &&
 		node_is(node_item(n, "args", 1), "A_Const")) {
 		const char *e = node_str(node_get(node_item(n, "args", 1), "sval"), "sval");
 		*escape = e[0] && e[1] ? '\\' : e[0];
@@ -176,6 +180,9 @@ static bool join_literals(const struct sql_node *n, char *escape, struct text *t
 	if (node_is(n, "A_Expr") && str_is(node_last_name(n, "name"), "||"))
 		return join_literals(node_get(n, "lexpr"), escape, t) &&
 		       join_literals(node_get(n, "rexpr"), escape, t);
+	if (node_is(n, "FuncCall") && str_is(node_last_name(n, "funcname"), "similar_to_escape") &&
+		node_len(n, "args") == 1 && node_is(node_item(n, "args", 0), "A_Expr"))
+		return join_literals(node_item(n, "args", 0), escape, t);
 	const struct sql_node *one = literal_of(n, escape);
 	if (one)
 		text_puts(t, node_str(node_get(one, "sval"), "sval"));
@@ -195,16 +202,29 @@ static bool is_late(const struct sql_node *n)
 
 static enum schema_pattern pattern_of(const struct sql_cond *k, struct str v, char escape);
 
+/* A pattern that is not known to its end: can no value make it one with a fixed beginning?  `v`
+ * is the part known. */
+static bool is_open(const struct sql_cond *k, struct str v)
+{
+	if (k->pred == PRED_ILIKE || str_is(k->op, "~*"))
+		return true; /* letters vary; digits alone are rare */
+	if (!v.n)
+		return false;
+	return k->pred == PRED_REGEX ? v.p[0] != '^' : v.p[0] == '%' || v.p[0] == '_';
+}
+
 enum schema_pattern schema_pattern(const struct sql_cond *k)
 {
 	char escape = '\\';
 	struct text t = {0};
 	enum schema_pattern p = PATTERN_UNKNOWN;
 
-	if (is_late(k->right.node))
+	if (is_late(k->right.node) || (k->op.n && k->op.p[0] == '!'))
 		return PATTERN_NONE;
 	if (join_literals(k->right.node, &escape, &t))
 		p = pattern_of(k, text_slice(&t), escape);
+	else if (is_open(k, text_slice(&t)))
+		p = PATTERN_NONE;
 	text_release(&t);
 	return p;
 }

@@ -63,9 +63,10 @@ static const struct sql_node *uncast(struct ask *q, const struct sql_node *n)
 			n = node_get(n, "arg");
 			continue;
 		}
-		if (node_is(n, "FuncCall") && str_is(node_last_name(n, "funcname"), "date") &&
-			node_len(n, "args") == 1 &&
-			str_is(schema_type(q->s, q->a, q->o, node_item(n, "args", 0)), "date")) {
+		if (node_is(n, "FuncCall") && node_len(n, "args") == 1 &&
+			schema_type_is_relabel(schema_type(q->s, q->a, q->o,
+						       node_item(n, "args", 0)),
+				node_last_name(n, "funcname"))) { /* date(a date), text(…) */
 			n = node_item(n, "args", 0);
 			continue;
 		}
@@ -98,7 +99,7 @@ static bool is_predicate(struct ask *q)
 {
 	const struct schema_asked asked = {q->s, q->a, q->o};
 
-	for (size_t i = 0; i < q->t->index.n; i++) {
+	for (size_t i = 0; !q->of_row && i < q->t->index.n; i++) {
 		const struct schema_index *x = q->t->index.at[i];
 		bool is = false;
 		for (size_t w = 0; x->valid && schema_has_nulls(x) && w < x->wheres && !is; w++)
@@ -112,6 +113,19 @@ static bool is_predicate(struct ask *q)
 	return false;
 }
 
+struct str schema_collation_of(const struct sql_node *n)
+{
+	while (node_is(n, "TypeCast"))
+		n = node_get(n, "arg");
+	if (node_is(n, "CollateClause"))
+		return node_last_name(n, "collname");
+	const char *field = node_is(n, "A_ArrayExpr") ? "elements" : "items";
+	for (size_t i = 0; i < node_len(n, field); i++)
+		if (node_is(node_item(n, field, i), "CollateClause"))
+			return node_last_name(node_item(n, field, i), "collname");
+	return STR_NONE;
+}
+
 static void ask_table(struct ask *q, const struct sql_node *n)
 {
 	if (is_predicate(q))
@@ -123,8 +137,8 @@ static void ask_table(struct ask *q, const struct sql_node *n)
 	struct sql_side s = sql_side(q->a, n);
 	q->column = s.kind == SIDE_COLUMN ? schema_column_of(q->t, s.col.name) : -1;
 	q->type = schema_type(q->s, q->a, q->o, n);
-	if (!q->explicit_collation && node_is(q->k->right.node, "CollateClause")) {
-		q->collation = node_last_name(q->k->right.node, "collname");
+	if (!q->explicit_collation && schema_collation_of(q->k->right.node).n) {
+		q->collation = schema_collation_of(q->k->right.node);
 		q->explicit_collation = true;
 	}
 	if (!q->explicit_collation && q->column >= 0)
@@ -161,7 +175,9 @@ static enum serve serve_row(struct ask *q, const struct sql_cond *k)
 		} else {
 			one.right = sql_side(q->a, node_item(r, "args", i));
 		}
+		q->of_row = !equal;
 		enum serve v = serve_cond(q, &one);
+		q->of_row = false;
 		if (v == SERVE_YES && !equal && q->out->index &&
 			!str_is(q->out->index->method, "btree"))
 			v = SERVE_NO; /* only a B-tree orders rows */
@@ -171,11 +187,17 @@ static enum serve serve_row(struct ask *q, const struct sql_cond *k)
 	return best;
 }
 
+/* IN (SELECT …), = ANY (SELECT …); not = ANY (ARRAY (SELECT …)), which is a value. */
+static bool is_join_with_query(const struct sql_cond *k)
+{
+	return (k->pred == PRED_IN || k->pred == PRED_ANY) && k->right.kind == SIDE_QUERY &&
+	       strcmp(node_enum(k->right.node, "sub_link_type"), "ARRAY_SUBLINK") != 0;
+}
+
 static bool is_semijoin(const struct sql_cond *k)
 {
 	return k->pred == PRED_EXISTS || k->pred == PRED_NOT_EXISTS ||
-	       ((k->pred == PRED_IN || k->pred == PRED_ANY) && k->right.kind == SIDE_QUERY &&
-		       k->left.cols);
+	       (is_join_with_query(k) && k->left.cols);
 }
 
 static enum serve serve_arms(struct ask *q, const struct sql_cond *k)
@@ -293,8 +315,8 @@ static enum serve serve_cond(struct ask *q, const struct sql_cond *k)
 		return SERVE_UNKNOWN;
 	case PRED_IN:
 	case PRED_ANY:
-		if (k->right.kind == SIDE_QUERY)
-			return SERVE_UNKNOWN; /* a join */
+		if (is_join_with_query(k))
+			return SERVE_UNKNOWN;
 		break;
 	default:
 		break;

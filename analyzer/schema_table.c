@@ -142,20 +142,36 @@ bool schema_has_extension(const struct schema *s, const char *name)
 static bool resolve(const struct schema *s, const struct sql_outline *o, const struct sql_col *c,
 	const struct schema_table **table, const struct schema_column **column, int deep);
 
-/* A view's column is the column it shows, when it shows one as it is. */
-static bool resolve_view(const struct schema *s, const struct schema_table *v, struct str name,
+/* The column of a view or subquery is the column it shows, when it shows one as it is. */
+static bool resolve_output(const struct schema *s, const struct sql_outline *v, struct str name,
 	const struct schema_table **table, const struct schema_column **column, int deep)
 {
-	for (size_t i = 0; deep < VIEWS_DEEP && i < v->view->targets; i++) {
-		const struct sql_target *t = &v->view->target[i];
+	for (size_t i = 0; deep < VIEWS_DEEP && i < v->targets; i++) {
+		const struct sql_target *t = &v->target[i];
 		struct sql_col c = t->val.col;
-		if (t->kind == TARGET_STAR && v->view->rels == 1)
+		if (t->kind == TARGET_STAR && v->rels == 1)
 			c = (struct sql_col){.name = name, .rel = 0};
 		else if (t->kind != TARGET_COLUMN || !str_eq(t->name, name))
 			continue;
-		return resolve(s, v->view, &c, table, column, deep + 1);
+		return resolve(s, v, &c, table, column, deep + 1);
 	}
 	return false;
+}
+
+/* The query of a subquery or CTE that the planner makes part of the one around it; else NULL. */
+static const struct sql_outline *pulled_up(const struct sql_rel *r)
+{
+	const struct sql_outline *q = r->sub;
+	bool once = r->kind == REL_SUBQUERY || (r->kind == REL_CTE && q && q->uses <= 1 &&
+						       !q->is_materialized && !q->is_recursive);
+
+	return once && q && q->verb == SQL_SELECT && !q->is_values && !q->is_setop &&
+			       !q->has_group && !q->has_aggregate && !q->has_window &&
+			       !q->is_distinct && !q->is_distinct_on && q->limit == BOUND_NONE &&
+			       q->offset == BOUND_NONE &&
+			       !node_len(node_get(r->node, "alias"), "colnames")
+		       ? q
+		       : NULL;
 }
 
 static bool resolve(const struct schema *s, const struct sql_outline *o, const struct sql_col *c,
@@ -163,11 +179,15 @@ static bool resolve(const struct schema *s, const struct sql_outline *o, const s
 {
 	for (size_t i = 0; s && i < o->rels; i++) {
 		const struct sql_rel *r = &o->rel[i];
-		if (r->kind != REL_TABLE || (c->rel >= 0 && (size_t)c->rel != i))
+		if (c->rel >= 0 && (size_t)c->rel != i)
+			continue;
+		if (pulled_up(r) && resolve_output(s, pulled_up(r), c->name, table, column, deep))
+			return true;
+		if (r->kind != REL_TABLE)
 			continue;
 		const struct schema_table *t = schema_find(s, r->schema, r->name);
 		if (t && t->is_view && t->view && !t->is_stored) {
-			if (resolve_view(s, t, c->name, table, column, deep))
+			if (resolve_output(s, t->view, c->name, table, column, deep))
 				return true;
 			continue;
 		}

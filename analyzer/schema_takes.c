@@ -142,7 +142,13 @@ static bool keeps_prefixes(const struct ask *q, const struct schema_index *x,
 static struct str side_type(const struct ask *q, const struct sql_side *s)
 {
 	struct str type = schema_type(q->s, q->a, q->o, s->node);
+	const struct sql_node *n = s->node;
 
+	while (node_is(n, "TypeCast"))
+		n = node_get(n, "arg");
+	if (n != s->node && schema_type_is_text(type) &&
+		str_is(schema_type(q->s, q->a, q->o, n), "name"))
+		return STR("name"); /* a cast to text keeps its collation */
 	return type;
 }
 
@@ -182,6 +188,9 @@ static enum schema_why takes_list(const struct ask *q, const struct schema_index
 	if (q->k->pred == PRED_IN && is_integer(type) && is_integer(q->type) &&
 		str_cmp(type, q->type) < 0)
 		type = q->type;
+	if (q->k->pred == PRED_IN && q->k->right.list > 1 && str_is(q->type, "bpchar") &&
+		str_is(type, "text"))
+		type = q->type; /* text is turned into char(n) here, unlike by = */
 	return takes_values(q, x, key, op, type);
 }
 
@@ -293,7 +302,8 @@ enum schema_why schema_key_takes(const struct ask *q, const struct schema_index 
 	case PRED_NOT:
 		return takes_boolean(q, x, key);
 	case PRED_NE:
-		if (str_is(q->type, "bool") && k->right.kind == SIDE_CONST)
+		if (str_is(q->type, "bool") &&
+			(k->right.kind == SIDE_CONST || node_is(k->right.node, "BoolExpr")))
 			return takes_boolean(q, x, key);
 		return takes_values(q, x, key, STR("<>"), side_type(q, &k->right));
 	case PRED_OP:

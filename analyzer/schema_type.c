@@ -231,13 +231,23 @@ static bool is_boolean_operator(struct str op)
 	return false;
 }
 
+/* That of the left side, as the operator = takes it. */
+static struct str type_of_nullif(struct str l, struct str r)
+{
+	int x = row_of(l), y = row_of(r);
+
+	if (str_is(l, "unknown"))
+		return str_is(r, "unknown") ? STR("text") : r;
+	return x >= 0 && y >= 0 && strcmp(types[x].family, types[y].family) != 0 ? common(l, r) : l;
+}
+
 static struct str type_of_operator(const struct typing *t, const struct sql_node *n)
 {
 	struct str op = node_last_name(n, "name");
 	const struct sql_node *left = node_get(n, "lexpr"), *right = node_get(n, "rexpr");
 
 	if (strcmp(node_enum(n, "kind"), "AEXPR_NULLIF") == 0)
-		return type_of(t, left);
+		return type_of_nullif(type_of(t, left), type_of(t, right));
 	if (strcmp(node_enum(n, "kind"), "AEXPR_OP") != 0 || is_boolean_operator(op))
 		return STR("bool");
 	struct str l = left ? type_of(t, left) : STR(""), r = type_of(t, right);
@@ -273,15 +283,29 @@ static const char *const functions[][2] = {{"now", "timestamptz"},
 	{"array_upper", "int4"}, {"array_lower", "int4"}, {"strpos", "int4"}, {"ascii", "int4"},
 	{"position", "int4"}, {"jsonb_array_length", "int4"}, {"json_array_length", "int4"},
 	{"count", "int8"}, {"nextval", "int8"}, {"currval", "int8"}, {"abs", "="}, {"mod", "="},
-	{"min", "="}, {"max", "="}, {"avg", "numeric"}, {"sqrt", "float8"}, {"ln", "float8"},
-	{"power", "float8"}, {"gen_random_uuid", "uuid"}, {"date_trunc", ">"},
-	{"jsonb_extract_path_text", "text"}, {"json_extract_path_text", "text"},
-	{"make_timestamp", "timestamp"}, {"make_timestamptz", "timestamptz"},
-	{"to_tsvector", "tsvector"}, {"to_tsquery", "tsquery"}, {"plainto_tsquery", "tsquery"},
-	{"sign", "="}, {"starts_with", "bool"}, {"isfinite", "bool"}, {"int4range", "int4range"},
-	{"int8range", "int8range"}, {"numrange", "numrange"}, {"daterange", "daterange"},
-	{"tsrange", "tsrange"}, {"tstzrange", "tstzrange"}, {"host", "text"}, {"masklen", "int4"},
+	{"min", "="}, {"max", "="}, {"pi", "float8"}, {"cbrt", "float8"}, {"degrees", "float8"},
+	{"radians", "float8"}, {"sin", "float8"}, {"cos", "float8"}, {"tan", "float8"},
+	{"atan2", "float8"}, {"div", "numeric"}, {"width_bucket", "int4"}, {"version", "text"},
+	{"chr", "text"}, {"json_typeof", "text"}, {"jsonb_typeof", "text"},
+	{"gen_random_uuid", "uuid"}, {"date_trunc", ">"}, {"jsonb_extract_path_text", "text"},
+	{"json_extract_path_text", "text"}, {"make_timestamp", "timestamp"},
+	{"make_timestamptz", "timestamptz"}, {"to_tsvector", "tsvector"}, {"to_tsquery", "tsquery"},
+	{"plainto_tsquery", "tsquery"}, {"sign", "="}, {"starts_with", "bool"},
+	{"isfinite", "bool"}, {"int4range", "int4range"}, {"int8range", "int8range"},
+	{"numrange", "numrange"}, {"daterange", "daterange"}, {"tsrange", "tsrange"},
+	{"tstzrange", "tstzrange"}, {"host", "text"}, {"masklen", "int4"},
 	{"string_to_array", "text[]"}, {"regexp_split_to_array", "text[]"}};
+
+/* Of numeric for numeric, of double precision for everything else. */
+static bool is_numeric_or_float(struct str f)
+{
+	static const char *const names[] = {"sqrt", "ln", "log", "exp", "power", "pow"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_is(f, names[i]))
+			return true;
+	return false;
+}
 
 static struct str type_of_call(const struct typing *t, const struct sql_node *n)
 {
@@ -300,6 +324,13 @@ static struct str type_of_call(const struct typing *t, const struct sql_node *n)
 		return str_is(first, "int8")				? STR("numeric")
 		       : str_is(first, "int4") || str_is(first, "int2") ? STR("int8")
 									: first;
+	if (is_numeric_or_float(name))
+		return str_is(first, "numeric") || str_is(second, "numeric") ? STR("numeric")
+									     : STR("float8");
+	if (str_is(name, "avg"))
+		return str_starts(first, "float")  ? STR("float8")
+		       : str_is(first, "interval") ? first
+						   : STR("numeric");
 	if (str_is(name, "round") || str_is(name, "ceil") || str_is(name, "ceiling") ||
 		str_is(name, "floor") || str_is(name, "trunc"))
 		return str_is(first, "numeric") || node_len(n, "args") > 1 ? STR("numeric")

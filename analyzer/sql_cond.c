@@ -32,6 +32,10 @@ static const struct {
 	{"@>", PRED_OP, "<@", NULL},
 	{"<@", PRED_OP, "@>", NULL},
 	{"&&", PRED_OP, "&&", NULL},
+	{"~<~", PRED_OP, "~>~", "~>=~"},
+	{"~<=~", PRED_OP, "~>=~", "~>~"},
+	{"~>~", PRED_OP, "~<~", "~<=~"},
+	{"~>=~", PRED_OP, "~<=~", "~<~"},
 };
 
 static int operator_find(struct str op)
@@ -89,7 +93,8 @@ static void cond_operator(struct arena *a, struct sql_cond *c, const struct sql_
 	if (!negate)
 		return;
 	op = operator_find(c->op);
-	if (op >= 0 && operators[op].negated) {
+	bool order_of_rows = node_is(c->left.node, "RowExpr") && c->pred > PRED_NE;
+	if (op >= 0 && operators[op].negated && !order_of_rows) {
 		c->op = str_of(operators[op].negated);
 		c->pred = operators[operator_find(c->op)].pred;
 	} else {
@@ -108,6 +113,19 @@ static void cond_between(struct arena *a, struct sql_cond *c, const struct sql_n
 	c->left = sql_side(a, node_get(n, "lexpr"));
 	c->right = sql_side(a, node_item(bounds, "items", 0));
 	c->upper = sql_side(a, node_item(bounds, "items", 1));
+}
+
+/* op ANY (array), op ALL (array): NOT x <> ALL (array) is x = ANY (array). */
+static void cond_array(struct arena *a, struct sql_cond *c, bool any, bool negate)
+{
+	int op = operator_find(c->op);
+	bool turns = negate && op >= 0 && operators[op].negated;
+
+	c->pred = any != turns ? PRED_ANY : PRED_ALL;
+	if (turns)
+		c->op = str_of(operators[op].negated);
+	else if (negate)
+		cond_wrap_not(a, c);
 }
 
 static void cond_special(struct arena *a, struct sql_cond *c, const struct sql_node *n,
@@ -132,11 +150,14 @@ static void cond_special(struct arena *a, struct sql_cond *c, const struct sql_n
 		c->pred = distinct ? PRED_DISTINCT : PRED_NOT_DISTINCT;
 		if (c->right.kind == SIDE_CONST && c->right.is_null) /* the null test */
 			c->pred = distinct ? PRED_NOT_NULL : PRED_IS_NULL;
+	} else if (strcmp(kind, "AEXPR_SIMILAR") == 0) { /* it is a regular expression */
+		bool not = str_is(op, "!~") != negate;
+		c->pred = not ? PRED_REGEX : PRED_SIMILAR;
+		c->op = not ? STR("!~") : STR("~");
+	} else if (strcmp(kind, "AEXPR_OP_ANY") == 0 || strcmp(kind, "AEXPR_OP_ALL") == 0) {
+		cond_array(a, c, strcmp(kind, "AEXPR_OP_ANY") == 0, negate);
 	} else {
-		c->pred = strcmp(kind, "AEXPR_SIMILAR") == 0  ? PRED_SIMILAR
-			  : strcmp(kind, "AEXPR_OP_ANY") == 0 ? PRED_ANY
-			  : strcmp(kind, "AEXPR_OP_ALL") == 0 ? PRED_ALL
-							      : PRED_BOOL;
+		c->pred = PRED_BOOL;
 		if (negate)
 			cond_wrap_not(a, c);
 	}

@@ -17,7 +17,8 @@ import sargable_forms
 
 RULES = pathlib.Path(__file__).resolve().parent.parent / "rules"
 SCHEMAS = {"given": RULES / "sargable.sql", "kinds": RULES / "planner" / "kinds.sql",
-           "methods": RULES / "planner" / "methods.sql", "forms": RULES / "planner" / "forms.sql"}
+           "methods": RULES / "planner" / "methods.sql", "forms": RULES / "planner" / "forms.sql",
+           "tree": RULES / "planner" / "tree.sql"}
 
 ASKED = itertools.count(1)
 NUMBERS = ["5", "5.5", "-5", "5::smallint", "5::bigint", "5::numeric", "5::float4", "5::float8",
@@ -208,6 +209,12 @@ METHODS = ["a = 5", "b = 5", "a = 5 and b = 6", "b = 5 and a > 3", "b = 5 and a 
            "a = c", "id = 5", "id in (5, 6) and hx > 3"]
 
 
+def drawn(name):
+    """Those that were drawn at random once, for one schema."""
+    lines = pathlib.Path(__file__).with_name("sargable_drawn.tsv").read_text().splitlines()
+    return [line.split("\t", 1)[1] for line in lines if line.split("\t")[0] == name]
+
+
 def predicates(name):
     """All of one schema, in a fixed order, each once."""
     out = []
@@ -226,11 +233,11 @@ def predicates(name):
             out += [f.format(c=c, v=v) for v in values for f in forms]
     elif name == "forms":
         out = sargable_forms.predicates()
-    else:
+    elif name == "methods":
         out += METHODS
         for c in ("pat", "vpat", "cc", "trg", "trs", "icu"):
             out += [f.format(c=c) for f in TEXTS if "txt" not in f]
-    return list(dict.fromkeys(out))
+    return list(dict.fromkeys(out + drawn(name)))
 
 
 def open_schema(pg, name):
@@ -253,7 +260,7 @@ def scans(node, table=None):
     """(kind of condition, text) of everything below that reads t."""
     table = node.get("Relation Name", table)
     for key in ("Index Cond", "TID Cond", "Filter"):
-        if key in node and table == "t":
+        if key in node and str(table).split("_")[0] == "t":  # or a part of it: t_2020
             yield key, node[key]
     for child in node.get("Plans", []):
         inherits = node["Node Type"] in ("Bitmap Heap Scan", "BitmapOr", "BitmapAnd")
