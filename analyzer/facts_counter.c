@@ -14,7 +14,7 @@ const struct counter server_counters[] = {
 	{"session_s", "Sessions", "their time", SERVER(session_usec), UNIT_TIME, false},
 	{"checkpoints", "Checkpoints", "checkpoints", SERVER(checkpoints), UNIT_COUNT, false},
 	{"restartpoints", "Checkpoints", "restartpoints (of these)", SERVER(restartpoints), UNIT_COUNT, false},
-	{"checkpoint_warnings", "Checkpoints", "too frequent: raise max_wal_size", SERVER(checkpoint_warnings), UNIT_COUNT, false},
+	{"checkpoint_warnings", "Checkpoints", "too early (raise max_wal_size)", SERVER(checkpoint_warnings), UNIT_COUNT, false},
 	{"checkpoint_buffers", "Checkpoints", "buffers written", SERVER(checkpoint_buffers), UNIT_COUNT, false},
 	{"checkpoint_most_buffers", "Checkpoints", "most buffers by one", SERVER(checkpoint_most_buffers), UNIT_COUNT, true},
 	{"checkpoint_s", "Checkpoints", "time", SERVER(checkpoint_usec), UNIT_TIME, false},

@@ -46,6 +46,7 @@ enum command_bit {
 
 struct options {
 	enum command_bit command;
+	const char *sort;
 	const char *format, *table, *output, *config, *schema, *dsn, *scratch, *baseline,
 		*write_baseline;
 	const char *since, *until, *db, *user, *app, *literals, *prefix, *input, *state, *store,

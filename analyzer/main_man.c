@@ -71,6 +71,10 @@ void man_print(FILE *to)
 		fprintf(to, ".TP\n.B %d\n%s.\n", e->status, e->what);
 	fputs(".SH FILES\n.TP\n.I .pgassay.conf\nwhat fails a build; see\n.BR pgassay.conf (5).\n"
 	      ".SH ENVIRONMENT\n.TP\n.B NO_COLOR\ntext without colours.\n.TP\n"
+	      ".B COLUMNS\nthe width of the text report; else the terminal's, else 100.\n.TP\n"
+	      ".BR LC_ALL \", \" LC_CTYPE \", \" LANG\nwhere these are not UTF-8, the text report "
+	      "says "
+	      "... and x for signs outside of ASCII.\n.TP\n"
 	      ".BR PGHOST \" and the like\"\nwhat a DSN leaves out, as libpq reads them.\n"
 	      ".SH \"SEE ALSO\"\n.BR pgsluice (1),\n.BR pgassay.conf (5)\n",
 		to);

@@ -5,7 +5,9 @@
 #include "main.h"
 
 #include <errno.h>
+#include <langinfo.h>
 #include <limits.h>
+#include <locale.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -26,6 +28,8 @@ static const struct option {
 		"text (default), json, …; see below"},
 	{"table", 0, KIND_TEXT, "NAME", AT(table), CMD_LOG | CMD_MERGE,
 		"csv: which table (default shapes; see below)"},
+	{"sort", 0, KIND_TEXT, "ORDER", AT(sort), CMD_LOG | CMD_MERGE,
+		"the statements' order: total (default), calls, mean, …; see below"},
 	{"output", 'o', KIND_TEXT, "FILE", AT(output), CMD_ALL, "write there, not to stdout"},
 	{"fail-on", 0, KIND_SEVERITY, "LEVEL", AT(fail_on), CMD_ALL & ~CMD_RULES,
 		"exit 1 on findings of this level or above: error, warning, info, never (default)"},
@@ -263,6 +267,8 @@ bool options_parse(struct options *o, enum command_bit command, int argc, char *
 		return wrong("there is no format ", o->format);
 	if (o->table && !report_table_find(o->table))
 		return wrong("there is no table ", o->table);
+	if (o->sort && !report_sort_find(o->sort))
+		return wrong("there is no order ", o->sort);
 	if (o->table && (!o->format || strcmp(o->format, "csv") != 0))
 		return wrong("--table is for --format csv: ", o->table);
 	if (o->literals && strcmp(o->literals, "keep") != 0 && strcmp(o->literals, "mask") != 0)
@@ -287,6 +293,9 @@ void options_usage(FILE *to, enum command_bit command)
 		fprintf(to, "  %-10s %s\n", f->name, f->what);
 	if (!(command & (CMD_LOG | CMD_MERGE)))
 		return;
+	fputs("\norders of --sort:\n", to);
+	for (const struct report_sort *s = report_sorts; s->name; s++)
+		fprintf(to, "  %-12s %s\n", s->name, s->what);
 	fputs("\ntables of csv:\n", to);
 	for (const struct report_table *t = report_tables; t->name; t++)
 		fprintf(to, "  %-12s %s\n", t->name, t->what);
@@ -330,6 +339,18 @@ void options_print_man(FILE *to)
 		roff_put(to, f->what);
 		fputs(".\n", to);
 	}
+	fputs(".SH \"ORDERS OF --sort\"\n", to);
+	for (const struct report_sort *s = report_sorts; s->name; s++) {
+		fprintf(to, ".TP\n.B %s\n", s->name);
+		roff_put(to, s->what);
+		fputs(".\n", to);
+	}
+	fputs(".SH \"TABLES OF csv\"\n", to);
+	for (const struct report_table *t = report_tables; t->name; t++) {
+		fprintf(to, ".TP\n.B %s\n", t->name);
+		roff_put(to, t->what);
+		fputs(".\n", to);
+	}
 }
 
 void options_release(struct options *o)
@@ -342,13 +363,31 @@ void options_release(struct options *o)
 
 /* --- the report ------------------------------------------------------------------------- */
 
-static int terminal_width(void)
-{
-	struct winsize w;
+#define WIDTH_MIN 40
+#define WIDTH_MAX 240 /* longer lines are hard to follow */
 
-	if (ioctl(1, TIOCGWINSZ, &w) == 0 && w.ws_col >= 40)
-		return w.ws_col > 160 ? 160 : w.ws_col;
-	return 100;
+/* COLUMNS says how wide a page is; else the terminal; else it is 100 columns. */
+static int page_width(void)
+{
+	const char *said = getenv("COLUMNS");
+	struct winsize w;
+	int64_t width = 100;
+
+	if (!(said && str_to_i64(str_of(said), &width) && width > 0) &&
+		ioctl(1, TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
+		width = w.ws_col;
+	return (int)(width < WIDTH_MIN ? WIDTH_MIN : width > WIDTH_MAX ? WIDTH_MAX : width);
+}
+
+/* Does the locale of the environment write UTF-8?  It is LC_ALL, LC_CTYPE or LANG that says so. */
+static bool locale_is_utf8(void)
+{
+	locale_t own = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+	bool is = own && strcmp(nl_langinfo_l(CODESET, own), "UTF-8") == 0;
+
+	if (own)
+		freelocale(own);
+	return is;
 }
 
 enum exit_status options_report(struct options *o, struct report *r)
@@ -365,7 +404,9 @@ enum exit_status options_report(struct options *o, struct report *r)
 	r->opt.top = o->top < 0 ? 20 : (size_t)o->top;
 	r->opt.mask = o->literals ? strcmp(o->literals, "mask") == 0 : f->mask;
 	r->opt.color = to == stdout && isatty(1) && !o->no_color && !getenv("NO_COLOR");
-	r->opt.width = terminal_width();
+	r->opt.sort = o->sort;
+	r->opt.width = page_width();
+	r->opt.ascii = !locale_is_utf8();
 	r->gate = &o->gate;
 	r->fail_on = o->fail_on;
 	if (!gate_apply(r->gate, r->facts, r->findings, o->severity)) {

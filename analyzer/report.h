@@ -3,7 +3,8 @@
  * report: the model of what is reported, and its writers, one per format.
  *
  *   report_model.c   facts and findings -> rows in their final order, literals masked
- *   report_text.c, report_text_server.c   for a terminal
+ *   report_order.c   the shapes in any order, by type; the server's figures in words
+ *   report_text.c, report_text_server.c, report_text_page.c   for a terminal
  *   report_json.c, report_json_server.c   the contract scripts rely on (docs/report.schema.json)
  *   report_read.c    what is read back from a JSON report by those who compare and combine
  *   report_html.c    one file, no external address
@@ -26,6 +27,8 @@ struct report_options {
 	bool mask;	   /* --literals mask: no literal and no parameter in any output */
 	bool color;	   /* text: the terminal has colours */
 	int width;	   /* text: columns; 0: 100 */
+	const char *sort;  /* the shapes' order, of report_sorts; NULL: by total time */
+	bool ascii;	   /* text: the locale is not UTF-8 */
 	const char *table; /* csv: which one; NULL: shapes */
 	const char *title; /* what was analysed: file names, for headings */
 };
@@ -73,6 +76,36 @@ struct report_table {
 };
 extern const struct report_table report_tables[]; /* ends with a NULL name */
 const struct report_table *report_table_find(const char *name);
+
+/* The orders of shapes. */
+struct report_sort {
+	const char *name, *what;
+	const char *heading; /* of the list in this order */
+	enum counter_unit unit;
+	double (*value)(const struct shape *s); /* the greatest comes first */
+};
+extern const struct report_sort report_sorts[]; /* ends with a NULL name */
+const struct report_sort *report_sort_find(const char *name);
+void report_sort_shapes(const struct report *r, const struct report_sort *by, uint32_t *shape,
+	size_t n);
+/* The shapes that have any of it, in this order; the array is the arena's. */
+size_t report_sorted(struct report *r, const struct report_sort *by, uint32_t **out);
+
+/* Statements by type, the most frequent first; the array is the arena's. */
+struct verb_sum {
+	enum sql_verb verb;
+	uint64_t calls, usec, errors;
+};
+size_t report_verbs(struct report *r, struct verb_sum **out);
+
+/* What is known of the server, in words: those of server_counters that are not 0, and what is
+ * worked out of them.  The array is the arena's. */
+struct figure {
+	const char *group, *what;
+	struct str text;
+};
+size_t report_figures(struct report *r, struct figure **out);
+struct str report_amount(struct report *r, enum counter_unit unit, double v);
 
 /* The writers of the table. */
 void report_text(struct report *r, FILE *to);

@@ -28,21 +28,6 @@ const struct report_format *report_format_find(const char *name)
 	return NULL;
 }
 
-/* --- order ---------------------------------------------------------------------- */
-
-static int by_time(const void *pa, const void *pb, void *ctx)
-{
-	const struct facts *f = ctx;
-	const struct shape *a = f->shape.at[*(const uint32_t *)pa];
-	const struct shape *b = f->shape.at[*(const uint32_t *)pb];
-
-	if (a->time.sum != b->time.sum)
-		return a->time.sum > b->time.sum ? -1 : 1;
-	if (a->calls != b->calls)
-		return a->calls > b->calls ? -1 : 1;
-	return (a->hash > b->hash) - (a->hash < b->hash);
-}
-
 static void note(struct report *r, enum severity s, const char *text)
 {
 	*VEC_PUSH(&r->note) = (struct report_note){s, str_of(text)};
@@ -140,8 +125,8 @@ void report_order(struct report *r)
 	for (uint32_t i = 0; i < f->shape.n; i++)
 		if (f->shape.at[i]->calls || f->shape.at[i]->errors || named[i])
 			r->shape[r->shapes++] = i;
-	if (r->shapes)
-		qsort_r(r->shape, r->shapes, sizeof(*r->shape), by_time, f);
+	report_sort_shapes(r, r->opt.sort ? report_sort_find(r->opt.sort) : report_sorts, r->shape,
+		r->shapes);
 }
 
 void report_make(struct report *r)

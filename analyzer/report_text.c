@@ -5,92 +5,75 @@
 #include "report_text.h"
 
 #include <jansson.h>
+#include <locale.h>
 
-const char *text_ink(const struct out *o, enum ink i)
+static void print_file(struct out *o, const struct input_file *x)
 {
-	static const char *const codes[] = {
-		"\033[0m", "\033[1m", "\033[2m", "\033[31m", "\033[33m", "\033[34m", "\033[32m"};
+	bool is_log = strcmp(o->r->command, "lint") != 0;
+	struct arena *a = &o->r->arena;
+	struct str text = arena_printf(a, "%s: %s", x->name,
+		x->format ? x->format->name
+		: is_log  ? "not recognised"
+			  : "SQL");
 
-	return o->r->opt.color ? codes[i] : "";
+	if (x->format && x->format->prefix)
+		text = arena_printf(a, "%.*s, log_line_prefix '%s' (fits %d %%)", STR_ARGS(text),
+			prefix_text(x->format->prefix), x->prefix_fit);
+	fputs(text_ink(o, INK_DIM), o->to);
+	text_wrapped(o, utf8_clean(a, text), 2);
+	fputs(text_ink(o, INK_NONE), o->to);
 }
 
-void text_heading(struct out *o, const char *text)
+/* What an operator looks for first, in a few lines; what there is none of is not named. */
+static void print_glance(struct out *o)
 {
-	fprintf(o->to, "\n%s%s%s\n", text_ink(o, INK_BOLD), text, text_ink(o, INK_NONE));
-}
+	struct report *r = o->r;
+	const struct server_facts *s = &r->facts->server;
+	const struct tx_facts *tx = &r->facts->tx;
+	uint64_t errors = 0, usec = 0;
+	struct text t = {0};
 
-/* How many columns the next character takes, and its bytes: no wide characters are known, which
- * errs to the short side. */
-static size_t char_bytes(const char *p, size_t n)
-{
-	size_t i = 1;
-
-	while (i < n && ((unsigned char)p[i] & 0xc0) == 0x80)
-		i++;
-	return i;
-}
-
-void text_wrapped(struct out *o, struct str s, int indent)
-{
-	int room = o->width - indent, col = 0;
-	size_t i = 0;
-
-	room = room < 20 ? 20 : room;
-	fprintf(o->to, "%*s", indent, "");
-	while (i < s.n) {
-		size_t word = 0, cols = 0;
-		while (i + word < s.n && s.p[i + word] != ' ' && s.p[i + word] != '\n') {
-			word += char_bytes(s.p + i + word, s.n - i - word);
-			cols++;
-		}
-		if (col > 0 && col + (int)cols > room) {
-			fprintf(o->to, "\n%*s", indent, "");
-			col = 0;
-		}
-		fwrite(s.p + i, 1, word, o->to);
-		col += (int)cols;
-		i += word;
-		if (i < s.n) {
-			bool nl = s.p[i] == '\n';
-			if (nl || col >= room) {
-				fprintf(o->to, "\n%*s", indent, "");
-				col = 0;
-			} else if (col > 0) {
-				fputc(' ', o->to);
-				col++;
-			}
-			i++;
-		}
+	for (size_t i = 0; i < r->shapes; i++)
+		usec += r->facts->shape.at[r->shape[i]]->time.sum;
+	for (size_t i = 0; i < r->facts->fault.n; i++)
+		errors += r->facts->fault.at[i].count;
+	const struct {
+		uint64_t n, amount;
+		enum counter_unit unit;
+		const char *one, *many;
+		enum ink ink;
+	} sign[] = {
+		{r->facts->statements, usec, UNIT_TIME, "in statements", "in statements", INK_NONE},
+		{errors, 0, UNIT_COUNT, "error", "errors", INK_RED},
+		{s->cancels, 0, UNIT_COUNT, "cancelled", "cancelled", INK_RED},
+		{s->deadlocks, 0, UNIT_COUNT, "deadlock", "deadlocks", INK_RED},
+		{s->lock_waits, s->lock_usec, UNIT_TIME, "of waiting for locks",
+			"of waiting for locks", INK_YELLOW},
+		{tx->idle.sum >= 1000000, tx->idle.sum, UNIT_TIME, "idle in transaction",
+			"idle in transaction", INK_YELLOW},
+		{s->temp_files, s->temp_bytes, UNIT_BYTES, "in temporary files",
+			"in temporary files", INK_YELLOW},
+		{s->checkpoint_warnings, 0, UNIT_COUNT, "checkpoint too early",
+			"checkpoints too early", INK_YELLOW},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(sign); i++) {
+		if (!sign[i].n || (sign[i].unit != UNIT_COUNT && !sign[i].amount))
+			continue;
+		struct str v = report_amount(r, sign[i].unit,
+			(double)(sign[i].unit == UNIT_COUNT ? sign[i].n : sign[i].amount));
+		text_printf(&t, "%s%s%.*s %s%s", t.n ? ", " : "", text_ink(o, sign[i].ink),
+			STR_ARGS(v), sign[i].n == 1 ? sign[i].one : sign[i].many,
+			sign[i].ink ? text_ink(o, INK_NONE) : "");
 	}
-	fputc('\n', o->to);
-}
-
-void text_shape(struct out *o, uint32_t shape, int indent)
-{
-	const struct shape *s;
-
-	if (shape == NO_SHAPE)
-		return;
-	s = o->r->facts->shape.at[shape];
-	struct str sql = report_shape_sql(o->r, s);
-	size_t room = o->width > indent + 60 ? (size_t)(o->width - indent - 19) : 40;
-	fprintf(o->to, "%*s%s%s  ", indent, "", text_ink(o, INK_DIM), s->id);
-	size_t i = 0, n;
-	for (size_t cols = 0; i < sql.n && cols < room; i += n, cols++) {
-		n = char_bytes(sql.p + i, sql.n - i);
-		if (sql.p[i] == '\n')
-			fputc(' ', o->to);
-		else
-			fwrite(sql.p + i, 1, n, o->to);
-	}
-	fprintf(o->to, "%s%s\n", i < sql.n ? "…" : "", text_ink(o, INK_NONE));
+	if (t.n)
+		text_wrapped(o, arena_str(&r->arena, text_slice(&t)), 2);
+	text_release(&t);
 }
 
 static void print_input(struct out *o)
 {
 	struct report *r = o->r;
 	struct facts *f = r->facts;
-	bool is_log = strcmp(r->command, "lint") != 0;
 	uint64_t bytes = 0;
 	char from[32], to[32];
 
@@ -101,28 +84,23 @@ static void print_input(struct out *o)
 	}
 	for (int c = 0; r->input && c < LOG_CLASSES; c++)
 		bytes += r->input->bytes[c];
-	fprintf(o->to, "%spgassay %s%s: %.*s statements, %.*s shapes", text_ink(o, INK_BOLD),
-		r->command, text_ink(o, INK_NONE), STR_ARGS(report_count(r, f->statements)),
-		STR_ARGS(report_count(r, r->shapes)));
-	if (bytes)
-		fprintf(o->to, ", %.*s", STR_ARGS(report_bytes(r, (double)bytes)));
+	struct str head = arena_printf(&r->arena, "pgassay %s: %.*s statements, %.*s shapes%s%.*s",
+		r->command, STR_ARGS(report_count(r, f->statements)),
+		STR_ARGS(report_count(r, r->shapes)), bytes ? ", " : "",
+		STR_ARGS(bytes ? report_bytes(r, (double)bytes) : STR("")));
 	if (f->first_ts) {
 		time_format(f->first_ts, from, sizeof(from));
 		time_format(f->last_ts, to, sizeof(to));
-		fprintf(o->to, ", %s to %s UTC", from, to);
+		head = arena_printf(&r->arena, "%.*s, %s to %s UTC", STR_ARGS(head), from, to);
 	}
-	fputc('\n', o->to);
-	for (size_t i = 0; r->input && i < r->input->file.n && i < 8; i++) {
-		const struct input_file *x = r->input->file.at[i];
-		fprintf(o->to, "%s  %s: %s", text_ink(o, INK_DIM), x->name,
-			x->format ? x->format->name
-			: is_log  ? "not recognised"
-				  : "SQL");
-		if (x->format && x->format->prefix)
-			fprintf(o->to, ", log_line_prefix '%s' (fits %d %%)",
-				prefix_text(x->format->prefix), x->prefix_fit);
-		fprintf(o->to, "%s\n", text_ink(o, INK_NONE));
-	}
+	fputs(text_ink(o, INK_BOLD), o->to);
+	text_wrapped(o, head, 0);
+	fputs(text_ink(o, INK_NONE), o->to);
+	for (size_t i = 0; r->input && i < r->input->file.n && i < 8; i++)
+		print_file(o, r->input->file.at[i]);
+	if (r->input && r->input->file.n > 8)
+		text_line(o, arena_printf(&r->arena, "… and %zu more files", r->input->file.n - 8),
+			2);
 	if (r->input && r->input->bytes[LOG_NOT_UNDERSTOOD])
 		fprintf(o->to, "  not understood: %.*s of %.*s\n",
 			STR_ARGS(report_bytes(r, (double)r->input->bytes[LOG_NOT_UNDERSTOOD])),
@@ -147,26 +125,27 @@ static void print_finding(struct out *o, const struct finding *x)
 	if (x->shape != NO_SHAPE) {
 		const struct shape *s = r->facts->shape.at[x->shape];
 		fprintf(o->to, "%s", text_ink(o, INK_DIM));
-		text_wrapped(o,
-			arena_printf(&r->arena, "%s  %.*s", s->id,
-				STR_ARGS(str_before(report_shape_sql(r, s), 600))),
-			4);
-		fprintf(o->to, "%s    %.*s calls", text_ink(o, INK_NONE),
-			STR_ARGS(report_count(r, x->count)));
+		text_hanging(o, arena_printf(&r->arena, "    %s  ", s->id),
+			str_before(report_shape_sql(r, s), 600));
+		fputs(text_ink(o, INK_NONE), o->to);
+		struct str where =
+			arena_printf(&r->arena, "%.*s calls", STR_ARGS(report_count(r, x->count)));
 		if (s->time.total)
-			fprintf(o->to, ", %.*s in all",
+			where = arena_printf(&r->arena, "%.*s, %.*s in all", STR_ARGS(where),
 				STR_ARGS(report_duration(r, (double)s->time.sum)));
 		for (uint32_t i = 0; i < x->places && i < 2; i++)
-			fprintf(o->to, "%s%.*s", i ? ", " : "; ",
-				STR_ARGS(report_place(r, &x->place[i])));
+			where = arena_printf(&r->arena, "%.*s%s %.*s", STR_ARGS(where),
+				i ? "," : ";", STR_ARGS(report_place(r, &x->place[i])));
 		if (x->source_file.n)
-			fprintf(o->to, "; source %.*s:%u", STR_ARGS(x->source_file),
-				x->source_line);
-		fputc('\n', o->to);
+			where = arena_printf(&r->arena, "%.*s; source %.*s:%u", STR_ARGS(where),
+				STR_ARGS(x->source_file), x->source_line);
+		text_wrapped(o, utf8_clean(&r->arena, where), 4);
 	}
 	if (x->source_action.n)
-		fprintf(o->to, "    sent by %.*s\n",
-			STR_ARGS(utf8_clean(&r->arena, x->source_action)));
+		text_wrapped(o,
+			arena_printf(&r->arena, "sent by %.*s",
+				STR_ARGS(utf8_clean(&r->arena, x->source_action))),
+			4);
 	if (x->tests)
 		text_wrapped(o,
 			arena_printf(&r->arena, "in test %.*s%s", STR_ARGS(report_tests(r, x)),
@@ -209,6 +188,7 @@ static void print_findings(struct out *o)
 static void print_indexes(struct out *o)
 {
 	struct findings *f = o->r->findings;
+	struct arena *a = &o->r->arena;
 	static const char *const status[] = {"not validated", "validated by the planner", "exists"};
 
 	if (f->index.n == 0)
@@ -216,20 +196,25 @@ static void print_indexes(struct out *o)
 	text_heading(o, "Indexes");
 	for (size_t i = 0; i < f->index.n; i++) {
 		const struct index_advice *x = &f->index.at[i];
-		fprintf(o->to, "\n%3zu. %s", i + 1, text_ink(o, INK_GREEN));
-		fprintf(o->to, "%.*s;%s\n", STR_ARGS(x->ddl), text_ink(o, INK_NONE));
-		fprintf(o->to, "     %s", status[x->status]);
+		fputc('\n', o->to);
+		fputs(text_ink(o, INK_GREEN), o->to);
+		text_wrapped(o, arena_printf(&o->r->arena, "%zu. %.*s;", i + 1, STR_ARGS(x->ddl)),
+			2);
+		fputs(text_ink(o, INK_NONE), o->to);
+		struct str line = str_of(status[x->status]);
 		if (x->cost_before >= 0 && x->cost_after >= 0)
-			fprintf(o->to, ", cost %.0f -> %.0f", x->cost_before, x->cost_after);
+			line = arena_printf(a, "%.*s, cost %.0f -> %.0f", STR_ARGS(line),
+				x->cost_before, x->cost_after);
 		if (x->size_bytes >= 0)
-			fprintf(o->to, ", about %.*s",
+			line = arena_printf(a, "%.*s, about %.*s", STR_ARGS(line),
 				STR_ARGS(report_bytes(o->r, (double)x->size_bytes)));
 		if (x->query.n)
-			fprintf(o->to, "; helps %zu %s", x->query.n,
+			line = arena_printf(a, "%.*s; helps %zu %s", STR_ARGS(line), x->query.n,
 				x->query.n == 1 ? "query" : "queries");
 		for (size_t k = 0; k < x->replaces.n; k++)
-			fprintf(o->to, "; makes %.*s redundant", STR_ARGS(x->replaces.at[k]));
-		fputc('\n', o->to);
+			line = arena_printf(a, "%.*s; makes %.*s redundant", STR_ARGS(line),
+				STR_ARGS(x->replaces.at[k]));
+		text_wrapped(o, line, 5);
 		if (x->why.n)
 			text_wrapped(o, x->why, 5);
 	}
@@ -237,7 +222,12 @@ static void print_indexes(struct out *o)
 
 static void print_shapes(struct out *o)
 {
+	static const struct table_column columns[] = {{"share", true, 6, 0}, {"total", true, 0, 0},
+		{"calls", true, 0, 0}, {"mean", true, 1, 0}, {"p50", true, 4, 0},
+		{"p95", true, 2, 0}, {"p99", true, 3, 0}, {"max", true, 5, 0}};
 	struct report *r = o->r;
+	const struct report_sort *by = r->opt.sort ? report_sort_find(r->opt.sort) : report_sorts;
+	struct table t = {.column = columns, .columns = ARRAY_LEN(columns)};
 	size_t n = r->opt.top && r->opt.top < r->shapes ? r->opt.top : r->shapes;
 	double all = 0;
 
@@ -245,32 +235,52 @@ static void print_shapes(struct out *o)
 		return;
 	for (size_t i = 0; i < r->shapes; i++)
 		all += (double)r->facts->shape.at[r->shape[i]]->time.sum;
-	text_heading(o, "Where the time goes");
-	fprintf(o->to, "%s%6s %10s %9s %9s %9s %9s %9s%s\n", text_ink(o, INK_DIM), "share", "total",
-		"calls", "mean", "p50", "p95", "p99", text_ink(o, INK_NONE));
+	text_heading(o, by->heading);
 	for (size_t i = 0; i < n; i++) {
 		const struct shape *s = r->facts->shape.at[r->shape[i]];
-		fprintf(o->to, "%5.1f%% %10.*s %9.*s",
-			all > 0 ? 100 * (double)s->time.sum / all : 0,
-			STR_ARGS(report_duration(r, (double)s->time.sum)),
-			STR_ARGS(report_count(r, s->calls)));
-		if (s->time.total) {
-			const double q[] = {.5, .95, .99};
-			fprintf(o->to, " %9.*s",
-				STR_ARGS(report_duration(r, sketch_mean(&s->time))));
-			for (size_t k = 0; k < ARRAY_LEN(q); k++)
-				fprintf(o->to, " %9.*s",
-					STR_ARGS(report_duration(r,
-						sketch_quantile(&s->time, q[k]))));
-		}
-		fputc('\n', o->to);
-		text_wrapped(o,
-			arena_printf(&r->arena, "%s  %.*s", s->id,
-				STR_ARGS(str_before(report_shape_sql(r, s), 400))),
-			8);
+		const double q[] = {.5, .95, .99};
+		bool timed = s->time.total > 0;
+		table_cell(&t, arena_printf(&r->arena, "%.1f%%",
+				       all > 0 ? 100 * (double)s->time.sum / all : 0));
+		table_cell(&t, report_duration(r, (double)s->time.sum));
+		table_cell(&t, report_count(r, s->calls));
+		table_cell(&t, timed ? report_duration(r, sketch_mean(&s->time)) : STR(""));
+		for (size_t k = 0; k < ARRAY_LEN(q); k++)
+			table_cell(&t, timed ? report_duration(r, sketch_quantile(&s->time, q[k]))
+					     : STR(""));
+		table_cell(&t, timed ? report_duration(r, (double)s->time.max) : STR(""));
+		table_note(&t, arena_printf(&r->arena, "%s  %.*s", s->id,
+				       STR_ARGS(str_before(report_shape_sql(r, s), 400))));
 	}
+	table_end(&t, o);
 	if (n < r->shapes)
-		fprintf(o->to, "  … and %zu more shapes: --top 0\n", r->shapes - n);
+		text_line(o,
+			arena_printf(&r->arena, "… and %zu more shapes: --top 0", r->shapes - n),
+			2);
+}
+
+#define ORDER_ROWS 5
+
+/* The same statements in the other orders, a line each. */
+static void print_orders(struct out *o)
+{
+	struct report *r = o->r;
+
+	for (const struct report_sort *by = report_sorts; by->name; by++) {
+		uint32_t *at;
+		size_t n = report_sorted(r, by, &at);
+		if (n == 0 || by == report_sorts || (r->opt.sort && !strcmp(by->name, r->opt.sort)))
+			continue;
+		text_heading(o, by->heading);
+		for (size_t i = 0; i < n && i < ORDER_ROWS; i++) {
+			const struct shape *s = r->facts->shape.at[at[i]];
+			struct str v = report_amount(r, by->unit, by->value(s));
+			text_line(o,
+				arena_printf(&r->arena, "%10.*s  %s  %.*s", STR_ARGS(v), s->id,
+					STR_ARGS(report_shape_sql(r, s))),
+				0);
+		}
+	}
 }
 
 static void print_plans(struct out *o)
@@ -295,15 +305,32 @@ static void print_plans(struct out *o)
 		fprintf(o->to, "\n  ... and %zu more plans: --top 0\n", n - top);
 }
 
+static void print_all(struct out *o)
+{
+	bool is_log = strcmp(o->r->command, "log") == 0 || strcmp(o->r->command, "merge") == 0;
+
+	print_input(o);
+	if (is_log)
+		print_glance(o);
+	print_plans(o);
+	print_findings(o);
+	print_indexes(o);
+	print_shapes(o);
+	if (is_log) {
+		print_orders(o);
+		text_server(o);
+	}
+}
+
 void report_text(struct report *r, FILE *to)
 {
 	struct out o = {r, to, r->opt.width ? r->opt.width : 100};
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
 
-	print_input(&o);
-	print_plans(&o);
-	print_findings(&o);
-	print_indexes(&o);
-	print_shapes(&o);
-	if (strcmp(r->command, "log") == 0 || strcmp(r->command, "merge") == 0)
-		text_server(&o);
+	print_all(&o);
+	if (utf8) {
+		uselocale(before);
+		freelocale(utf8);
+	}
 }

@@ -1,0 +1,122 @@
+"""The text report on terminals: no line is wider than the page, whatever the log holds; colours
+only where they are wanted; ASCII where the locale is not UTF-8; what matters comes first."""
+import fcntl
+import os
+import pty
+import random
+import re
+import struct
+import subprocess
+import termios
+import unicodedata
+
+import pytest
+
+from test_log_formats import PGASSAY
+from test_merge import SPANS, entries
+
+WIDE = ["SELECT '" + "x" * 500 + "' FROM t WHERE id = 5", "SELECT 名前, 住所 FROM 顧客 WHERE 名前 LIKE '%太郎' ORDER BY 住所, 名前 LIMIT 20",
+        "SELECT " + ", ".join(f"column_number_{i}" for i in range(60)) + " FROM a_table_with_a_long_name", "SELECT '\x1b[31mred', 'été' FROM t"]
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    lines = list(entries(SPANS["day"], 900, random.Random(4)))
+    long = "application_with_a_name_that_goes_on_" * 3
+    for k in range(40):
+        head = f"2020-02-01 10:00:{k:02}.000 UTC [{5000 + k % 3}] u0@{long if k % 2 else 'd1'} "
+        lines.insert(2 * k, head + f"LOG:  duration: {k + 1}.000 ms  statement: {WIDE[k % 4]}\n")
+        lines.insert(2 * k, head + f"ERROR:  relation \"{'y' * 200}\" does not exist {'word ' * 40}\n")
+    for k in range(3):
+        at = f"2020-02-01 10:00:0{k}"
+        lines[:0] = [f"{at}.000 UTC [7000] u0@d1 LOG:  duration: 1.000 ms  statement: {q}\n" for q in
+                     ("BEGIN", "UPDATE t SET a = 1 WHERE id = 5", "COMMIT")]
+    path = tmp_path_factory.mktemp("text") / "pg.log"
+    path.write_text("".join(lines))
+    return path
+
+
+def columns(line):
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
+
+
+def text(log, width, *words, **env):
+    got = subprocess.run([PGASSAY, "log", str(log), *words], capture_output=True, env={**os.environ, "COLUMNS": str(width), "LC_ALL": "C.UTF-8", **env})
+    assert got.returncode in (0, 1), got.stderr
+    return got.stdout.decode()
+
+
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_no_line_is_wider_than_the_page(log, width, locale):
+    page = text(log, width, "--top", "0", LC_ALL=locale)
+    assert [line for line in page.splitlines() if columns(line) > width] == []
+    # wide pages are used
+    assert max(columns(line) for line in page.splitlines()) > width * 3 // 4
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", page), "control characters of the log reach the terminal"
+
+
+def test_what_does_not_fit_is_left_out_from_the_least_important_on(log):
+    def heads(page):
+        return page.split("\nWhere the time goes\n")[1].splitlines()[0].split()
+    assert heads(text(log, 120)) == ["share", "total", "calls", "mean", "p50", "p95", "p99", "max"]
+    assert heads(text(log, 60))[:3] != [] and set(heads(text(log, 40))) < set(heads(text(log, 120)))
+    assert {"total", "calls"} <= set(heads(text(log, 40)))
+
+
+def test_without_utf8_our_own_signs_are_ascii(log):
+    ours = set("…×µ–·≥≤→")
+    assert ours & set(text(log, 100)) and not ours & set(text(log, 100, LC_ALL="C"))
+
+
+def test_what_an_operator_looks_for_comes_first(log):
+    page = text(log, 100)
+    glance = " ".join(page.split("\nFindings\n")[0].split())
+    for word in ("statements", "errors", "cancelled", "temporary files"):
+        assert word in glance, glance
+    at = [page.index(f"\n{h}\n") for h in ("Findings", "Where the time goes", "Most frequent", "Slowest calls", "Errors", "Statements by type",
+                                           "Durations", "Users", "Server", "Causes of checkpoints", "Autovacuum by table")]
+    assert at == sorted(at)
+
+
+def on_terminal(log, width, **env):
+    """What is written on a terminal of this width."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
+    env = {k: v for k, v in {**os.environ, "LC_ALL": "C.UTF-8", **env}.items() if k not in ("COLUMNS",) and (k != "NO_COLOR" or k in env)}
+    p = subprocess.Popen([PGASSAY, "log", str(log)], stdout=follower, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=env)
+    os.close(follower)
+    out = b""
+    while True:
+        try:
+            got = os.read(leader, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not got:
+            break
+        out += got
+    os.close(leader)
+    assert p.wait() in (0, 1)
+    return out.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_has_colours_and_a_width_of_its_own(log):
+    page = on_terminal(log, 72)
+    assert "\x1b[1m" in page
+    plain = re.sub(r"\x1b\[\d+m", "", page)
+    assert "\x1b" not in plain
+    assert 60 < max(columns(line) for line in plain.splitlines()) <= 72
+    assert on_terminal(log, 72, NO_COLOR="1") == plain
+
+
+@pytest.mark.parametrize("order, first", [("calls", None), ("mean", None), ("failed", "select ? / ?"), ("temp", "order by total")])
+def test_the_statements_in_another_order(log, order, first):
+    page = text(log, 100, "--sort", order, "--top", "3")
+    heading = {"calls": "Most frequent", "mean": "Slowest on average", "failed": "Failed most often", "temp": "Most in temporary files"}[order]
+    assert page.count(f"\n{heading}\n") == 1
+    assert first is None or first in page.split(f"\n{heading}\n")[1].split("\n\n")[0]
+
+
+def test_an_unknown_order_is_an_error(log):
+    got = subprocess.run([PGASSAY, "log", str(log), "--sort", "beauty"], capture_output=True, text=True)
+    assert got.returncode == 2 and "beauty" in got.stderr
