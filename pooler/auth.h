@@ -89,7 +89,8 @@ void secret_free(void *p);
  * do (libpq keeps a password as long as the connection lives); any thread frees it by free().
  * Answers what was set before. */
 bool secret_thread(bool on);
-/* Bytes that nobody can guess; false when OpenSSL has none. */
+/* Bytes that nobody can guess, the kernel's, 256 at the most; false when it has none.  (OpenSSL's
+ * generator costs a login twice as much.) */
 bool secret_random(void *p, size_t n) MUSTCHECK;
 
 /* What this thread derives in libpq must be done by then (clock_mono; 0: no limit), or fails.
@@ -206,7 +207,8 @@ enum scram_verdict {
 	SCRAM_BROKEN, /* the client broke the protocol: *why, 08P01 */
 };
 
-/* The random secret of this process that invented salts come from.  Call once. */
+/* The random secret of this process that invented salts come from, and what OpenSSL needs.  At the
+ * start, so that what is missing is said there. */
 bool scram_setup(void) MUSTCHECK;
 /* Every secret of `user` that should count must have its keys (auth_user_underived). */
 void scram_begin(struct scram *s, const struct auth_user *user, const char *name, unsigned prefer,

@@ -34,15 +34,17 @@ typedef int hmac_init_fn(HMAC_CTX *, const void *, int, const EVP_MD *, ENGINE *
  * OpenSSL of its own. */
 static hmac_init_fn *real_for(void *caller)
 {
-	static _Thread_local void *last;
-	static _Thread_local hmac_init_fn *found;
+	static _Thread_local struct {
+		void *caller;
+		hmac_init_fn *found;
+	} known[8];
+	hmac_init_fn *found = NULL;
+	size_t i = ((uintptr_t)caller >> 4) % ARRAY_LEN(known);
 	Dl_info from;
 	void *library;
 
-	if (caller == last)
-		return found;
-	last = caller;
-	found = NULL;
+	if (caller == known[i].caller)
+		return known[i].found;
 	library = dladdr(caller, &from) && from.dli_fname
 			  ? dlopen(from.dli_fname, RTLD_LAZY | RTLD_NOLOAD)
 			  : NULL;
@@ -54,6 +56,8 @@ static hmac_init_fn *real_for(void *caller)
 		*(void **)&found = dlsym(RTLD_NEXT, "HMAC_Init_ex");
 	if (!found)
 		log_die(LOG_PART_AUTH, "OpenSSL has no HMAC_Init_ex");
+	known[i].caller = caller;
+	known[i].found = found;
 	return found;
 }
 

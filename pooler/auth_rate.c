@@ -18,8 +18,9 @@ struct bucket {
 };
 
 struct auth_rate {
-	usec_t cost;  /* time that one failure takes to drain */
-	usec_t limit; /* how full it may be */
+	usec_t cost;	/* time that one failure takes to drain */
+	usec_t limit;	/* how full it may be */
+	usec_t drained; /* when all will be empty: mostly nobody has failed */
 	struct bucket buckets[SETS][WAYS];
 };
 
@@ -60,8 +61,11 @@ static struct bucket *find(struct auth_rate *r, uint64_t who)
 
 bool auth_rate_allows(struct auth_rate *r, sa_family_t family, const uint8_t ip[16], usec_t now)
 {
-	const struct bucket *b = find(r, who_is(family, ip));
+	const struct bucket *b;
 
+	if (r->drained <= now)
+		return true;
+	b = find(r, who_is(family, ip));
 	return !b || b->drained <= now || b->drained - now + r->cost <= r->limit;
 }
 
@@ -83,4 +87,6 @@ void auth_rate_failed(struct auth_rate *r, sa_family_t family, const uint8_t ip[
 	b->drained += r->cost;
 	if (b->drained > now + r->limit)
 		b->drained = now + r->limit;
+	if (r->drained < b->drained)
+		r->drained = b->drained;
 }

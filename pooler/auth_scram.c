@@ -10,8 +10,9 @@
  */
 #include "auth.h"
 
-#include <openssl/hmac.h>
-#include <openssl/sha.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
 
 #define NONCE_OURS 18	/* random bytes of ours: 24 characters */
 #define NONCE_MAX  1024 /* characters of the client's; they have about 24 */
@@ -19,9 +20,31 @@
 static uint8_t mock_secret[SCRAM_KEY_LEN];
 static const char *fixed_nonce;
 
+/* OpenSSL's one-shot functions look SHA-256 up by its name at every call, which took more than the
+ * hashing.  All logins are on one thread. */
+static EVP_MD *sha256;
+static EVP_MD_CTX *digest;
+static EVP_MAC_CTX *mac;
+
 bool scram_setup(void)
 {
-	return secret_random(mock_secret, sizeof mock_secret);
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]){"SHA256"}, 0),
+		OSSL_PARAM_construct_end()};
+	EVP_MAC *hmac;
+	bool before, ok;
+
+	if (mac)
+		return true;
+	before = secret_thread(true);
+	hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	mac = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
+	EVP_MAC_free(hmac);
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	digest = EVP_MD_CTX_new();
+	ok = mac && EVP_MAC_CTX_set_params(mac, params) && sha256 && digest;
+	secret_thread(before);
+	return ok && secret_random(mock_secret, sizeof mock_secret);
 }
 
 void scram_fix_nonce(const char *nonce)
@@ -32,10 +55,21 @@ void scram_fix_nonce(const char *nonce)
 static void hmac(const uint8_t key[SCRAM_KEY_LEN], const void *data, size_t n,
 	uint8_t out[SCRAM_KEY_LEN])
 {
-	unsigned len = 0;
+	size_t len = 0;
+	bool before = secret_thread(true); /* the context keeps its last key */
 
-	if (!HMAC(EVP_sha256(), key, SCRAM_KEY_LEN, data, n, out, &len))
-		memset(out, 0, SCRAM_KEY_LEN);
+	if (!EVP_MAC_init(mac, key, SCRAM_KEY_LEN, NULL) || !EVP_MAC_update(mac, data, n) ||
+		!EVP_MAC_final(mac, out, &len, SCRAM_KEY_LEN))
+		log_die(LOG_PART_AUTH, "OpenSSL's HMAC fails");
+	secret_thread(before);
+}
+
+static void hash_key(const uint8_t key[SCRAM_KEY_LEN], uint8_t out[SCRAM_KEY_LEN])
+{
+	if (!EVP_DigestInit_ex2(digest, sha256, NULL) ||
+		!EVP_DigestUpdate(digest, key, SCRAM_KEY_LEN) ||
+		!EVP_DigestFinal_ex(digest, out, NULL))
+		log_die(LOG_PART_AUTH, "OpenSSL's SHA-256 fails");
 }
 
 /* Salt and keys for a name that has none: the same each time, and no proof fits them. */
@@ -71,6 +105,8 @@ static const struct scram_keys *choose_keys(const struct auth_user *u, unsigned 
 void scram_begin(struct scram *s, const struct auth_user *user, const char *name, unsigned prefer,
 	uint32_t mock_iterations, const uint8_t *end_point, size_t end_point_len)
 {
+	if (!scram_setup())
+		log_die(LOG_PART_AUTH, "OpenSSL has no HMAC with SHA-256");
 	memset(s, 0, sizeof *s);
 	s->user = user;
 	s->end_point = end_point;
@@ -180,7 +216,7 @@ static void make_nonce(struct scram *s, const char *client, size_t len)
 		buf_put_str(&b, fixed_nonce);
 	} else {
 		if (!secret_random(raw, sizeof raw))
-			log_die(LOG_PART_AUTH, "no random numbers from OpenSSL");
+			log_die(LOG_PART_AUTH, "no random numbers from the kernel");
 		secret_put_base64(&b, raw, sizeof raw);
 	}
 	buf_put_u8(&b, 0);
@@ -252,7 +288,7 @@ static bool proof_fits(const struct scram_keys *k, const struct buf *auth, const
 	hmac(k->stored_key, auth->data, auth->len, signature);
 	for (int i = 0; i < SCRAM_KEY_LEN; i++)
 		client_key[i] = proof[i] ^ signature[i];
-	SHA256(client_key, SCRAM_KEY_LEN, stored);
+	hash_key(client_key, stored);
 	return mem_equal_ct(stored, k->stored_key, SCRAM_KEY_LEN);
 }
 

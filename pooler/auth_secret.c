@@ -11,10 +11,14 @@
 
 /* --- base64 --------------------------------------------------------------- */
 
+static bool is_base64(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	       c == '+' || c == '/';
+}
+
 int secret_unbase64(const char *text, size_t len, uint8_t *out)
 {
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	size_t body = len, pad;
 
 	if (len == 0 || len % 4 != 0 || len > 65536)
@@ -25,7 +29,7 @@ int secret_unbase64(const char *text, size_t len, uint8_t *out)
 	if (pad > 2)
 		return -1;
 	for (size_t i = 0; i < body; i++)
-		if (!text[i] || !strchr(alphabet, text[i]))
+		if (!is_base64(text[i]))
 			return -1;
 	if (EVP_DecodeBlock(out, (const unsigned char *)text, (int)len) < 0)
 		return -1;

@@ -9,6 +9,7 @@
  */
 #include "session_front.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 
 /* --- deadlines ------------------------------------------------------------------- */
@@ -165,7 +166,10 @@ static bool attempt_read(struct attempt *a)
 
 	if (!a->read_any && a->rules->tls && l->peer.family != AF_UNIX) {
 		/* OpenSSL must read a TLS record from its first byte on. */
-		if (recv(l->conn.fd, sink, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && sink[0] == 0x16) {
+		n = recv(l->conn.fd, sink, 1, MSG_PEEK | MSG_DONTWAIT);
+		if (n < 0 && errno == EAGAIN)
+			return true;
+		if (n == 1 && sink[0] == 0x16) {
 			a->read_any = a->direct = true;
 			buf_put(&l->in, sink, 1);
 			return true;

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-struct front front = {.armed = USEC_NEVER};
+struct front front = {.armed = USEC_NEVER, .accept_at_once = 1};
 
 /* The user list for front_secret(), which other threads call. */
 static struct {
@@ -40,13 +40,14 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int events)
 	const struct net_listener *from = w->data;
 	unsigned most = (unsigned)front.rules->conf->p.max_client_conn + 100;
 	struct net_addr peer;
+	int n = 0;
 
 	(void)events;
-	for (int i = 0; i < 64; i++) {
+	for (; n < front.accept_at_once; n++) {
 		int fd = net_listen_accept(from, &peer);
 		if (fd < 0) {
 			if (errno == EAGAIN || errno == EWOULDBLOCK)
-				return;
+				break;
 			log_line(LOG_PART_NET, LOG_LEVEL_ERROR, "accept on %s: %s%s", from->name,
 				strerror(errno),
 				errno == EMFILE || errno == ENFILE
@@ -64,6 +65,13 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int events)
 		}
 		attempt_new(fd, from, &peer);
 	}
+	/* Where they come one by one none costs a second look; in a crowd more are taken at once.
+	 */
+	if (n < front.accept_at_once)
+		front.accept_at_once = n > 0 ? n : 1;
+	else if (front.worker->ticks == front.accepted_at + 1 && n <= 32)
+		front.accept_at_once = 2 * n;
+	front.accepted_at = front.worker->ticks;
 }
 /* --- the door -------------------------------------------------------------------------------- */
 static void share_users(struct auth_users *users)
@@ -150,7 +158,8 @@ bool front_init(struct worker *w, const struct conf *conf, const struct front_op
 	front.ops = ops;
 	attempts_init();
 	if (!scram_setup()) {
-		buf_put_str(err, "no random numbers from OpenSSL");
+		buf_put_str(err,
+			"no random numbers from the kernel, or no HMAC and SHA-256 from OpenSSL");
 		return false;
 	}
 	front.rules = rules_new(conf, NULL, err);

@@ -112,7 +112,9 @@ struct front {
 	struct net_listeners listeners;
 	ev_io *accepting; /* one a listener */
 	bool accepting_on;
-	bool leaving; /* see front_leave() */
+	int accept_at_once;   /* how many, at the most, before others have their turn */
+	uint64_t accepted_at; /* the tick in which the last one came */
+	bool leaving;	      /* see front_leave() */
 	ev_timer timer, breather;
 	ev_async helped;
 	struct mail reaper;	    /* of `dead` */

@@ -261,12 +261,16 @@ enum step proof_md5(struct attempt *a)
 
 /* --- SCRAM ---------------------------------------------------------------------------- */
 
-/* Which set of salts to try for this name from this address. */
+/* Which set of salts to try for this name from this address, where there are several. */
 static uint8_t *scram_hint(struct attempt *a)
 {
+	static uint8_t first;
 	const struct login *l = a->login;
-	uint64_t h =
-		hash_keyed(l->user, strlen(l->user)) + hash_keyed(l->peer.ip, sizeof l->peer.ip);
+	uint64_t h;
+
+	if (!a->user || auth_user_salts(a->user) <= 1)
+		return &first;
+	h = hash_keyed(l->user, strlen(l->user)) + hash_keyed(l->peer.ip, sizeof l->peer.ip);
 
 	return &front.scram_hint[h % ARRAY_LEN(front.scram_hint)];
 }
