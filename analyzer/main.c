@@ -32,12 +32,23 @@ const struct command commands[] = {
 		"  echo \"SELECT * FROM users WHERE lower(email) = 'x'\" | pgassay lint -\n"},
 	{"plan", "FILE…", "EXPLAIN output in any format: findings and index DDL", CMD_PLAN,
 		run_plan,
-		"Reads plans (text, JSON, YAML, XML; from psql, pgAdmin, a log's auto_explain, "
-		"stdin) and\n"
+		"Reads plans (text, JSON, YAML, XML; from a file, a log's auto_explain or stdin) "
+		"and\n"
 		"shows where the time goes, what is wrong and which index would help.\n"
+		"\n"
+		"A plan may be pasted as it stands somewhere: psql's tables with any \\pset "
+		"(borders,\n"
+		"\\x, wrapped, HTML, LaTeX, AsciiDoc, troff, CSV) and the statements around them; "
+		"cells\n"
+		"of pgAdmin, DBeaver, DataGrip; rows as Python, Ruby, JavaScript, PHP, Go print "
+		"them;\n"
+		"Markdown, mails (quoted, wrapped), Slack, Jira, comments, diffs, numbered lines; "
+		"several\n"
+		"plans in one paste, or a part of one.\n"
 		"\n"
 		"  psql -c 'EXPLAIN (ANALYZE, BUFFERS) SELECT …' | pgassay plan\n"
 		"  pgassay plan --format json plan.txt\n"
+		"  xclip -o | pgassay plan\n"
 		"  pgassay plan --schema schema.sql postgresql.log.gz\n"},
 	{"advise", "FILE…", "index advice for a whole workload, checked with HypoPG", CMD_ADVISE,
 		run_advise,

@@ -452,9 +452,9 @@ enum exit_status run_plan(struct options *o)
 			fprintf(stderr, "pgassay: %s%s\n", sum.why.text,
 				sum.broken > 1 ? " (and others)" : "");
 		if (sum.plans == 0) {
-			fprintf(stderr,
-				"pgassay: no plan was recognised: EXPLAIN's output in text, "
-				"JSON, YAML or XML is expected\n");
+			fprintf(stderr, "pgassay: no plan was recognised: paste what EXPLAIN "
+					"printed (text, JSON, YAML or XML), from its first line "
+					"on, with its line breaks\n");
 			status = EXIT_INPUT;
 		} else if (sum.broken > sum.plans && status == EXIT_CLEAN) {
 			status = EXIT_INPUT;

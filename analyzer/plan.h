@@ -2,7 +2,11 @@
  *
  * plan: EXPLAIN's output in any shape people have it -> one tree -> what is slow in it.
  *
- *   plan_frame.c    pasted text -> the lines EXPLAIN wrote (frames, quotes, log prefixes off)
+ *   plan_frame.c    pasted text -> the lines EXPLAIN wrote: what was put around each is taken off
+ *   plan_markup.c   …what was done to the text as a whole: HTML, kinds of blanks, line heads
+ *   plan_typeset.c  …LaTeX, AsciiDoc and troff, as psql writes them
+ *   plan_literal.c  …programs' strings: Python's, Ruby's, JavaScript's, PHP's, SQL's
+ *   plan_psql.c     …psql's tables: borders, marks of broken lines, records
  *   plan_find.c     where plans begin and end in a text, and in which format they are
  *   plan_text.c     the text format: where each line belongs
  *   plan_title.c    the text format: a node's own line
@@ -286,15 +290,24 @@ struct json_t;
 /* The lines of a paste without what was put around them. */
 struct plan_line {
 	struct str text;
-	int number; /* in the input */
+	int number;    /* in the input */
+	bool is_full;  /* it fills a terminal's line or a table's cell, and may go on in the next */
+	bool is_apart; /* a blank line stood before it */
 };
 struct plan_lines {
 	VEC(struct plan_line) line;
-	size_t width; /* lines were broken at this many bytes; 0: they were not */
 };
 void plan_unframe(struct arena *a, struct str text, struct plan_lines *out);
+/* The rows of psql's LaTeX, AsciiDoc and troff. */
+struct str plan_unset(struct arena *a, struct str text);
+/* Only dashes, crosses and box drawing: a frame's rule. */
+bool plan_is_rule(struct str s);
+/* psql's tables become the lines of their cells. */
+void plan_untable(struct arena *a, struct plan_lines *l);
 /* The text without HTML, escapes, labels and line heads; as many lines as before. */
 struct str plan_unmark(struct arena *a, struct str text);
+/* The lines that a program printed as strings of its language. */
+struct str plan_unquote(struct arena *a, struct str text);
 
 struct plan *plan_new(struct arena *a);
 struct plan_node *plan_node_new(struct arena *a);

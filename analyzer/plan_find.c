@@ -216,10 +216,11 @@ static void read_xml(struct finder *f)
 
 	text_clear(&f->joined);
 	while (end < f->l->line.n) {
-		struct str s = f->l->line.at[end++].text;
+		struct str s = f->l->line.at[end].text;
 
 		text_str(&f->joined, s);
-		text_char(&f->joined, '\n');
+		if (!f->l->line.at[end++].is_full)
+			text_char(&f->joined, '\n');
 		if (str_find(s, "</explain>") < s.n)
 			break;
 	}

@@ -12,15 +12,22 @@
 
 #include <ctype.h>
 
-struct habits {
-	size_t lines;	 /* that are not blank */
-	size_t plus;	 /* end in psql's mark for "goes on in the next line" */
-	size_t quoted;	 /* begin and end with a double quote */
-	size_t ticked;	 /* begin and end with a single one */
+/* What is done to every line, counted over those that are not blank: first outside of a table … */
+struct outer {
+	size_t lines;
 	size_t mailed;	 /* begin with > */
 	size_t comment;	 /* begin with -- */
+	size_t changed;	 /* begin with the + or - of a diff */
 	size_t numbered; /* begin with the number that is due */
-	size_t bars;	 /* begin or end with a bar */
+};
+
+/* … then inside of its cells. */
+struct inner {
+	size_t lines;
+	size_t plus;   /* end in psql's mark for "goes on in the next line" */
+	size_t quoted; /* begin and end with a double quote */
+	size_t ticked; /* begin and end with a single one */
+	size_t bars;   /* begin or end with a bar */
 };
 
 static bool ends_cell(struct str s)
@@ -61,28 +68,6 @@ static size_t bar_behind(struct str s)
 		str_ends(s, "\xe2\x94\x83"))
 		return 3;
 	return 0;
-}
-
-/* Only dashes, crosses and box drawing: a frame's rule. */
-static bool is_rule(struct str s)
-{
-	size_t drawn = 0;
-
-	for (size_t i = 0; i < s.n;) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if (c == 0xe2 && i + 2 < s.n &&
-			((unsigned char)s.p[i + 1] == 0x94 || (unsigned char)s.p[i + 1] == 0x95)) {
-			i += 3;
-			drawn++;
-			continue;
-		}
-		if (!strchr("-+=|_ \t", c))
-			return false;
-		drawn += c != ' ' && c != '\t' && c != '|';
-		i++;
-	}
-	return drawn >= 3;
 }
 
 /* "(12 rows)", "(1 Zeile)" */
@@ -141,7 +126,7 @@ static struct str unescape(struct arena *a, struct str s, const char *what, char
 	return (struct str){out, n};
 }
 
-/* --- habits ---------------------------------------------------------------------- */
+/* --- outside of a table ------------------------------------------------------------ */
 
 static bool has_number(struct str s, size_t number, size_t *skip)
 {
@@ -154,16 +139,89 @@ static bool has_number(struct str s, size_t number, size_t *skip)
 		x = x * 10 + (size_t)(s.p[i] - '0');
 	if (x != number || i == s.n || !strchr(" \t|:.,", s.p[i]))
 		return false;
-	*skip = i + (s.p[i] != ' ' && s.p[i] != '\t') + (s.p[i] == '\t' && s.p[i + 1] == '"');
+	if (str_starts(str_skip(s, i), " |")) /* "12 | Limit" */
+		i += str_starts(str_skip(s, i), " | ") ? 3 : 2;
+	else
+		i += (s.p[i] != ' ' && s.p[i] != '\t') +
+		     (s.p[i] == '\t' && i + 1 < s.n && s.p[i + 1] == '"');
+	*skip = i;
 	return true;
 }
 
-static void note(struct habits *h, struct str s)
+static bool is_drawn(struct str t)
 {
-	struct str t = str_trim(s);
+	return t.n == 0 || plan_is_rule(t) || is_header(t) || is_row_count(t);
+}
+
+static void note_outer(struct outer *h, struct str s)
+{
 	size_t skip;
 
-	if (t.n == 0 || is_rule(t) || is_header(t) || is_row_count(t))
+	if (is_drawn(str_trim(s)) || str_starts(s, "@@ "))
+		return;
+	h->lines++;
+	h->mailed += str_starts(s, ">");
+	h->comment += str_starts(s, "--");
+	h->changed += (str_starts(s, "+") || str_starts(s, "-")) && !str_starts(s, "--");
+	h->numbered += has_number(s, h->numbered + 1, &skip);
+}
+
+static struct str apply_outer(const struct outer *h, struct str s, size_t *number)
+{
+	size_t skip;
+
+	if (h->mailed * 2 > h->lines)
+		while (str_starts(s, ">"))
+			s = str_skip(s, str_starts(s, "> >") ? 2 : 1);
+	if (h->comment * 2 > h->lines && str_starts(s, "--"))
+		s = str_skip(s, 2);
+	if (h->changed * 2 > h->lines && (str_starts(s, "+") || str_starts(s, "-")) &&
+		!str_starts(s, "->"))
+		s = str_skip(s, 1);
+	if (h->numbered > 1 && h->numbered == h->lines && has_number(s, *number, &skip)) {
+		s = str_skip(s, skip);
+		(*number)++;
+	}
+	return s;
+}
+
+/* A fence of Markdown or a tracker's macro, alone or stuck to the first or last line. */
+static struct str unfence(struct str s)
+{
+	static const char *const opening[] = {"```", "{code}", "{noformat}", "[code]"};
+	size_t cdata = str_find(s, "<![CDATA[");
+	static const char *const closing[] = {"```", "{code}", "{noformat}", "[/code]"};
+
+	for (size_t i = 0; i < ARRAY_LEN(opening); i++)
+		if (str_starts(s, opening[i]))
+			s = str_skip(s, strlen(opening[i]));
+	if (cdata < s.n)
+		s = str_skip(s, cdata + strlen("<![CDATA["));
+	s = str_before(s, str_find(s, "]]>"));
+	for (size_t i = 0; i < ARRAY_LEN(closing); i++)
+		if (str_ends(s, closing[i]))
+			s.n -= strlen(closing[i]);
+	return s;
+}
+
+/* --- inside of its cells ----------------------------------------------------------- */
+
+/* One cell of a CSV that quotes what has a comma in it: each quote inside is doubled. */
+static bool is_csv_cell(struct str s)
+{
+	if (s.n < 2 || s.p[0] != '"' || s.p[s.n - 1] != '"')
+		return false;
+	for (size_t i = 1; i + 1 < s.n; i++)
+		if (s.p[i] == '"' && s.p[++i] != '"')
+			return false;
+	return true;
+}
+
+static void note_inner(struct inner *h, struct str s)
+{
+	struct str t = str_trim(s);
+
+	if (is_drawn(t))
 		return;
 	h->lines++;
 	h->bars += bar_at(t) > 0 || bar_behind(t) > 0;
@@ -172,28 +230,15 @@ static void note(struct habits *h, struct str s)
 	h->plus += ends_cell(t);
 	h->quoted += t.n > 1 && s.n && s.p[0] == '"' && (str_ends(t, "\"") || str_ends(t, "\","));
 	h->ticked += t.n > 1 && s.p[0] == '\'' && (str_ends(t, "'") || str_ends(t, "',"));
-	h->mailed += str_starts(s, ">");
-	h->comment += str_starts(s, "--");
-	h->numbered += has_number(s, h->numbered + 1, &skip);
 }
 
-static struct str apply(struct arena *a, const struct habits *h, struct str s, size_t *number)
+static struct str apply_inner(struct arena *a, const struct inner *h, struct str s)
 {
 	struct str t = str_trim(s);
-	size_t skip;
 
-	if (t.n == 0 || is_rule(t) || is_header(t) || is_row_count(t))
+	if (is_drawn(t))
 		return STR_NONE;
-	if (h->mailed * 2 > h->lines && str_starts(s, ">"))
-		s = str_skip(s, 1);
-	if (h->comment * 2 > h->lines && str_starts(s, "--"))
-		s = str_skip(s, 2);
-	if (h->numbered > 1 && h->numbered == h->lines && has_number(s, *number, &skip)) {
-		s = str_skip(s, skip);
-		(*number)++;
-	}
 	if (h->bars * 2 > h->lines) {
-		t = str_trim(s);
 		if (bar_at(t))
 			s = str_skip(t, bar_at(t));
 		s = trim_end(s);
@@ -210,15 +255,15 @@ static struct str apply(struct arena *a, const struct habits *h, struct str s, s
 		if (s.n > 1 && str_ends(s, "\""))
 			s = unescape(a, (struct str){s.p + 1, s.n - 2}, "\"\"", '"');
 	}
+	if (is_csv_cell(s))
+		s = unescape(a, (struct str){s.p + 1, s.n - 2}, "\"\"", '"');
 	if (h->ticked * 2 > h->lines && str_starts(s, "'")) {
 		s = trim_end(s);
 		s.n -= str_ends(s, ",");
 		if (s.n > 1 && str_ends(s, "'"))
 			s = (struct str){s.p + 1, s.n - 2};
 	}
-	if (h->bars + h->plus + h->quoted + h->ticked + h->mailed + h->comment == 0)
-		return s;
-	return is_header(s) || is_rule(str_trim(s)) ? STR_NONE : s;
+	return is_drawn(str_trim(s)) ? STR_NONE : s;
 }
 
 /* --- the whole text -------------------------------------------------------------- */
@@ -240,108 +285,84 @@ static struct str one_cell(struct arena *a, struct str text)
 	return unescape(a, (struct str){t.p + 1, t.n - 2}, "\"\"", '"');
 }
 
-/* psql's wrapped format: a mark at the end of the line and one where the next goes on. */
-static size_t wrap_mark(struct str line, struct str next)
+/* The rest of a measure at a line's begin: a mail was broken between words, not at a column. */
+static bool is_word_break(struct str s)
 {
-	static const char *const marks[] = {".", "\xe2\x80\xa6"};
+	static const char *const rests[] = {
+		"(cost=", "(actual ", "rows=", "width=", "loops=", "time="};
 
-	for (size_t i = 0; i < ARRAY_LEN(marks); i++)
-		if (str_ends(line, marks[i]) && str_starts(next, marks[i]))
-			return strlen(marks[i]);
-	return 0;
+	for (size_t i = 0; i < ARRAY_LEN(rests); i++)
+		if (str_starts(s, rests[i]))
+			return true;
+	return false;
 }
 
-/* Are the marks psql's?  Then every line of the full width that has one is met by one; a
- * terminal that broke "0.1..0.2" between its dots met something else at other lines. */
-static bool has_wrap_marks(const struct plan_lines *l)
-{
-	size_t longest = 0, met = 0, other = 0;
-
-	for (size_t i = 0; i < l->line.n; i++) {
-		struct str s = trim_end(l->line.at[i].text);
-
-		longest = s.n > longest ? s.n : longest;
-	}
-	for (size_t i = 0; i + 1 < l->line.n; i++) {
-		struct str s = l->line.at[i].text;
-
-		if (wrap_mark(s, l->line.at[i + 1].text))
-			met++;
-		else if (trim_end(s).n == longest && l->line.at[i + 1].text.n &&
-			 l->line.at[i + 1].text.p[0] != ' ')
-			other++;
-	}
-	return met > other;
-}
-
-static void unwrap(struct arena *a, struct plan_lines *l)
-{
-	size_t kept = 0;
-
-	if (!has_wrap_marks(l))
-		return;
-	for (size_t i = 0; i < l->line.n; i++) {
-		struct plan_line *last = kept ? &l->line.at[kept - 1] : NULL;
-		struct str s = l->line.at[i].text;
-		size_t mark = last ? wrap_mark(last->text, s) : 0;
-
-		if (mark)
-			last->text = arena_printf(a, "%.*s%.*s", (int)(last->text.n - mark),
-				last->text.p, (int)(s.n - mark), s.p + mark);
-		else
-			l->line.at[kept++] = l->line.at[i];
-	}
-	l->line.n = kept;
-}
-
-/* A terminal's width: several lines are as long as any, and none is longer. */
-static size_t broken_at(const struct plan_lines *l)
+/* A terminal's width: several lines are as long as any, none is longer, and no other is broken. */
+static void note_full(struct plan_lines *l)
 {
 	size_t longest = 0, times = 0;
+	bool is_mail = false;
 
 	for (size_t i = 0; i < l->line.n; i++) {
-		size_t n = l->line.at[i].text.n;
+		size_t n = trim_end(l->line.at[i].text).n;
 
 		times = n > longest ? 1 : times + (n == longest);
 		longest = n > longest ? n : longest;
 	}
-	return times > 1 && longest >= 40 ? longest : 0;
+	for (size_t i = 0; i + 1 < l->line.n; i++)
+		is_mail |= trim_end(l->line.at[i].text).n < longest &&
+			   is_word_break(l->line.at[i + 1].text);
+	for (size_t i = 0; i < l->line.n && times > 1 && longest >= 40 && !is_mail; i++)
+		l->line.at[i].is_full |= trim_end(l->line.at[i].text).n >= longest;
+}
+
+static void split(struct str text, struct plan_lines *out)
+{
+	int number = 0;
+
+	while (text.n) {
+		const char *end = memchr(text.p, '\n', text.n);
+		size_t eol = end ? (size_t)(end - text.p) : text.n;
+		struct str s = str_before(text, eol);
+
+		text = str_skip(text, eol + 1);
+		while (s.n && s.p[s.n - 1] == '\r')
+			s.n--;
+		*VEC_PUSH(&out->line) = (struct plan_line){.text = s, .number = ++number};
+	}
 }
 
 void plan_unframe(struct arena *a, struct str text, struct plan_lines *out)
 {
-	struct habits h = {0};
-	size_t due = 1;
-	int number = 0;
+	struct outer outer = {0};
+	struct inner inner = {0};
+	size_t due = 1, kept = 0;
+	bool was_blank = false;
+	struct plan_line *line;
 
 	out->line.n = 0;
 	if (text.n == 0)
 		return;
-	text = one_cell(a, plan_unmark(a, text));
-	for (int pass = 0; pass < 2; pass++) {
-		struct str rest = text;
-
-		while (rest.n) {
-			const char *end = memchr(rest.p, '\n', rest.n);
-			size_t eol = end ? (size_t)(end - rest.p) : rest.n;
-			struct str s = str_before(rest, eol);
-
-			rest = str_skip(rest, eol < rest.n ? eol + 1 : eol);
-			if (s.n && s.p[s.n - 1] == '\r')
-				s.n--;
-			if (pass == 0) {
-				note(&h, s);
-				continue;
-			}
-			number++;
-			s = apply(a, &h, s, &due);
-			if (s.p)
-				*VEC_PUSH(&out->line) =
-					(struct plan_line){expand_tabs(a, s), number};
-		}
-	}
-	unwrap(a, out);
-	out->width = broken_at(out);
+	split(one_cell(a, plan_unmark(a, text)), out);
+	line = out->line.at;
 	for (size_t i = 0; i < out->line.n; i++)
-		out->line.at[i].text = trim_end(out->line.at[i].text);
+		note_outer(&outer, line[i].text);
+	for (size_t i = 0; i < out->line.n; i++)
+		line[i].text = unfence(apply_outer(&outer, line[i].text, &due));
+	plan_untable(a, out);
+	for (size_t i = 0; i < out->line.n; i++)
+		note_inner(&inner, line[i].text);
+	note_full(out);
+	for (size_t i = 0; i < out->line.n; i++) {
+		struct str s = apply_inner(a, &inner, line[i].text);
+
+		was_blank |= str_trim(line[i].text).n == 0;
+		if (s.p == NULL)
+			continue;
+		line[kept] = line[i];
+		line[kept].is_apart = was_blank;
+		line[kept++].text = trim_end(expand_tabs(a, s));
+		was_blank = false;
+	}
+	out->line.n = kept;
 }

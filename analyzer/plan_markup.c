@@ -32,6 +32,10 @@ static const struct spelling spellings[] = {
 	{"\xe2\x80\x93>  ", "->  "},
 	{"\xe2\x80\x94>  ", "->  "},
 };
+/* What word processors make of quotes, and Outlook of an arrow: where the plan has them. */
+static const struct spelling typeset[] = {{"\xe2\x80\x98", "'"}, {"\xe2\x80\x99", "'"},
+	{"\xe2\x80\x9c", "\""}, {"\xe2\x80\x9d", "\""}};
+static const struct spelling wingdings[] = {{"\xc3\xa0  ", "->  "}};
 static const struct spelling entities[] = {
 	{"&gt;", ">"},
 	{"&lt;", "<"},
@@ -44,8 +48,6 @@ static const struct spelling entities[] = {
 	{"&#160;", " "},
 	{"&amp;", "&"},
 };
-static const struct spelling escapes[] = {
-	{"\\n", "\n"}, {"\\t", "\t"}, {"\\\"", "\""}, {"\\'", "'"}, {"\\\\", "\\"}};
 
 /* Every spelling of the list replaced, in one pass. */
 static struct str respell(struct arena *a, struct str s, const struct spelling *list, size_t n)
@@ -77,9 +79,40 @@ static bool has(struct str s, const char *what)
 	return str_find(s, what) < s.n;
 }
 
+/* A terminal's colours. */
+static struct str without_colours(struct arena *a, struct str s)
+{
+	char *out = arena_alloc(a, s.n + 1);
+	size_t len = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		size_t n = i + 2;
+
+		if (s.p[i] != '\033' || i + 1 >= s.n || s.p[i + 1] != '[') {
+			out[len++] = s.p[i];
+			continue;
+		}
+		while (n < s.n && (isdigit((unsigned char)s.p[n]) || s.p[n] == ';'))
+			n++;
+		i = n;
+	}
+	return (struct str){out, len};
+}
+
 static struct str plain_characters(struct arena *a, struct str s)
 {
 	char *out;
+
+	if (memchr(s.p, '\033', s.n))
+		s = without_colours(a, s);
+	if (has(s, "\xe2\x80\x99::") ||
+		has(s, "\xe2\x80\x9d"
+		       "Node Type\xe2\x80\x9d") ||
+		has(s, "\xe2\x80\x9c"
+		       "Node Type\xe2\x80\x9d"))
+		s = respell(a, s, typeset, ARRAY_LEN(typeset));
+	if (has(s, "\xc3\xa0  ") && !has(s, "->"))
+		s = respell(a, s, wingdings, ARRAY_LEN(wingdings));
 
 	if (memchr(s.p, 0xc2, s.n) || memchr(s.p, 0xe2, s.n) || memchr(s.p, 0xe3, s.n) ||
 		memchr(s.p, 0xef, s.n))
@@ -92,18 +125,21 @@ static struct str plain_characters(struct arena *a, struct str s)
 	return (struct str){out, s.n};
 }
 
-/* The whole plan as one line of a program's string: "Limit  (cost=…)\n  ->  Sort …" */
-static struct str unescaped(struct arena *a, struct str s)
-{
-	struct str t = str_trim(s);
-
-	if (t.n < 2 || memchr(t.p, '\n', t.n) || !has(t, "\\n") || !strchr("\"'", t.p[0]) ||
-		t.p[t.n - 1] != t.p[0])
-		return s;
-	return respell(a, (struct str){t.p + 1, t.n - 2}, escapes, ARRAY_LEN(escapes));
-}
-
 /* --- HTML ------------------------------------------------------------------------------ */
+
+/* What a page says of the table, and not in it: a header, "Record 1" across the columns. */
+static size_t heading_length(struct str s)
+{
+	static const char *const headings[][2] = {{"<th", "</th>"}, {"<td colspan", "</td>"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(headings); i++)
+		if (str_starts(s, headings[i][0]) && !str_starts(s, "<thead")) {
+			size_t end = str_find(s, headings[i][1]);
+
+			return end < s.n ? end + strlen(headings[i][1]) : 0;
+		}
+	return 0;
+}
 
 /* The length of the tag that s begins with, 0 for anything else; *breaks: a line ends there. */
 static size_t tag_length(struct str s, bool *breaks)
@@ -111,9 +147,12 @@ static size_t tag_length(struct str s, bool *breaks)
 	static const struct {
 		const char *name;
 		bool breaks;
-	} tags[] = {{"br", true}, {"pre", false}, {"code", false}, {"table", false},
-		{"tbody", false}, {"thead", false}, {"tr", false}, {"th", false}, {"td", false},
-		{"p", false}, {"div", false}, {"span", false}};
+	} tags[] = {{"br", true}, {"tr", true}, {"li", true}, {"pre", true}, {"p", true},
+		{"div", true}, {"code", false}, {"table", false}, {"tbody", false},
+		{"thead", false}, {"th", false}, {"td", false}, {"span", false}, {"html", false},
+		{"body", false}, {"b", false}, {"i", false}, {"em", false}, {"strong", false},
+		{"mark", false}, {"font", false}, {"a", false}, {"tt", false}, {"samp", false},
+		{"kbd", false}, {"ul", false}, {"ol", false}, {"blockquote", false}};
 	size_t at = str_starts(s, "</") ? 2 : 1, n = 0;
 
 	while (at + n < s.n && isalpha((unsigned char)s.p[at + n]))
@@ -136,8 +175,10 @@ static struct str without_tags(struct arena *a, struct str s)
 
 	while (s.n) {
 		bool breaks = false;
-		size_t used = s.p[0] == '<' ? tag_length(s, &breaks) : 0;
+		size_t used = s.p[0] == '<' ? heading_length(s) : 0;
 
+		if (used == 0 && s.p[0] == '<')
+			used = tag_length(s, &breaks);
 		/* the page's own indentation is none of the cell's */
 		if (used && (str_starts(s, "<td") || str_starts(s, "<th")))
 			while (len && out[len - 1] == ' ')
@@ -155,7 +196,9 @@ static struct str without_html(struct arena *a, struct str s)
 
 	if (!memchr(s.p, '&', s.n) && !memchr(s.p, '<', s.n))
 		return s;
-	is_escaped = has(s, "-&gt;") || has(s, "&lt;explain") || has(s, "&quot;Node Type");
+	is_escaped = has(s, "-&gt;") || has(s, "&lt;explain") || has(s, "&quot;Node Type") ||
+		     has(s, "Node Type: &quot;") || has(s, "Node&nbsp;Type") ||
+		     has(s, "&nbsp;(cost=");
 	if (has(s, "<explain") || (!is_escaped && !has(s, "<pre") && !has(s, "<td")))
 		return s;
 	if (!has(s, "->  "))
@@ -186,69 +229,34 @@ static struct str each_line(struct arena *a, struct str s,
 	return (struct str){out, len};
 }
 
-static size_t bar(struct str s)
-{
-	static const char *const bars[] = {"|", ":", "\xe2\x94\x82", "\xe2\x95\x91"};
-
-	for (size_t i = 0; i < ARRAY_LEN(bars); i++)
-		if (str_starts(s, bars[i]))
-			return strlen(bars[i]);
-	return 0;
-}
-
-/* psql \x: "QUERY PLAN | Limit …" below "-[ RECORD 1 ]---", with or without bars; a cell's
- * further lines stand behind a label of blanks. */
+/* psql's \x without frames, "QUERY PLAN|Limit …", "QUERY PLAN,Limit …", and what others make of
+ * it; PHP's print_r has lines of its own around "[QUERY PLAN] => Limit …". */
 static struct str unlabelled(const void *ctx, struct str line)
 {
-	static const char label[] = "QUERY PLAN", blank[] = "          ";
-	const bool *is_record = ctx;
-	struct str s = line;
-	size_t n;
+	static const char *const labels[] = {
+		"QUERY PLAN|", "QUERY PLAN,", "QUERY PLAN: ", "[QUERY PLAN] => "};
+	const bool *is_php = ctx;
+	struct str t = str_trim(line);
 
-	if (has(s, "[ RECORD ") || str_starts(s, "* Record "))
+	for (size_t i = 0; i < ARRAY_LEN(labels); i++) {
+		struct str s = *is_php ? t : line;
+
+		if (str_starts(s, labels[i]))
+			return str_skip(*is_php ? str_skip(line, (size_t)(t.p - line.p)) : s,
+				strlen(labels[i]));
+	}
+	if (*is_php && (str_is(t, "(") || str_is(t, ")") || str_ends(t, "Array")))
 		return STR_NONE;
-	if (bar(s) && str_starts(str_skip(s, bar(s)), " "))
-		s = str_skip(s, bar(s) + 1);
-	if (!str_starts(s, label) && !(*is_record && str_starts(s, blank)))
-		return line;
-	s = str_skip(s, strlen(label));
-	n = s.n && s.p[0] == ' ' ? 1 : 0;
-	if (str_trim(s).n == 0)
-		return line;
-	if (s.p[0] == ',')
-		return str_skip(s, 1);
-	if (bar(str_skip(s, n)) == 0)
-		return n ? str_skip(s, n) : line;
-	s = str_skip(s, n + bar(str_skip(s, n)));
-	return n && str_starts(s, " ") ? str_skip(s, 1) : s;
+	return line;
 }
 
 static struct str without_labels(struct arena *a, struct str s)
 {
-	bool is_record;
+	bool is_php = has(s, "[QUERY PLAN] => ");
 
-	if (!has(s, "QUERY PLAN"))
-		return s;
-	is_record = has(s, "[ RECORD 1 ]") || has(s, "* Record 1");
-	if (is_record || has(s, "QUERY PLAN|") || has(s, "QUERY PLAN,") || has(s, "QUERY PLAN: "))
-		return each_line(a, s, unlabelled, &is_record);
-	return s;
-}
-
-/* Python prints a driver's rows as [('Limit  (cost=…)',), ('  ->  Sort …',)] */
-static struct str untupled(const void *ctx, struct str line)
-{
-	struct str t = str_trim(line);
-	size_t end;
-
-	(void)ctx;
-	if (str_starts(t, "["))
-		t = str_skip(t, 1);
-	end = str_ends(t, ",),") || str_ends(t, ",)]") ? 3 : 2;
-	if (t.n < 6 || t.p[0] != '(' || !strchr("'\"", t.p[1]) ||
-		!str_starts(str_skip(t, t.n - end), ",)") || t.p[t.n - end - 1] != t.p[1])
-		return line;
-	return (struct str){t.p + 2, t.n - end - 3};
+	return is_php || has(s, "QUERY PLAN|") || has(s, "QUERY PLAN,") || has(s, "QUERY PLAN: ")
+		       ? each_line(a, s, unlabelled, &is_php)
+		       : s;
 }
 
 /* --- what stands before every line --------------------------------------------------------- */
@@ -272,15 +280,27 @@ static struct str beheaded(const void *ctx, struct str line)
 	return has_head(line, *head) ? str_skip(line, head->n) : line;
 }
 
-/* "2026-11-28 10:00:00 UTC LOG:", "#", "> >": what stands before the arrow of a node, when it is
- * no quote, bar or number (plan_frame.c counts those). */
+/* Can this stand before every line?  No blank, quote or bar (plan_frame.c counts those), nor
+ * psql's label (plan_psql.c's). */
+static bool is_head(struct str s)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < s.n; i++) {
+		any |= isalpha((unsigned char)s.p[i]) || strchr("#/*>]", s.p[i]);
+		if (strchr("\"'({<=", s.p[i]))
+			return false;
+	}
+	return any && s.n < 120 && !has(s, "QUERY PLAN");
+}
+
+/* "2026-11-28 10:00:00 UTC LOG:", "#", "> >": what stands before the arrow of a node. */
 static struct str head_of_arrow(struct str text)
 {
 	struct str rest = text;
 
 	for (int tries = 0; tries < 50; tries++) {
 		size_t at = str_find(rest, "->  "), from = at, n;
-		bool is_head = false;
 
 		if (at == rest.n)
 			return STR_NONE;
@@ -288,29 +308,51 @@ static struct str head_of_arrow(struct str text)
 			from--;
 		for (n = at - from; n > 0 && rest.p[from + n - 1] == ' ';)
 			n--;
-		for (size_t i = from; i < from + n; i++)
-			is_head |= isalpha((unsigned char)rest.p[i]) || strchr("#/*>]", rest.p[i]);
-		for (size_t i = from; i < from + n; i++)
-			is_head &= strchr("\"'({<=", rest.p[i]) == NULL;
-		if (n == 0 || is_head)
-			return n ? (struct str){rest.p + from, n} : STR_NONE;
+		if (n == 0 || is_head((struct str){rest.p + from, n}))
+			return (struct str){rest.p + from, n};
 		rest = str_skip(rest, at + 4);
 	}
 	return STR_NONE;
 }
 
+/* The same for a plan without an arrow: what most lines begin with, up to a blank. */
+static struct str head_of_lines(struct str text)
+{
+	struct str rest = text, last = STR_NONE, head = STR_NONE;
+	size_t lines = 0, with = 0;
+
+	for (int i = 0; i < 6 && rest.n && head.n == 0; i++) {
+		struct str line = str_before(rest, str_find(rest, "\n"));
+		size_t n = 0;
+
+		while (n < line.n && has_head(last, str_before(line, n + 1)))
+			n++;
+		while (n > 0 && line.p[n - 1] != ' ')
+			n--;
+		head = is_head(str_before(line, n)) ? str_before(line, n) : STR_NONE;
+		last = line;
+		rest = str_skip(rest, line.n + 1);
+	}
+	for (rest = text; rest.n && head.n;) {
+		struct str line = str_before(rest, str_find(rest, "\n"));
+
+		lines += str_trim(line).n > 0;
+		with += has_head(line, head);
+		rest = str_skip(rest, line.n + 1);
+	}
+	return with > 1 && with * 3 > lines * 2 ? head : STR_NONE;
+}
+
 static struct str without_heads(struct arena *a, struct str s)
 {
-	struct str head = head_of_arrow(s);
+	struct str head = has(s, "->  ") ? head_of_arrow(s) : head_of_lines(s);
 
-	return head.n && head.n < 120 ? each_line(a, s, beheaded, &head) : s;
+	return head.n ? each_line(a, s, beheaded, &head) : s;
 }
 
 struct str plan_unmark(struct arena *a, struct str text)
 {
-	text = unescaped(a, plain_characters(a, text));
-	text = without_labels(a, without_html(a, text));
-	if (has(text, ",)"))
-		text = each_line(a, text, untupled, NULL);
+	text = plan_unquote(a, plain_characters(a, text));
+	text = without_labels(a, plan_unset(a, without_html(a, text)));
 	return without_heads(a, text);
 }

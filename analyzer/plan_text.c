@@ -118,7 +118,7 @@ static bool is_bare_node(struct str s)
 	struct str word;
 
 	if (begins_with_any(s, with_on, ARRAY_LEN(with_on)))
-		return true;
+		return text_key_length(s) == 0;
 	for (size_t i = 0; i < ARRAY_LEN(bare); i++) {
 		word = str_of(bare[i]);
 		if (str_starts(s, bare[i]) &&
@@ -195,9 +195,45 @@ static bool is_arrow(struct str s)
 	return str_starts(s, "->");
 }
 
+/* Keys that stand within a line: where one begins it, the line was broken before. */
+static bool is_inner_key(struct str s)
+{
+	static const char *const keys[] = {"Average Memory:", "Average Disk:", "Peak Memory:",
+		"Peak Disk:", "Memory Usage:", "Disk Usage:", "Maximum Storage:", "Misses:",
+		"Evictions:", "Overflows:", "Memory: ", "Disk: ", "Usage:", "Method:", "Key:",
+		"Cond:", "Fetches:", "Blocks:", "Planned:", "Launched:"};
+
+	return begins_with_any(s, keys, ARRAY_LEN(keys));
+}
+
+/* "rows=3 loops=1", "('1'::double precision)": the rest of a line. */
+static bool is_measure_rest(struct str s)
+{
+	size_t i = 0;
+
+	while (i < s.n && islower((unsigned char)s.p[i]))
+		i++;
+	if (str_starts(s, "(") && !str_starts(s, "(slice"))
+		return true;
+	return i > 0 && i + 1 < s.n && s.p[i] == '=' && isdigit((unsigned char)s.p[i + 1]);
+}
+
+/* Ends in what EXPLAIN never ends a line with. */
+static bool is_unfinished(struct str s)
+{
+	static const char *const headings[] = {"Planning:", "JIT:", "Serialization:"};
+
+	s = str_trim(s);
+	if (str_ends(s, ":"))
+		return !begins_with_any(s, headings, ARRAY_LEN(headings));
+	return str_ends(s, ",") || (str_starts(s, "Timing: Generation") && !str_ends(s, " ms"));
+}
+
 /* Does the line begin something of its own, or go on with the one before? */
 static bool begins_new(struct str s)
 {
+	if (is_inner_key(s))
+		return false;
 	return is_arrow(s) || is_label(s) || text_is_footer(s) || text_key_length(s) > 0 ||
 	       (str_starts(s, "Worker ") && s.n > 7 && isdigit((unsigned char)s.p[7]));
 }
@@ -231,15 +267,22 @@ static struct str next_line(struct reader *r, const struct plan_lines *l, size_t
 	(*at)++;
 	for (int more = 0; *at < l->line.n && more < 200; more++, (*at)++) {
 		struct str next = l->line.at[*at].text, n = str_trim(next);
-		bool was_cut = l->width && l->line.at[*at - 1].text.n >= l->width;
+		bool was_cut = l->line.at[*at - 1].is_full;
 		bool goes_on = open > 0 || quote || (was_cut && !begins_new(n));
 
-		if (n.n == 0 || is_arrow(n) ||
-			(goes_on && begins_new(n) && text_key_length(n) && !quote))
+		bool is_cut_key =
+			str_starts(str_trim(s), "Rows Removed") && str_find(s, ":") == s.n;
+
+		if (n.n == 0 || (is_arrow(n) && (!quote || has_measure(n))) ||
+			(l->line.at[*at].is_apart && !quote && open <= 0) ||
+			(goes_on && begins_new(n) && text_key_length(n) && !quote && !is_cut_key))
 			break;
 		if (!goes_on)
 			goes_on = str_starts(n, "(actual ") || str_starts(n, "(never executed") ||
-				  str_starts(n, "(cost=") ||
+				  str_starts(n, "(cost=") || is_inner_key(n) ||
+				  is_measure_rest(n) || (is_cut_key && joined.n == 0) ||
+				  (is_unfinished(joined.n ? text_slice(&joined) : s) &&
+					  !begins_new(n)) ||
 				  (indent_of(next) > r->root_column && !begins_new(n) &&
 					  !plan_text_begins(n));
 		if (!goes_on)
@@ -248,7 +291,7 @@ static struct str next_line(struct reader *r, const struct plan_lines *l, size_t
 			text_str(&joined, s);
 		if (!was_cut && (quote || !is_measure_cut(text_slice(&joined))))
 			text_puts(&joined, quote ? "\n" : " ");
-		text_str(&joined, quote ? next : n);
+		text_str(&joined, quote || was_cut ? next : n);
 		open = open_parens(quote ? next : n, open, &quote);
 	}
 	s = arena_str(r->a, joined.n ? text_slice(&joined) : s); /* the plan borrows from it */
@@ -370,6 +413,8 @@ static bool read_line(struct reader *r, struct str line, int number)
 	}
 	if (text_key_length(s) == 0)
 		return column > r->root_column; /* shown nowhere, but no end */
+	if (str_starts(s, "Time: "))		/* psql's \timing */
+		return false;
 	if (column <= r->root_column && r->is_indented)
 		return false;
 	field_set(r, owner_of(r, column), s);
@@ -407,7 +452,7 @@ static bool is_stray(const struct reader *r, const struct plan_lines *l, size_t 
 
 		if (plan_text_begins(next) && !is_arrow(str_trim(next)))
 			return false;
-		if (is_arrow(str_trim(next)))
+		if (is_arrow(str_trim(next)) || text_key_length(str_trim(next)))
 			return indent_of(next) > r->root_column;
 	}
 	return false;

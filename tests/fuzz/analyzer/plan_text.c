@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * Any bytes as a pasted plan in the text format.  What was understood is measured and printed.
- * Exercises plan_frame.c, plan_text.c and plan_title.c, plan_time.c and plan_print.c.
+ * Exercises plan_frame.c and its kin, plan_text.c and plan_title.c, plan_time.c and plan_print.c.
  */
 #include "plan.h"
 
