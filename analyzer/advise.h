@@ -142,6 +142,7 @@ void advise_merge(struct arena *a, struct candidates *list, size_t most);
  *   advise_matrix.c     the matrix, and trays over it (advise_matrix.h)
  *   advise_select.c     where the selection looks (advise_search.h)
  *   advise_fill.c       its greedy steps
+ *   advise_tabu.c       its search beyond what a step can reach
  *   advise_bound.c      how good any set could be
  *   advise_pay.c        does each chosen index pay?
  *   advise_risk.c       could one make a query slower?

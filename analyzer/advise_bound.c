@@ -16,6 +16,7 @@
  * rises by when the index is forced in: more than the gap, and it can be left out for good.
  */
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,21 +48,78 @@ static void *zeroed(size_t n, size_t size)
 	return p;
 }
 
-static int by_density(const void *a, const void *b)
+static bool is_denser(const struct ranked *x, const struct ranked *y)
 {
-	const struct ranked *x = a, *y = b;
-
-	if (x->density != y->density)
-		return x->density > y->density ? -1 : 1;
-	return (x->index > y->index) - (x->index < y->index);
+	return x->density != y->density ? x->density > y->density : x->index < y->index;
 }
 
-/* Fill the fractional knapsack; answers what it earns. */
+static void swap(struct ranked *x, struct ranked *y)
+{
+	struct ranked z = *x;
+
+	*x = *y;
+	*y = z;
+}
+
+/* The denser ones of ranked[0..n) come first, around one of the middle; answers how many are denser
+ * than that one, which then stands at this place. */
+static size_t part(struct ranked *ranked, size_t n)
+{
+	size_t kept = 0;
+
+	swap(&ranked[n / 2], &ranked[n - 1]);
+	for (size_t k = 0; k + 1 < n; k++)
+		if (is_denser(&ranked[k], &ranked[n - 1]))
+			swap(&ranked[k], &ranked[kept++]);
+	swap(&ranked[kept], &ranked[n - 1]);
+	return kept;
+}
+
+/* Fills the room with the densest, in linear time: which of them are whole is all that counts, not
+ * their order.  Answers what they earn; *edge is the one that fits in part, UINT32_MAX when all
+ * fit. */
+static double fill(struct climb *c, struct ranked *ranked, size_t n, struct ranked *edge)
+{
+	uint64_t left = c->room;
+	double earned = 0;
+
+	edge->index = UINT32_MAX;
+	while (n > 0) {
+		size_t denser = part(ranked, n);
+		uint64_t bytes = 0;
+
+		for (size_t k = 0; k < denser && bytes <= left; k++)
+			bytes += c->m->size[ranked[k].index];
+		if (bytes > left) {
+			n = denser;
+			continue;
+		}
+		for (size_t k = 0; k < denser; k++) {
+			c->packed[ranked[k].index] = 1;
+			earned += c->worth[ranked[k].index];
+		}
+		left -= bytes;
+		*edge = ranked[denser];
+		if (c->m->size[edge->index] > left) {
+			c->packed[edge->index] = (double)left / c->m->size[edge->index];
+			return earned + c->worth[edge->index] * c->packed[edge->index];
+		}
+		left -= c->m->size[edge->index];
+		c->packed[edge->index] = 1;
+		earned += c->worth[edge->index];
+		edge->index = UINT32_MAX;
+		ranked += denser + 1;
+		n -= denser + 1;
+	}
+	return earned;
+}
+
+/* The fractional knapsack at these prices; answers what it earns. */
 static double pack(struct climb *c, struct ranked *ranked)
 {
 	const struct matrix *m = c->m;
-	uint64_t left = c->room;
-	double earned = 0;
+	struct ranked edge;
+	double earned;
 	size_t n = 0;
 
 	for (size_t i = 0; i < m->indexes; i++) {
@@ -74,23 +132,9 @@ static double pack(struct climb *c, struct ranked *ranked)
 		if (c->worth[i] > 0 && m->size[i] <= c->room)
 			ranked[n++] = (struct ranked){c->worth[i] / (m->size[i] + 1.0), i};
 	}
-	qsort(ranked, n, sizeof(*ranked), by_density);
-	c->marginal = 0;
-	for (size_t k = 0; k < n; k++) {
-		uint32_t i = ranked[k].index;
-
-		if (m->size[i] <= left) {
-			c->packed[i] = 1;
-			left -= m->size[i];
-			earned += c->worth[i];
-			continue;
-		}
-		c->packed[i] = (double)left / m->size[i];
-		earned += c->worth[i] * c->packed[i];
-		c->marginal = ranked[k].density;
-		break;
-	}
 	c->work += m->groups + 8 * n;
+	earned = fill(c, ranked, n, &edge);
+	c->marginal = edge.index == UINT32_MAX ? 0 : edge.density;
 	return earned;
 }
 

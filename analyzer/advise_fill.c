@@ -10,7 +10,15 @@
 
 #include "advise_search.h"
 
-const double search_slopes[SLOPES] = {0, 0.25, 0.5, 0.75, 1, 1.25};
+/* 1 / bytes^(slope / 4), which pow() is slow at. */
+double search_price(uint64_t bytes, size_t slope)
+{
+	double quarter = sqrt(sqrt(bytes ? (double)bytes : 1)), price = 1;
+
+	for (size_t k = 0; k < slope; k++)
+		price /= quarter;
+	return price;
+}
 
 bool search_beats(double a, double b)
 {
@@ -109,7 +117,7 @@ static uint32_t best_unit(struct search *s, size_t slope, double *score)
 		if (saving <= 1e-9 * s->t->total ||
 			!search_has_room(s, bytes, s->t->missing[e->combo]))
 			continue;
-		saving *= pow(bytes ? bytes : 1, -search_slopes[slope]);
+		saving *= search_price(bytes, slope);
 		if (saving <= *score)
 			continue;
 		*score = saving;

@@ -5,7 +5,7 @@
  * A matrix is the planner's answers, written down once: a query's cost with no index of ours,
  * and its cost when a *combination* of indexes is there.  A query's cost under a set is the
  * least over the combinations wholly inside the set.  It is private to the advise family: the
- * selection (advise_select.c, advise_fill.c) walks it, advise_matrix.c keeps it.
+ * selection (advise_select.c, advise_fill.c, advise_tabu.c) walks it, advise_matrix.c keeps it.
  *
  * Life cycle: matrix_new(), then matrix_index() / matrix_query() / matrix_entry() in any order,
  * matrix_seal() once, then any number of trays over it; matrix_free() last.

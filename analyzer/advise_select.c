@@ -14,10 +14,9 @@
  *	   shows which indexes are in doubt, and proves many not worth another look;
  *	4. the same once more among the few indexes that the bound holds a trace of, where a
  *	   step costs a fraction;
- *	5. from the best, again and again: some indexes out (some of them barred for a while) or
- *	   a strange one in, refill, improve; kept when it is not worse, until the effort is
- *	   spent or the bound is reached.
- * The greedy steps are advise_fill.c's.
+ *	5. a tabu search (advise_tabu.c); and from the same set, again and again: some indexes out
+ *(some of them barred for a while) or a strange one in, refill, improve; kept when it is not worse,
+ *until the effort is spent or the bound is reached. The greedy steps are advise_fill.c's.
  *
  * Effort is counted in matrix entries looked at and the random numbers have a fixed seed: the
  * same input gives the same set everywhere.
@@ -28,13 +27,13 @@
 
 #include "advise_search.h"
 
-#define DEFAULT_EFFORT 110000000u
+#define DEFAULT_EFFORT 160000000u
 #define KERNEL_MIN     60
 #define KERNEL_MAX     400
 
 /* --- improving ----------------------------------------------------------------------------- */
 
-static bool is_tired(const struct search *s)
+bool search_is_tired(const struct search *s)
 {
 	return s->t->work >= s->limits.effort ||
 	       s->best_total - s->bound->value <= 1e-7 * fabs(s->best_total);
@@ -83,12 +82,12 @@ static void improve(struct search *s)
 
 	search_prune(s);
 	search_fill(s, 0);
-	while (better && !is_tired(s)) {
+	while (better && !search_is_tired(s)) {
 		better = false;
-		for (size_t k = 0; k < s->n_useful && !is_tired(s); k++)
+		for (size_t k = 0; k < s->n_useful && !search_is_tired(s); k++)
 			if (s->t->in[s->useful[k]] && try_without(s, s->useful[k]))
 				better = true;
-		for (size_t k = 0; k < s->n_useful && !is_tired(s); k++) {
+		for (size_t k = 0; k < s->n_useful && !search_is_tired(s); k++) {
 			uint32_t i = s->useful[k];
 
 			if (!s->t->in[i] && s->bound->held[i] > 0.01 && try_with(s, i))
@@ -126,7 +125,7 @@ static void starts(struct search *s)
 
 /* --- wandering ----------------------------------------------------------------------------- */
 
-static uint64_t draw(struct search *s, uint64_t below)
+uint64_t search_draw(struct search *s, uint64_t below)
 {
 	s->seed ^= s->seed >> 12;
 	s->seed ^= s->seed << 25;
@@ -141,7 +140,7 @@ static uint32_t draw_doubtful(struct search *s, bool in)
 	uint32_t last = UINT32_MAX;
 
 	for (int pass = 0; pass < 2; pass++) {
-		mark = pass ? draw(s, 1u << 30) / (double)(1u << 30) * sum : INFINITY;
+		mark = pass ? search_draw(s, 1u << 30) / (double)(1u << 30) * sum : INFINITY;
 		for (size_t k = 0; k < s->n_useful; k++) {
 			uint32_t i = s->useful[k];
 			double held = s->bound->held[i];
@@ -163,10 +162,10 @@ static uint32_t draw_doubtful(struct search *s, bool in)
 static void kick(struct search *s)
 {
 	struct tray *t = s->t;
-	size_t out = t->count ? 1 + draw(s, 1 + t->count / 3) : 0;
-	bool bar = draw(s, 2);
+	size_t out = t->count ? 1 + search_draw(s, 1 + t->count / 3) : 0;
+	bool bar = search_draw(s, 2);
 
-	for (size_t in = draw(s, 4); in > 0; in--) {
+	for (size_t in = search_draw(s, 4); in > 0; in--) {
 		uint32_t strange = draw_doubtful(s, false);
 
 		if (strange == UINT32_MAX)
@@ -182,7 +181,7 @@ static void kick(struct search *s)
 		tray_drop(t, i);
 		t->barred[i] = bar;
 	}
-	search_fill(s, draw(s, SLOPES));
+	search_fill(s, search_draw(s, SLOPES));
 	memset(t->barred, 0, s->m->indexes * sizeof(*t->barred));
 }
 
@@ -265,11 +264,12 @@ static void wander(struct search *s)
 	bool *camp = malloc((s->m->indexes + 1) * sizeof(*camp));
 	double camp_total = s->best_total;
 	unsigned idle = 0, tried = 0;
-
 	if (camp == NULL)
 		abort();
 	memcpy(camp, s->best, s->m->indexes * sizeof(*camp));
-	while (!is_tired(s)) {
+	if (!search_is_tired(s))
+		search_tabu(s, (s->limits.effort - s->t->work) / 3);
+	while (!search_is_tired(s)) {
 		search_move(s, camp);
 		kick(s);
 		improve(s);
@@ -317,11 +317,8 @@ static void find_useful(struct search *s)
 	}
 	for (size_t p = 0; p < SLOPES; p++) {
 		s->price[p] = zeroed(s->m->indexes, sizeof(**s->price));
-		for (size_t k = 0; k < s->n_useful; k++) {
-			uint64_t bytes = s->m->size[s->useful[k]];
-
-			s->price[p][s->useful[k]] = pow(bytes ? bytes : 1, -search_slopes[p]);
-		}
+		for (size_t k = 0; k < s->n_useful; k++)
+			s->price[p][s->useful[k]] = search_price(s->m->size[s->useful[k]], p);
 	}
 }
 
@@ -390,7 +387,7 @@ static struct matrix *build_kernel(const struct matrix *m, const uint32_t *kerne
 	uint32_t *number)
 {
 	struct matrix *k = matrix_new(n, m->queries);
-	uint32_t member[64];
+	uint32_t *member = zeroed(m->members, sizeof(*member));
 
 	for (size_t i = 0; i < m->indexes; i++)
 		number[i] = UINT32_MAX;
@@ -404,7 +401,7 @@ static struct matrix *build_kernel(const struct matrix *m, const uint32_t *kerne
 		uint32_t c = m->entry[e].combo;
 		size_t members = m->member_at[c + 1] - m->member_at[c], have = 0;
 
-		for (; have < members && have < 64; have++) {
+		for (; have < members; have++) {
 			member[have] = number[m->member[m->member_at[c] + have]];
 			if (member[have] == UINT32_MAX)
 				break;
@@ -412,6 +409,7 @@ static struct matrix *build_kernel(const struct matrix *m, const uint32_t *kerne
 		if (have == members)
 			matrix_entry(k, m->entry[e].query, member, members, m->entry[e].cost);
 	}
+	free(member);
 	k->keeps_all = true; /* the best set so far must stay expressible */
 	matrix_seal(k);
 	return k;
@@ -458,7 +456,7 @@ struct choice select_indexes(const struct matrix *m, const struct select_limits 
 	if (s.n_useful > 0) {
 		starts(&s);
 		climb(&s, 1000);
-		if (s.n_useful > KERNEL_MIN && !is_tired(&s))
+		if (s.n_useful > KERNEL_MIN && !search_is_tired(&s))
 			search_kernel(&s);
 		else
 			start_from_bound(&s);

@@ -59,7 +59,7 @@ const struct command commands[] = {
 		"The planner is asked about each (extension hypopg); nothing is created or "
 		"executed.\n"
 		"\n"
-		"  pgassay advise --dsn 'dbname=shop' --budget 500 postgresql.log\n"
+		"  pgassay advise --dsn 'dbname=shop' --budget 500MB postgresql.log\n"
 		"  pgassay advise --dsn 'dbname=shop' queries.sql\n"},
 	{"merge", "REPORT…", "JSON reports of many hosts or days -> one", CMD_MERGE, run_merge,
 		"Combines JSON reports into the report one run over all the logs would have made: "

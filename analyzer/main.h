@@ -54,8 +54,9 @@ struct options {
 	enum severity fail_on;
 	VEC(const char *) rule; /* --rule ID=severity, in order */
 	VEC(const char *) file;
-	int64_t top, jobs, max_unparsed, budget, max_indexes, min_gain, scratch_size,
-		chunk; /* -1: not given */
+	int64_t top, jobs, max_unparsed, max_indexes, chunk; /* -1: not given */
+	int64_t budget, scratch_size;			     /* bytes; -1: not given */
+	double min_gain;				     /* percent; -1: not given */
 	bool follow, doctor, dry_run, verify, changed_only, no_color, help, as_gate;
 	const char *base;
 	struct gate gate;	 /* with .pgassay.conf, read by options_parse() */

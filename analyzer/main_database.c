@@ -54,15 +54,15 @@ bool options_advise(struct options *o, struct facts *f, const struct schema *sch
 	struct findings *found, struct report *r)
 {
 	struct workload_limits limits = {
-		.gain = o->min_gain >= 0 ? (double)o->min_gain / 100
+		.gain = o->min_gain >= 0 ? o->min_gain / 100
 			: o->budget > 0	 ? MIN_GAIN_BUDGET
 					 : MIN_GAIN,
-		.bytes = o->budget > 0 ? (uint64_t)o->budget * 1000000 : 0,
+		.bytes = o->budget > 0 ? (uint64_t)o->budget : 0,
 		.indexes = o->max_indexes > 0 ? (size_t)o->max_indexes : 0,
 		.scratch = o->scratch,
 		.dsn = o->dsn,
 		.scratch_bytes = o->scratch_size == 0  ? INT64_MAX
-				 : o->scratch_size > 0 ? (uint64_t)o->scratch_size * 1000000
+				 : o->scratch_size > 0 ? (uint64_t)o->scratch_size
 						       : 1000000000,
 		.is_dry = o->dry_run,
 		.announce = r->command && strcmp(r->command, "advise") == 0 ? announce : NULL,

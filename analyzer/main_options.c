@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum kind { KIND_TEXT, KIND_FLAG, KIND_INT, KIND_SEVERITY, KIND_LIST };
+enum kind { KIND_TEXT, KIND_FLAG, KIND_INT, KIND_PERCENT, KIND_SIZE, KIND_SEVERITY, KIND_LIST };
 
 #define AT(field) offsetof(struct options, field)
 
@@ -86,18 +86,20 @@ static const struct option {
 		"compare their rows"},
 	{"doctor", 0, KIND_FLAG, NULL, AT(doctor), CMD_LOG,
 		"say what the log is and what it lacks, instead of a report"},
-	{"budget", 0, KIND_INT, "MB", AT(budget), CMD_ADVISE | CMD_LOG,
-		"with --dsn: the new indexes together are no larger"},
+	{"budget", 0, KIND_SIZE, "SIZE", AT(budget), CMD_ADVISE | CMD_LOG,
+		"with --dsn: the new indexes together are no larger; 500, 500MB, 1.5GB, 64MiB (MB "
+		"when no unit is given; 0: no limit)"},
 	{"scratch", 0, KIND_TEXT, "DSN", AT(scratch), CMD_ADVISE,
 		"a server where a copy is made and dropped: what HypoPG cannot try is built "
 		"there, and the queries are run without and with the advice"},
-	{"scratch-size", 0, KIND_INT, "MB", AT(scratch_size), CMD_ADVISE,
-		"copy no more rows than this (default 1000): larger tables are sampled; 0: all"},
+	{"scratch-size", 0, KIND_SIZE, "SIZE", AT(scratch_size), CMD_ADVISE,
+		"copy no more rows than this (default 1000MB): larger tables are sampled; 0: "
+		"all"},
 	{"dry-run", 0, KIND_FLAG, NULL, AT(dry_run), CMD_ADVISE,
 		"say what the advice would cost to find, and stop"},
 	{"max-indexes", 0, KIND_INT, "N", AT(max_indexes), CMD_ADVISE | CMD_LOG,
 		"with --dsn: at most N new indexes"},
-	{"min-gain", 0, KIND_INT, "PERCENT", AT(min_gain), CMD_ADVISE | CMD_LOG,
+	{"min-gain", 0, KIND_PERCENT, "PERCENT", AT(min_gain), CMD_ADVISE | CMD_LOG,
 		"with --dsn: leave out an index that takes less off the workload's cost (default "
 		"5; 1 with --budget) and not half off one query's"},
 	{"no-color", 0, KIND_FLAG, NULL, AT(no_color), CMD_ALL, "text without colours"},
@@ -132,6 +134,43 @@ static bool set_int(const struct option *t, const char *value, int64_t *to)
 	return true;
 }
 
+static bool set_percent(const struct option *t, const char *value, double *to)
+{
+	char *end;
+
+	*to = strtod(value, &end);
+	if (end != value && (*end == 0 || strcmp(end, "%") == 0) && *to >= 0 && *to <= 100)
+		return true;
+	fprintf(stderr, "pgassay: --%s takes a percentage from 0 to 100, not \"%s\"\n", t->name,
+		value);
+	return false;
+}
+
+/* Bytes: a number and its unit, MB when there is none. */
+static bool set_size(const struct option *t, const char *value, int64_t *to)
+{
+	static const struct {
+		const char *name;
+		double bytes;
+	} units[] = {{"", 1e6}, {"B", 1}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
+		{"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824.0}, {"TiB", 1099511627776.0},
+		{"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}};
+	char *unit;
+	double n = strtod(value, &unit);
+
+	if (unit != value && n >= 0) {
+		unit += strspn(unit, " ");
+		for (size_t i = 0; i < ARRAY_LEN(units); i++)
+			if (strcasecmp(unit, units[i].name) == 0 && n * units[i].bytes < 1e18) {
+				*to = (int64_t)(n * units[i].bytes + 0.5);
+				return true;
+			}
+	}
+	fprintf(stderr, "pgassay: --%s takes a size like 500 (MB), 1.5GB or 64MiB, not \"%s\"\n",
+		t->name, value);
+	return false;
+}
+
 static bool set(struct options *o, const struct option *t, const char *value)
 {
 	void *to = (char *)o + t->at;
@@ -145,6 +184,10 @@ static bool set(struct options *o, const struct option *t, const char *value)
 		return true;
 	case KIND_INT:
 		return set_int(t, value, to);
+	case KIND_PERCENT:
+		return set_percent(t, value, to);
+	case KIND_SIZE:
+		return set_size(t, value, to);
 	case KIND_SEVERITY:
 		if (severity_parse(value, to))
 			return true;
@@ -251,8 +294,9 @@ bool options_parse(struct options *o, enum command_bit command, int argc, char *
 
 	o->command = command;
 	o->fail_on = FAIL_ON_UNSET;
-	o->top = o->jobs = o->max_unparsed = o->budget = o->max_indexes = o->min_gain =
-		o->scratch_size = o->chunk = -1;
+	o->top = o->jobs = o->max_unparsed = o->budget = o->max_indexes = o->scratch_size =
+		o->chunk = -1;
+	o->min_gain = -1;
 	for (int i = 0; i < argc; i++) {
 		if (!only_files && strcmp(argv[i], "--") == 0)
 			only_files = true;

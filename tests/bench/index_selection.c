@@ -10,10 +10,11 @@
  *	param size :=              then  ID BYTES # ['column', …]  up to  ;
  *	set indexes_per_combination[C]:= ID ID …;
  *	param costs …:=            then  QUERY COMBINATION COST    up to  ;
- * Queries that the set does not name are left out.
+ * Queries that the set does not name are left out; lines that make no sense are refused.
  */
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,17 +29,22 @@ struct numbers {
 	size_t n, room;
 };
 
+#define MOST_MB 1e12	   /* of a budget */
 #define MOST_ID (1u << 22) /* of queries, indexes and combinations */
-#define MEMBERS 64	   /* indexes of one combination */
+
+struct combination {
+	struct numbers index; /* the file's IDs */
+	unsigned long line;   /* where it stands; 0: nowhere */
+};
 
 struct file {
 	const char *name;
 	unsigned long line;
 	struct numbers query_ids;	 /* as the file names them; position = our number */
 	struct numbers index_ids, bytes; /* parallel */
-	struct numbers *combo;		 /* of each combination: the file's index IDs */
+	struct combination *combo;
 	size_t combos;
-	struct numbers cost_query, cost_combo; /* parallel, and cost[] */
+	struct numbers cost_query, cost_combo, cost_line; /* parallel, and cost[] */
 	double *cost;
 	size_t cost_room;
 };
@@ -78,15 +84,31 @@ static unsigned long number(const struct file *f, const char **s, unsigned long 
 	return x;
 }
 
+/* What is left of a line of data: a comment, and perhaps the ";" that ends the list. */
+static bool is_last(const struct file *f, const char *s, const char *what)
+{
+	bool last;
+
+	while (isspace((unsigned char)*s))
+		s++;
+	last = *s == ';';
+	s += last;
+	while (isspace((unsigned char)*s))
+		s++;
+	if (*s && *s != '#')
+		refuse(f, what);
+	return last;
+}
+
 /* "ID ID …;" */
 static void push_all(const struct file *f, struct numbers *v, const char *s)
 {
 	for (;;) {
 		while (isspace((unsigned char)*s))
 			s++;
-		if (*s == ';' || *s == 0)
+		if (*s == ';')
 			return;
-		push(v, number(f, &s, MOST_ID, "a list of IDs holds something else"));
+		push(v, number(f, &s, MOST_ID, "a list of IDs, up to a ;, holds something else"));
 	}
 }
 
@@ -125,19 +147,25 @@ static void read_combination(struct file *f, const char *s)
 		memset(f->combo + f->combos, 0, (room - f->combos) * sizeof(*f->combo));
 		f->combos = room;
 	}
-	f->combo[c].n = 0;
-	push_all(f, &f->combo[c], list + 2);
-	if (f->combo[c].n > MEMBERS)
-		refuse(f, "a combination of more than 64 indexes");
+	if (f->combo[c].line)
+		refuse(f, "this combination was there before");
+	f->combo[c].line = f->line;
+	push_all(f, &f->combo[c].index, list + 2);
+	if (c == 0 && f->combo[c].index.n)
+		refuse(f, "combination 0 is the one without indexes");
 }
 
-static void read_size(struct file *f, const char *s)
+static bool read_size(struct file *f, const char *s)
 {
+	static const char what[] = "an index is its ID and its whole bytes, below 2^53";
+
 	push(&f->index_ids, number(f, &s, MOST_ID, "an index needs an ID below 4 million"));
-	push(&f->bytes, number(f, &s, 1ul << 60, "an index needs its bytes behind its ID"));
+	push(&f->bytes, number(f, &s, 1ul << 53, what));
+	return is_last(f, s, what);
 }
 
-static void read_cost(struct file *f, const char *s)
+/* Answers whether the list ends here. */
+static bool read_cost(struct file *f, const char *s)
 {
 	unsigned long q = number(f, &s, MOST_ID, "a cost begins with its query's ID");
 	unsigned long c = number(f, &s, MOST_ID, "a cost needs its combination's number");
@@ -155,6 +183,37 @@ static void read_cost(struct file *f, const char *s)
 	f->cost[f->cost_query.n] = cost;
 	push(&f->cost_query, q);
 	push(&f->cost_combo, c);
+	push(&f->cost_line, f->line);
+	return is_last(f, end, "a cost is its query, its combination and one number");
+}
+
+/* "set NAME … ;" may go on over several lines: the rest of them is put behind *line. */
+static void read_on(struct file *f, FILE *in, char **line, size_t *room)
+{
+	char *more = NULL;
+	size_t more_room = 0;
+
+	while (strchr(*line, ';') == NULL) {
+		size_t n = strlen(*line), rest;
+
+		if (getline(&more, &more_room, in) < 0)
+			refuse(f, "a set without its ;");
+		f->line++;
+		rest = strlen(more);
+		if (n + rest + 1 > *room) {
+			*room = 2 * (n + rest + 1);
+			*line = realloc(*line, *room);
+			if (*line == NULL)
+				abort();
+		}
+		memcpy(*line + n, more, rest + 1);
+	}
+	free(more);
+}
+
+static bool is_list(const char *s, const char *head)
+{
+	return strncmp(s, head, strlen(head)) == 0 && strstr(s, ":=");
 }
 
 static void read_file(struct file *f, FILE *in)
@@ -164,27 +223,37 @@ static void read_file(struct file *f, FILE *in)
 	size_t room = 0;
 
 	while (getline(&line, &room, in) >= 0) {
-		const char *s = line;
+		const char *s;
 
 		f->line++;
-		while (isspace((unsigned char)*s))
+		if (f->line == 1 && strncmp(line, "\x1f\x8b", 2) == 0)
+			refuse(f, "this is compressed; gunzip it first");
+		if (strncmp(line, "set ", 4) == 0)
+			read_on(f, in, &line, &room);
+		for (s = line; isspace((unsigned char)*s);)
 			s++;
-		if (strncmp(s, "set QUERIES", 11) == 0 && strstr(s, ":="))
+		if (*s == 0 || *s == '#')
+			continue;
+		if (is_list(s, "set QUERIES"))
 			push_all(f, &f->query_ids, strstr(s, ":=") + 2);
-		else if (strncmp(s, "param size", 10) == 0)
-			part = SIZES;
-		else if (strncmp(s, "param costs", 11) == 0)
-			part = COSTS;
 		else if (strncmp(s, "set indexes_per_combination[", 28) == 0)
 			read_combination(f, s + 28);
+		else if (is_list(s, "param size"))
+			part = SIZES;
+		else if (is_list(s, "param costs"))
+			part = COSTS;
 		else if (*s == ';')
 			part = ELSEWHERE;
-		else if (part == SIZES && *s && *s != '#')
-			read_size(f, s);
-		else if (part == COSTS && *s && *s != '#')
-			read_cost(f, s);
+		else if (part == SIZES)
+			part = read_size(f, s) ? ELSEWHERE : part;
+		else if (part == COSTS)
+			part = read_cost(f, s) ? ELSEWHERE : part;
+		else if (strncmp(s, "param ", 6) != 0 && strncmp(s, "set ", 4) != 0)
+			refuse(f, "neither a set nor a param, and inside of none");
 	}
 	free(line);
+	if (ferror(in))
+		refuse(f, strerror(errno));
 	if (f->query_ids.n == 0)
 		refuse(f, "the file ends, and there was no `set QUERIES := …;`");
 	if (f->cost_query.n == 0)
@@ -205,18 +274,47 @@ static void check_bases(const struct file *f, const bool *has_base)
 		}
 }
 
-static struct matrix *build(const struct file *f, double *base)
+static void refuse_twice(const struct file *f, const struct numbers *ids, const size_t *at,
+	const char *what)
+{
+	for (size_t i = 0; i < ids->n; i++)
+		if (at[ids->at[i]] != i) {
+			fprintf(stderr, "index_selection: %s: %s %lu is there twice\n", f->name,
+				what, ids->at[i]);
+			exit(3);
+		}
+}
+
+/* The combination's members by our numbers; each must have a size. */
+static void list_members(struct file *f, const struct combination *c, const size_t *index,
+	size_t n_index, uint32_t *member)
+{
+	for (size_t n = 0; n < c->index.n; n++) {
+		unsigned long id = c->index.at[n];
+
+		f->line = c->line;
+		if (id >= n_index || index[id] == SIZE_MAX)
+			refuse(f, "the combination needs an index that `param size` does not have");
+		member[n] = index[id];
+	}
+}
+
+static struct matrix *build(struct file *f, double *base)
 {
 	struct matrix *m = matrix_new(f->index_ids.n, f->query_ids.n);
-	size_t n_query, n_index, n;
+	size_t n_query, n_index, most = 1;
 	size_t *query = positions(&f->query_ids, &n_query);
 	size_t *index = positions(&f->index_ids, &n_index);
 	bool *has_base = calloc(f->query_ids.n, sizeof(*has_base));
-	uint32_t member[MEMBERS];
+	uint32_t *member;
 
-	if (has_base == NULL)
+	for (size_t c = 0; c < f->combos; c++)
+		most = f->combo[c].index.n > most ? f->combo[c].index.n : most;
+	member = malloc(most * sizeof(*member));
+	if (has_base == NULL || member == NULL)
 		abort();
-
+	refuse_twice(f, &f->query_ids, query, "query");
+	refuse_twice(f, &f->index_ids, index, "index");
 	for (size_t i = 0; i < f->index_ids.n; i++)
 		matrix_index(m, i, f->bytes.at[i], 0);
 	for (size_t k = 0; k < f->cost_query.n; k++) {
@@ -235,18 +333,15 @@ static struct matrix *build(const struct file *f, double *base)
 	for (size_t k = 0; k < f->cost_query.n; k++) {
 		unsigned long q = f->cost_query.at[k], c = f->cost_combo.at[k];
 
-		if (c == 0 || c >= f->combos || q >= n_query || query[q] == SIZE_MAX)
+		if (c == 0 || q >= n_query || query[q] == SIZE_MAX)
 			continue;
-		for (n = 0; n < f->combo[c].n; n++) {
-			unsigned long id = f->combo[c].at[n];
-
-			if (id >= n_index || index[id] == SIZE_MAX)
-				break;
-			member[n] = index[id];
-		}
-		if (n == f->combo[c].n)
-			matrix_entry(m, query[q], member, n, f->cost[k]);
+		f->line = f->cost_line.at[k];
+		if (c >= f->combos || f->combo[c].line == 0)
+			refuse(f, "a cost with a combination that no set describes");
+		list_members(f, &f->combo[c], index, n_index, member);
+		matrix_entry(m, query[q], member, f->combo[c].index.n, f->cost[k]);
 	}
+	free(member);
 	free(query);
 	free(index);
 	matrix_seal(m);
@@ -283,9 +378,11 @@ int main(int argc, char **argv)
 		char *end;
 
 		errno = 0;
-		if (!(strtod(argv[i], &end) >= 0) || end == argv[i] || *end || errno) {
+		if (!(strtod(argv[i], &end) >= 0) || strtod(argv[i], NULL) > MOST_MB ||
+			end == argv[i] || *end || errno) {
 			fprintf(stderr,
-				"index_selection: a budget is a number of megabytes, not \"%s\"\n",
+				"index_selection: a budget is a number of megabytes from 0 to "
+				"10^12, not \"%s\"\n",
 				argv[i]);
 			return 2;
 		}
@@ -294,7 +391,7 @@ int main(int argc, char **argv)
 	printf("# budget_mb relative_cost cost bytes seconds indexes\n");
 	for (int i = 2; i < argc; i++) {
 		double mb = strtod(argv[i], NULL), began = seconds();
-		struct select_limits limits = {.bytes = mb > 0 ? mb * 1e6 : 0};
+		struct select_limits limits = {.bytes = round(mb * 1e6)};
 		struct choice c = select_indexes(m, &limits);
 
 		printf("%s %.6f %.2f %llu %.3f", argv[i], base > 0 ? c.cost / base : 1, c.cost,
