@@ -89,8 +89,8 @@ static void cut_text(json_t *o, const char *key, size_t most)
 
 /* --- time ------------------------------------------------------------------------------- */
 
-#define MINUTES_MAX 1500
-#define SPARKS	    32
+#define ROWS_MAX 1500
+#define SPARKS	 32
 
 static int64_t at_of(const json_t *list, size_t i, const char *key)
 {
@@ -108,7 +108,7 @@ static void span(const json_t *list, const char *key, int64_t *first, int64_t *l
 	}
 }
 
-static void add_numbers(json_t *into, const json_t *from)
+static void add_numbers(json_t *into, const json_t *from, const char *but)
 {
 	const char *key;
 	json_t *v;
@@ -116,7 +116,7 @@ static void add_numbers(json_t *into, const json_t *from)
 	json_object_foreach((json_t *)(uintptr_t)from, key, v)
 	{
 		json_t *had = json_object_get(into, key);
-		if (json_is_integer(v) && strcmp(key, "minute") != 0)
+		if (json_is_integer(v) && strcmp(key, but) != 0)
 			js_set(into, key, js_int(json_integer_value(had) + json_integer_value(v)));
 		else if (json_is_real(v))
 			js_set(into, key, js_real(json_number_value(had) + json_number_value(v)));
@@ -133,29 +133,29 @@ static void add_numbers(json_t *into, const json_t *from)
 	}
 }
 
-/* Weeks of minutes are put together until a picture's worth is left; how many make one. */
-static int64_t fewer_minutes(json_t *tree)
+/* Rows of a series are put together until a picture's worth is left; how many make one. */
+static int64_t fewer_rows(json_t *tree, const char *series, const char *key, int64_t step)
 {
-	json_t *list = json_object_get(tree, "minutes"), *out = json_array();
-	int64_t first, last, step = 1;
+	json_t *list = json_object_get(tree, series), *out = json_array();
+	int64_t first, last;
 	struct map rows = {0};
 
-	span(list, "minute", &first, &last);
-	while (json_array_size(list) && (last - first) / step >= MINUTES_MAX)
+	span(list, key, &first, &last);
+	while (json_array_size(list) && (last - first) / step >= ROWS_MAX)
 		step = step < 60 ? step * 5 > 60 ? 60 : step * 5 : step * 2;
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		json_t *m = json_array_get(list, i);
-		int64_t at = js_get_int(m, "minute") / step * step;
+		int64_t at = js_get_int(m, key) / step * step;
 		uint32_t *row = map_put(&rows, (uint64_t)at);
 		if (*row != MAP_NONE) {
-			add_numbers(json_array_get(out, *row), m);
+			add_numbers(json_array_get(out, *row), m, key);
 			continue;
 		}
 		*row = (uint32_t)json_array_size(out);
-		js_set(m, "minute", js_int(at));
+		js_set(m, key, js_int(at));
 		js_add(out, json_incref(m));
 	}
-	js_set(tree, "minutes", out);
+	js_set(tree, series, out);
 	map_release(&rows);
 	return step;
 }
@@ -237,6 +237,7 @@ static void shrink(json_t *shapes)
 	}
 }
 
+#define FINDINGS_MAX   1000
 #define FINDINGS_WHOLE 250 /* the others lose their evidence */
 #define GROUPS_MAX     400
 
@@ -289,22 +290,73 @@ static void drop_sketches(json_t *tree)
 		const char *key = group_kind_name((enum group_kind)k);
 		js_set(list, key, few_groups(json_object_get(list, key)));
 	}
-	json_object_del(json_object_get(tree, "sessions"), "sketch");
+	json_t *sessions = json_object_get(tree, "sessions");
+	js_set(sessions, "hist", histogram(json_object_get(sessions, "sketch")));
+	json_object_del(sessions, "sketch");
 	list = json_object_get(tree, "transactions");
 	json_object_del(json_object_get(list, "time"), "sketch");
 	json_object_del(json_object_get(list, "idle"), "sketch");
 }
+
+/* What the other formats for people print too, in the same words. */
+static void add_words(struct report *r, json_t *tree)
+{
+	json_t *figures = json_array(), *verbs = json_array(), *columns = json_array();
+	struct figure *f;
+	struct verb_sum *v;
+	size_t n = report_figures(r, &f);
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *o = json_object();
+		js_set(o, "group", js_str(str_of(f[i].group)));
+		js_set(o, "what", js_str(str_of(f[i].what)));
+		js_set(o, "text", js_str(f[i].text));
+		js_add(figures, o);
+	}
+	n = report_verbs(r, &v);
+	for (size_t i = 0; i < n; i++) {
+		json_t *o = json_object();
+		js_set(o, "verb", js_str(str_of(sql_verb_name(v[i].verb))));
+		js_set(o, "calls", js_int((int64_t)v[i].calls));
+		js_set(o, "ms", js_real((double)v[i].usec / 1e3));
+		js_set(o, "errors", js_int((int64_t)v[i].errors));
+		js_add(verbs, o);
+	}
+	for (const struct counter *c = vacuum_counters; c->key; c++) {
+		json_t *o = json_object();
+		js_set(o, "key", js_str(str_of(c->key)));
+		js_set(o, "what", js_str(str_of(c->what)));
+		js_set(o, "unit",
+			js_str(c->unit == UNIT_MS	? STR("ms")
+				: c->unit == UNIT_BYTES ? STR("bytes")
+							: STR("count")));
+		js_add(columns, o);
+	}
+	js_set(tree, "figures", figures);
+	js_set(tree, "verbs", verbs);
+	js_set(tree, "vacuum_columns", columns);
+}
+
+#define SHAPES_MAX 2000 /* a page of ten thousand is no page; the JSON report has all */
 
 void report_html(struct report *r, FILE *to)
 {
 	json_t *tree = report_tree(r);
 	struct sink sink = {to};
 
+	add_words(r, tree);
+	keep_first(json_object_get(tree, "shapes"), SHAPES_MAX);
 	shrink_hours(json_object_get(tree, "shapes"));
 	shrink(json_object_get(tree, "shapes"));
-	js_set(tree, "minute_step", js_int(fewer_minutes(tree)));
+	int64_t step = js_get_int(tree, "minute_step");
+	js_set(tree, "minute_step", js_int(fewer_rows(tree, "minutes", "minute", step)));
+	if (json_object_get(tree, "seconds"))
+		fewer_rows(tree, "seconds", "second", 1);
 	drop_sketches(tree);
-	shrink_findings(json_object_get(tree, "findings"));
+	json_t *findings = json_object_get(tree, "findings");
+	js_set(tree, "findings_total", js_int((int64_t)json_array_size(findings)));
+	keep_first(findings, FINDINGS_MAX);
+	shrink_findings(findings);
 	fprintf(to,
 		"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "

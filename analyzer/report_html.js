@@ -55,7 +55,7 @@ function tiles() {
 	const tile = (what, value) => el("div", {class: "card tile"}, el("b", {}, value), el("span", {}, what));
 	return el("div", {class: "tiles"},
 		tile("statements", num(data.input.statements)), tile("shapes", num(data.input.shapes)),
-		tile("time in statements", ms(totalMs)), tile("findings", num(data.findings.length)),
+		tile("time in statements", ms(totalMs)), tile("findings", num(data.findings_total)),
 		data.indexes.length ? tile("indexes", num(data.indexes.length)) : null,
 		data.command === "plan" ? tile("plans", num(data.plans.length)) : null,
 		data.command === "plan" ? null : tile("errors", num(data.errors.reduce((s, e) => s + e.count, 0))),
@@ -69,23 +69,39 @@ function tiles() {
 
 /* --- charts ---------------------------------------------------------------------- */
 
-/* Minutes, put together so that at most `max` columns are drawn. */
+/* The series in columns: seconds of a short log, else minutes, put together so that at most `max`
+ * are drawn.  `at` and `step` are seconds. */
+const summed = ["calls", "ms", "errors", "connections", "disconnections", "reads", "writes", "cancels", "temp_files", "temp_bytes", "lock_ms", "checkpoints"];
+const series_rows = (data.seconds && data.seconds.length > 1 ? data.seconds.map((x) => Object.assign({at: x.second}, x))
+	: data.minutes.filter((x) => x.minute).map((x) => Object.assign({at: x.minute * 60}, x))).sort((a, b) => a.at - b.at);
+const finest = data.seconds && data.seconds.length > 1 ? 1 : 60 * data.minute_step;
 function buckets(max) {
-	const m = data.minutes.slice().sort((a, b) => a.minute - b.minute);
-	if (!m.length) return {step: 1, rows: []};
-	const first = m[0].minute, span = m[m.length - 1].minute - first + 1;
-	const step = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 10080].find((s) => span / s <= max && s >= data.minute_step) || 43200;
-	const rows = new Map();
-	for (const x of m) {
-		const at = Math.floor(x.minute / step) * step;
-		const r = rows.get(at) || {minute: at, calls: 0, ms: 0, errors: 0, connections: 0, reads: 0, writes: 0, temp_bytes: 0, lock_ms: 0, checkpoints: 0, heat: []};
-		for (const k of ["calls", "ms", "errors", "connections", "reads", "writes", "temp_bytes", "lock_ms", "checkpoints"]) r[k] += x[k] || 0;
-		x.heat.forEach((n, i) => { r.heat[i] = (r.heat[i] || 0) + n; });
-		rows.set(at, r);
+	const m = series_rows;
+	if (!m.length) return {step: 60, rows: []};
+	const span = m[m.length - 1].at - m[0].at + 1;
+	const step = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 604800].find((s) => span / s <= max && s >= finest) || 2592000;
+	const rows = [];
+	let open = 0;
+	for (let at = Math.floor(m[0].at / step) * step, i = 0; at <= m[m.length - 1].at; at += step) {
+		const r = {at, heat: []};
+		for (const k of summed) r[k] = 0;
+		for (; i < m.length && m[i].at < at + step; i++) {
+			for (const k of summed) r[k] += m[i][k] || 0;
+			m[i].heat.forEach((n, k) => { r.heat[k] = (r.heat[k] || 0) + n; });
+		}
+		open += r.connections - r.disconnections;
+		r.open = open;
+		rows.push(r);
 	}
-	return {step, rows: [...rows.values()]};
+	const before = Math.min(0, ...rows.map((r) => r.open));  /* sessions that were open when the log began */
+	for (const r of rows) r.open -= before;
+	return {step, rows};
 }
-const when = (minute) => new Date(minute * 60000).toISOString().slice(5, 16).replace("T", " ");
+const iso = (at) => new Date(at * 1000).toISOString();
+/* As much of a time as tells the columns of this step apart: days, minutes, seconds. */
+const sameDay = series_rows.length && iso(series_rows[0].at).slice(0, 10) === iso(series_rows[series_rows.length - 1].at).slice(0, 10);
+const when = (at, step) => step >= 86400 ? iso(at).slice(0, 10) : (sameDay ? "" : iso(at).slice(5, 10) + " ") + iso(at).slice(11, step < 60 ? 19 : 16);
+const perStep = (s) => s === 1 ? "second" : s < 60 ? s + " seconds" : s === 60 ? "minute" : s < 3600 ? s / 60 + " minutes" : s === 3600 ? "hour" : s < 86400 ? s / 3600 + " hours" : s === 86400 ? "day" : s / 86400 + " days";
 
 function chart(parent, title, what, config, tall) {
 	const canvas = el("canvas", {role: "img", "aria-label": title + ". " + what});
@@ -97,14 +113,17 @@ function draw() {
 	Chart.defaults.borderColor = color("--line");
 	Chart.defaults.animation = false;
 	Chart.defaults.maintainAspectRatio = false;
+	Chart.defaults.scale.ticks.maxRotation = 0;
+	Chart.defaults.scale.ticks.autoSkipPadding = 16;
+	Chart.defaults.plugins.legend.labels.boxWidth = 14;
 	for (const c of charts) {
 		if (!c.canvas.isConnected) continue;
 		if (c.drawn) c.drawn.destroy();
 		c.drawn = new Chart(c.canvas, c.config());
 	}
 }
-function series(rows, sets) {
-	return {labels: rows.map((r) => when(r.minute)), datasets: sets.map(([label, key, c, more]) =>
+function series(rows, sets, step) {
+	return {labels: rows.map((r) => when(r.at, step)), datasets: sets.map(([label, key, c, more]) =>
 		Object.assign({label, data: rows.map((r) => typeof key === "function" ? key(r) : r[key]), backgroundColor: color(c), borderColor: color(c)}, more))};
 }
 const heatLabel = (i) => ms(Math.pow(2, i) / 1000);
@@ -112,22 +131,21 @@ const heatLabel = (i) => ms(Math.pow(2, i) / 1000);
 function timeCharts(parent) {
 	const b = buckets(120), few = buckets(60);
 	if (!b.rows.length) return;
-	const per = b.step === 1 ? "minute" : b.step < 60 ? b.step + " minutes" : b.step / 60 + " h";
+	const per = perStep(b.step), any = (k) => b.rows.some((r) => r[k] > 0);
 	chart(parent, "Statements per " + per, "Reads, writes, others and their mean time", () => ({type: "bar",
 		data: series(b.rows, [["reads", "reads", "--b0"], ["writes", "writes", "--b1"],
 			["others", (r) => r.calls - r.reads - r.writes, "--b2"],
-			["mean ms", (r) => r.calls ? r.ms / r.calls : 0, "--b3", {type: "line", yAxisID: "y1", pointRadius: 0, borderWidth: 2}]]),
+			["mean ms", (r) => r.calls ? r.ms / r.calls : 0, "--b3", {type: "line", yAxisID: "y1", pointRadius: 0, borderWidth: 2}]], b.step),
 		options: {scales: {x: {stacked: true}, y: {stacked: true}, y1: {position: "right", grid: {drawOnChartArea: false}, beginAtZero: true}}}}));
-	const any = (k) => b.rows.some((r) => r[k] > 0);
-	chart(parent, "Errors per " + per, "Errors, and in percent of the statements", () => ({type: "bar",
-		data: series(b.rows, [["errors", "errors", "--b3"], ["% of statements", (r) => r.calls ? 100 * r.errors / (r.calls + r.errors) : 0, "--b1", {type: "line", yAxisID: "y1", pointRadius: 0, borderWidth: 2}]]),
+	if (any("errors")) chart(parent, "Errors per " + per, "Errors, and in percent of the statements", () => ({type: "bar",
+		data: series(b.rows, [["errors", "errors", "--b3"], any("cancels") ? ["of these cancelled", "cancels", "--b2"] : null, ["% of statements", (r) => r.calls ? 100 * r.errors / (r.calls + r.errors) : 0, "--b1", {type: "line", yAxisID: "y1", pointRadius: 0, borderWidth: 2}]].filter(Boolean), b.step),
 		options: {scales: {y: {beginAtZero: true}, y1: {position: "right", grid: {drawOnChartArea: false}, beginAtZero: true}}}}));
 	if (any("connections") || any("checkpoints"))
-		chart(parent, "Connections and checkpoints per " + per, "Counts over time", () => ({type: "bar",
-			data: series(b.rows, [["connections", "connections", "--b0"], ["checkpoints", "checkpoints", "--b2"]]), options: {}}));
+		chart(parent, "Connections, sessions, checkpoints per " + per, "Counts over time", () => ({type: "bar",
+			data: series(b.rows, [["new connections", "connections", "--b0"], ["checkpoints", "checkpoints", "--b2"], any("disconnections") ? ["sessions open", "open", "--b1", {type: "line", pointRadius: 0, borderWidth: 2}] : null].filter(Boolean), b.step), options: {}}));
 	if (any("lock_ms") || any("temp_bytes"))
 		chart(parent, "Lock waits and temporary files per " + per, "Seconds waited, megabytes written", () => ({type: "bar",
-			data: series(b.rows, [["lock waits, s", (r) => r.lock_ms / 1000, "--b3"], ["temporary files, MB", (r) => r.temp_bytes / 1e6, "--b1", {yAxisID: "y1"}]]),
+			data: series(b.rows, [["lock waits, s", (r) => r.lock_ms / 1000, "--b3"], ["temporary files, MB", (r) => r.temp_bytes / 1e6, "--b1", {yAxisID: "y1"}]], b.step),
 			options: {scales: {y: {beginAtZero: true}, y1: {position: "right", grid: {drawOnChartArea: false}, beginAtZero: true}}}}));
 	const total = [];
 	for (const r of b.rows) r.heat.forEach((n, i) => { total[i] = (total[i] || 0) + (n || 0); });
@@ -140,8 +158,8 @@ function timeCharts(parent) {
 	chart(parent, "Latency over time", "Darker: more statements of that time", () => ({type: "scatter",
 		data: {datasets: [{data: cells, pointStyle: "rect", pointRadius: (c) => Math.max(2, Math.min(14, (c.chart.chartArea ? c.chart.chartArea.width : 400) / few.rows.length * .7)),
 			backgroundColor: (c) => color("--b0") + Math.round(40 + 215 * Math.log(1 + (c.raw ? c.raw.n : 0)) / Math.log(1 + top)).toString(16).padStart(2, "0"), borderWidth: 0}]},
-		options: {plugins: {legend: {display: false}, tooltip: {callbacks: {label: (c) => c.raw.n + " statements of " + heatLabel(c.raw.y) + " at " + when(few.rows[c.raw.x].minute)}}},
-			scales: {x: {ticks: {callback: (v) => few.rows[v] ? when(few.rows[v].minute) : ""}}, y: {ticks: {stepSize: 2, callback: (v) => heatLabel(v)}}}}}));
+		options: {plugins: {legend: {display: false}, tooltip: {callbacks: {label: (c) => c.raw.n + " statements of " + heatLabel(c.raw.y) + " at " + when(few.rows[c.raw.x].at, few.step)}}},
+			scales: {x: {ticks: {callback: (v) => few.rows[v] ? when(few.rows[v].at, few.step) : ""}}, y: {ticks: {stepSize: 2, callback: (v) => heatLabel(v)}}}}}));
 }
 function topChart(parent) {
 	const top = data.shapes.filter((s) => s.total_ms).slice(0, 15);
@@ -149,7 +167,7 @@ function topChart(parent) {
 	chart(parent, "Where the time goes", "The dearest shapes by total time", () => ({type: "bar",
 		data: {labels: top.map((s) => short(s.sql, 48)), datasets: [{label: "total", data: top.map((s) => s.total_ms), backgroundColor: color("--b0")}]},
 		options: {indexAxis: "y", onClick: (e, hit) => { if (hit.length) show(top[hit[0].index].id); },
-			plugins: {legend: {display: false}, tooltip: {callbacks: {label: (c) => ms(c.raw)}}}, scales: {x: {ticks: {callback: (v) => ms(v)}}}}}), true);
+			plugins: {legend: {display: false}, tooltip: {callbacks: {label: (c) => ms(c.raw)}}}, scales: {x: {ticks: {callback: (v) => ms(v)}}, y: {ticks: {autoSkip: false}}}}}), true);
 }
 
 /* --- findings and indexes -------------------------------------------------------------- */
@@ -176,7 +194,8 @@ function findings(parent) {
 			(!q || (f.rule + f.name + f.message + f.shape).toLowerCase().includes(q)));
 		list.replaceChildren(...hits.slice(0, 300).map((f) => finding(f, false)));
 		if (!hits.length) list.append(el("p", {class: "dim"}, "none"));
-		if (hits.length > 300) list.append(el("p", {class: "dim"}, "and " + (hits.length - 300) + " more"));
+		if (hits.length > 300) list.append(el("p", {class: "dim"}, "and " + num(hits.length - 300) + " more"));
+		if (data.findings_total > data.findings.length) list.append(el("p", {class: "dim"}, "the first " + num(data.findings.length) + " of " + num(data.findings_total) + " findings; the JSON report has all"));
 	};
 	level.addEventListener("change", fill);
 	search.addEventListener("input", fill);
@@ -200,9 +219,11 @@ function indexes(parent) {
 /* --- tables --------------------------------------------------------------------------------- */
 
 /* columns: [title, value(row), show(row) or null, class] */
+const PAGE = 50;
 function table(columns, rows, order, descending) {
 	const body = el("tbody", {}), head = el("tr", {});
-	let by = order, desc = descending;
+	let by = order, desc = descending, shown = PAGE;
+	const more = el("button", {class: "more", on: {click: () => { shown = shown * 4; fill(); }}});
 	const fill = () => {
 		const value = columns[by][1];
 		const sorted = rows.slice().sort((a, b) => {
@@ -210,14 +231,16 @@ function table(columns, rows, order, descending) {
 			const c = typeof x === "string" ? (x > y) - (x < y) : (x || 0) - (y || 0);
 			return desc ? -c : c;
 		});
-		body.replaceChildren(...sorted.map((r) => el("tr", {}, columns.map(([, v, s, c]) => el("td", {class: c}, s ? s(r) : String(v(r)))))));
+		more.hidden = sorted.length <= shown;
+		more.textContent = more.hidden ? "show more" : "show more: " + num(shown) + " of " + num(sorted.length) + " rows";
+		body.replaceChildren(...sorted.slice(0, shown).map((r) => el("tr", {}, columns.map(([, v, s, c]) => el("td", {class: c}, s ? s(r) : String(v(r)))))));
 		[...head.children].forEach((th, i) => th.setAttribute("aria-sort", i === by ? (desc ? "descending" : "ascending") : "none"));
 	};
 	columns.forEach(([title, , , c], i) => head.append(el("th", {class: c === "sql" ? "" : c, scope: "col"},
 		el("button", {on: {click: () => { desc = by === i ? !desc : (c || "").includes("num"); by = i; fill(); }}}, title))));
 	fill();
-	const t = el("div", {class: "scroll"}, el("table", {}, el("thead", {}, head), body));
-	t.refill = (next) => { rows = next; fill(); };
+	const t = el("div", {}, el("div", {class: "scroll", tabindex: 0}, el("table", {}, el("thead", {}, head), body)), more);
+	t.refill = (next) => { rows = next; shown = PAGE; fill(); };
 	return t;
 }
 /* A figure with its share of the whole below it, as a bar. */
@@ -248,7 +271,9 @@ function shapes(parent) {
 	const hits = new Map();
 	for (const f of data.findings) if (f.shape) hits.set(f.shape, (hits.get(f.shape) || 0) + 1);
 	const cols = [["statement", (s) => s.sql, (s) => el("button", {on: {click: () => show(s.id)}}, el("code", {}, short(s.sql, 300))), "sql"]]
-		.concat(timeColumns, [["when", (s) => (s.spark || []).indexOf(Math.max(...(s.spark || [0]))), (s) => spark(s.spark), "wide"], ["errors", (s) => s.errors || 0, (s) => num(s.errors), "num wide"], ["findings", (s) => hits.get(s.id) || 0, (s) => num(hits.get(s.id)), "num"]]);
+		.concat(timeColumns, !data.shapes.some((s) => s.spark && s.spark.length > 1) ? [] : [["when", (s) => (s.spark || []).indexOf(Math.max(...(s.spark || [0]))), (s) => spark(s.spark), "wide"]], [["errors", (s) => s.errors || 0, (s) => num(s.errors), "num wide"], ["findings", (s) => hits.get(s.id) || 0, (s) => num(hits.get(s.id)), "num"]])
+		.concat([["planning", "planning_ms", ms], ["rows", "rows", num], ["temp files", "temp_bytes", bytes], ["lock waits", "lock_ms", ms], ["cancelled", "cancels", num]]
+			.filter(([, k]) => data.shapes.some((s) => s[k])).map(([title, k, f]) => [title, (s) => s[k] || 0, (s) => s[k] ? f(s[k]) : "", "num wide"]));
 	const t = table(cols, data.shapes, 2, true);
 	const fill = () => {
 		const q = search.value.toLowerCase();
@@ -257,14 +282,22 @@ function shapes(parent) {
 	search.addEventListener("input", fill);
 	verb.addEventListener("change", fill);
 	parent.append(el("div", {class: "tools"}, search, verb), el("div", {class: "card"}, t));
+	if (data.input.shapes > data.shapes.length)
+		parent.append(el("p", {class: "dim"}, "the first " + num(data.shapes.length) + " of " + num(data.input.shapes) + " statements; the JSON report has all"));
 }
 function groups(parent) {
+	if (data.verbs.length)
+		parent.append(el("div", {class: "card whole"}, el("h3", {}, "types of statements"), table([["type", (v) => v.verb, null, "name"],
+			["calls", (v) => v.calls, (v) => bar(num(v.calls), v.calls, data.input.statements), "num"], ["of all", (v) => v.calls, (v) => share(v.calls, data.input.statements), "num wide"],
+			["total", (v) => v.ms, (v) => bar(ms(v.ms), v.ms, totalMs), "num"], ["mean", (v) => v.calls ? v.ms / v.calls : 0, (v) => v.calls ? ms(v.ms / v.calls) : "", "num"],
+			["errors", (v) => v.errors, (v) => num(v.errors), "num"]], data.verbs, 1, true)));
 	for (const [kind, rows] of Object.entries(data.by)) {
 		if (!rows.length) continue;
 		const hours = kind === "hours";
-		parent.append(el("div", {class: "card" + (hours ? " whole" : "")}, el("h3", {}, hours ? "hours (UTC)" : kind),
+		parent.append(el("div", {class: "card whole"}, el("h3", {}, hours ? (data.hour_step > 24 ? "weeks" : data.hour_step > 1 ? "days" : "hours") + " (UTC)" : kind),
 			table([["name", (g) => g.name, null, "name"]].concat(timeColumns, [["p99.9", (s) => s.p999_ms || 0, (s) => ms(s.p999_ms), "num wide"],
-				["errors", (g) => g.errors || 0, (g) => num(g.errors), "num"]], hours ? [] : [["sessions", (g) => g.sessions || 0, (g) => num(g.sessions), "num wide"]]), rows, hours ? 0 : 2, !hours)));
+				["errors", (g) => g.errors || 0, (g) => num(g.errors), "num"]], hours || !rows.some((g) => g.sessions || g.sessions_ended) ? [] : [["sessions", (g) => g.sessions || g.sessions_ended || 0, (g) => num(g.sessions || g.sessions_ended), "num wide"],
+					["lasted", (g) => g.sessions_ended ? g.session_s / g.sessions_ended : 0, (g) => g.sessions_ended ? ms(1000 * g.session_s / g.sessions_ended) : "", "num wide"]]), rows, hours ? 0 : 2, !hours)));
 	}
 }
 /* One of several, chosen by its title. */
@@ -351,14 +384,33 @@ function errors(parent) {
 }
 function server(parent) {
 	const classes = Object.entries(data.input.by_class).filter(([, n]) => n > 0);
-	if (data.autovacuum.length)
-		parent.append(el("div", {class: "card"}, el("h3", {}, "autovacuum"), table([["table", (v) => v.table, null, ""], ["vacuumed", (v) => v.vacuums, (v) => num(v.vacuums), "num"],
-			["analyzed", (v) => v.analyzes, (v) => num(v.analyzes), "num"], ["took", (v) => v.ms, (v) => ms(v.ms), "num"], ["rows removed", (v) => v.tuples_removed, (v) => num(v.tuples_removed), "num wide"]], data.autovacuum, 3, true)));
-	if (data.sessions.count)
-		parent.append(el("div", {class: "card"}, el("h3", {}, "sessions that ended"), el("div", {class: "tiles"}, [["sessions", num(data.sessions.count)], ["mean", ms(data.sessions.mean_ms)], ["p50", ms(data.sessions.p50_ms)],
-			["p95", ms(data.sessions.p95_ms)], ["longest", ms(data.sessions.max_ms)]].map(([k, v]) => el("div", {class: "tile"}, el("b", {}, v), el("span", {}, k))))));
-	parent.append(el("div", {class: "card"}, el("h3", {}, "server"), table([["what", (x) => x[0].replaceAll("_", " "), null, ""], ["value", (x) => x[1], (x) => num(x[1]), "num"]], Object.entries(data.server), 0, false)),
-		el("div", {class: "card"}, el("h3", {}, "every byte of the input"), table([["class", (x) => x[0].replaceAll("_", " "), null, ""], ["bytes", (x) => x[1], (x) => num(x[1]), "num"]], classes, 1, true)));
+	const groups = [...new Set(data.figures.map((f) => f.group))].filter((g) => g !== "Statements" || data.figures.length > 1);
+	const figures = el("div", {class: "figures whole"});
+	parent.append(figures);
+	for (const g of groups)
+		figures.append(el("div", {class: "card"}, el("h3", {}, g), el("dl", {}, data.figures.filter((f) => f.group === g).flatMap((f) => [el("dt", {}, f.what), el("dd", {}, f.text)])),
+			g === "Sessions" && data.sessions.hist && data.sessions.hist.length ? el("div", {class: "chart short"}, el("canvas", {class: "sessions", role: "img", "aria-label": "how long sessions lasted"})) : null,
+			g === "Checkpoints" ? kinds("causes", data.checkpoint_causes) : null, g === "Locks" ? kinds("by type", data.lock_types) : null));
+	const sessions = parent.querySelector("canvas.sessions");
+	if (sessions) {
+		const h = histogram(data.sessions);
+		charts.push({canvas: sessions, config: () => ({type: "bar", data: {labels: h.labels, datasets: [{label: "sessions", data: h.data, backgroundColor: color("--b0")}]}, options: {plugins: {legend: {display: false}}}}), drawn: null});
+	}
+	const temp = data.shapes.filter((s) => s.temp_files);
+	if (temp.length)
+		parent.append(el("div", {class: "card whole"}, el("h3", {}, "statements that wrote temporary files"), table([["files", (s) => s.temp_files, (s) => num(s.temp_files), "num"], ["written", (s) => s.temp_bytes, (s) => bytes(s.temp_bytes), "num"],
+			["largest", (s) => s.temp_largest_bytes || 0, (s) => bytes(s.temp_largest_bytes || 0), "num"], ["statement", (s) => s.sql, (s) => link(s.id), "sql"]], temp, 1, true)));
+	if (data.autovacuum.length) {
+		const show = {ms, bytes, count: num};
+		parent.append(el("div", {class: "card whole"}, el("h3", {}, "autovacuum by table"), table([["table", (v) => v.table, null, ""]].concat(data.vacuum_columns.filter((c, i) => i < 4 || data.autovacuum.some((v) => v[c.key]))
+			.map((c, i) => [c.what, (v) => v[c.key] || 0, (v) => show[c.unit](v[c.key] || 0), i < 3 ? "num" : "num wide"])), data.autovacuum, 3, true)));
+	}
+	parent.append(el("div", {class: "card whole"}, el("h3", {}, "every byte of the input"), table([["class", (x) => x[0].replaceAll("_", " "), null, ""], ["bytes", (x) => x[1], (x) => bar(num(x[1]), x[1], data.input.bytes), "num"]], classes, 1, true)));
+}
+function kinds(title, rows) {
+	const all = rows.reduce((s, k) => s + k.count, 0), timed = rows.some((k) => k.ms);
+	return rows.length ? table([[title, (k) => k.name, null, ""], ["count", (k) => k.count, (k) => bar(num(k.count), k.count, all), "num"]]
+		.concat(timed ? [["time", (k) => k.ms, (k) => ms(k.ms), "num"]] : []), rows, 1, true) : null;
 }
 
 /* --- one shape ------------------------------------------------------------------------------------ */
@@ -404,7 +456,7 @@ function show(id) {
 	}
 	if (hours) {
 		const h = s.hours.slice().sort((a, b) => a[0] - b[0]);
-		details.push(new Chart(hours, {type: "bar", data: {labels: h.map((x) => when(x[0] * 60)), datasets: [{label: "calls", data: h.map((x) => x[1]), backgroundColor: color("--b0")},
+		details.push(new Chart(hours, {type: "bar", data: {labels: h.map((x) => iso(x[0] * 3600).slice(5, 16).replace("T", " ")), datasets: [{label: "calls", data: h.map((x) => x[1]), backgroundColor: color("--b0")},
 			{label: "mean ms", data: h.map((x) => x[1] ? x[2] / x[1] : 0), borderColor: color("--b3"), backgroundColor: color("--b3"), type: "line", yAxisID: "y1", pointRadius: 0, borderWidth: 2}]},
 			options: {scales: {y: {beginAtZero: true}, y1: {position: "right", grid: {drawOnChartArea: false}, beginAtZero: true}}}}));
 	}
@@ -450,10 +502,10 @@ const theme = el("button", {on: {click: () => {
 	draw();
 }}}, "light / dark");
 document.documentElement.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-const has = {indexes: data.indexes.length, charts: data.minutes.length, transactions: data.transactions.count, locks: data.waits.length + data.deadlocks.length, errors: data.errors.length,
+const has = {indexes: data.indexes.length, charts: series_rows.length, transactions: data.transactions.count, locks: data.waits.length + data.deadlocks.length, errors: data.errors.length,
 	by: Object.values(data.by).some((g) => g.length), plans: data.plans.length, shapes: data.shapes.length, server: data.command !== "plan"};
 const sections = [["charts", "Over time", (p) => { timeCharts(p); topChart(p); }, "grid two"], ["plans", "Plans", plans], ["findings", "Findings", findings], ["indexes", "Indexes", indexes],
-	["shapes", "Statements", shapes], ["transactions", "Transactions", transactions, "grid two"], ["locks", "Locks", locks, "grid two"], ["errors", "Errors", errors, "grid two"],
+	["shapes", "Statements", shapes], ["transactions", "Transactions", transactions, "grid two"], ["locks", "Locks", locks, "grid two"], ["errors", "Errors", errors, "grid two uneven"],
 	["by", "Who and when", groups, "grid two"], ["server", "Server and input", server, "grid two"]]
 	.filter(([id]) => !(id in has) || has[id]);
 document.body.replaceChildren(

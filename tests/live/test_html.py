@@ -102,28 +102,42 @@ class Browser:
         os.close(self.inp)
 
 
-@pytest.fixture
-def page(tmp_path):
-    log, html = tmp_path / "pg.log", tmp_path / "report.html"
-    log.write_text(LOG)
-    subprocess.run([PGASSAY, "log", str(log), "-f", "html", "-o", str(html)], check=True)
-    browser = Browser(tmp_path)
-    browser.call("Page.navigate", url=html.as_uri())
-    browser.wait("document.documentElement?.dataset.ready === 'yes'")
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    browser = Browser(tmp_path_factory.mktemp("chromium"))
     yield browser
     browser.close()
+
+
+def show(browser, log, html):
+    """The report of a log, drawn; with a page of its own, as wide as a desk's."""
+    got = subprocess.run([PGASSAY, "log", str(log), "-f", "html", "-o", str(html)], capture_output=True, text=True)
+    assert html.stat().st_size > 1000, got.stderr
+    browser.call("Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False)
+    browser.call("Page.navigate", url="about:blank")
+    browser.wait("location.href === 'about:blank'")
+    browser.events.clear()
+    browser.call("Page.navigate", url=html.as_uri())
+    browser.wait("document.documentElement?.dataset.ready === 'yes'")
+    # no error, nothing fetched but the file itself
+    for e in browser.events:
+        assert e["method"] not in ("Runtime.exceptionThrown",), e
+        assert not (e["method"] == "Log.entryAdded" and e["params"]["entry"]["level"] == "error"), e
+        if e["method"] == "Network.requestWillBeSent":
+            assert e["params"]["request"]["url"].split(":")[0] in ("file", "about", "data"), e
+    return browser
+
+
+@pytest.fixture
+def page(browser, tmp_path):
+    (tmp_path / "pg.log").write_text(LOG)
+    return show(browser, tmp_path / "pg.log", tmp_path / "report.html")
 
 
 ROWS = "[...document.querySelectorAll('#shapes tbody tr')]"
 
 
 def test_it_loads_and_works(page):
-    # no error, nothing fetched but the file itself
-    for e in page.events:
-        assert e["method"] not in ("Runtime.exceptionThrown",), e
-        assert not (e["method"] == "Log.entryAdded" and e["params"]["entry"]["level"] == "error"), e
-        if e["method"] == "Network.requestWillBeSent":
-            assert e["params"]["request"]["url"].split(":")[0] in ("file", "about"), e
     assert page.js(f"{ROWS}.length") >= 4
     assert page.js("document.querySelectorAll('canvas').length") >= 4
     assert "SG001" in page.js("document.querySelector('#findings').textContent")
@@ -198,3 +212,74 @@ def test_markup_in_a_statement_stays_text(page):
     page.js("{const s = document.getElementById('shape-search'); s.value = 'lower'; s.dispatchEvent(new Event('input'))}")
     page.js(f"{ROWS}[0].querySelector('button').click()")
     assert "</script><script>alert(1)</script>" in page.js("document.querySelector('dialog').textContent")
+
+
+def data_of(html):
+    return json.loads(html.read_text(encoding="utf-8").split('id="data">')[1].split("</script>")[0])
+
+
+def short_log(n, rate=10, text=lambda i: f"SELECT {i}", user=lambda i: "app"):
+    """n statements, `rate` of them in a second."""
+    return "".join(f"2024-01-05 10:{i // rate // 60:02}:{i // rate % 60:02}.{i % rate * 100:03} UTC [{100 + i % 3}] {user(i)}@shop "
+                   f"LOG:  duration: {i % 7 + 1}.250 ms  statement: {text(i)}\n" for i in range(n))
+
+
+def test_a_log_of_seconds_is_drawn_in_seconds(browser, tmp_path):
+    (tmp_path / "pg.log").write_text(short_log(300))
+    page = show(browser, tmp_path / "pg.log", tmp_path / "r.html")
+    assert "Statements per second" in page.js("document.querySelector('#charts').textContent")
+    labels = page.js("Chart.getChart(document.querySelector('#charts canvas')).data.labels")
+    assert labels == [f"10:00:{s:02}" for s in range(30)]
+    assert page.js("Chart.getChart(document.querySelector('#charts canvas')).data.datasets[0].data") == [10] * 30
+
+
+@pytest.mark.parametrize("text", ["", "2024-01-05 10:00:00.000 UTC [5] app@shop LOG:  duration: 3.2 ms  statement: SELECT 1\n",
+                                  "[5] app@shop LOG:  duration: 3.2 ms  statement: SELECT 1\n" * 30])
+def test_a_log_with_nothing_one_statement_no_times(browser, tmp_path, text):
+    (tmp_path / "pg.log").write_text(text)
+    page = show(browser, tmp_path / "pg.log", tmp_path / "r.html")
+    assert page.js("document.querySelector('.tile b').textContent") == str(text.count("\n"))
+    assert page.js("document.documentElement.scrollWidth <= innerWidth")
+    assert "1970" not in page.js("document.body.textContent")
+
+
+EVIL = ["SELECT '</script><script>document.title = 1</script>' FROM t", "SELECT '<!-- <img src=x onerror=alert(1)>' FROM t2", "SELECT '\u202eabc' FROM \u062c\u062f\u0648\u0644",
+        "SELECT " + " + ".join(f"c{i}" for i in range(2000)) + " FROM t", "SELECT " + "x" * 3000 + " FROM t", "SELECT `a`, b|c FROM \x80\xfft"]
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_whatever_a_statement_holds_the_page_stays_whole(browser, tmp_path, width):
+    (tmp_path / "pg.log").write_bytes(short_log(120, text=lambda i: EVIL[i % len(EVIL)], user=lambda i: "<b>u</b>" if i % 2 else "u" * 60).encode("utf-8").replace(b"\xc2\x80\xc3\xbf", b"\x80\xff"))
+    page = show(browser, tmp_path / "pg.log", tmp_path / "r.html")
+    page.call("Emulation.setDeviceMetricsOverride", width=width, height=740, deviceScaleFactor=1, mobile=width < 500)
+    assert page.js("document.querySelectorAll('script, img, #shapes b').length") == 0 and page.js("document.title") == "pgassay log"
+    assert page.js(f"{ROWS}.length") == len(EVIL)
+    page.wait("document.documentElement.scrollWidth <= innerWidth")
+    for k in range(len(EVIL)):
+        page.js(f"{ROWS}[{k}].querySelector('button').click()")
+        assert page.js("document.querySelector('dialog').scrollWidth <= document.querySelector('dialog').clientWidth")
+        page.js("document.querySelector('dialog').close()")
+
+
+def test_many_shapes_and_users_are_shown_piece_by_piece(browser, tmp_path):
+    """3,000 shapes with a finding each, 200 users: the page says what it leaves out, and shows more when asked."""
+    (tmp_path / "pg.log").write_text(short_log(6000, text=lambda i: f"SELECT c{i % 3000} FROM t WHERE lower(c{i % 3000}) = 'x'", user=lambda i: f"user{i % 200}"))
+    page = show(browser, tmp_path / "pg.log", tmp_path / "r.html")
+    assert (tmp_path / "r.html").stat().st_size <= 4 << 20
+    data = data_of(tmp_path / "r.html")
+    assert len(data["shapes"]) == 2000 and data["input"]["shapes"] == 3000 and data["findings_total"] >= 3000 >= len(data["findings"])
+    assert "the first 2,000 of 3,000" in page.js("document.querySelector('#shapes').textContent")
+    assert page.js(f"{ROWS}.length") == 50
+    page.js("document.querySelector('#shapes .more').focus()")
+    page.call("Input.dispatchKeyEvent", type="keyDown", key="Enter", code="Enter", windowsVirtualKeyCode=13, text="\r")
+    page.wait(f"{ROWS}.length === 200")
+    page.js("{const s = document.getElementById('shape-search'); s.value = '" + data["shapes"][1500]["id"] + "'; s.dispatchEvent(new Event('input'))}")
+    assert page.js(f"{ROWS}.length") == 1 and page.js("document.querySelector('#shapes .more').hidden")
+
+
+def test_what_pgbadger_users_look_for_is_there(page):
+    """Types, sessions, checkpoints and the rest, in words."""
+    text = page.js("document.body.textContent")
+    for word in ("types of statements", "busiest minute", "checkpoints", "ShareLock on transaction", "Messages", "every byte of the input"):
+        assert word in text, word
+    assert page.js("[...document.querySelectorAll('#server dt')].map(e => e.textContent)").count("waits") == 1
