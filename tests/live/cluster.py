@@ -72,16 +72,24 @@ def scratch(prefix):
     return path
 
 
-def free_port():
-    """A port nobody listens on, below the range that the kernel hands to clients."""
+def free_port(given=set()):     # pylint: disable=dangerous-default-value
+    """A port nobody listens on, below the range that the kernel hands to clients.
+
+    It is bound a little later: no worker of the run is given another's, nor the same one twice.
+    """
+    mine = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    step = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     while True:
-        port = random.randrange(10000, 32000)
+        port = random.randrange(10000 + mine, 32000, step)
+        if port in given:
+            continue
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
-                return port
             except OSError:
                 continue
+        given.add(port)
+        return port
 
 
 class Postgres:
