@@ -5,7 +5,8 @@ with; target names where and how to connect.  CLIENTS has one for each driver:
 
     psql, psycopg   libpq, as a program and as a library
     asyncpg         the protocol, SCRAM and TLS written anew in Python
-    jdbc            the protocol, SCRAM and TLS written anew in Java (TCP only)
+    jdbc            the protocol, SCRAM and TLS written anew in Java (TCP only: Debian has no
+                    library that gives it Unix sockets)
 """
 import asyncio
 import base64
@@ -72,6 +73,8 @@ class Certificates:
             extra = ["-extfile", name + ".ext"]
         self._run("x509", "-req", "-in", name + ".csr", "-CA", "ca.crt", "-CAkey", "ca.key",
                   "-CAcreateserial", "-days", days, "-out", name + ".crt", *extra)
+        self._run("pkcs8", "-topk8", "-nocrypt", "-in", name + ".key", "-outform", "DER",
+                  "-out", name + ".pk8")     # the format that Java reads
         self.allow(name + ".key")
 
     def allow(self, name):
@@ -121,7 +124,7 @@ class Target:
     def dsn(self, user, password):
         words = {"host": self.pooler.dir if self.transport == "unix" else "127.0.0.1",
                  "port": self.pooler.port, "user": user, "dbname": self.dbname,
-                 "connect_timeout": 20,
+                 "connect_timeout": 200,
                  "sslmode": "require" if self.transport == "tls" else "disable"}
         if password is not None:
             words["password"] = password
@@ -163,7 +166,7 @@ def by_asyncpg(target, user, password):
         c = await asyncpg.connect(
             host=target.pooler.dir if target.transport == "unix" else "127.0.0.1",
             port=target.pooler.port, user=user, password=password or "", database=target.dbname,
-            ssl=context if context else False, timeout=20, statement_cache_size=0)
+            ssl=context if context else False, timeout=200, statement_cache_size=0)
         try:
             assert await c.fetchval("select 1") == 1
         finally:
@@ -201,7 +204,7 @@ class Jdbc:
     def close(cls):
         if cls.process:
             cls.process.stdin.close()
-            cls.process.wait(20)
+            cls.process.wait(200)
             cls.process.stdout.close()
             cls.process = None
 
@@ -209,7 +212,10 @@ class Jdbc:
 def by_jdbc(target, user, password):
     mode = "require" if target.transport == "tls" else "disable"
     url = (f"jdbc:postgresql://127.0.0.1:{target.pooler.port}/{target.dbname}"
-           f"?sslmode={mode}&connectTimeout=20&socketTimeout=20")
+           f"?sslmode={mode}&connectTimeout=200&socketTimeout=200")
+    if target.client and target.transport == "tls":
+        url += (f"&sslcert={target.certificates.path(target.client + '.crt')}"
+                f"&sslkey={target.certificates.path(target.client + '.pk8')}")
     return Jdbc.ask(url, user, password)
 
 

@@ -77,8 +77,6 @@ def check(pooler, certificates, user, password, want, transports=TRANSPORTS, cli
     for transport in transports:
         target = Target(pooler, transport, certificates, client)
         for name in clients(transport):
-            if client and name == "jdbc":
-                continue  # wants its key in another format
             got = verdict(name, target, user, password)
             if got != want:
                 wrong.append(f"{name} over {transport} as {user}: {got}, not {want}")
