@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * The operator's log.  One mutex orders the lines of all threads; each line is one
- * write(2), so that it is on disk at once and never interleaved with another's.
+ * write(2), so that it is on disk at once and never interleaved with another's.  Lines that a
+ * full disk swallows are counted, and told of when there is room again.
  */
 #include "base.h"
 
@@ -17,10 +18,18 @@ static const char *const part_word[] = {
 	"main", "conf", "net", "auth", "pool", "session", "dial", "console", "obs"};
 static const int level_syslog[] = {LOG_CRIT, LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG, LOG_DEBUG};
 
+/* Where lines go. */
+struct sink {
+	int fd;	   /* or -1 */
+	bool torn; /* the last line was written in part */
+	int error; /* why the last was lost */
+	unsigned lost;
+};
+
 static struct {
 	pthread_mutex_t lock;
-	int fd; /* the log file, or -1 */
-	bool to_stderr, json, syslog;
+	struct sink file, err;
+	bool json, syslog;
 	enum log_level level[LOG_PART_COUNT];
 	char last[512]; /* the line before, to count repeats */
 	enum log_part last_part;
@@ -29,8 +38,8 @@ static struct {
 	usec_t last_said; /* wall clock: when a line of that text was last written */
 } log_state = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.fd = -1,
-	.to_stderr = true,
+	.file = {.fd = -1},
+	.err = {.fd = STDERR_FILENO},
 	.level = {LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_LEVEL_INFO,
 		LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_LEVEL_INFO},
 };
@@ -48,10 +57,11 @@ bool log_setup(const struct log_options *o)
 			return false;
 	}
 	pthread_mutex_lock(&log_state.lock);
-	if (log_state.fd >= 0)
-		close(log_state.fd);
-	log_state.fd = fd;
-	log_state.to_stderr = o->to_stderr;
+	if (log_state.file.fd >= 0)
+		close(log_state.file.fd);
+	log_state.file.fd =
+		fd; /* often it is the same file: what was lost there is still to be told */
+	log_state.err.fd = o->to_stderr ? STDERR_FILENO : -1;
 	log_state.json = o->json;
 	if (log_state.syslog)
 		closelog();
@@ -79,41 +89,74 @@ static void put_json_string(struct buf *b, const char *s)
 	buf_put_u8(b, '"');
 }
 
-/* Writes one finished line to every sink.  The lock is held. */
-static void write_line(enum log_part part, enum log_level level, const char *text, usec_t wall)
+static void put_line(struct buf *b, enum log_part part, enum log_level level, const char *text,
+	usec_t wall)
 {
-	struct buf b = {0};
 	time_t sec = (time_t)(wall / USEC_SEC);
 	struct tm tm;
 	char stamp[32], zone[8];
 	unsigned ms = (unsigned)(wall % USEC_SEC / 1000);
-	ssize_t ignored;
 
-	if (log_state.syslog)
-		syslog(level_syslog[level], "%s", text);
-	if (log_state.fd < 0 && !log_state.to_stderr)
-		return;
 	localtime_r(&sec, &tm);
 	if (log_state.json) {
 		strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
 		strftime(zone, sizeof zone, "%z", &tm);
-		buf_printf(&b,
+		buf_printf(b,
 			"{\"timestamp\":\"%s.%03u%s\",\"pid\":%d,\"level\":\"%s\",\"part\":\"%s\","
 			"\"message\":",
 			stamp, ms, zone, (int)getpid(), level_word[level], part_word[part]);
-		put_json_string(&b, text);
-		buf_put_str(&b, "}\n");
+		put_json_string(b, text);
+		buf_put_str(b, "}\n");
 	} else {
 		strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", &tm);
 		strftime(zone, sizeof zone, "%Z", &tm);
-		buf_printf(&b, "%s.%03u %s [%d] %s %s\n", stamp, ms, zone, (int)getpid(),
+		buf_printf(b, "%s.%03u %s [%d] %s %s\n", stamp, ms, zone, (int)getpid(),
 			level_word[level], text);
 	}
-	if (log_state.fd >= 0)
-		ignored = write(log_state.fd, b.data, b.len);
-	if (log_state.to_stderr)
-		ignored = write(STDERR_FILENO, b.data, b.len);
-	(void)ignored; /* there is nobody left to tell */
+}
+
+/* One line into a sink; after some that were lost, how many those were. */
+static void sink_write(struct sink *s, const struct buf *line, usec_t wall)
+{
+	struct buf b = {0};
+	char *said;
+	ssize_t n;
+
+	if (s->fd < 0)
+		return;
+	if (UNLIKELY(s->torn))
+		buf_put_u8(&b, '\n');
+	if (UNLIKELY(s->lost)) {
+		said = mem_printf("%u lines of this log were lost: %s", s->lost,
+			strerror(s->error));
+		put_line(&b, LOG_PART_MAIN, LOG_LEVEL_WARNING, said, wall);
+		free(said);
+	}
+	buf_put(&b, line->data, line->len);
+	n = write(s->fd, b.data, b.len);
+	if (n >= (ssize_t)b.len - 1) {
+		s->lost = 0;
+		s->torn = n < (ssize_t)b.len; /* but for its end */
+	} else {
+		s->error = n < 0 ? errno : ENOSPC;
+		s->lost++;
+		s->torn = s->torn || n > 0;
+	}
+	buf_free(&b);
+}
+
+/* Writes one finished line to every sink.  The lock is held. */
+static void write_line(enum log_part part, enum log_level level, const char *text, usec_t wall)
+{
+	struct buf b = {0};
+
+	if (log_state.syslog)
+		syslog(level_syslog[level], "%s", text);
+	if (log_state.file.fd < 0 && log_state.err.fd < 0)
+		return;
+	put_line(&b, part, level, text, wall);
+	sink_write(&log_state.file, &b, wall);
+	sink_write(&log_state.err, &b, wall);
 	buf_free(&b);
 }
 

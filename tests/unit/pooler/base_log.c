@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * The log on a disk that is full for a while: no line is glued to the half of another, and how
+ * many were lost is told.  A limit on the size of files stands for the disk.
+ */
+#include "base.h"
+
+#include <check.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static void room(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+START_TEST(a_full_disk_loses_lines_and_says_how_many)
+{
+	struct log_options options = {0};
+	char path[] = "/tmp/base_log.XXXXXX", text[65536], *line;
+	int fd = mkstemp(path), n = 0, kept = 0;
+	ssize_t size;
+
+	ck_assert_int_ge(fd, 0);
+	signal(SIGXFSZ, SIG_IGN);
+	options.file = path;
+	for (int i = 0; i < LOG_PART_COUNT; i++)
+		options.level[i] = LOG_LEVEL_INFO;
+	ck_assert(log_setup(&options));
+	room(1000);
+	for (int i = 0; i < 100; i++)
+		log_line(LOG_PART_MAIN, LOG_LEVEL_INFO, "line number %d.", i);
+	room(RLIM_INFINITY);
+	ck_assert(log_setup(&options)); /* a rotation changes nothing about it */
+	log_line(LOG_PART_MAIN, LOG_LEVEL_INFO, "line number 100.");
+	size = read(fd, text, sizeof text - 1);
+	ck_assert_int_gt(size, 1000);
+	text[size] = '\0';
+	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), n++) {
+		if (strstr(line, "line number ") && line[strlen(line) - 1] == '.')
+			ck_assert_int_eq(atoi(strstr(line, "line number ") + 12), kept++);
+		if (strstr(line, "lines of this log were lost: "))
+			kept += atoi(strstr(line, "] WARNING ") + 10);
+	}
+	ck_assert_int_eq(kept, 101); /* and each line came in its place, or was counted */
+	ck_assert_int_gt(n, 10);
+	close(fd);
+	unlink(path);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("base_log");
+	TCase *t = tcase_create("log");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	suite_add_tcase(suite, t);
+	tcase_add_test(t, a_full_disk_loses_lines_and_says_how_many);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
