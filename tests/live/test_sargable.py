@@ -37,6 +37,7 @@ def fired(tmp_path, predicates, *options):
     return out
 
 
+@pytest.mark.slow   # and so not a second time with AddressSanitizer: no program of ours runs
 def test_committed_verdicts_are_the_planners(schema):
     name, c, _ = schema
     wrong = []
