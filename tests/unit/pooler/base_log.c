@@ -19,10 +19,19 @@ static void room(rlim_t bytes)
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
+/* The number behind these words in the line, or -1. */
+static int number_after(const char *line, const char *words)
+{
+	const char *at = strstr(line, words);
+	int n;
+
+	return at && sscanf(at + strlen(words), "%d", &n) == 1 ? n : -1;
+}
+
 START_TEST(a_full_disk_loses_lines_and_says_how_many)
 {
 	struct log_options options = {0};
-	char path[] = "/tmp/base_log.XXXXXX", text[65536], *line;
+	char path[] = "/tmp/base_log.XXXXXX", text[65536], *line, *rest = text;
 	int fd = mkstemp(path), n = 0, kept = 0;
 	ssize_t size;
 
@@ -41,11 +50,12 @@ START_TEST(a_full_disk_loses_lines_and_says_how_many)
 	size = read(fd, text, sizeof text - 1);
 	ck_assert_int_gt(size, 1000);
 	text[size] = '\0';
-	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), n++) {
-		if (strstr(line, "line number ") && line[strlen(line) - 1] == '.')
-			ck_assert_int_eq(atoi(strstr(line, "line number ") + 12), kept++);
+	while ((line = strsep(&rest, "\n")) && *line) {
+		n++;
+		if (line[strlen(line) - 1] == '.')
+			ck_assert_int_eq(number_after(line, "line number "), kept++);
 		if (strstr(line, "lines of this log were lost: "))
-			kept += atoi(strstr(line, "] WARNING ") + 10);
+			kept += number_after(line, "] WARNING ");
 	}
 	ck_assert_int_eq(kept, 101); /* and each line came in its place, or was counted */
 	ck_assert_int_gt(n, 10);
