@@ -16,7 +16,8 @@
  *   input_plan.c     what auto_explain logged -> its statement
  *   input_wrap.c     a server's line inside another log's line
  *   input_join.c     messages that came in pieces
- *   input_words.c    what servers say in other languages
+ *   input_words.c    what servers say in other languages: severities, statements
+ *   input_catalog.c, input_catalog_table.c  the same for all other messages that are read
  *   input_stderr.c, input_csv.c, input_json.c, input_syslog.c, input_journal.c, input_cloud.c,
  *   input_bouncer.c, input_totals.c   one format each
  *
@@ -204,6 +205,9 @@ int prefix_share(const struct log_prefix *prefix, const char *p, size_t n);
 size_t message_severity(const char *p, size_t n, enum log_severity *sev, enum log_part *part);
 /* Fills class, phase, usec, sql, name, params, plan from message, detail and query. */
 void message_classify(struct log_entry *e);
+/* A message or a detail of a localised server, if it is one that is read, becomes the English one;
+ * its class follows. */
+void message_translate(struct arena *a, struct log_entry *e);
 /* The statement a plan of auto_explain is about ("Query Text"), whatever the plan's format. */
 struct str message_plan_query(struct arena *a, struct str plan);
 /* The list behind "parameters: " of a detail, STR_NONE when it is none. */

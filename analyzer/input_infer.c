@@ -9,6 +9,7 @@
  * one only.
  */
 #include "input_formats.h"
+#include "input_words.h"
 
 #include <ctype.h>
 
@@ -80,7 +81,7 @@ struct fit {
 
 static bool is_name_like(struct str v, const char *marks)
 {
-	if (str_is(v, "[unknown]") || str_is(v, "[local]"))
+	if ((v.n && word_unknown(v.p, v.n) == v.n) || str_is(v, "[local]"))
 		return true;
 	for (size_t i = 0; i < v.n; i++)
 		if (strchr(marks, v.p[i]))
@@ -378,9 +379,8 @@ static char *make_prefix(const char *p, size_t n)
 			i += len;
 			continue;
 		}
-		len = isalpha((unsigned char)p[i]) ? bare_end(p + i, n - i) : 0;
-		if (!len && n - i >= 9 && memcmp(p + i, "[unknown]", 9) == 0)
-			len = 9;
+		len = isalpha((unsigned char)p[i]) ? bare_end(p + i, n - i)
+						   : word_unknown(p + i, n - i);
 		if (len > 0 && i + len < n && (p[i + len] == '=' || p[i + len] == ':')) {
 			text_add(&m.made, p + i, len + 1); /* a key, or a word of the prefix */
 			i += len + 1;

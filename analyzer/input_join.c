@@ -40,6 +40,7 @@ static void emit(struct join *j, const struct log_format *f, struct message *m)
 	e->severity = SEV_NONE;
 	e->class = LOG_NOT_UNDERSTOOD;
 	wrap_text(f, e, text);
+	message_translate(&j->out.arena, e);
 	m->open = false;
 }
 

@@ -2,7 +2,8 @@
  *
  * input_message: a message's text -> its class and, where it carries one, its statement.
  *
- * English is matched first and directly; other languages by the table of input_words.c.
+ * English is matched first and directly; other languages by the tables of input_words.c and
+ * input_catalog.c.
  */
 #include "input_words.h"
 
@@ -247,6 +248,7 @@ static enum log_class other_class(const struct log_entry *e)
 			return heads[i].class;
 	if (str_starts(m, "process ") &&
 		(str_find(m, " still waiting for ") < m.n || str_find(m, " acquired ") < m.n ||
+			str_find(m, " failed to acquire ") < m.n ||
 			str_find(m, " detected deadlock ") < m.n ||
 			str_find(m, " avoided deadlock ") < m.n))
 		return LOG_LOCK;
@@ -318,6 +320,25 @@ void message_classify(struct log_entry *e)
 	}
 	if (!e->sql.p && e->query.p)
 		e->sql = e->query;
+}
+
+void message_translate(struct arena *a, struct log_entry *e)
+{
+	const char *lang = NULL;
+
+	if (e->class == LOG_DETAIL && e->part == PART_DETAIL) {
+		if (!str_starts(e->detail, english_phrase.parameters))
+			lang = catalog_english(a, &e->detail, false);
+	} else if ((e->class == LOG_OTHER || e->class == LOG_ERROR || e->class == LOG_CHECKPOINT) &&
+		   e->message.n) { /* "checkpoint" is Spanish, too */
+		lang = catalog_english(a, &e->message, e->severity >= SEV_ERROR);
+		if (lang && e->detail.n)
+			(void)catalog_english(a, &e->detail, false);
+		if (lang)
+			message_classify(e);
+	}
+	if (lang)
+		e->lang = lang;
 }
 
 /* --- parameters --------------------------------------------------------------------- */

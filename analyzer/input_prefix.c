@@ -8,12 +8,15 @@
  * may stop.
  */
 #include "input_formats.h"
+#include "input_words.h"
 
 #define MAX_ITEMS 64
 #define MAX_FIELD 256 /* free text is looked for no further than this */
 
 struct item {
 	char kind; /* the escape's letter; 0: literal */
+	char stop; /* of a text in front of a literal: where that begins; 0: another kind of item */
+	uint16_t to; /* of a text: offset of the entry's field; 0: it is not kept */
 	struct str lit;
 };
 
@@ -37,7 +40,7 @@ static bool compile(struct log_prefix *p, struct err *why)
 		struct item *it = &p->item[p->items];
 		size_t n = strcspn(s, "%");
 		if (n > 0) {
-			*it = (struct item){0, {s, n}};
+			*it = (struct item){.lit = {s, n}};
 			p->items++;
 			s += n;
 			continue;
@@ -51,15 +54,30 @@ static bool compile(struct log_prefix *p, struct err *why)
 		if (*s == 'q')
 			p->q = p->items;
 		else if (*s == '%') {
-			*it = (struct item){0, {s, 1}};
+			*it = (struct item){.lit = {s, 1}};
 			p->items++;
 		} else {
-			*it = (struct item){*s, STR_NONE};
+			*it = (struct item){.kind = *s};
 			p->items++;
 		}
 		s++;
 	}
 	return true;
+}
+
+/* What match_straight() asks of every line. */
+static void set_stops(struct log_prefix *p)
+{
+	for (int i = 0; i + 1 < p->items; i++) {
+		struct item *it = &p->item[i];
+		if (!it->kind || strchr("tmsnplxPQcvehr", it->kind) || it[1].kind)
+			continue;
+		it->stop = *it[1].lit.p;
+		it->to = it->kind == 'u'   ? offsetof(struct log_entry, user)
+			 : it->kind == 'd' ? offsetof(struct log_entry, db)
+			 : it->kind == 'a' ? offsetof(struct log_entry, app)
+					   : 0;
+	}
 }
 
 struct log_prefix *prefix_new(const char *text, struct err *why)
@@ -69,6 +87,8 @@ struct log_prefix *prefix_new(const char *text, struct err *why)
 	p->text = mem_strdup(text);
 	if (!compile(p, why))
 		prefix_free(&p);
+	else
+		set_stops(p);
 	return p;
 }
 
@@ -199,9 +219,8 @@ static void set_text(struct log_entry *e, char kind, struct str v)
 {
 	if (v.n && (v.p[0] <= ' ' || v.p[v.n - 1] <= ' '))
 		v = str_trim(v);
-	if (v.n && v.p[0] == '[' &&
-		str_is(v, "[unknown]")) /* what the server writes where csvlog has nothing */
-		v = STR_NONE;
+	if (v.n && v.p[0] == '[' && word_unknown(v.p, v.n) == v.n)
+		v = STR_NONE; /* where csvlog has nothing */
 	if (kind == 'u')
 		e->user = v;
 	else if (kind == 'd')
@@ -235,7 +254,13 @@ static int match_text(const struct log_prefix *p, int i, const char *line, size_
 	char kind = p->item[i].kind;
 	size_t limit = n - at < MAX_FIELD ? n : at + MAX_FIELD;
 	bool literal = i + 1 < p->items && p->item[i + 1].kind == 0;
+	size_t unknown = at < n && line[at] == '[' ? word_unknown(line + at, n - at) : 0;
 
+	if (unknown) { /* in Russian it has the slash in it that may stand behind it */
+		int r = match_from(p, i + 1, line, n, at + unknown, e);
+		if (r >= 0)
+			return r;
+	}
 	for (size_t end = at; end <= limit && tries > 0; end++, tries--) {
 		if (literal) {
 			struct str lit = p->item[i + 1].lit;
@@ -363,6 +388,102 @@ static int match_short(const struct log_prefix *p, const char *line, size_t n, s
 	return match_from(&head, 0, line, n, 0, e);
 }
 
+/* What a line that does not fit after all has set. */
+struct fields {
+	int64_t ts, line_num;
+	uint64_t session;
+	int32_t pid;
+	struct str user, db, app, host, vxid, sqlstate;
+};
+
+static inline struct fields fields_of(const struct log_entry *e)
+{
+	return (struct fields){e->ts, e->line_num, e->session, e->pid, e->user, e->db, e->app,
+		e->host, e->vxid, e->sqlstate};
+}
+
+static void take_back(struct log_entry *e, const struct fields *f)
+{
+	e->ts = f->ts;
+	e->line_num = f->line_num;
+	e->session = f->session;
+	e->pid = f->pid;
+	e->user = f->user;
+	e->db = f->db;
+	e->app = f->app;
+	e->host = f->host;
+	e->vxid = f->vxid;
+	e->sqlstate = f->sqlstate;
+}
+
+/* A field of free text, as match_text() tries it first: up to the literal behind it; 0: not so
+ * simple. */
+static inline size_t straight_text(const struct item *it, const char *s, size_t n,
+	struct log_entry *e)
+{
+	size_t len = 0, limit = n < MAX_FIELD ? n : MAX_FIELD;
+
+	if (*s == '[' && (len = word_unknown(s, n)) > 0)
+		return len;
+	while (len < limit && s[len] != it->stop)
+		len++;
+	if (len == limit || s[len - (len > 0)] <= ' ')
+		return 0;
+	if (it->to)
+		*(struct str *)(void *)((char *)e + it->to) = (struct str){s, len};
+	return len;
+}
+
+static inline size_t straight_field(const struct item *it, const char *s, size_t n,
+	struct log_entry *e)
+{
+	size_t len = 0;
+	bool known;
+
+	if (it->stop)
+		return straight_text(it, s, n, e);
+	if (it->kind == 'm' || it->kind == 't')
+		return time_parse(s, n, &e->ts);
+	if (it->kind == 'p') {
+		int32_t pid = 0;
+		for (; len < n && len < 10 && s[len] >= '0' && s[len] <= '9'; len++)
+			pid = (int32_t)((uint32_t)pid * 10 + (uint32_t)(s[len] - '0'));
+		e->pid = pid;
+		return len < 10 ? len : 0;
+	}
+	if (it->kind == 'h' || it->kind == 'r')
+		return field_host(s, n, it->kind == 'r', e);
+	return match_fixed(it->kind, s, n, e, &known);
+}
+
+/* The way nearly every line goes: no field is empty or padded, and what match_from() would try
+ * first is right.  -1: it is not. */
+static int match_straight(const struct log_prefix *p, const char *line, size_t n,
+	struct log_entry *e)
+{
+	const struct item *end = p->item + p->items;
+	size_t at = 0, len;
+
+	for (const struct item *it = p->item; it < end; it++, at += len) {
+		const char *from = line + at;
+		if (at >= n)
+			return -1;
+		if (it->kind == 0) {
+			len = it->lit.n;
+			if (n - at < len)
+				return -1;
+			for (size_t i = 0; i < len; i++)
+				if (from[i] != it->lit.p[i])
+					return -1;
+			continue;
+		}
+		len = *from == ' ' ? 0 : straight_field(it, from, n - at, e);
+		if (len == 0)
+			return -1;
+	}
+	return match_end(line, n, at, e);
+}
+
 int prefix_match(const struct log_prefix *p, const char *line, size_t n, struct log_entry *e)
 {
 	char kind = p->items ? p->item[0].kind : 0;
@@ -373,6 +494,11 @@ int prefix_match(const struct log_prefix *p, const char *line, size_t n, struct 
 		return -1;
 	if ((kind == 'm' || kind == 't' || kind == 'n') && !(line[0] >= '0' && line[0] <= '9'))
 		return -1;
+	struct fields was = fields_of(e);
+	r = match_straight(p, line, n, e);
+	if (LIKELY(r >= 0))
+		return r;
+	take_back(e, &was);
 	tries = TRIES;
 	r = match_from(p, 0, line, n, 0, e);
 	tries = TRIES;

@@ -115,6 +115,8 @@ static void work_on(struct run *r, const struct stream *s, struct chunk *c)
 	f->parse(f, c);
 	for (size_t i = 0; i < c->entry.n; i++) {
 		struct log_entry *e = &c->entry.at[i];
+		if (e->class != LOG_STATEMENT)
+			message_translate(&c->arena, e);
 		c->bytes[e->class] += e->bytes;
 		c->bytes[LOG_CONTINUATION] += e->cont;
 		c->entries[e->class]++;

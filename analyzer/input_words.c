@@ -198,3 +198,18 @@ const struct word_phrase word_phrases[] = {
 };
 /* clang-format on */
 const size_t word_phrase_count = sizeof(word_phrases) / sizeof(word_phrases[0]);
+
+static const char *const unknowns[] = {"[unknown]", "[unbekannt]", "[desconocido]", "[inconnu]",
+	"[sconosciuto]", "[不明]", "[უცნობი]", "[알수없음]", "[н/д]", "[okänd]", "[未知]"};
+
+size_t word_unknown(const char *p, size_t n)
+{
+	if (n < 3 || *p != '[')
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(unknowns); i++) {
+		size_t len = strlen(unknowns[i]);
+		if (len <= n && memcmp(p, unknowns[i], len) == 0)
+			return len;
+	}
+	return 0;
+}

@@ -118,10 +118,9 @@ static void say_settings(struct doctor *d)
 	if (f->group.n == 0)
 		bad(d, "users, databases, applications", "%u, %d and %a in log_line_prefix");
 	if (f->lang)
-		printf("  note  the messages are in another language (%s): connections, "
-		       "checkpoints, "
-		       "locks, temporary files and autovacuum are not recognised\n        -> "
-		       "lc_messages = 'C'\n",
+		printf("  note  the messages are in another language (%s): read as PostgreSQL "
+		       "15's\n        catalogue words them; what another release words otherwise "
+		       "counts as 'other'\n        -> lc_messages = 'C'\n",
 			f->lang);
 	if (f->has_rows)
 		good("rows returned (pgsluice's query log)");

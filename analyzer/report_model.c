@@ -71,11 +71,10 @@ static void make_notes(struct report *r)
 		*VEC_PUSH(&r->note) = (struct report_note){
 			SEVERITY_INFO, arena_printf(&r->arena,
 					       "the server's messages are in another language "
-					       "(%s): statements and "
-					       "errors are read, but not what it says of "
-					       "connections, checkpoints, "
-					       "locks, temporary files and autovacuum; lc_messages "
-					       "= 'C' would tell",
+					       "(%s): they are read as PostgreSQL 15's catalogue "
+					       "words them; what another release words otherwise "
+					       "counts as 'other'; lc_messages = 'C' would leave "
+					       "no doubt",
 					       f->lang)};
 	if (facts_has_twins(f))
 		*VEC_PUSH(&r->note) = (struct report_note){SEVERITY_WARNING,

@@ -7,7 +7,11 @@ import psycopg
 import pytest
 
 import cluster
+from pooler import wait_until
 from test_log_formats import assay
+from test_log_server import deadlock, errors, fail, in_thread, lock_wait, temp_file
+
+pytestmark = pytest.mark.timeout(900)  # six locales are built, and eight servers started, one after the other
 
 LANGUAGES = {"de": "de_DE", "es": "es_ES", "fr": "fr_FR", "ja": "ja_JP", "ru": "ru_RU", "zh": "zh_CN"}
 
@@ -26,10 +30,18 @@ def session(c):
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory):
-    locales = cluster.scratch("pgassay-locales-")
-    for name in LANGUAGES.values():
-        subprocess.run(["localedef", "--no-archive", "-i", name, "-f", "UTF-8", f"{locales}/{name}.UTF-8"], check=True, capture_output=True)
+def locales():
+    path = cluster.scratch("pgassay-locales-")
+    try:
+        for name in LANGUAGES.values():
+            subprocess.run(["localedef", "--no-archive", "-i", name, "-f", "UTF-8", f"{path}/{name}.UTF-8"], check=True, capture_output=True)
+        yield path
+    finally:
+        subprocess.run(["rm", "-r", path], check=True)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory, locales):
     os.environ["LOCPATH"] = locales
     try:
         server = cluster.Postgres(log_min_duration_statement=0, log_line_prefix="%m [%p] %q%u@%d/%a ", log_connections="on")
@@ -47,7 +59,6 @@ def log(tmp_path_factory):
         yield path
     finally:
         server.close()
-        subprocess.run(["rm", "-r", locales], check=True)
 
 
 def view(path, lang):
@@ -57,7 +68,6 @@ def view(path, lang):
 
 
 def test_a_session_is_read_as_in_english(log):
-    """One test, so that one worker builds the locales."""
     text = log.read_text()
     for word in ("FEHLER:", "sentencia:", "durée :", "期間:", "ОШИБКА:", "错误:"):
         assert word in text, word
@@ -70,3 +80,121 @@ def test_a_session_is_read_as_in_english(log):
         assert sorted(got[prepared][3]) == sorted(english[prepared][3]) and got[prepared][3][0].startswith("$1 = '"), lang
         assert got["select oid from pg_class where relname = ?"][0] == 1, lang
         assert any("lc_messages" in n for n in assay(log, "--app", lang)["notes"]), lang
+
+
+# --- what the server says of itself: connections, locks, checkpoints, autovacuum, files, refusals
+
+def refused(server):
+    for words in ({"user": "app", "password": "wrong"}, {"user": "nobody_knows"}, {"dbname": "no_such_db"}):
+        with pytest.raises(psycopg.OperationalError):
+            server.connect(**words)
+
+
+def more_errors(c):
+    fail(c, "SELECT missing FROM items", psycopg.errors.UndefinedColumn)
+    fail(c, "SELECT i.missing FROM items i", psycopg.errors.UndefinedColumn)
+    fail(c, "SELECT no_such_function(1)", psycopg.errors.UndefinedFunction)
+    fail(c, "SELECT 'x'::int", psycopg.errors.InvalidTextRepresentation)
+    fail(c, "SELECT * FROM items GROUP BY note", psycopg.errors.GroupingError)
+    fail(c, "INSERT INTO items (note) VALUES ('x')", psycopg.errors.NotNullViolation)
+    fail(c, "SELECT (", psycopg.errors.SyntaxError)
+    fail(c, "SELECT 'open", psycopg.errors.SyntaxError)
+    c.execute("BEGIN")
+    fail(c, "SELECT * FROM secrets", psycopg.errors.InsufficientPrivilege)
+    fail(c, "SELECT 1", psycopg.errors.InFailedSqlTransaction)
+    c.execute("ROLLBACK")
+    c.execute("BEGIN READ ONLY")
+    fail(c, "DELETE FROM items", psycopg.errors.ReadOnlySqlTransaction)
+    c.execute("ROLLBACK")
+
+
+def cancelled(server, a):
+    t = in_thread(a, "SELECT pg_sleep(600)", psycopg.errors.QueryCanceled)
+    wait_until(lambda: server.sql(f"SELECT state, query LIKE '%sleep(600)' FROM pg_stat_activity WHERE pid = {a.info.backend_pid}") ==
+             [("active", True)])
+    server.sql(f"SELECT pg_cancel_backend({a.info.backend_pid})")
+    t.join()
+
+
+def scene(server):
+    """All of it once; the part of the log that came of it."""
+    begun = len(server.log())
+    server.start()
+    server.sql("UPDATE items SET note = note || '.'", dbname="shop")
+    with server.connect(application_name="web") as a, server.connect(application_name="web") as b:
+        errors(a)
+        more_errors(a)
+        temp_file(a)
+        lock_wait(server, a, b, log=lambda s: s.log()[begun:])
+        a.execute("SET deadlock_timeout = '1h'")  # so that it is b who finds the deadlock
+        deadlock(server, a, b)
+        cancelled(server, a)
+    refused(server)
+    server.sql("CHECKPOINT")
+    wait_until(lambda: server.log()[begun:].count("shop.public.items") >= 2)  # vacuum and analyze
+    server.stop()
+    return server.log()[begun:]
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory, locales):
+    os.environ["LOCPATH"] = locales
+    server = cluster.Postgres(log_connections="on", log_disconnections="on", log_lock_waits="on", deadlock_timeout="30ms", log_temp_files=0,
+                              log_checkpoints="on", log_autovacuum_min_duration=0, autovacuum="on", autovacuum_naptime="1s",
+                              log_min_duration_statement=0, log_line_prefix="%m [%p] %q%u@%d/%a ")
+    try:
+        server.sql("CREATE TABLE items (id int PRIMARY KEY, note text) WITH (vacuum_truncate = off)", dbname="shop")
+        server.sql("INSERT INTO items SELECT g, 'note ' || g FROM generate_series(1, 900) g", dbname="shop")
+        server.sql("GRANT ALL ON items TO trusty; GRANT SET ON PARAMETER deadlock_timeout TO trusty; CREATE TABLE secrets ()", dbname="shop")
+        server.stop()
+        found = {}
+        for lang, name in {"en": "C", **LANGUAGES}.items():
+            server.settings["lc_messages"] = name if lang == "en" else f"{name}.UTF-8"
+            path = tmp_path_factory.mktemp("scene") / f"{lang}.log"
+            path.write_text(scene(server))
+            found[lang] = path
+        yield found
+    finally:
+        del os.environ["LOCPATH"]
+        server.close()
+
+
+def told(report):
+    """What must not depend on the language, nor on how often the tests looked whether it is time."""
+    faults = {(e["sqlstate"], e["severity"], e["message"]): e["count"] for e in report["errors"]
+              if e["sqlstate"] not in ("57P01", "57P03")}  # autovacuum, when the server ends; a server that starts
+    shapes = {s["sql"]: (s["calls"], s.get("errors"), s.get("cancels"), s.get("temp_files"), s.get("lock_waits"))
+              for s in report["shapes"] if "pg_stat_activity" not in s["sql"]}
+    waits = sorted((w["waiter"], w["holder"], w["waits"], w["deadlocks"], w.get("lock")) for w in report["waits"])
+    server = {k: report["server"][k] for k in ("temp_files", "temp_bytes", "lock_waits", "deadlocks", "checkpoints",
+                                               "cancels_statement_timeout", "cancels_user_request")}
+    dead = [sorted((p["lock"], p["shape"]) for p in d["processes"]) for d in report["deadlocks"]]
+    return faults, shapes, waits, server, dead
+
+
+def test_what_the_server_says_is_read_as_in_english(scenes):
+    english = assay(scenes["en"])
+    faults, shapes, waits, server, dead = told(english)
+    assert {s for s, _, _ in faults} >= {"28P01", "28000", "3D000", "42501", "25P02", "25006", "57014", "40P01", "42601", "42703", "22P02"}
+    assert None not in {s for s, _, _ in faults}
+    assert server["checkpoints"] >= 2 and server["temp_files"] >= 1 and len(dead) == 1 and waits
+    for lang in LANGUAGES:
+        report = assay(scenes[lang])
+        got = told(report)
+        assert got[0] == faults, lang
+        assert got[1] == shapes, lang
+        assert got[3:] == (server, dead), lang
+        assert got[2] == waits, lang
+        for x in (report, english):
+            assert x["server"]["lock_wait_s"] >= 0.03 and x["server"]["checkpoint_buffers"] > 0
+            assert x["server"]["connections"] > 8 and x["sessions"]["count"] == x["server"]["disconnections"] > 8
+            assert {g["name"]: g.get("sessions") for g in x["by"]["applications"]}["web"] == 2, lang
+            assert {g["name"] for g in x["by"]["hosts"]} >= {"127.0.0.1", "[local]"}, lang
+            (items,) = [v for v in x["autovacuum"] if v["table"] == "shop.public.items"]
+            assert items["vacuums"] >= 1 and items["analyzes"] >= 1, lang
+
+
+def test_the_table_of_messages_is_what_the_catalogues_say():
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    got = subprocess.run([f"{root}/tests/lint/log_catalog"], capture_output=True, text=True)
+    assert got.returncode == 0, got.stdout + got.stderr
