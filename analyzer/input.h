@@ -277,6 +277,9 @@ struct input_sink {
 bool input_add(struct input *in, const char *path, struct err *why);
 /* Reads everything.  false: a file could not be read (what was read stays counted). */
 bool input_run(struct input *in, const struct input_sink *sink, struct err *why);
+/* --state: what was read is the next run's no more.  To be called when it has got where it should:
+ * a report that was never written would lose it.  Without --state it does nothing. */
+bool input_remember(const struct input *in, struct err *why);
 /* The same for a file whose text was read already, which is changed by it.  false: it is no log, or
  * one whose messages stand in it as they are (stderr). */
 bool input_memory(struct input *in, uint32_t file, struct text *t, const struct input_sink *sink,

@@ -553,7 +553,5 @@ bool input_run(struct input *in, const struct input_sink *sink, struct err *why)
 		pthread_join(thread[i], NULL);
 	free(thread);
 	release(&r);
-	if (in->opt.state && !r.failed && !state_save(in, in->opt.state, why))
-		r.failed = true;
 	return !r.failed;
 }

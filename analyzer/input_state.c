@@ -15,6 +15,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -245,10 +246,26 @@ static bool is_known(const json_t *list, const json_t *x)
 	return false;
 }
 
-bool state_save(const struct input *in, const char *path, struct err *why)
+/* Written beside the file and put in its place, so that a crash leaves the one or the other. */
+static bool put_in_place(const json_t *list, const char *path, struct err *why)
+{
+	struct text fresh = {0};
+	int fd;
+
+	text_printf(&fresh, "%s.new", path);
+	fd = open(fresh.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	bool ok = fd >= 0 && json_dumpfd(list, fd, JSON_INDENT(1)) == 0 && fsync(fd) == 0;
+	ok = fd >= 0 && close(fd) == 0 && ok;
+	ok = ok && rename(fresh.p, path) == 0;
+	if (!ok)
+		err_set(why, "%s: %s", path, strerror(errno));
+	text_release(&fresh);
+	return ok;
+}
+
+static bool save(const struct input *in, const char *path, struct err *why)
 {
 	json_t *list = json_array(), *before = load(path, NULL), *x;
-	struct text fresh = {0};
 	size_t i;
 
 	for (i = 0; i < in->file.n; i++) {
@@ -260,11 +277,12 @@ bool state_save(const struct input *in, const char *path, struct err *why)
 	json_array_foreach(before, i, x) if (json_array_size(list) < in->file.n + KEEP &&
 					     !is_known(list, x)) js_add(list, json_incref(x));
 	json_decref(before);
-	text_printf(&fresh, "%s.new", path);
-	bool ok = json_dump_file(list, fresh.p, JSON_INDENT(1)) == 0 && rename(fresh.p, path) == 0;
-	if (!ok)
-		err_set(why, "%s: %s", path, strerror(errno));
-	text_release(&fresh);
+	bool ok = put_in_place(list, path, why);
 	json_decref(list);
 	return ok;
+}
+
+bool input_remember(const struct input *in, struct err *why)
+{
+	return !in->opt.state || save(in, in->opt.state, why);
 }

@@ -12,7 +12,5 @@
 bool state_apply(struct input *in, const char *path, struct err *why);
 /* Remembers what the file begins with: it is known again when it was renamed or packed. */
 void state_head(struct input_file *f, const char *p, size_t n);
-/* After reading. */
-bool state_save(const struct input *in, const char *path, struct err *why);
 
 #endif

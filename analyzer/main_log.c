@@ -13,10 +13,11 @@
 
 static volatile int stopped;
 
+/* The first one ends the reading, the second one the process. */
 static void on_interrupt(int sig)
 {
-	(void)sig;
 	stopped = 1;
+	signal(sig, SIG_DFL);
 }
 
 /* --- progress --------------------------------------------------------------------- */
@@ -198,6 +199,7 @@ enum exit_status run_log(struct options *o)
 	struct err why = {""};
 
 	signal(SIGINT, on_interrupt);
+	signal(SIGTERM, on_interrupt);
 	if (set_input(o, &in, f)) {
 		clock_gettime(CLOCK_MONOTONIC, &progress.start);
 		progress.last = progress.start;
@@ -210,10 +212,18 @@ enum exit_status run_log(struct options *o)
 			fputs("\r\033[K", stderr);
 		if (!ok)
 			fprintf(stderr, "pgassay: %s\n", why.text);
+		if (stopped && !o->follow)
+			fputs("pgassay: interrupted: the report is of what was read until then\n",
+				stderr);
 		facts_finish(f);
 		status = o->doctor ? doctor(&in, f) : analyse(o, &in, f);
 		if (!ok && status == EXIT_CLEAN)
 			status = EXIT_INPUT;
+		if (ok && !o->doctor && status != EXIT_FAILED && status != EXIT_USAGE &&
+			!input_remember(&in, &why)) {
+			fprintf(stderr, "pgassay: %s\n", why.text);
+			status = EXIT_FAILED;
+		}
 	}
 	facts_free(&f);
 	input_release(&in);

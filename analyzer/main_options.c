@@ -459,15 +459,19 @@ enum exit_status options_report(struct options *o, struct report *r)
 		return EXIT_USAGE;
 	}
 	report_make(r);
+	errno = 0;
 	f->write(r, to);
 	ok = fflush(to) == 0 && !ferror(to);
-	if (to != stdout)
-		ok = fclose(to) == 0 && ok;
-	if (!o->write_baseline && findings_fail(r->findings, o->fail_on))
-		return EXIT_FINDINGS;
+	int why = errno;
+	if (to != stdout && fclose(to) != 0 && ok) {
+		ok = false;
+		why = errno;
+	}
 	if (!ok) {
-		fprintf(stderr, "pgassay: the report could not be written: %s\n", strerror(errno));
+		fprintf(stderr, "pgassay: %s: the report could not be written: %s\n",
+			to == stdout ? "stdout" : o->output, strerror(why));
 		return EXIT_FAILED;
 	}
-	return EXIT_CLEAN;
+	return !o->write_baseline && findings_fail(r->findings, o->fail_on) ? EXIT_FINDINGS
+									    : EXIT_CLEAN;
 }

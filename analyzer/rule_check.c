@@ -14,6 +14,8 @@ const struct rule *rule_by_id(const char *id)
 }
 
 #define OUTLINES_MAX 4000 /* kept; what is more is parsed each time it is asked for */
+#define TREES_MAX    1000 /* of the first shapes: from the first look on, since sequences ask again \
+			   */
 
 struct outlines {
 	struct arena arena;
@@ -82,16 +84,33 @@ static const struct sql_tree *parse_shape(struct facts *f, struct arena *a, stru
 	return t;
 }
 
+static struct sql_outline *keep_outline(struct outlines *o, struct facts *f, uint32_t shape)
+{
+	struct shape *s = f->shape.at[shape];
+	uint32_t *at = map_put(&o->at, shape);
+
+	*at = (uint32_t)o->entry.n;
+	(void)VEC_PUSH(&o->entry);
+	const struct sql_tree *t = parse_shape(f, &o->arena, s, s->example);
+	o->entry.at[*at].tree = t;
+	return o->entry.at[*at].top = t ? sql_outline(&o->arena, sql_statement(t, 0)) : NULL;
+}
+
 /* One text: the shape's example, or a variant of it. */
 static void check_shape(struct engine *e, uint32_t at, const struct variant *v)
 {
 	struct shape *s = e->facts->shape.at[at];
-	const struct sql_tree *tree = parse_shape(e->facts, &e->arena, s, v ? v->text : s->example);
+	bool keep = !v && at < TREES_MAX;
+	struct sql_outline *first = keep ? keep_outline(&e->outlines, e->facts, at) : NULL;
+	const struct sql_tree *tree =
+		keep ? e->outlines.entry.at[e->outlines.entry.n - 1].tree
+		     : parse_shape(e->facts, &e->arena, s, v ? v->text : s->example);
 	size_t from = e->out->at.n;
 
 	for (size_t k = 0; k < (tree ? tree->statements : 1); k++) {
-		struct sql_outline *top =
-			tree ? sql_outline(&e->arena, sql_statement(tree, k)) : NULL;
+		struct sql_outline *top = first;
+		if (tree && (k > 0 || !keep))
+			top = sql_outline(&e->arena, sql_statement(tree, k));
 		for (const struct rule *r = rules; r->id; r++) {
 			bool query = may_run(e, r, SCOPE_QUERY);
 			if (!query && !may_run(e, r, SCOPE_STATEMENT))
@@ -118,29 +137,23 @@ static void check_shape(struct engine *e, uint32_t at, const struct variant *v)
 struct sql_outline *rule_outline(struct rule_check *c, uint32_t shape, const struct sql_tree **tree)
 {
 	struct outlines *o = c->outlines;
-	uint32_t *at = map_put(&o->at, shape);
-	bool keep = *at == MAP_NONE && o->entry.n < OUTLINES_MAX;
+	uint32_t at = map_get(&o->at, shape);
+	const struct sql_tree *t;
 
-	if (*at != MAP_NONE) {
+	if (at == MAP_NONE && o->entry.n >= OUTLINES_MAX) {
+		struct shape *s = c->facts->shape.at[shape];
+		t = parse_shape(c->facts, c->arena, s, s->example);
 		if (tree)
-			*tree = o->entry.at[*at].tree;
-		return o->entry.at[*at].top;
+			*tree = t;
+		return t ? sql_outline(c->arena, sql_statement(t, 0)) : NULL;
 	}
-	struct arena *a = keep ? &o->arena : c->arena;
-	struct shape *s = c->facts->shape.at[shape];
-	const struct sql_tree *t = parse_shape(c->facts, a, s, s->example);
-	struct sql_outline *top = t ? sql_outline(a, sql_statement(t, 0)) : NULL;
-	if (keep) {
-		*at = (uint32_t)o->entry.n;
-		(void)VEC_PUSH(&o->entry);
-		o->entry.at[*at].tree = t;
-		o->entry.at[*at].top = top;
-	} else {
-		map_del(&o->at, shape);
+	if (at == MAP_NONE) {
+		at = (uint32_t)o->entry.n;
+		keep_outline(o, c->facts, shape);
 	}
 	if (tree)
-		*tree = t;
-	return top;
+		*tree = o->entry.at[at].tree;
+	return o->entry.at[at].top;
 }
 
 static void check_run(struct engine *e, const struct run *run)
