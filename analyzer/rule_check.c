@@ -14,8 +14,7 @@ const struct rule *rule_by_id(const char *id)
 }
 
 #define OUTLINES_MAX 4000 /* kept; what is more is parsed each time it is asked for */
-#define TREES_MAX    1000 /* of the first shapes: from the first look on, since sequences ask again \
-			   */
+#define TREES_MAX    1000 /* of the first shapes: kept from the start, as sequences ask again */
 
 struct outlines {
 	struct arena arena;
