@@ -195,6 +195,13 @@ static bool greeters_wait(const struct shard *s)
 	return s->n_greeters && pool_shared(s) == 0;
 }
 
+/* Are fewer open than are to be kept warm?  Where a shard gave one away its pool has it still. */
+static bool too_few_are_warm(const struct shard *s)
+{
+	return pool_shared(s) < s->lim.min_open &&
+	       (s->lim.min_together == 0 || atomic_load(&s->caps[0]->used) < s->lim.min_together);
+}
+
 bool pool_dial_needed(struct shard *s, usec_t now)
 {
 	int dialing = s->n_dialing - s->n_own_dialing;
@@ -202,7 +209,7 @@ bool pool_dial_needed(struct shard *s, usec_t now)
 
 	s->starved = NULL;
 	/* Those kept warm for later come after those that are needed now. */
-	if (!wanted && pool_shared(s) < s->lim.min_open)
+	if (!wanted && too_few_are_warm(s))
 		wanted = !others_are_hungry(s);
 	if (!wanted || s->paused || now < s->dial_after || now < s->yield_until)
 		return false;
@@ -393,6 +400,9 @@ usec_t pool_next_check(const struct shard *s, usec_t now)
 
 		at = sooner(at, w->since + s->lim.reserve_timeout, now);
 	}
+	/* No other shard says when it closes what it was given. */
+	if (s->lim.min_together && pool_shared(s) < s->lim.min_open)
+		at = sooner(at, now + USEC_SEC, now);
 	if (s->n_waiting || pool_shared(s) < s->lim.min_open || greeters_wait(s)) {
 		at = sooner(at, s->dial_after, now);
 		at = sooner(at, s->yield_until, now);

@@ -65,12 +65,13 @@ void cap_set_max(struct cap *c, int max);
 /* --- shard ------------------------------------------------------------------ */
 
 struct pool_limits {
-	int max_open;	 /* server connections of the pool; 0: no limit */
-	int max_idle;	 /* idle ones kept by this shard; -1: no limit */
-	int min_open;	 /* kept open by this shard */
-	int reserve;	 /* more than max_open, for clients that waited reserve_timeout */
-	int queue_limit; /* clients that may wait; 0: no limit */
-	int max_dialing; /* at once, by this shard; 0: no limit */
+	int max_open;	  /* server connections of the pool; 0: no limit */
+	int max_idle;	  /* idle ones kept by this shard; -1: no limit */
+	int min_open;	  /* kept open by this shard */
+	int min_together; /* and by all shards of its pool; 0: it is the only one */
+	int reserve;	  /* more than max_open, for clients that waited reserve_timeout */
+	int queue_limit;  /* clients that may wait; 0: no limit */
+	int max_dialing;  /* at once, by this shard; 0: no limit */
 	usec_t reserve_timeout;
 	usec_t max_idle_time; /* 0: for ever */
 	usec_t max_lifetime;  /* 0: for ever */

@@ -82,6 +82,7 @@ void lane_configure(struct lane *l, const struct conf *conf, const struct conf_d
 		.max_open = conf_pool_max_open(conf, db, owner),
 		.max_idle = conf_pool_max_idle(conf, db, user),
 		.min_open = part_of(l, conf_pool_min_open(conf, db, user)),
+		.min_together = l->shared ? conf_pool_min_open(conf, db, user) : 0,
 		.reserve = conf_pool_reserve_size(conf, db, owner),
 		.queue_limit = conf_pool_queue_limit(conf, db, user),
 		.max_dialing = p->max_dialing,

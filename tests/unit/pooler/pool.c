@@ -230,6 +230,23 @@ START_TEST(min_open_is_kept_warm)
 }
 END_TEST
 
+/* Two shards keep two warm together: who gave its own away opens none, until the other's is gone.
+ */
+START_TEST(what_was_given_away_is_warm_elsewhere)
+{
+	lim.min_open = 1;
+	lim.min_together = 2;
+	start();
+	open_slot(0);
+	ck_assert(cap_take(&cap, 0)); /* the other shard's own */
+	pool_leave(&s, &slots[0]);
+	ck_assert(!pool_dial_needed(&s, now));
+	ck_assert_uint_eq(pool_next_check(&s, now), now + SEC);
+	cap_give(&cap);
+	ck_assert(pool_dial_needed(&s, now));
+}
+END_TEST
+
 START_TEST(the_warm_come_after_the_needed)
 {
 	struct cap_claim other = {0};
@@ -558,6 +575,7 @@ int main(void)
 	tcase_add_test(t, the_queue_has_a_limit);
 	tcase_add_test(t, one_dial_for_each_who_waits);
 	tcase_add_test(t, min_open_is_kept_warm);
+	tcase_add_test(t, what_was_given_away_is_warm_elsewhere);
 	tcase_add_test(t, the_warm_come_after_the_needed);
 	tcase_add_test(t, greeters_want_one_connection_only);
 	tcase_add_test(t, dialling_is_bounded);
