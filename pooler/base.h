@@ -24,10 +24,14 @@
 #include <string.h>
 
 /* The result of a function so marked must not be ignored. */
-#define MUSTCHECK			__attribute__((warn_unused_result))
-#define PRINTF(f, a)			__attribute__((format(printf, f, a)))
-#define LIKELY(x)			__builtin_expect(!!(x), 1)
-#define UNLIKELY(x)			__builtin_expect(!!(x), 0)
+#define MUSTCHECK    __attribute__((warn_unused_result))
+#define PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define LIKELY(x)    __builtin_expect(!!(x), 1)
+#define UNLIKELY(x)  __builtin_expect(!!(x), 0)
+/* For the few places where the compiler weighs a call's price wrongly. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+/* Keeps what is seldom needed from making its caller's common way longer. */
+#define NOINLINE			__attribute__((noinline))
 #define ARRAY_LEN(a)			(sizeof(a) / sizeof((a)[0]))
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 

@@ -93,9 +93,7 @@ enum pool_answer pool_ask(struct shard *s, struct waiter *w, usec_t now, struct 
 	*slot = NULL;
 	if (s->lim.queue_limit > 0 && s->n_waiting >= s->lim.queue_limit)
 		return POOL_REFUSED;
-	w->since = now;
-	list_push_back(&s->waiting, &w->link);
-	s->n_waiting++;
+	pool_queue(s, w, now);
 	return POOL_QUEUED;
 }
 
@@ -304,7 +302,7 @@ enum pool_fate pool_give_back(struct shard *s, struct slot *slot, usec_t now, st
 		return POOL_CLOSE_FOR_OTHERS;
 	if (UNLIKELY(s->limits_are_new) && is_over_limit(s))
 		return POOL_CLOSE_SURPLUS;
-	if (UNLIKELY(others_are_hungry(s))) {
+	if (UNLIKELY(pool_has_claims(s)) && others_are_hungry(s)) {
 		s->yield_until = now + YIELD_TIME;
 		return POOL_CLOSE_FOR_OTHERS;
 	}

@@ -133,6 +133,20 @@ enum pool_answer { POOL_LEASED, POOL_QUEUED, POOL_REFUSED };
 enum pool_answer pool_ask(struct shard *s, struct waiter *w, usec_t now,
 	struct slot **slot) MUSTCHECK;
 
+/* Does pool_ask() mean to wait, now? */
+static inline bool pool_would_queue(const struct shard *s)
+{
+	return (s->n_waiting || !s->n_idle || s->paused) &&
+	       (s->lim.queue_limit <= 0 || s->n_waiting < s->lim.queue_limit);
+}
+
+static inline void pool_queue(struct shard *s, struct waiter *w, usec_t now)
+{
+	w->since = now;
+	list_push_back(&s->waiting, &w->link);
+	s->n_waiting++;
+}
+
 /* His connection vanished before it was used: he waits again, before all others. */
 void pool_requeue(struct shard *s, struct waiter *w, usec_t now);
 
@@ -178,6 +192,31 @@ enum pool_fate pool_give_back(struct shard *s, struct slot *slot, usec_t now,
  * POOL_HAND_ON or POOL_CLOSE_IDLE_MAX. */
 enum pool_fate pool_keep(struct shard *s, struct slot *slot, usec_t now,
 	struct waiter **next) MUSTCHECK;
+
+/* Does any shard that shares a cap with this one claim a place? */
+static inline bool pool_has_claims(const struct shard *s)
+{
+	for (int i = 0; i < s->n_caps; i++)
+		if (UNLIKELY(atomic_load_explicit(&s->caps[i]->hungry, memory_order_relaxed) != 0))
+			return true;
+	return false;
+}
+
+/* What pool_give_back() mostly comes to: the slot stays busy with the oldest waiter, whom this
+ * takes off the queue.  NULL: nothing was done, ask pool_give_back(). */
+static inline struct waiter *pool_hand_on(struct shard *s, const struct slot *slot, usec_t now)
+{
+	struct waiter *w;
+
+	if (s->n_waiting == 0 ||
+		UNLIKELY(s->paused || s->limits_are_new || slot->doomed || now >= slot->die_at ||
+			 !list_empty(&s->own_waiting) || pool_has_claims(s)))
+		return NULL;
+	w = list_first(&s->waiting, struct waiter, link);
+	list_del(&w->link);
+	s->n_waiting--;
+	return w;
+}
 
 /* After dialling, resuming or raised limits: pairs the oldest waiter with an idle slot. */
 bool pool_pair(struct shard *s, usec_t now, struct slot **slot, struct waiter **next) MUSTCHECK;

@@ -8,9 +8,9 @@
 
 #include <malloc.h>
 
-static const uint32_t class_size[CHUNK_CLASSES] = {512, 4096, 65536 + 1024};
+static const uint32_t class_size[CHUNK_CLASSES] = {CHUNK_SMALL, 4096, 65536 + 1024};
 /* What a free list keeps: 128 KB, 512 KB and 1 MB. */
-static const unsigned class_keep[CHUNK_CLASSES] = {256, 128, 16};
+static const unsigned class_keep[CHUNK_CLASSES] = {CHUNK_SMALL_KEEP, 128, 16};
 
 /* The class that a buffer for so many bytes comes from; -1: none, it is too large. */
 static int class_of(size_t bytes)
@@ -21,17 +21,10 @@ static int class_of(size_t bytes)
 	return -1;
 }
 
-/* The process' sum is told of larger steps only: it is one number for all threads. */
-#define TELL_BYTES (64 * 1024)
-
-static void account(struct chunk_store *st, int64_t bytes)
+void chunk_tell(struct chunk_store *st)
 {
-	st->lent += (uint64_t)bytes;
-	st->untold += bytes;
-	if (UNLIKELY(st->untold >= TELL_BYTES || st->untold <= -TELL_BYTES)) {
-		__atomic_fetch_add(st->process, (uint64_t)st->untold, __ATOMIC_RELAXED);
-		st->untold = 0;
-	}
+	__atomic_fetch_add(st->process, (uint64_t)st->untold, __ATOMIC_RELAXED);
+	st->untold = 0;
 }
 
 static struct chunk *chunk_get(struct chunk_store *st, size_t bytes)
@@ -55,7 +48,7 @@ static struct chunk *chunk_get(struct chunk_store *st, size_t bytes)
 	}
 	c->size = (uint32_t)(size - sizeof *c);
 	c->off = c->len = 0;
-	account(st, (int64_t)size);
+	chunk_account(st, (int64_t)size);
 	return c;
 }
 
@@ -70,7 +63,7 @@ void chunk_free(struct chunk_store *st, struct chunk **cp)
 	*cp = NULL;
 	size = c->size + sizeof *c;
 	class = class_of(c->size);
-	account(st, -(int64_t)size);
+	chunk_account(st, -(int64_t)size);
 	if (class < 0 || class_size[class] != size || st->count[class] >= class_keep[class]) {
 		free(c);
 		st->surplus += size;

@@ -39,6 +39,52 @@ void chunk_free(struct chunk_store *st, struct chunk **c);
  * kernel.  May take milliseconds: for when a crowd has left. */
 void chunk_trim(struct chunk_store *st);
 #define CHUNK_SURPLUS (1U << 20)
+/* The process' sum is told of larger steps only: it is one number for all threads. */
+#define CHUNK_TELL (64 * 1024)
+void chunk_tell(struct chunk_store *st);
+/* chunk_append() to none and chunk_free(), for what a client mostly waits with: a request that
+ * finds a chunk of the smallest class in the free list. */
+#define CHUNK_SMALL	 512U /* its size, with the head */
+#define CHUNK_SMALL_KEEP 256U /* the most that the free list keeps */
+static inline void chunk_account(struct chunk_store *st, int64_t bytes)
+{
+	st->lent += (uint64_t)bytes;
+	st->untold += bytes;
+	if (UNLIKELY(st->untold >= CHUNK_TELL || st->untold <= -CHUNK_TELL))
+		chunk_tell(st);
+}
+
+static inline struct chunk *chunk_keep_small(struct chunk_store *st, const void *p, size_t n)
+{
+	struct chunk *c = st->free[0];
+
+	if (UNLIKELY(!c || n > CHUNK_SMALL - sizeof *c)) {
+		c = NULL;
+		chunk_append(st, &c, p, n);
+		return c;
+	}
+	memcpy(&st->free[0], c, sizeof(void *));
+	st->count[0]--;
+	chunk_account(st, CHUNK_SMALL);
+	c->size = (uint32_t)(CHUNK_SMALL - sizeof *c);
+	c->off = 0;
+	c->len = (uint32_t)n;
+	memcpy(c->data, p, n);
+	return c;
+}
+
+static inline void chunk_give_small(struct chunk_store *st, struct chunk *c)
+{
+	if (UNLIKELY(c->size != CHUNK_SMALL - sizeof *c || st->count[0] >= CHUNK_SMALL_KEEP)) {
+		chunk_free(st, &c);
+		return;
+	}
+	chunk_account(st, -(int64_t)CHUNK_SMALL);
+	memcpy(c, &st->free[0], sizeof(void *));
+	st->free[0] = c;
+	st->count[0]++;
+}
+
 static inline size_t chunk_left(const struct chunk *c)
 {
 	return c ? c->len - c->off : 0;

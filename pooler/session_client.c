@@ -9,12 +9,14 @@
  *   CLOSED   everything given back; the memory goes at the end of the tick
  */
 #include "session.h"
+#include "session_express.h"
 #include "session_flow.h"
+#include "session_turn.h"
 #include "wire_startup.h"
 #include "session_request.h"
 
 static void on_io(struct ev_loop *loop, ev_io *io, int revents);
-static void read_some(struct client *c);
+static void read_more(struct client *c);
 
 static struct relay *relay_of(const struct client *c)
 {
@@ -63,15 +65,19 @@ void client_watch(struct client *c)
 	flow_watch(relay_of(c)->w.loop, &c->io, c->conn.fd, events);
 }
 
+void client_blocked(struct client *c)
+{
+	client_watch(c);
+	if (c->server)
+		server_watch(c->server);
+}
+
 void client_send(struct client *c, const void *p, size_t n)
 {
 	if (n == 0 || c->state == CLIENT_CLOSED)
 		return;
-	if (LIKELY(flow_send(&c->conn, &c->out, &relay_of(c)->chunks, p, n)))
-		return;
-	client_watch(c);
-	if (c->server)
-		server_watch(c->server);
+	if (UNLIKELY(!flow_send(&c->conn, &c->out, &relay_of(c)->chunks, p, n)))
+		client_blocked(c);
 }
 
 static void flush(struct client *c)
@@ -150,7 +156,7 @@ static void read_pending(struct client *c)
 {
 	if (UNLIKELY(c->conn.ssl != NULL) && c->state != CLIENT_CLOSED && !c->out &&
 		!(c->server && c->server->out) && conn_has_pending(&c->conn))
-		read_some(c);
+		read_more(c);
 }
 
 void client_continue(struct client *c)
@@ -175,7 +181,20 @@ void client_resume(struct client *c)
 		server_settle(c->server);
 }
 
-static void read_some(struct client *c)
+/* Nothing was kept before these bytes. */
+static void received(struct client *c, const char *p, size_t n)
+{
+	if (c->state == CLIENT_LOGIN || c->state == CLIENT_WAITING ||
+		(c->server && server_is_asked(c->server))) {
+		chunk_append(&relay_of(c)->chunks, &c->in, p, n);
+		client_watch(c);
+	} else {
+		process(c, p, n);
+	}
+}
+
+/* Something is kept already, or may come from inside the SSL. */
+static NOINLINE void read_more(struct client *c)
 {
 	struct relay *r = relay_of(c);
 	char *base = r->w.buffer + WORKER_MARGIN;
@@ -198,14 +217,8 @@ static void read_some(struct client *c)
 		}
 		c->saw_request = true;
 		stats_add(&c->lane->stats.bytes_received, (uint64_t)got);
-		if (LIKELY(!c->in)) {
-			if (c->state == CLIENT_LOGIN || c->state == CLIENT_WAITING ||
-				(c->server && server_is_asked(c->server))) {
-				chunk_append(&r->chunks, &c->in, base, (size_t)got);
-				client_watch(c);
-			} else {
-				process(c, base, (size_t)got);
-			}
+		if (!c->in) {
+			received(c, base, (size_t)got);
 		} else {
 			c->in->len += (uint32_t)got;
 			if (c->state == CLIENT_WAITING || (c->server && server_is_asked(c->server)))
@@ -221,54 +234,43 @@ static void read_some(struct client *c)
 		 !c->out && !(c->server && c->server->out));
 }
 
+static inline void read_some(struct client *c)
+{
+	char *base = relay_of(c)->w.buffer + WORKER_MARGIN;
+	ssize_t got;
+
+	if (UNLIKELY(c->in != NULL || c->conn.ssl != NULL)) {
+		read_more(c);
+		return;
+	}
+	got = conn_recv(&c->conn, base, WORKER_BUFFER);
+	if (UNLIKELY(got <= 0)) {
+		if (got != CONN_AGAIN)
+			client_close(c, CLOSE_CLIENT_EOF, NULL);
+		return;
+	}
+	c->saw_request = true;
+	stats_add(&c->lane->stats.bytes_received, (uint64_t)got);
+	if (LIKELY(express_query(c, base, (size_t)got)))
+		return;
+	received(c, base, (size_t)got);
+	if (UNLIKELY(chunk_left(c->in) > 4096) && c->state != CLIENT_CLOSED &&
+		hub_memory_is_used_up())
+		client_close(c, CLOSE_MEMORY, NULL);
+}
+
 static void on_io(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct client *c = CONTAINER_OF(io, struct client, io);
 
 	(void)loop;
-	if (revents & EV_WRITE)
+	if (UNLIKELY(revents & EV_WRITE))
 		flush(c);
-	if ((revents & EV_READ) && c->state != CLIENT_CLOSED)
+	if (LIKELY(revents & EV_READ) && c->state != CLIENT_CLOSED)
 		read_some(c);
 }
 
 /* --- getting and leaving a server -------------------------------------------------- */
-
-void client_linked(struct client *c)
-{
-	struct lane *l = c->lane;
-	usec_t now = l->relay->w.now;
-
-	if (c->state == CLIENT_WAITING) {
-		stats_add(&l->stats.wait_time, now - c->waiter.since);
-		hist_add(&l->wait, now - c->waiter.since);
-		trace_linked(c, c->waiter.since);
-	}
-	stats_add(&l->stats.server_assignment_count, 1);
-	c->state = CLIENT_LINKED;
-	c->notified = false;
-	c->waiter.since = now;
-	if (!c->xact_since)
-		c->xact_since = now;
-	client_arm(c);
-}
-
-void client_ready(struct client *c, char status)
-{
-	struct lane *l = c->lane;
-	usec_t now = l->relay->w.now;
-
-	stats_add(&l->stats.query_time, now - c->waiter.since);
-	hist_add(&l->server, now - c->waiter.since);
-	c->waiter.since = now;
-	if (status == 'I') {
-		stats_add(&l->stats.xact_count, 1);
-		if (c->xact_since)
-			stats_add(&l->stats.xact_time, now - c->xact_since);
-		c->xact_since = 0;
-	}
-	client_arm(c);
-}
 
 void client_done(struct client *c)
 {

@@ -83,16 +83,14 @@ void client_forget_first(struct lane *l);
 void client_take_own(struct client *c, struct server *s);
 /* Bytes for it.  Keeps what it cannot take now. */
 void client_send(struct client *c, const void *p, size_t n);
+/* It did not take all: it is watched for when it can, and its server not read until then. */
+void client_blocked(struct client *c);
 void client_send_error(struct client *c, const char *severity, const char *sqlstate,
 	const char *message, const char *detail, const char *hint);
 /* How log lines about it begin: "C-17 app@shop 10.0.0.4:5521". */
 const char *client_who(const struct client *c, char *out, size_t size);
-/* It has a server now; its request is not yet sent. */
-void client_linked(struct client *c);
 /* Its server owes it nothing more: give it back, or find out what state is left there. */
 void client_done(struct client *c);
-/* ReadyForQuery is on its way to it. */
-void client_ready(struct client *c, char status);
 /* Its server vanished before anything was sent: first in the queue again. */
 void client_requeue(struct client *c);
 /* Session pooling, replication or pinned: nobody else uses its server connection. */

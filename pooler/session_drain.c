@@ -3,7 +3,7 @@
  * Bringing a server connection back to a quiet state when its client is gone: cancel, Sync,
  * ROLLBACK, the reset query; step by step, each when the server has answered the one before.
  */
-#include "session.h"
+#include "session_turn.h"
 
 static struct relay *relay_of(const struct server *s)
 {

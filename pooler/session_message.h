@@ -58,6 +58,21 @@ enum step message_query(struct message *m);
  * noted and sent (or the client is closed).  False: nothing was done, it is one for
  * message_query(). */
 bool query_send(struct client *c, const char *p, size_t size);
+/* A Query is about to be sent. */
+static inline void query_count(struct client *c, struct server *s)
+{
+	struct relay *r = c->lane->relay;
+
+	if (UNLIKELY(s->unnamed != NULL))
+		prepared_drop(&r->prepared, &s->unnamed);
+	if (UNLIKELY(c->unnamed != NULL)) /* a Query ends it, as the protocol has it */
+		prepared_drop(&r->prepared, &c->unnamed);
+	s->batch++;
+	stats_add(&c->lane->stats.query_count, 1);
+	if (s->ledger.len == 0)
+		c->waiter.since = r->w.now;
+}
+
 enum step message_parse(struct message *m);
 enum step message_bind(struct message *m);
 enum step message_named(struct message *m); /* Describe and Close */
@@ -150,7 +165,9 @@ static inline bool begin_is_likely(const char *p, size_t n)
 		return false;
 	a = (char)(text[0] | 0x20);
 	b = (char)(text[1] | 0x20);
-	return a == 'b' || (a == 's' && b == 't') || a < 'a' || a > 'z';
+	if (LIKELY(a == 's')) /* START, unless it is SELECT or SET */
+		return b == 't';
+	return a == 'b' || a < 'a' || a > 'z';
 }
 
 /* Now there is a server connection: what was answered is sent.  False: the client is closed. */

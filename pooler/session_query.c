@@ -21,21 +21,6 @@ static bool heed_effects(struct message *m, unsigned effects, size_t len, struct
 	return true;
 }
 
-/* A Query is about to be sent. */
-static inline void count_query(struct client *c, struct server *s)
-{
-	struct relay *r = c->lane->relay;
-
-	if (UNLIKELY(s->unnamed != NULL))
-		prepared_drop(&r->prepared, &s->unnamed);
-	if (UNLIKELY(c->unnamed != NULL)) /* a Query ends it, as the protocol has it */
-		prepared_drop(&r->prepared, &c->unnamed);
-	s->batch++;
-	stats_add(&c->lane->stats.query_count, 1);
-	if (s->ledger.len == 0)
-		c->waiter.since = r->w.now;
-}
-
 bool query_send(struct client *c, const char *p, size_t size)
 {
 	struct server *s = c->server;
@@ -48,7 +33,7 @@ bool query_send(struct client *c, const char *p, size_t size)
 	if (LIKELY(!message_has_session(c)) &&
 		UNLIKELY(wire_text_effects(p + WIRE_HEADER, size - WIRE_HEADER)))
 		return false;
-	count_query(c, s);
+	query_count(c, s);
 	if (UNLIKELY(!ledger_push(&s->ledger, ENTRY_QUERY, 0, 0))) {
 		client_close(c, CLOSE_CLIENT_IN_FLIGHT, NULL);
 		return true;
@@ -88,7 +73,7 @@ enum step message_query(struct message *m)
 		if (UNLIKELY(l->set.state_audit != STATE_AUDIT_OFF))
 			audit_hear(s, m->body, len);
 	}
-	count_query(c, s);
+	query_count(c, s);
 	if (UNLIKELY(l->set.observed))
 		trace_query(c, m->body, len, m->size, effects);
 	if (!message_push(m, ENTRY_QUERY, 0, 0)) {

@@ -5,6 +5,7 @@
  * when the server cannot be reached.
  */
 #include "session.h"
+#include "session_express.h"
 
 static void on_check(struct timer *t)
 {
@@ -63,6 +64,18 @@ static int part_of(const struct lane *l, int total)
 	while (k < n - 1 && l->pool->lanes[k] != l)
 		k++;
 	return total / n + (k < total % n);
+}
+
+/* Do these settings let every plain Query go the short way (session_express.c)? */
+static uint32_t express_max(const struct pool_settings *set, const struct conf_pooler *p)
+{
+	bool checks = set->check_query[0] && set->server_check_delay == 0;
+
+	if ((set->mode != POOL_MODE_TRANSACTION && set->mode != POOL_MODE_AUTO) || checks ||
+		(set->reset_always && set->reset_query[0]) || set->deadlines || set->observed ||
+		set->state_audit != STATE_AUDIT_OFF || p->disable_pqexec)
+		return 0;
+	return p->max_packet_size < EXPRESS_MAX ? (uint32_t)p->max_packet_size : EXPRESS_MAX;
 }
 
 void lane_configure(struct lane *l, const struct conf *conf, const struct conf_database *db)
@@ -132,6 +145,7 @@ void lane_configure(struct lane *l, const struct conf *conf, const struct conf_d
 	set->log_pooler_errors = p->log_pooler_errors;
 	set->track_queries = p->track_queries;
 	set->observed = p->query_log[0] || p->track_queries != TRACK_QUERIES_OFF;
+	set->express_max = express_max(set, p);
 	l->full = false;
 	if (l->shard.dial_after > l->relay->w.now + set->limits.retry)
 		l->shard.dial_after = l->relay->w.now + set->limits.retry;

@@ -4,7 +4,9 @@
  * says whose answer it is; then it goes to the client, or to nobody.
  */
 #include "session.h"
+#include "session_express.h"
 #include "session_gather.h"
+#include "session_turn.h"
 
 static struct relay *relay_of(const struct server *s)
 {
@@ -475,7 +477,8 @@ void server_settle(struct server *s)
 		client_done(c);
 }
 
-void server_read(struct server *s)
+/* The beginning of a message is kept already, or something may come from inside the SSL. */
+static NOINLINE void read_more(struct server *s)
 {
 	struct worker *w = &relay_of(s)->w;
 	char *base = w->buffer + WORKER_MARGIN, *p;
@@ -519,5 +522,34 @@ void server_read(struct server *s)
 		}
 	} while (UNLIKELY(s->conn.ssl && conn_has_pending(&s->conn) &&
 			  (!s->client || !s->client->out)));
+	server_settle(s);
+}
+
+void server_read(struct server *s)
+{
+	struct relay *r = relay_of(s);
+	char *base = r->w.buffer + WORKER_MARGIN;
+	size_t used;
+	ssize_t got;
+
+	if (UNLIKELY(s->in != NULL || s->conn.ssl != NULL)) {
+		read_more(s);
+		return;
+	}
+	got = conn_recv(&s->conn, base, WORKER_BUFFER);
+	if (UNLIKELY(got <= 0)) {
+		if (got != CONN_AGAIN)
+			lost(s);
+		return;
+	}
+	if (LIKELY(express_answer(s, base, (size_t)got)))
+		return;
+	used = feed(s, base, (size_t)got);
+	if (UNLIKELY(s->closed))
+		return;
+	if (UNLIKELY(used < (size_t)got))
+		chunk_append(&r->chunks, &s->in, base + used, (size_t)got - used);
+	if (LIKELY(s->ledger.len == 0) && LIKELY(express_turn(s)))
+		return;
 	server_settle(s);
 }

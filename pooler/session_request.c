@@ -12,8 +12,7 @@
 #include "session_message.h"
 
 /* Messages that are only noted and passed on. */
-static inline __attribute__((always_inline)) enum step on_plain(struct message *m,
-	enum entry_kind kind)
+static ALWAYS_INLINE enum step on_plain(struct message *m, enum entry_kind kind)
 {
 	if (!message_push(m, kind, 0, 0))
 		return STEP_CLOSED;

@@ -13,6 +13,7 @@
  */
 #include "session.h"
 #include "session_flow.h"
+#include "session_turn.h"
 
 #include <sys/socket.h>
 
@@ -61,15 +62,19 @@ void server_watch(struct server *s)
 	flow_watch(relay_of(s)->w.loop, &s->io, s->conn.fd, events);
 }
 
+void server_blocked(struct server *s)
+{
+	server_watch(s);
+	if (s->client)
+		client_watch(s->client);
+}
+
 void server_send(struct server *s, const void *p, size_t n)
 {
 	if (n == 0 || s->closed)
 		return;
-	if (LIKELY(flow_send(&s->conn, &s->out, &relay_of(s)->chunks, p, n)))
-		return;
-	server_watch(s);
-	if (s->client)
-		client_watch(s->client);
+	if (UNLIKELY(!flow_send(&s->conn, &s->out, &relay_of(s)->chunks, p, n)))
+		server_blocked(s);
 }
 
 static void flush(struct server *s)
@@ -224,15 +229,11 @@ static void ask_deallocate(struct server *s)
 	s->setup = server_ask(s, "DEALLOCATE ALL", OUR_CHECK);
 }
 
-bool server_link(struct server *s, struct client *c)
+bool server_set_up(struct server *s, struct client *c)
 {
 	struct lane *l = s->lane;
 	usec_t now = l->relay->w.now;
 
-	s->client = c;
-	c->server = s;
-	s->lent = now;
-	client_linked(c);
 	s->setup_failed = false;
 	if (UNLIKELY(s->foreign_names))
 		ask_deallocate(s);
@@ -243,6 +244,12 @@ bool server_link(struct server *s, struct client *c)
 		ask_params(s, c);
 	s->was_used = true;
 	return !s->setup;
+}
+
+bool server_link(struct server *s, struct client *c)
+{
+	server_lend(s, c);
+	return server_set_up(s, c);
 }
 
 /* What the client believes its parameters to be, against what the server made of them

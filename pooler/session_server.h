@@ -57,30 +57,37 @@ struct server {
 	usec_t pinned_since;	      /* when that state pinned its client to it */
 	int cancels;		      /* cancel requests under way against it */
 	enum close_reason doomed_why; /* beside slot.doomed; 0: recycled */
-	bool left_forward;	      /* the rest goes to the client, or to nobody */
-	bool setup, setup_failed;     /* our questions come first; the client waits, linked */
-	bool our_failed;	      /* an answer to us was an error */
-	bool resetting;		      /* the reset query runs */
-	bool auditing;		      /* the audit's rows are coming */
-	uint64_t awaited;	      /* its client's next message waits for this Parse; or 0 */
-	uint32_t batch;		      /* counts the ends of batches: Sync, Query, FunctionCall */
-	uint32_t unnamed_parses;      /* counts its clients' Parses of the unnamed statement */
-	uint32_t naming_first;	      /* the batch with the first of the Parses below */
-	uint32_t naming_last;	      /* and with the last */
-	uint32_t naming_serial;	      /* of the first one's name */
-	bool naming;		      /* Parses of named statements may not be answered yet */
-	bool settling;		      /* its client's next message waits for earlier batches */
-	bool describing;	      /* its client's next message waits for what it says */
-	bool was_asked;		      /* and has not been looked at again since */
-	bool said_fatal;	      /* it announced its end */
-	bool stale_names;	      /* it may have statements that we believe gone */
-	bool foreign_names;	      /* it has statements by another relay's numbers */
-	bool feeding;		      /* its client's messages are noted and not yet sent */
-	bool half_sent;		      /* the client left in the middle of a message */
+	union {
+		struct {
+			bool setup;	 /* our questions come first; the client waits, linked */
+			bool auditing;	 /* the audit's rows are coming */
+			bool settling;	 /* its client's next message waits for earlier batches */
+			bool describing; /* its client's next message waits for what it says */
+			bool was_asked;	 /* and has not been looked at again since */
+			bool said_fatal; /* it announced its end */
+			bool foreign_names; /* it has statements by another relay's numbers */
+			bool closed;
+		};
+		uint64_t errands; /* any of them */
+	};
+	bool left_forward; /* the rest goes to the client, or to nobody */
+	bool setup_failed;
+	bool our_failed;	 /* an answer to us was an error */
+	bool resetting;		 /* the reset query runs */
+	uint64_t awaited;	 /* its client's next message waits for this Parse; or 0 */
+	uint32_t batch;		 /* counts the ends of batches: Sync, Query, FunctionCall */
+	uint32_t unnamed_parses; /* counts its clients' Parses of the unnamed statement */
+	uint32_t naming_first;	 /* the batch with the first of the Parses below */
+	uint32_t naming_last;	 /* and with the last */
+	uint32_t naming_serial;	 /* of the first one's name */
+	bool naming;		 /* Parses of named statements may not be answered yet */
+	bool stale_names;	 /* it may have statements that we believe gone */
+	bool feeding;		 /* its client's messages are noted and not yet sent */
+	bool half_sent;		 /* the client left in the middle of a message */
 	bool was_pinned, asked_cancel, asked_reset;
 	/* of the reset query that was asked: it is not DISCARD ALL; says DEALLOCATE; RESET ALL */
 	bool reset_keeps, reset_deallocates, reset_sets;
-	bool closed, tls, was_used;
+	bool tls, was_used;
 	uint8_t replication; /* enum login_replication */
 };
 
@@ -93,9 +100,12 @@ void server_ready(struct server *s);
 void server_close(struct server *s, enum close_reason why, const char *detail);
 /* Bytes for it; keeps what it cannot take now. */
 void server_send(struct server *s, const void *p, size_t n);
-/* Gives it to a client and sets up what the client needs; then comes client_resume(). */
-/* True: it can go on at once. */
+/* It did not take all: the same as client_blocked(). */
+void server_blocked(struct server *s);
+/* Gives it to a client and sets up what the client needs; then comes client_resume().  True: it can
+ * go on at once. */
 bool server_link(struct server *s, struct client *c);
+bool server_set_up(struct server *s, struct client *c); /* the second half of that */
 void server_setup_done(struct server *s);
 /* The client is gone: cancel, drain, roll back, reset; then give it back. */
 void server_unlink(struct server *s);
@@ -103,7 +113,8 @@ void server_drain(struct server *s); /* the next step of that */
 /* Is nothing owed in either direction? */
 static inline bool server_is_quiet(const struct server *s)
 {
-	return ledger_is_quiet(&s->ledger) && !s->left && !s->in && !s->out && !s->cancels &&
+	return ledger_is_quiet(&s->ledger) &&
+	       !((uintptr_t)s->in | (uintptr_t)s->out | s->left | (unsigned)s->cancels) &&
 	       (!s->client || s->client->left == 0) &&
 	       LIKELY(!(s->conn.ssl && conn_has_pending(&s->conn)));
 }

@@ -7,24 +7,10 @@
  */
 #include "session.h"
 
-void who_note(struct server *s, const struct client *c)
+struct who_note *who_open(struct who_book *b, int which)
 {
-	struct relay *r = s->lane->relay;
-	usec_t span = r->w.now - s->lent;
-	int which = span >= WHO_LONG;
-	struct who_note *n = r->who.ring[which];
-
-	if (UNLIKELY(!n)) {
-		r->who.ring[which] = mem_alloc(WHO_NOTES * sizeof *n);
-		who_note(s, c);
-		return;
-	}
-	n += r->who.count[which]++ % WHO_NOTES;
-	n->from = r->w.wall - span;
-	n->until = r->w.wall;
-	n->client = c->id;
-	n->pool = s->lane->pool;
-	n->pid = s->pid;
+	b->ring[which] = mem_alloc(WHO_NOTES * sizeof **b->ring);
+	return b->ring[which];
 }
 
 bool who_mentions(const struct who_book *b, const struct pool *p)

@@ -26,8 +26,8 @@ struct who_book {
 	uint64_t count[2];
 };
 
-/* The server comes back from the client. */
-void who_note(struct server *s, const struct client *c);
+/* The memory of a ring; notes are made in session_turn.h. */
+struct who_note *who_open(struct who_book *b, int which);
 /* The notes of a ring, i = 0 the latest. */
 bool who_mentions(const struct who_book *b, const struct pool *p);
 uint64_t who_kept(const struct who_book *b, int which);

@@ -129,6 +129,49 @@ START_TEST(agrees_with_the_long_way)
 }
 END_TEST
 
+/* Makes of ledger_pass_answer() what ledger_reply() makes of the same bytes, or nothing at all. */
+START_TEST(an_answer_agrees_with_the_long_way)
+{
+	static const char types[] = "TDDDCIHdcZ1EGN@\x04\x84";
+	unsigned passed = 0;
+
+	for (seed = 1; seed < 1 + 40000; seed++) {
+		uint64_t number = seed;
+		struct ledger a, b;
+		struct buf stream = {0};
+		struct ledger_event ev;
+		bool took;
+
+		seed = seed * 0x9E3779B97F4A7C15u + 1;
+		ledger_init(&a);
+		ledger_init(&b);
+		owe(&a, &b, pick(8) ? ENTRY_QUERY : pick(ENTRY_COPY_END), pick(8) ? 0 : ENTRY_OURS);
+		if (pick(8) == 0)
+			owe(&a, &b, pick(ENTRY_COPY_END), 0);
+		for (unsigned i = pick(6); i > 0; i--) {
+			put(&stream, types[pick(pick(8) ? 9 : sizeof types - 1)], pick(40));
+			if (pick(30) == 0)
+				memset(stream.data + stream.len - WIRE_HEADER, 0xff, 3);
+		}
+		put(&stream, pick(8) ? 'Z' : 'C', pick(8) ? 1 : pick(4));
+		took = ledger_pass_answer(&a, stream.data, stream.len - (pick(8) == 0));
+		for (size_t at = 0; took && at < stream.len;
+			at += wire_message_size(stream.data + at))
+			must(ledger_reply(&b, stream.data[at], stream.data[at + 5], &ev, ignore,
+				     NULL) == LEDGER_FORWARD,
+				"took what the client must not see");
+		same(&a, &b);
+		must(!took || a.len == 0, "something is still owed");
+		passed += took;
+		buf_free(&stream);
+		ledger_release(&a);
+		ledger_release(&b);
+		seed = number;
+	}
+	ck_assert_uint_gt(passed, 5000); /* else nothing was compared */
+}
+END_TEST
+
 /* What applications do all day goes the short way from end to end, wherever it is cut. */
 START_TEST(takes_all_of_plain_answers)
 {
@@ -175,6 +218,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(t, agrees_with_the_long_way);
+	tcase_add_test(t, an_answer_agrees_with_the_long_way);
 	tcase_add_test(t, takes_all_of_plain_answers);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
