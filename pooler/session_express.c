@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC
  *
- * The short way of what nearly every transaction is: one Query that does nothing to its session,
- * from a client that waits for nothing else, on a connection of which nothing is known but that it
- * is quiet.  What this does, session_request.c, session_client.c and session_server.c would do in
- * the same order; here it is straight, with few comparisons in front of each step, which must all
- * hold before anything is done.  Whatever is unusual in the least goes the long way.
+ * The short way of what nearly every transaction is: one Query, or one execution of a prepared
+ * statement, that does nothing to its session, from a client that waits for nothing else, on a
+ * connection of which nothing is known but that it is quiet.  What this does, session_request.c,
+ * session_client.c and session_server.c would do in the same order; here it is straight, with few
+ * comparisons in front of each step, which must all hold before anything is done.  Whatever is
+ * unusual in the least goes the long way.
  *
  * Settings that rule the short way out make set.express_max 0 (lane_configure).
  */
@@ -35,25 +36,102 @@ static inline bool is_plain_server(const struct server *s)
 	       server_is_quiet(s);
 }
 
-/* The only thing that the ledger knows, and the only one that is sent. */
-static ALWAYS_INLINE void send_query(struct client *c, struct server *s, const char *p, size_t n)
+/* What goes the short way: one Query, or the one batch that drivers send to execute a statement
+ * that they have prepared. */
+enum parcel { PARCEL_NONE, PARCEL_QUERY, PARCEL_BATCH };
+
+/* What follows Bind in that batch: Describe of the unnamed portal, Execute without a limit, Sync.
+ */
+#define BATCH_END      "D\0\0\0\6P\0E\0\0\0\11\0\0\0\0\0S\0\0\0\4"
+#define BATCH_END_SIZE (sizeof BATCH_END - 1)
+/* Bind's header and the name of the unnamed portal. */
+#define BATCH_HEAD_SIZE (WIRE_HEADER + 1)
+
+/* Bind to the unnamed portal, of a statement with a name, and the end of a batch. */
+static inline bool is_lone_batch(const struct lane *l, const char *p, size_t n)
 {
+	return n > BATCH_HEAD_SIZE + BATCH_END_SIZE && p[0] == 'B' && p[WIRE_HEADER] == '\0' &&
+	       p[BATCH_HEAD_SIZE] != '\0' && wire_u32(p + 1) + 1 + BATCH_END_SIZE == n &&
+	       memcmp(p + n - BATCH_END_SIZE, BATCH_END, BATCH_END_SIZE) == 0 &&
+	       n <= l->set.express_max && l->set.max_prepared > 0;
+}
+
+static inline enum parcel parcel_of(const struct lane *l, const char *p, size_t n)
+{
+	if (LIKELY(is_lone_query(l, p, n)))
+		return PARCEL_QUERY;
+	return is_lone_batch(l, p, n) ? PARCEL_BATCH : PARCEL_NONE;
+}
+
+/* Sends a Query.  False: nothing was done, its text has an effect. */
+static ALWAYS_INLINE bool send_query(struct client *c, struct server *s, const char *p, size_t n)
+{
+	if (UNLIKELY(wire_text_effects(p + WIRE_HEADER, n - WIRE_HEADER)) ||
+		!ledger_push(&s->ledger, ENTRY_QUERY, 0, 0))
+		return false;
 	query_count(c, s);
-	if (!ledger_push(&s->ledger, ENTRY_QUERY, 0, 0))
-		abort(); /* cannot be: it was empty */
 	s->again.len = 0;
 	if (UNLIKELY(!flow_send(&s->conn, &s->out, &c->lane->relay->chunks, p, n)))
 		server_blocked(s);
+	return true;
+}
+
+/* The batch with our name of the statement in place of the client's, where a batch stays that may
+ * have to be sent once more (session_heal.c). */
+static inline void put_batch(struct buf *b, const char *p, size_t n, size_t name_size,
+	uint64_t number)
+{
+	const char *after = p + BATCH_HEAD_SIZE + name_size;
+	size_t rest = (size_t)(p + n - after), ours;
+	uint32_t size;
+
+	buf_reserve(b, BATCH_HEAD_SIZE + PREPARED_NAME + rest);
+	ours = prepared_name(b->data + BATCH_HEAD_SIZE, number) + 1;
+	size = htonl(wire_u32(p + 1) - (uint32_t)name_size + (uint32_t)ours);
+	b->data[0] = 'B';
+	memcpy(b->data + 1, &size, 4);
+	b->data[WIRE_HEADER] = '\0';
+	memcpy(b->data + BATCH_HEAD_SIZE + ours, after, rest);
+	b->len = BATCH_HEAD_SIZE + ours + rest;
+}
+
+/* Sends a batch.  False: nothing was done, since the statement is not one that the server has and
+ * that does nothing to its session. */
+static bool send_batch(struct client *c, struct server *s, const char *p, size_t n)
+{
+	const char *name = p + BATCH_HEAD_SIZE,
+		   *nul = memchr(name, 0, n - BATCH_END_SIZE - BATCH_HEAD_SIZE);
+	struct ledger *l = &s->ledger;
+	const struct prepared *known;
+
+	if (!nul || s->naming || s->closing || n > AGAIN_MAX ||
+		!(known = client_statement_get(c, name)) || known->served || known->stale ||
+		known->effects || !server_statement_has(s, known))
+		return false;
+	if (!ledger_push(l, ENTRY_BIND, 0, (uint32_t)known->number) ||
+		!ledger_push(l, ENTRY_DESCRIBE_PORTAL, 0, 0) ||
+		!ledger_push(l, ENTRY_EXECUTE, 0, 0) || !ledger_push(l, ENTRY_SYNC, 0, 0))
+		abort(); /* cannot be: the smallest ledger has room for eight */
+	s->batch++;
+	stats_add(&c->lane->stats.bind_count, 1);
+	stats_add(&c->lane->stats.query_count, 1);
+	put_batch(&s->again, p, n, (size_t)(nul + 1 - name), known->number);
+	s->again_entries = l->len;
+	if (UNLIKELY(!flow_send(&s->conn, &s->out, &c->lane->relay->chunks, s->again.data,
+		    s->again.len)))
+		server_blocked(s);
+	return true;
 }
 
 bool express_query(struct client *c, const char *p, size_t n)
 {
 	struct lane *l = c->lane;
 	struct shard *sh = &l->shard;
+	enum parcel parcel = parcel_of(l, p, n);
 	struct slot *slot;
 	struct server *s;
 
-	if (UNLIKELY(c->state != CLIENT_IDLE || !is_lone_query(l, p, n) || begin_is_likely(p, n) ||
+	if (UNLIKELY(c->state != CLIENT_IDLE || parcel == PARCEL_NONE || begin_is_likely(p, n) ||
 		     !is_plain_client(c)))
 		return false;
 	if (LIKELY(pool_would_queue(sh))) {
@@ -65,14 +143,15 @@ bool express_query(struct client *c, const char *p, size_t n)
 			lane_tend(l);
 		return true;
 	}
-	if (wire_text_effects(p + WIRE_HEADER, n - WIRE_HEADER) ||
-		pool_ask(sh, &c->waiter, l->relay->w.now, &slot) != POOL_LEASED)
+	if (UNLIKELY(pool_ask(sh, &c->waiter, l->relay->w.now, &slot) != POOL_LEASED))
 		return false;
 	s = CONTAINER_OF(slot, struct server, slot);
-	if (LIKELY(server_link(s, c)))
-		send_query(c, s, p, n);
-	else
-		chunk_append(&l->relay->chunks, &c->in, p, n);
+	if (LIKELY(server_link(s, c)) && LIKELY(s->ledger.len == 0) &&
+		LIKELY(parcel == PARCEL_QUERY ? send_query(c, s, p, n) : send_batch(c, s, p, n)))
+		return true;
+	chunk_append(&l->relay->chunks, &c->in, p, n);
+	if (!server_is_asked(s))
+		client_resume(c); /* the long way */
 	return true;
 }
 
@@ -83,14 +162,15 @@ static ALWAYS_INLINE void send_parked(struct client *c, struct server *s)
 	struct chunk *in = c->in;
 	const char *p = in->data + in->off;
 	size_t n = chunk_left(in);
+	enum parcel parcel = parcel_of(l, p, n);
 
-	if (UNLIKELY(!is_lone_query(l, p, n) || !is_plain_client(c) || s->ledger.len ||
-		     wire_text_effects(p + WIRE_HEADER, n - WIRE_HEADER))) {
+	if (UNLIKELY(parcel == PARCEL_NONE || !is_plain_client(c) || s->ledger.len) ||
+		UNLIKELY(!(parcel == PARCEL_QUERY ? send_query(c, s, p, n)
+						  : send_batch(c, s, p, n)))) {
 		client_resume(c);
 		return;
 	}
 	c->in = NULL;
-	send_query(c, s, p, n);
 	chunk_give_small(&l->relay->chunks, in);
 	if (UNLIKELY(!flow_is_reading(&c->io)))
 		client_watch(c);

@@ -269,6 +269,36 @@ size_t ledger_pass(struct ledger *l, const char *p, size_t n, uint32_t *left)
 	return (size_t)(at - p);
 }
 
+bool ledger_pass_batch(struct ledger *l, const char *p, size_t n)
+{
+	const char *at = p, *end = p + n - (WIRE_HEADER + 1);
+	const struct entry *ring = l->ring, *e;
+	const uint32_t mask = l->size - 1;
+	uint32_t head = l->head, owed = l->len;
+
+	while (owed && at < end) {
+		uint32_t body = wire_u32(at + 1) - 4;
+
+		e = &ring[head];
+		if (UNLIKELY(e->flags || body > (size_t)(end - at)))
+			return false;
+		if ((unsigned char)*at == ledger_end_type[e->kind]) {
+			head = (head + 1) & mask;
+			owed--;
+		} else if (UNLIKELY(!ledger_is_part(e, *at))) {
+			return false;
+		}
+		at += WIRE_HEADER + body;
+	}
+	e = &ring[head];
+	if (at != end || owed != 1 || e->flags || (e->kind != ENTRY_SYNC && e->kind != ENTRY_QUERY))
+		return false;
+	l->state.status = p[n - 1];
+	l->head = (head + 1) & mask;
+	l->len = 0;
+	return true;
+}
+
 /* Does `type` belong to the answer of an entry of this kind, and does it end it? */
 enum fit { FIT_NOT, FIT_PART, FIT_END };
 

@@ -226,18 +226,22 @@ static inline bool ledger_pass_ready(struct ledger *l, char status)
 	return true;
 }
 
-/* Shorter still: is this, from the first byte to the last, the answer to the one Query that is
- * owed, with nothing in it that changes anything but the transaction's status?  Then that is noted.
- * False: nothing was done. */
+/* Shorter still: are these bytes, from the first to the last, the answer to all that is owed, with
+ * nothing in it that changes anything but the transaction's status?  Then that is noted.  False:
+ * nothing was done. */
+bool ledger_pass_batch(struct ledger *l, const char *p, size_t n); /* to any messages */
 static inline bool ledger_pass_answer(struct ledger *l, const char *p, size_t n)
 {
 	const union ledger_state other = {.copying_in = true, .copied_in = true};
 	const struct entry *e = &l->ring[l->head];
 	const char *at = p, *end = p + n - (WIRE_HEADER + 1); /* where ReadyForQuery begins */
 
-	if (l->len != 1 || e->kind != ENTRY_QUERY || e->flags || (l->state.all & other.all) ||
-		n <= WIRE_HEADER + 1 || *end != 'Z' || wire_u32(end + 1) != 5)
+	if (UNLIKELY(n <= WIRE_HEADER + 1 || *end != 'Z' || wire_u32(end + 1) != 5 ||
+		     (p[n - 1] != 'I' && p[n - 1] != 'T' && p[n - 1] != 'E') ||
+		     (l->state.all & other.all)))
 		return false;
+	if (l->len != 1 || e->kind != ENTRY_QUERY || e->flags)
+		return ledger_pass_batch(l, p, n);
 	while (at < end) {
 		uint32_t body = wire_u32(at + 1) - 4; /* huge, when there is no such length */
 
@@ -245,7 +249,7 @@ static inline bool ledger_pass_answer(struct ledger *l, const char *p, size_t n)
 			return false;
 		at += WIRE_HEADER + body;
 	}
-	if (UNLIKELY(at != end || (p[n - 1] != 'I' && p[n - 1] != 'T' && p[n - 1] != 'E')))
+	if (UNLIKELY(at != end))
 		return false;
 	l->state.status = p[n - 1];
 	ledger_pop(l);

@@ -145,6 +145,15 @@ START_TEST(an_answer_agrees_with_the_long_way)
 		seed = seed * 0x9E3779B97F4A7C15u + 1;
 		ledger_init(&a);
 		ledger_init(&b);
+		if (pick(2)) /* mostly a batch, with what is part of its answer */
+			for (unsigned i = pick(5); i > 0; i--) {
+				unsigned kind = pick(pick(8) ? ENTRY_SYNC : ENTRY_COPY_END + 1);
+
+				owe(&a, &b, kind, pick(16) ? 0 : ENTRY_OURS);
+				if (kind == ENTRY_EXECUTE)
+					put(&stream, 'D', pick(40));
+				put(&stream, "Z@12tTC3Z@"[kind], pick(40));
+			}
 		owe(&a, &b, pick(8) ? ENTRY_QUERY : pick(ENTRY_COPY_END), pick(8) ? 0 : ENTRY_OURS);
 		if (pick(8) == 0)
 			owe(&a, &b, pick(ENTRY_COPY_END), 0);
