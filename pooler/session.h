@@ -10,6 +10,8 @@
  *   session_client.c   struct client: waiting, linked, closing
  *   session_deadline.c   when its patience, or ours with it, is over
  *   session_request.c  what it sends, message by message (session_message.h)
+ *   session_express.c  the short way of what nearly every transaction is
+ *   session_turn.h     what both ways note: a connection lent, an answer complete, given back
  *   session_server.c   struct server: dialled, idle, linked, closing
  *   session_reply.c    what it says, message by message
  *   session_drain.c    getting it quiet again when its client is gone

@@ -98,6 +98,7 @@ class Running:
         self.name = name
         self.dir = cluster.scratch("pgsluice-bench-")
         self.port = cluster.free_port()
+        self.patience = 60 if wrap else 1  # seconds: valgrind writes its file at the end
         plain, *options = name.split("+")
         ours = family(name) == "pgsluice"
         workers = 2 if "x2" in options else 1
@@ -205,7 +206,7 @@ class Running:
             for stop in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
                 p.send_signal(stop)
                 try:
-                    p.wait(1 if stop is signal.SIGTERM else None)
+                    p.wait(self.patience if stop is signal.SIGTERM else None)
                     break
                 except subprocess.TimeoutExpired:
                     pass

@@ -168,8 +168,11 @@ class Pooler:
                                      self.log()[-4000:])
             try:
                 with Wire(self.port, start=False, timeout=5):
-                    return self.settings["unix_socket_dir"] != self.dir or \
-                        os.path.exists(f"{self.dir}/.s.PGSQL.{self.port}")
+                    pass
+                if self.settings["unix_socket_dir"] == self.dir:
+                    with socket.socket(socket.AF_UNIX) as s:  # it is bound before it listens
+                        s.connect(f"{self.dir}/.s.PGSQL.{self.port}")
+                return True
             except OSError:
                 return False
         wait_until(ready, 20, "the pooler listens")
