@@ -107,6 +107,8 @@ bool str_is_nocase(struct str a, const char *s);
 int str_cmp(struct str a, struct str b); /* by bytes, shorter first when equal */
 struct str str_trim(struct str a);	 /* blanks of both ends */
 struct str str_before(struct str a, size_t n);
+/* The same, but no character of UTF-8 is cut into. */
+struct str utf8_before(struct str a, size_t n);
 /* Where `needle` begins in a, or a.n when it is not there. */
 size_t str_find(struct str a, const char *needle);
 uint64_t str_hash(struct str a);

@@ -219,6 +219,15 @@ static size_t utf8_char(const unsigned char *p, size_t n)
 	return len;
 }
 
+struct str utf8_before(struct str a, size_t n)
+{
+	if (n >= a.n)
+		return a;
+	while (n > 0 && ((unsigned char)a.p[n] & 0xc0) == 0x80)
+		n--;
+	return str_before(a, n);
+}
+
 struct str utf8_clean(struct arena *a, struct str s)
 {
 	const unsigned char *p = (const unsigned char *)s.p;

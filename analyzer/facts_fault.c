@@ -19,7 +19,11 @@ static const struct condition {
 	{"0A000", "feature_not_supported", NULL, NULL},
 	{"21000", "cardinality_violation", "more than one row returned by a subquery", NULL},
 	{"22001", "string_data_right_truncation", "value too long for type ", NULL},
-	{"22003", "numeric_value_out_of_range", NULL, " out of range"},
+	{"22003", "numeric_value_out_of_range", "integer out of range", NULL},
+	{"22003", "numeric_value_out_of_range", "bigint out of range", NULL},
+	{"22003", "numeric_value_out_of_range", "smallint out of range", NULL},
+	{"22003", "numeric_value_out_of_range", "numeric field overflow", NULL},
+	{"22003", "numeric_value_out_of_range", "value \"", NULL},
 	{"22007", "invalid_datetime_format", "invalid input syntax for type date", NULL},
 	{"22007", "invalid_datetime_format", "invalid input syntax for type timestamp", NULL},
 	{"22012", "division_by_zero", "division by zero", NULL},
@@ -31,7 +35,7 @@ static const struct condition {
 	{"23514", "check_violation", "new row for relation ", NULL},
 	{"23P01", "exclusion_violation", "conflicting key value violates exclusion", NULL},
 	{"25001", "active_sql_transaction", NULL, NULL},
-	{"25006", "read_only_sql_transaction", NULL, " in a read-only transaction"},
+	{"25006", "read_only_sql_transaction", "cannot execute ", " in a read-only transaction"},
 	{"25P01", "no_active_sql_transaction", NULL, NULL},
 	{"25P02", "in_failed_sql_transaction", "current transaction is aborted", NULL},
 	{"25P03", "idle_in_transaction_session_timeout", "terminating connection due to idle-in-transaction", NULL},
@@ -49,7 +53,7 @@ static const struct condition {
 	{"42703", "undefined_column", "column ", " does not exist"},
 	{"42704", "undefined_object", "type ", " does not exist"},
 	{"42710", "duplicate_object", NULL, NULL},
-	{"42803", "grouping_error", NULL, " or be used in an aggregate function"},
+	{"42803", "grouping_error", "column ", " or be used in an aggregate function"},
 	{"42804", "datatype_mismatch", NULL, NULL},
 	{"42883", "undefined_function", "function ", " does not exist"},
 	{"42883", "undefined_function", "operator does not exist", NULL},
@@ -86,8 +90,9 @@ bool fault_is_known(const struct fault *f)
 {
 	for (size_t i = 0; i < ARRAY_LEN(conditions); i++) {
 		const struct condition *c = &conditions[i];
-		if ((c->head && str_starts(f->text, c->head)) ||
-			(c->tail && !c->head && str_ends(f->text, c->tail)))
+		if (c->head && str_starts(f->text, c->head) &&
+			(!c->tail || str_ends(f->text, c->tail)) &&
+			(f->state_inferred || strcmp(f->state, c->state) == 0))
 			return true;
 	}
 	return false;

@@ -174,6 +174,25 @@ static void checkpoint_done(struct server_facts *s, struct str m)
 	s->checkpoint_longest_distance = most(s->checkpoint_longest_distance, distance);
 }
 
+/* What PostgreSQL says of a checkpoint's cause, in its own words alone: another message may begin
+ * in the same way. */
+static bool is_cause(struct str why)
+{
+	static const char *const words[] = {"shutdown", "end-of-recovery", "immediate", "force",
+		"wait", "wal", "time", "flush-all", "fast", "cause", "xlog"};
+
+	while (why.n) {
+		struct str word = str_before(why, str_find(why, " "));
+		size_t k = 0;
+		while (k < ARRAY_LEN(words) && !str_is(word, words[k]))
+			k++;
+		if (k == ARRAY_LEN(words))
+			return false;
+		why = str_trim(str_skip(why, word.n));
+	}
+	return true;
+}
+
 static void note_checkpoint(struct facts *f, struct log_entry *e)
 {
 	size_t starting = str_find(e->message, " starting: ");
@@ -186,8 +205,8 @@ static void note_checkpoint(struct facts *f, struct log_entry *e)
 		f->server.checkpoint_warnings++;
 	} else if (starting < e->message.n) {
 		struct str why = str_skip(e->message, starting + strlen(" starting: "));
-		facts_kind(f, KIND_CHECKPOINT_CAUSE, str_trim(str_before(why, str_find(why, "\n"))))
-			->count++;
+		why = str_trim(str_before(why, str_find(why, "\n")));
+		facts_kind(f, KIND_CHECKPOINT_CAUSE, is_cause(why) ? why : STR("other"))->count++;
 	}
 }
 

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: ISC
  *
  * report_csv: one table of the report, all its rows, numbers without units; RFC 4180.
+ *
+ * A text that a spreadsheet would take for a formula (= + - @ at its beginning) stands behind a
+ * single quote: a statement or an application's name is written by whoever may connect.
  */
 #include "report.h"
 
 static void field(FILE *to, struct str s)
 {
 	fputc('"', to);
+	if (s.n > 1 && strchr("=+-@\t\r", *s.p))
+		fputc('\'', to);
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] == '"')
 			fputc('"', to);

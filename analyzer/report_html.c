@@ -80,7 +80,7 @@ static void cut_text(json_t *o, const char *key, size_t most)
 
 	if (s.n > most) {
 		struct text t = {0};
-		text_str(&t, str_before(s, most));
+		text_str(&t, utf8_before(s, most));
 		text_puts(&t, " …");
 		js_set(o, key, js_str(text_slice(&t)));
 		text_release(&t);

@@ -149,7 +149,7 @@ struct str report_sql(struct report *r, struct str sql, size_t max)
 		sql = sql_mask(&r->arena, sql);
 	sql = utf8_clean(&r->arena, sql);
 	if (max && sql.n > max)
-		return arena_printf(&r->arena, "%.*s …", (int)max, sql.p);
+		return arena_printf(&r->arena, "%.*s …", STR_ARGS(utf8_before(sql, max)));
 	return sql;
 }
 

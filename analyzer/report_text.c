@@ -126,7 +126,7 @@ static void print_finding(struct out *o, const struct finding *x)
 		const struct shape *s = r->facts->shape.at[x->shape];
 		fprintf(o->to, "%s", text_ink(o, INK_DIM));
 		text_hanging(o, arena_printf(&r->arena, "    %s  ", s->id),
-			str_before(report_shape_sql(r, s), 600));
+			utf8_before(report_shape_sql(r, s), 600));
 		fputs(text_ink(o, INK_NONE), o->to);
 		struct str where =
 			arena_printf(&r->arena, "%.*s calls", STR_ARGS(report_count(r, x->count)));
@@ -250,7 +250,7 @@ static void print_shapes(struct out *o)
 					     : STR(""));
 		table_cell(&t, timed ? report_duration(r, (double)s->time.max) : STR(""));
 		table_note(&t, arena_printf(&r->arena, "%s  %.*s", s->id,
-				       STR_ARGS(str_before(report_shape_sql(r, s), 400))));
+				       STR_ARGS(utf8_before(report_shape_sql(r, s), 400))));
 	}
 	table_end(&t, o);
 	if (n < r->shapes)

@@ -72,7 +72,7 @@ static void print_samples(struct out *o)
 		if (params.n)
 			text_wrapped(o,
 				arena_printf(&r->arena, "parameters: %.*s",
-					STR_ARGS(str_before(params, 300))),
+					STR_ARGS(utf8_before(params, 300))),
 				12);
 	}
 	VEC_RELEASE(&all);
@@ -95,8 +95,8 @@ static void put_tx(struct out *o, struct table *t, const struct tx *x)
 	if (x->shape != NO_SHAPE) {
 		const struct shape *s = r->facts->shape.at[x->shape];
 		struct str sql = report_shape_sql(r, s);
-		table_note(t,
-			arena_printf(&r->arena, "%s  %.*s", s->id, STR_ARGS(str_before(sql, 160))));
+		table_note(t, arena_printf(&r->arena, "%s  %.*s", s->id,
+				      STR_ARGS(utf8_before(sql, 160))));
 	}
 }
 

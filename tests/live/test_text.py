@@ -1,6 +1,8 @@
 """The text report on terminals: no line is wider than the page, whatever the log holds; colours
 only where they are wanted; ASCII where the locale is not UTF-8; what matters comes first."""
+import csv
 import fcntl
+import io
 import os
 import pty
 import random
@@ -120,3 +122,62 @@ def test_the_statements_in_another_order(log, order, first):
 def test_an_unknown_order_is_an_error(log):
     got = subprocess.run([PGASSAY, "log", str(log), "--sort", "beauty"], capture_output=True, text=True)
     assert got.returncode == 2 and "beauty" in got.stderr
+
+
+# --- Markdown and CSV ---------------------------------------------------------------------------
+
+HOSTILE = ["SELECT `a`, ``b`` FROM t WHERE x | y = 5", "SELECT 5 -- ~~~\n~~~~\nFROM t", "SELECT a FROM \"<b>|*_x_*\" WHERE lower(b) = 'x'", "SELECT " + "größe, " * 300 + "b FROM größe",
+           "=cmd() + SELECT 1", "SELECT a,\n\t\"b\"\"c\"\r\nFROM t"]
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    path = tmp_path / "pg.log"
+    # newlines inside of a statement are continuation lines that begin with a tab
+    path.write_text("".join(f"2020-02-01 10:00:0{k % 9}.000 UTC [{k}] {'=u|x' if k % 2 else '-v'}@shop LOG:  duration: {k + 1}.000 ms  statement: " +
+                            q.replace("\r", "").replace("\n", "\n\t") + "\n" for k, q in enumerate(HOSTILE * 5)))
+    return path
+
+
+def test_tables_and_code_of_markdown_hold_whatever_the_statement_holds(hostile):
+    page = text(hostile, 100, "-f", "markdown", "--top", "0")
+    rows = page.split("| statement |\n")[1].split("\n\n")[0].splitlines()[1:]
+    assert len(rows) == len(HOSTILE)
+    for row in rows:
+        # bars that are not escaped make the cells: six of them
+        assert len(re.findall(r"(?<!\\)\|", row)) == 7, row
+        ticks, code = re.fullmatch(r".*\| (`+) (.*) \1 \|", row).groups()
+        assert ticks not in code
+    # every fence is closed by its like, and what is between begins no other
+    open_fence = None
+    for line in page.splitlines():
+        fence = re.match(r"(~{3,})(sql)?$", line)
+        if open_fence and fence and len(fence[1]) >= len(open_fence):
+            open_fence = None
+        elif not open_fence and fence:
+            open_fence = fence[1]
+    assert open_fence is None
+    prose = re.sub(r"(?s)(~{3,})sql\n.*?\n\1\n|(`+) .*? \2", "", page)
+    assert not re.search(r"(?<!\\)<b>", prose) and not re.search(r"(?<!\\)[*]_x", prose)
+
+
+def csv_of(log, table):
+    return subprocess.run([PGASSAY, "log", str(log), "-f", "csv", "--table", table, "--prefix", "%m [%p] %u@%d "], capture_output=True, check=True).stdout.decode()
+
+
+def test_csv_is_rfc_4180_and_no_formula(hostile):
+    for table in ("shapes", "samples", "groups", "findings"):
+        got = csv_of(hostile, table)
+        assert got.endswith("\r\n")
+        rows = list(csv.reader(io.StringIO(got, newline=""), strict=True))
+        assert len(rows) > 1 and {len(r) for r in rows} == {len(rows[0])}
+        assert not [f for r in rows[1:] for f in r if len(f) > 1 and f[0] in "=+@\t"]
+    rows = list(csv.DictReader(io.StringIO(csv_of(hostile, "samples"), newline="")))
+    assert {r["user"] for r in rows} == {"'=u|x", "'-v"}
+    assert any('"b""c"\nFROM t' in r["sql"] for r in rows)
+
+
+def test_no_format_cuts_a_character(hostile):
+    for fmt in ("text", "markdown", "html", "json", "csv"):
+        got = subprocess.run([PGASSAY, "log", str(hostile), "-f", fmt], capture_output=True, check=True).stdout
+        assert "größe" in got.decode("utf-8") and "\ufffd" not in got.decode("utf-8")
