@@ -138,7 +138,7 @@ class Postgres:
                 "full_page_writes": "off", "autovacuum": "off", "jit": "off",
                 "wal_level": "logical", "max_wal_senders": 5, "max_replication_slots": 5,
                 "password_encryption": "scram-sha-256", "log_line_prefix": "%m [%p] %q%u@%d ",
-                "log_checkpoints": "off", "max_prepared_transactions": 10,
+                "log_checkpoints": "off", "max_prepared_transactions": 10, "timezone": "UTC",
             }
             settings.update(self.settings)
             words = [f"-c{k}={v}" for k, v in settings.items()]
