@@ -298,6 +298,8 @@ struct plan_lines {
 	VEC(struct plan_line) line;
 };
 void plan_unframe(struct arena *a, struct str text, struct plan_lines *out);
+/* The lines as they stand, tabs made blanks. */
+void plan_split(struct arena *a, struct str text, struct plan_lines *out);
 /* The rows of psql's LaTeX, AsciiDoc and troff. */
 struct str plan_unset(struct arena *a, struct str text);
 /* Only dashes, crosses and box drawing: a frame's rule. */

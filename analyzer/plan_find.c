@@ -19,6 +19,7 @@ struct finder {
 	void *ctx;
 	struct plan_counts *counts;
 	bool is_stream; /* a plan is gone once it was handed over */
+	bool is_log;	/* as a server wrote it: nobody has put anything around the lines */
 	size_t at;
 	double duration_ms; /* of the plan that follows; NAN */
 	struct text query;  /* likewise */
@@ -330,7 +331,10 @@ static void find(struct finder *f, struct str text, int first_line)
 	struct arena frame = {0};
 	struct plan_lines lines = {0};
 
-	plan_unframe(&frame, text, &lines);
+	if (f->is_log)
+		plan_split(&frame, text, &lines);
+	else
+		plan_unframe(&frame, text, &lines);
 	for (size_t i = 0; i < lines.line.n; i++)
 		lines.line.at[i].number += first_line;
 	f->l = &lines;
@@ -402,6 +406,22 @@ static size_t window(struct str text)
 	return hit && hit > text.p ? (size_t)(hit - text.p) : text.n;
 }
 
+/* A message of a server, or so long a log that nobody has pasted it: the plan follows its head
+ * as auto_explain wrote it.  Most of the time would go into looking for what is not there. */
+static bool is_log(struct str text)
+{
+	static const char *const plans[] = {"{", "Query Text: ", "Query Text:\"", "<explain "};
+	struct str s = str_skip(text, str_find(text, " plan:\n"));
+
+	if (text.n < WINDOW / 4 && !str_starts(text, "duration: "))
+		return false;
+	s = str_trim(str_skip(s, strlen(" plan:\n")));
+	for (size_t i = 0; i < ARRAY_LEN(plans); i++)
+		if (str_starts(s, plans[i]))
+			return true;
+	return false;
+}
+
 void plan_each(struct str text, void (*on_plan)(void *ctx, struct arena *a, struct plan *p),
 	void *ctx, struct plan_counts *counts)
 {
@@ -411,6 +431,7 @@ void plan_each(struct str text, void (*on_plan)(void *ctx, struct arena *a, stru
 		.ctx = ctx,
 		.counts = counts,
 		.is_stream = true,
+		.is_log = is_log(text),
 		.duration_ms = NAN};
 	int line = 0;
 

@@ -332,6 +332,13 @@ static void split(struct str text, struct plan_lines *out)
 	}
 }
 
+void plan_split(struct arena *a, struct str text, struct plan_lines *out)
+{
+	split(text, out);
+	for (size_t i = 0; i < out->line.n; i++)
+		out->line.at[i].text = trim_end(expand_tabs(a, out->line.at[i].text));
+}
+
 void plan_unframe(struct arena *a, struct str text, struct plan_lines *out)
 {
 	struct outer outer = {0};

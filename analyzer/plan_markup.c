@@ -53,10 +53,13 @@ static const struct spelling entities[] = {
 static struct str respell(struct arena *a, struct str s, const struct spelling *list, size_t n)
 {
 	char *out = arena_alloc(a, s.n + 1);
+	bool is_first[256] = {false};
 	size_t len = 0;
 
+	for (size_t i = 0; i < n; i++)
+		is_first[(unsigned char)list[i].written[0]] = true;
 	while (s.n) {
-		size_t used = 1, i = 0;
+		size_t used = 1, i = is_first[(unsigned char)s.p[0]] ? 0 : n;
 
 		while (i < n && !str_starts(s, list[i].written))
 			i++;

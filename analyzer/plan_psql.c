@@ -65,9 +65,9 @@ static size_t width(struct str s)
 {
 	size_t sum = 0, columns;
 
-	while (s.n) {
-		s = str_skip(s, character(s, &columns));
-		sum += columns;
+	for (size_t i = 0; i < s.n; sum += columns) {
+		columns = 1;
+		i += (unsigned char)s.p[i] < 0x80 ? 1 : character(str_skip(s, i), &columns);
 	}
 	return sum;
 }
