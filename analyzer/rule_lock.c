@@ -177,23 +177,32 @@ static bool is_work(const struct shape *s, enum lock l)
 	       (s->verb == SQL_INSERT && s->lex.traits & SQL_HAS_FROM) || l == LOCK_WRITERS;
 }
 
-static void look(struct script *s, const struct listed *l, bool after)
+static enum sql_verb verb_of(const struct rule_check *c, const struct listed *l)
 {
 	struct sql_shape x;
+
+	if (l->shape != NO_SHAPE)
+		return c->facts->shape.at[l->shape]->verb;
 	sql_lex(l->text.p, l->text.n, &x, NULL, 0);
-	bool parse = x.verb == SQL_DDL || (x.verb == SQL_SELECT && strcasestr(l->text.p, "into"));
+	return x.verb;
+}
+
+static void look(struct script *s, const struct listed *l, bool after)
+{
+	enum sql_verb verb = verb_of(s->c, l);
+	bool parse = verb == SQL_DDL || (verb == SQL_SELECT && strcasestr(l->text.p, "into"));
 	struct sql_tree *t = parse ? sql_parse(s->c->arena, l->text, NULL) : NULL;
 	const struct sql_node *n = t && t->statements ? sql_statement(t, 0) : NULL;
 	struct str table = STR("");
 	enum lock lock = n ? lock_of(s, n, &table) : LOCK_NONE;
 	struct finding *f = NULL;
 
-	if (x.verb == SQL_BEGIN || x.verb == SQL_COMMIT || x.verb == SQL_ROLLBACK) {
-		s->in_tx = x.verb == SQL_BEGIN;
+	if (verb == SQL_BEGIN || verb == SQL_COMMIT || verb == SQL_ROLLBACK) {
+		s->in_tx = verb == SQL_BEGIN;
 		s->bounded_tx = s->told = false;
 		s->locked = STR("");
 	}
-	note_timeout(s, l->text, x.verb);
+	note_timeout(s, l->text, verb);
 	bool changed = l->shape != NO_SHAPE;
 	if (after && changed && s->in_tx && s->locked.n && !s->told &&
 		is_work(s->c->facts->shape.at[l->shape], lock)) {

@@ -4,6 +4,7 @@
  *
  *   sql_lex.[ch]     the shape: literals out, hash, traits; see there
  *   sql_parse.c      text -> tree, guarded against what crashes or stalls libpg_query
+ *   sql_import.c     libpg_query's tree copied into an arena, instead of packed and unpacked
  *   sql_memo.c       shapes that were seen already, by what is left without plain literals
  *   sql_comment.c    the comments of a statement, and what they tell us
  *   sql_node.c       reading a tree: fields by name, a generic walk

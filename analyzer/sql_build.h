@@ -22,6 +22,9 @@ struct sql_col build_column(const struct sql_node *ref);
 bool build_is_volatile(struct str function);
 /* Comments become blanks; every offset stays. */
 void build_blank_comments(char *text, size_t n);
+/* One attempt at parsing, in sql_import.c; NULL: *why says why not.  `packed`: by way of bytes, as
+ * anybody else gets the tree. */
+const struct sql_node *import_tree(struct arena *a, const char *text, bool packed, struct err *why);
 bool build_is_aggregate(const struct sql_node *funccall);
 
 /* Adds the conjuncts of an expression to b->cond. */

@@ -32,9 +32,28 @@ static const struct sql_node *unwrap(const ProtobufCMessage *m)
 	return (const struct sql_node *)(const void *)m;
 }
 
+/* Fields found before: nearly all names are literals of ours, so an address tells which. */
+#define FIELDS 2048
+static _Thread_local struct {
+	const ProtobufCMessageDescriptor *of;
+	const char *name;
+	const ProtobufCFieldDescriptor *field; /* NULL: of has none of that name */
+} found[FIELDS];
+
 static const ProtobufCFieldDescriptor *field_of(const struct sql_node *n, const char *name)
 {
-	return n ? protobuf_c_message_descriptor_get_field_by_name(msg(n)->descriptor, name) : NULL;
+	const ProtobufCMessageDescriptor *d = n ? msg(n)->descriptor : NULL;
+	size_t at = ((uintptr_t)d / 32 + (uintptr_t)name) % FIELDS;
+
+	if (!d)
+		return NULL;
+	if (found[at].of != d || found[at].name != name || !found[at].field ||
+		strcmp(found[at].field->name, name) != 0) {
+		found[at].of = d;
+		found[at].name = name;
+		found[at].field = protobuf_c_message_descriptor_get_field_by_name(d, name);
+	}
+	return found[at].field;
 }
 
 static bool is_set(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)

@@ -13,8 +13,6 @@
 #include "sql.h"
 #include "sql_build.h"
 
-#include <pg_query.h>
-#include <pg_query/pg_query.pb-c.h>
 #include <pthread.h>
 
 #define DEEP_STACK   ((size_t)256 << 20)
@@ -54,36 +52,6 @@ int sql_run_deep(int (*fn)(void *arg), void *arg)
 	pthread_attr_destroy(&attr);
 	pthread_join(thread, NULL);
 	return d.result;
-}
-
-/* --- one attempt ------------------------------------------------------------------ */
-
-static void *pb_alloc(void *ctx, size_t size)
-{
-	return arena_alloc(ctx, size);
-}
-
-static void pb_free(void *ctx, void *p)
-{
-	(void)ctx;
-	(void)p;
-}
-
-static const struct sql_node *parse_once(struct arena *a, const char *text, struct err *why)
-{
-	PgQueryProtobufParseResult r = pg_query_parse_protobuf(text);
-	ProtobufCAllocator alloc = {.alloc = pb_alloc, .free = pb_free, .allocator_data = a};
-	PgQuery__ParseResult *pb = NULL;
-
-	if (r.error)
-		err_set(why, "%s", r.error->message);
-	else
-		pb = pg_query__parse_result__unpack(&alloc, r.parse_tree.len,
-			(const uint8_t *)r.parse_tree.data);
-	if (!r.error && !pb)
-		err_set(why, "the parse tree could not be read");
-	pg_query_free_protobuf_parse_result(r);
-	return (const struct sql_node *)(const void *)pb;
 }
 
 /* --- guards and the retry ladder ------------------------------------------------------ */
@@ -266,10 +234,10 @@ struct sql_tree *sql_parse(struct arena *a, struct str text, struct err *why)
 		build_blank_comments(copy, text.n);
 	if (memchr(copy, '@', text.n))
 		substituted = substitute_at(copy, text.n);
-	root = parse_once(a, copy, why);
+	root = import_tree(a, copy, false, why);
 	if (!root && shape.traits & SQL_HAS_PLACEHOLDER && substitute(copy, text.n)) {
 		struct err again;
-		root = parse_once(a, copy, &again);
+		root = import_tree(a, copy, false, &again);
 		substituted |= root != NULL;
 	}
 	if (!root)
