@@ -225,10 +225,15 @@ struct listed {
 
 /* --- sequences ------------------------------------------------------------------------ */
 
+/* How far transactions are kept from each other, as far as the log told. */
+enum isolation { ISOLATION_COMMITTED = 0, ISOLATION_REPEATABLE, ISOLATION_SERIALIZABLE };
+#define ISOLATIONS 3
+
 /* One call. */
 struct event {
 	uint32_t shape;
-	bool own_tx;	       /* the only work of a transaction of its own */
+	bool own_tx; /* the only work of a transaction of its own */
+	enum isolation isolation;
 	int64_t ts;	       /* when it was logged: its end */
 	int64_t usec;	       /* -1: not known */
 	int64_t rows;	       /* -1: not known */
@@ -326,6 +331,7 @@ struct pair {
 	uint32_t first, second;
 	uint64_t count, tx, rolled_back;
 	uint64_t both_slow;	    /* both took SLOW_PAIR_USEC */
+	uint64_t at[ISOLATIONS];    /* of count: in transactions of that level */
 	uint64_t rows_known, empty; /* first's rows were logged; were none */
 	uint64_t usec;		    /* of both */
 	struct {

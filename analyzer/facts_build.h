@@ -41,7 +41,8 @@ struct session {
 	/* auto_explain's plan, waiting for its statement. */
 	uint32_t plan_shape;
 	int64_t plan_usec;
-	uint64_t vxid;	       /* of the unit; 0: none */
+	enum isolation isolation, tx_isolation; /* what BEGIN gives; of the transaction it is in */
+	uint64_t vxid;				/* of the unit; 0: none */
 	uint32_t test, marker; /* the test it is in; the one a marker named; NO_TEST */
 	uint32_t app_asked;    /* the application facts_test.c has looked at, and its finding */
 	bool app_is_test;
@@ -118,6 +119,7 @@ void test_leave(struct facts *f, struct session *s);
 void twin_note(struct facts *f, const struct log_entry *e);
 
 /* facts_tx.c */
+void isolation_note(struct session *s, enum sql_verb verb, struct str text);
 void tx_begin(struct session *s, const struct open *o);
 void tx_call(struct session *s, const struct open *o);
 void tx_end(struct facts *f, struct session *s, const struct open *o, bool rolled_back);

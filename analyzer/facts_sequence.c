@@ -278,6 +278,7 @@ static void note_pair(struct facts *f, const struct unit *u, const struct event 
 	p->count++;
 	p->tx += u->kind == UNIT_TX;
 	p->rolled_back += u->rolled_back;
+	p->at[b->isolation]++;
 	p->both_slow += a->usec >= SLOW_PAIR_USEC && b->usec >= SLOW_PAIR_USEC;
 	p->rows_known += a->rows >= 0;
 	p->empty += a->rows == 0;

@@ -71,6 +71,37 @@ static uint64_t took(const struct open *o)
 	return o->usec > 0 ? (uint64_t)o->usec : 0;
 }
 
+static bool says(struct str text, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (size_t i = 0; i + n <= text.n; i++)
+		if (strncasecmp(text.p + i, word, n) == 0)
+			return true;
+	return false;
+}
+
+static enum isolation level_in(struct str text, enum isolation other)
+{
+	return says(text, "serializable")      ? ISOLATION_SERIALIZABLE
+	       : says(text, "repeatable read") ? ISOLATION_REPEATABLE
+	       : says(text, "read committed")  ? ISOLATION_COMMITTED
+					       : other;
+}
+
+/* BEGIN ISOLATION LEVEL, SET TRANSACTION, SET default_transaction_isolation and their kin. */
+void isolation_note(struct session *s, enum sql_verb verb, struct str text)
+{
+	if (verb == SQL_DISCARD)
+		s->isolation = ISOLATION_COMMITTED;
+	else if (verb == SQL_BEGIN)
+		s->tx_isolation = level_in(text, s->isolation);
+	else if (says(text, "default_transaction_isolation") || says(text, "characteristics"))
+		s->isolation = level_in(text, ISOLATION_COMMITTED);
+	else if (says(text, "isolation"))
+		s->tx_isolation = level_in(text, s->tx_isolation);
+}
+
 void tx_begin(struct session *s, const struct open *o)
 {
 	s->tx = (struct tx){.begin = o->ts ? o->ts - (int64_t)took(o) : 0,

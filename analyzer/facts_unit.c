@@ -270,6 +270,8 @@ void unit_add(struct facts *f, struct session *s, const struct open *o)
 	int64_t wait = o->has_pooler && o->pooler.wait_us > 0 ? o->pooler.wait_us : 0;
 	int64_t start = o->ts ? o->ts - (o->usec > 0 ? o->usec : 0) - wait : 0;
 
+	if (sh->verb == SQL_BEGIN || sh->verb == SQL_SET || sh->verb == SQL_DISCARD)
+		isolation_note(s, sh->verb, text_slice(&s->sql));
 	if (boundary(f, s, o, start))
 		return;
 	if (is_other_unit(s, o, start) || is_rollback_to(sh)) {
@@ -307,6 +309,7 @@ void unit_add(struct facts *f, struct session *s, const struct open *o)
 		.limit = o->limit,
 		.origin = o->origin,
 		.values = o->values,
+		.isolation = s->in_tx ? s->tx_isolation : s->isolation,
 		.at = o->at};
 	s->unit.calls++;
 	s->unit.is_script |=

@@ -26,6 +26,17 @@ static bool open_pair(struct rule_check *c, const struct pair *p, struct two *t)
 	       !only_system(t->a) && !only_system(t->b);
 }
 
+/* How many of the pairs another client can come in between of: not at a level where one of the
+ * two fails and tries again. */
+static uint64_t unguarded(const struct pair *p, enum isolation from)
+{
+	uint64_t n = p->count;
+
+	for (int i = (int)from; i < ISOLATIONS; i++)
+		n -= p->at[i];
+	return n;
+}
+
 static struct finding *pair_find(struct rule_check *c, const struct two *t, enum confidence conf,
 	const char *what)
 {
@@ -39,6 +50,9 @@ static struct finding *pair_find(struct rule_check *c, const struct two *t, enum
 	finding_str(x, "first_sql", c->facts->shape.at[t->p->first]->norm);
 	finding_int(x, "pairs", (int64_t)t->p->count);
 	finding_int(x, "pairs_compared", t->p->samples);
+	if (unguarded(t->p, ISOLATION_REPEATABLE) < t->p->count)
+		finding_int(x, "pairs_at_read_committed",
+			(int64_t)unguarded(t->p, ISOLATION_REPEATABLE));
 	finding_int(x, "saved_round_trips", (int64_t)t->p->count);
 	return x;
 }
@@ -117,35 +131,15 @@ static bool is_probe(const struct sql_outline *o)
 	return o->targets == 1 && o->target[0].kind == TARGET_CONST;
 }
 
-/* Do transactions that may write run at that level of isolation? */
-static bool has_isolation(const struct facts *f, const char *level)
-{
-	for (size_t i = 0; i < f->shape.n; i++) {
-		const struct shape *s = f->shape.at[i];
-		if ((s->verb == SQL_BEGIN || s->verb == SQL_SET) &&
-			str_find(s->norm, level) < s->norm.n &&
-			str_find(s->norm, "read only") == s->norm.n)
-			return true;
-	}
-	return false;
-}
-
-/* At these levels the second of two writers of a row fails and tries again. */
-static bool is_serializable(const struct facts *f)
-{
-	return has_isolation(f, "serializable") || has_isolation(f, "repeatable read");
-}
-
 void check_np008(struct rule_check *c)
 {
 	struct two t;
 
-	if (has_isolation(c->facts, "serializable"))
-		return; /* one of two that miss the same key fails and tries again */
 	for (size_t i = 0; i < c->facts->pair.n; i++) {
 		const struct pair *p = &c->facts->pair.at[i];
 		if (c->facts->shape.at[p->first]->verb != SQL_SELECT ||
-			c->facts->shape.at[p->second]->verb != SQL_INSERT || p->count < PAIR_MIN ||
+			c->facts->shape.at[p->second]->verb != SQL_INSERT ||
+			unguarded(p, ISOLATION_SERIALIZABLE) < PAIR_MIN ||
 			p->rolled_back == p->count || (p->rows_known && !p->empty))
 			continue;
 		/* a question before a write is a validation: its answer is for people */
@@ -230,13 +224,11 @@ void check_np009(struct rule_check *c)
 {
 	struct two t;
 
-	if (is_serializable(c->facts))
-		return;
 	for (size_t i = 0; i < c->facts->pair.n; i++) {
 		const struct pair *p = &c->facts->pair.at[i];
 		if (c->facts->shape.at[p->first]->verb != SQL_SELECT ||
 			c->facts->shape.at[p->second]->verb != SQL_UPDATE ||
-			p->rolled_back == p->count)
+			unguarded(p, ISOLATION_REPEATABLE) == 0 || p->rolled_back == p->count)
 			continue;
 		if (!open_pair(c, p, &t) || t.a->is_locking || t.a->rels != 1 || t.b->rels != 1 ||
 			!str_eq(t.a->rel[0].name, t.b->rel[0].name) || !same_row(c, &t))
