@@ -58,12 +58,13 @@ bool str_to_i64(struct str a, int64_t *v)
 	int64_t r = 0;
 
 	a = str_skip(a, minus);
-	if (a.n == 0 || a.n > 18)
+	if (a.n == 0 || a.n > 19)
 		return false;
 	for (size_t i = 0; i < a.n; i++) {
-		if (a.p[i] < '0' || a.p[i] > '9')
+		int digit = a.p[i] - '0';
+		if (digit < 0 || digit > 9 || r > (INT64_MAX - digit) / 10)
 			return false;
-		r = r * 10 + (a.p[i] - '0');
+		r = r * 10 + digit;
 	}
 	*v = minus ? -r : r;
 	return true;

@@ -57,13 +57,23 @@ static bool covers(const struct schema_index *x, const struct schema_foreign *f)
 	return true;
 }
 
+/* Is a unique key among the foreign key's columns?  Then it finds the one row there can be. */
+static bool has_unique_part(const struct schema_index *x, const struct schema_foreign *f)
+{
+	bool all = x->valid && x->unique && !x->where.p && x->keys > 0;
+
+	for (size_t i = 0; all && i < x->keys; i++)
+		all = is_foreign_column(f, x->key[i].column);
+	return all;
+}
+
 static void check_foreign(struct rule_check *c, const struct schema_foreign *f)
 {
 	const struct schema_table *t = f->table;
 	struct text list = {0};
 
 	for (size_t i = 0; i < t->index.n; i++)
-		if (covers(t->index.at[i], f))
+		if (covers(t->index.at[i], f) || has_unique_part(t->index.at[i], f))
 			return;
 	for (size_t i = 0; i < f->columns; i++) {
 		if (f->column[i] < 0) {
@@ -178,7 +188,7 @@ static bool has_identity(const struct schema_table *t)
 		const struct schema_index *x = t->index.at[i];
 		bool full = x->unique && !x->where.p && x->keys > 0;
 		for (size_t k = 0; full && k < x->keys && !x->primary; k++)
-			full = x->key[k].column >= 0 && t->column.at[x->key[k].column].not_null;
+			full = x->key[k].column < 0 || t->column.at[x->key[k].column].not_null;
 		if (full)
 			return true;
 	}

@@ -61,8 +61,12 @@ static bool add_edges(struct graph *g, const struct sql_cond *k, int constants)
 static bool is_one_row(const struct sql_rel *r)
 {
 	const struct sql_outline *s = r->sub;
+	bool all = s && s->rels > 0 && !s->is_setop && s->verb == SQL_SELECT;
 
-	return s && ((s->has_aggregate && !s->has_group) || s->value_rows == 1 || s->rels == 0 ||
+	for (size_t i = 0; all && i < s->rels; i++) /* of one row each: a CTE behind a CTE */
+		all = s->rel[i].sub && s->rel[i].sub != s && is_one_row(&s->rel[i]);
+	return s && (all || (s->has_aggregate && !s->has_group) || s->value_rows == 1 ||
+			    (s->rels == 0 && !s->is_setop) ||
 			    (s->limit == BOUND_CONST && s->limit_value <= 1));
 }
 

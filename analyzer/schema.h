@@ -90,6 +90,7 @@ struct schema_table {
 struct schema_domain { /* a domain and the type below it; an enum is its own */
 	struct str name, base;
 	struct str collation; /* STR_NONE: that of the type */
+	bool not_null;
 };
 
 struct schema_policy { /* of row security */

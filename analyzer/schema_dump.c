@@ -185,6 +185,7 @@ static void add_column(struct schema *s, struct schema_table *t, const struct sq
 	const struct schema_domain *domain = domain_of(s, node_get(d, "type_name"));
 	if (domain && !c->collation.n)
 		c->collation = domain->collation;
+	c->not_null |= domain && domain->not_null;
 	struct str name = c->name;
 	for (size_t i = 0; i < node_len(d, "constraints"); i++)
 		add_constraint(s, t, node_item(d, "constraints", i), name);
@@ -395,6 +396,7 @@ static void create_as(struct schema *s, const struct sql_node *n)
 	if (!node_is(node_get(n, "query"), "SelectStmt"))
 		return;
 	show_columns(s, t, node_get(n, "query"), into, "col_names");
+	t->is_temp = strcmp(node_str(node_get(into, "rel"), "relpersistence"), "t") == 0;
 	t->is_stored = true;
 	t->is_view = strcmp(node_enum(n, "objtype"), "OBJECT_MATVIEW") == 0;
 }
@@ -408,6 +410,9 @@ static void create_domain(struct schema *s, const struct sql_node *n)
 
 	if (!d.collation.n)
 		d.collation = STR_NONE;
+	for (size_t i = 0; i < node_len(n, "constraints"); i++)
+		d.not_null |= strcmp(node_enum(node_item(n, "constraints", i), "contype"),
+				      "CONSTR_NOTNULL") == 0;
 	*VEC_PUSH(&s->domain) = d;
 }
 

@@ -204,15 +204,35 @@ bool schema_implies(const struct schema_asked *q, const struct sql_cond *k,
 	       str_eq(schema_canon(q->s, q->a, q->o, k->node), p->canon);
 }
 
+#define QUERIES_DEEP 4
+
+/* What FROM reads through: a view's query, a subquery; NULL: it is a table. */
+static const struct sql_outline *behind(const struct schema *s, const struct sql_rel *r)
+{
+	const struct schema_table *t =
+		r->kind == REL_TABLE ? schema_find(s, r->schema, r->name) : NULL;
+
+	return r->sub ? r->sub : t && t->is_view && !t->is_stored ? t->view : NULL;
+}
+
+/* By a condition of the query level, or of a view or subquery that it reads. */
+static bool is_implied(const struct schema_asked *q, const struct schema_where *w, int deep)
+{
+	for (size_t k = 0; k < q->o->conds; k++)
+		if (q->o->cond[k].clause != CLAUSE_HAVING && schema_implies(q, &q->o->cond[k], w))
+			return true;
+	for (size_t i = 0; deep < QUERIES_DEEP && i < q->o->rels; i++) {
+		struct schema_asked in = {q->s, q->a, behind(q->s, &q->o->rel[i])};
+		if (in.o && is_implied(&in, w, deep + 1))
+			return true;
+	}
+	return false;
+}
+
 bool schema_has_rows(const struct schema_asked *q, const struct schema_index *x)
 {
-	for (size_t i = 0; i < x->wheres; i++) {
-		bool found = false;
-		for (size_t k = 0; k < q->o->conds && !found; k++)
-			found = q->o->cond[k].clause != CLAUSE_HAVING &&
-				schema_implies(q, &q->o->cond[k], &x->where_cond[i]);
-		if (!found)
+	for (size_t i = 0; i < x->wheres; i++)
+		if (!is_implied(q, &x->where_cond[i], 0))
 			return false;
-	}
 	return true;
 }

@@ -146,24 +146,83 @@ static bool is_word(char c)
 	return c == '_' || (c & 0x80) || (c >= '0' && c <= '9') ||
 	       ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
-/* @name as sqlc and Npgsql write parameters.  The grammar takes it for the operator @, absolute
+
+/* Names of parameters, each with a number of its own. */
+struct parameters {
+	struct str at[99];
+	int n;
+};
+
+/* $n for the name, blanks up to the end of what stood there. */
+static void put_parameter(struct parameters *names, struct str name, char *from, char *end)
+{
+	char number[16];
+	int i = 0;
+
+	while (i < names->n && !str_eq(names->at[i], name))
+		i++;
+	if (i == names->n && i < (int)ARRAY_LEN(names->at))
+		names->at[names->n++] = name;
+	int n = snprintf(number, sizeof(number), "$%d", i + 1);
+	if (n > end - from)
+		n = snprintf(number, sizeof(number), "$1");
+	memset(from, ' ', (size_t)(end - from));
+	memcpy(from, number, (size_t)n);
+}
+
+/* sqlc.arg(name), sqlc.narg('name'), sqlc.slice('names'), sqlc.embed(t): where it ends; NULL: it is
+ * something else.  `text` is what was there, `p` its copy in which parameters are put. */
+static char *substitute_sqlc(struct parameters *names, const char *text, char *p, char *end)
+{
+	static const char *const calls[] = {"sqlc.arg(", "sqlc.narg(", "sqlc.slice("};
+	char *close = memchr(p, ')', (size_t)(end - p));
+	size_t n = close ? (size_t)(close - p) : 0;
+
+	for (size_t i = 0; close && i < ARRAY_LEN(calls); i++) {
+		size_t len = strlen(calls[i]);
+		if (n <= len || memcmp(p, calls[i], len) != 0)
+			continue;
+		struct str name = str_trim((struct str){text + len, n - len});
+		if (name.n > 2 && (name.p[0] == '\'' || name.p[0] == '"'))
+			name = (struct str){name.p + 1, name.n - 2};
+		put_parameter(names, name, p, close + 1);
+		return close + 1;
+	}
+	if (close && n > 11 && memcmp(p, "sqlc.embed(", 11) == 0) { /* all columns of a table */
+		memmove(p, p + 11, n - 11);
+		memset(p + n - 11, ' ', 12);
+		memcpy(p + n - 11, ".*", 2);
+		return close + 1;
+	}
+	return NULL;
+}
+
+/* Parameters as sqlc and Npgsql write them.  The grammar takes @name for the operator @, absolute
  * value, over a column, which people set apart by a blank. */
-static bool substitute_at(char *text, size_t n)
+static bool substitute_named(struct str original, char *text, size_t n)
 {
 	char *p = text, *end = text + n, *from;
+	struct parameters names = {.n = 0};
 	bool any = false;
 
 	while (p < end) {
 		from = p;
 		if (*p == '\'' || *p == '"') {
 			p = skip_quoted(p, end, *p, false);
+		} else if (*p == 's' && end - p > 12 && memcmp(p, "sqlc.", 5) == 0 &&
+			   (p == text || !is_word(p[-1]))) {
+			p = substitute_sqlc(&names, original.p + (p - text), p, end);
+			any |= p != NULL;
+			p = p ? p : from + 5;
 		} else if (*p == '@' && p + 1 < end && is_word(p[1]) &&
 			   (p == text || (!is_word(p[-1]) && !strchr("+-*/<>=~!@#%^&|`?", p[-1])) ||
 				   (p[-1] == '=' && (p - 1 == text || !strchr("<>~!", p[-2]))))) {
 			for (p++; p < end && is_word(*p);)
 				p++;
-			memset(from, ' ', (size_t)(p - from));
-			memcpy(from, "$1", 2);
+			put_parameter(&names,
+				(struct str){
+					original.p + (from - text) + 1, (size_t)(p - from) - 1},
+				from, p);
 			any = true;
 		} else {
 			p++;
@@ -232,8 +291,8 @@ struct sql_tree *sql_parse(struct arena *a, struct str text, struct err *why)
 	char *copy = arena_cstr(a, text);
 	if (shape.traits & SQL_HAS_COMMENT)
 		build_blank_comments(copy, text.n);
-	if (memchr(copy, '@', text.n))
-		substituted = substitute_at(copy, text.n);
+	if (memchr(copy, '@', text.n) || strstr(copy, "sqlc."))
+		substituted = substitute_named(text, copy, text.n);
 	root = import_tree(a, copy, false, why);
 	if (!root && shape.traits & SQL_HAS_PLACEHOLDER && substitute(copy, text.n)) {
 		struct err again;

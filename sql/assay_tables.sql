@@ -2,7 +2,7 @@
 -- may see them.
 SELECT n.nspname, c.relname, c.relkind, c.relpersistence, c.reltuples,
 	CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) ELSE -1 END AS bytes,
-	a.attname, coalesce(b.typname, t.typname), a.attnotnull,
+	a.attname, coalesce(b.typname, t.typname), a.attnotnull OR t.typnotnull,
 	coalesce(CASE WHEN a.attcollation <> coalesce(b.typcollation, t.typcollation) THEN l.collname END, '') AS collation,
 	coalesce(s.n_distinct, 0) AS n_distinct, coalesce(s.null_frac, 0) AS null_frac,
 	coalesce(s.correlation, 0) AS correlation, coalesce(s.avg_width, 0) AS width,
