@@ -253,10 +253,17 @@ static void drop_named(struct schema_table *t, struct str name)
 			t->foreign.at[i--] = t->foreign.at[--t->foreign.n];
 }
 
-/* Its place stays, so that keys still count right; its indexes go with it. */
+/* Its place stays, so that keys still count right; its indexes and foreign keys go with it. */
 static void drop_column(struct schema_table *t, int at)
 {
 	t->column.at[at].name = STR("");
+	for (size_t i = 0; i < t->foreign.n; i++) {
+		bool uses = false;
+		for (size_t k = 0; k < t->foreign.at[i]->columns; k++)
+			uses |= t->foreign.at[i]->column[k] == at;
+		if (uses)
+			t->foreign.at[i--] = t->foreign.at[--t->foreign.n];
+	}
 	for (size_t i = 0; i < t->index.n; i++) {
 		bool uses = false;
 		for (size_t k = 0; k < t->index.at[i]->keys; k++)

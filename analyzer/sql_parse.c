@@ -147,11 +147,24 @@ static bool is_word(char c)
 	       ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
 
-/* Names of parameters, each with a number of its own. */
+/* Names of parameters, each with a number of its own, behind those that have one. */
 struct parameters {
 	struct str at[99];
-	int n;
+	int n, numbered;
 };
+
+static int greatest_number(const char *text, size_t n)
+{
+	int max = 0;
+
+	for (size_t i = 0; i + 1 < n; i++)
+		if (text[i] == '$' && text[i + 1] >= '1' && text[i + 1] <= '9' &&
+			(i == 0 || !is_word(text[i - 1]))) {
+			int k = (int)strtol(text + i + 1, NULL, 10);
+			max = k > max ? k : max;
+		}
+	return max;
+}
 
 /* $n for the name, blanks up to the end of what stood there. */
 static void put_parameter(struct parameters *names, struct str name, char *from, char *end)
@@ -163,7 +176,7 @@ static void put_parameter(struct parameters *names, struct str name, char *from,
 		i++;
 	if (i == names->n && i < (int)ARRAY_LEN(names->at))
 		names->at[names->n++] = name;
-	int n = snprintf(number, sizeof(number), "$%d", i + 1);
+	int n = snprintf(number, sizeof(number), "$%d", names->numbered + i + 1);
 	if (n > end - from)
 		n = snprintf(number, sizeof(number), "$1");
 	memset(from, ' ', (size_t)(end - from));
@@ -202,7 +215,7 @@ static char *substitute_sqlc(struct parameters *names, const char *text, char *p
 static bool substitute_named(struct str original, char *text, size_t n)
 {
 	char *p = text, *end = text + n, *from;
-	struct parameters names = {.n = 0};
+	struct parameters names = {.numbered = greatest_number(text, n)};
 	bool any = false;
 
 	while (p < end) {
