@@ -120,7 +120,10 @@ void server_drain(struct server *s)
 			server_send(s, b.data, b.len);
 		buf_free(&b);
 	} else if (s->ledger.len || s->left || s->in) {
-		if (!s->asked_cancel && s->ledger.len && !s->resetting) {
+		/* What we asked ends by itself; and it may be just what sets the connection right.
+		 */
+		if (!s->asked_cancel && s->ledger.len && !s->resetting &&
+			!(ledger_head(&s->ledger)->flags & ENTRY_OURS)) {
 			s->asked_cancel = true;
 			cancel_server(s, NULL);
 		}

@@ -94,10 +94,17 @@ static void on_our_answer(struct server *s, const struct ledger_event *ev, bool 
 {
 	switch ((enum our_tag)ev->done.tag) {
 	case OUR_PARAMS:
+		if (!failed && !s->client)
+			server_adopt_params(s);
+		/* fall through */
 	case OUR_CHECK:
 	case OUR_CONNECT:
-		if (failed)
+		if (failed && s->setup) {
 			s->setup_failed = true;
+		} else if (failed) { /* and the client is gone that would hear of it */
+			s->doomed_why = CLOSE_SETUP_FAILED;
+			s->slot.doomed = true;
+		}
 		break;
 	case OUR_RESET:
 		s->resetting = false;

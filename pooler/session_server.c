@@ -161,6 +161,7 @@ void server_close(struct server *s, enum close_reason why, const char *detail)
 	buf_free(&s->again);
 	buf_free(&s->said);
 	params_drop(&r->params, &s->params);
+	params_drop(&r->params, &s->setting);
 	ledger_release(&s->ledger);
 	free(s->taken);
 	s->taken = NULL;
@@ -216,6 +217,8 @@ static void ask_params(struct server *s, const struct client *c)
 
 	if (params_put_change(&sql, s->params, c->params)) {
 		s->setup = true;
+		params_drop(&relay_of(s)->params, &s->setting);
+		s->setting = params_ref(c->params);
 		if (!server_ask(s, buf_cstr(&sql), OUR_PARAMS))
 			s->setup_failed = true;
 	}
@@ -275,6 +278,23 @@ static void reconcile(struct server *s, struct client *c)
 	s->params = params_ref(c->params);
 }
 
+void server_adopt_params(struct server *s)
+{
+	struct relay *r = relay_of(s);
+
+	if (!s->setting)
+		return;
+	for (size_t i = 0; i < s->params->count; i++) {
+		const struct param *p = &s->params->item[i];
+
+		if (p->reported) /* in the server's own words */
+			s->setting = params_with(&r->params, s->setting, p->name, p->value, true);
+	}
+	params_drop(&r->params, &s->params);
+	s->params = s->setting;
+	s->setting = NULL;
+}
+
 void server_setup_done(struct server *s)
 {
 	struct client *c = s->client;
@@ -282,6 +302,7 @@ void server_setup_done(struct server *s)
 
 	s->setup = false;
 	s->setup_error = NULL;
+	params_drop(&relay_of(s)->params, &s->setting);
 	if (!c) {
 		/* connect_query of a new connection */
 		if (s->slot.state != SLOT_DIALING)

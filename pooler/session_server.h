@@ -30,6 +30,7 @@ struct server {
 	struct chunk *in;  /* the beginning of a message */
 	struct chunk *out; /* to be sent to it */
 	struct params *params;
+	struct params *setting; /* what OUR_PARAMS is to make of them; NULL: nothing */
 	struct server_statements *statements;
 	char *taken;		  /* a name that its client gave twice, last */
 	uint32_t taken_batch;	  /* in which */
@@ -107,6 +108,8 @@ void server_blocked(struct server *s);
 bool server_link(struct server *s, struct client *c);
 bool server_set_up(struct server *s, struct client *c); /* the second half of that */
 void server_setup_done(struct server *s);
+/* OUR_PARAMS was done, and its client is gone: the connection has what was to be set. */
+void server_adopt_params(struct server *s);
 /* The client is gone: cancel, drain, roll back, reset; then give it back. */
 void server_unlink(struct server *s);
 void server_drain(struct server *s); /* the next step of that */

@@ -5,6 +5,7 @@ the ASan build); SEED repeats one.
 """
 import os
 import random
+import re
 import signal
 import ssl
 import struct
@@ -208,7 +209,8 @@ def test_reloads_under_load(pooler, postgres):
     for user in ("trusty", "app"):
         pids = set().union(*(load.pids for load in loads
                              if load.user == user and not isinstance(load, Neighbour)))
-        assert len(pids) <= POOL * (1 + asked_for), f"needless reconnects of {user}"
+        why = re.findall(f"S-.*{user}@.*(?:losing because|answered us): .*", p.log())
+        assert len(pids) <= POOL * (1 + asked_for), f"needless reconnects of {user}: {why}"
     print(f"{RELOADS} reloads, {refusals} of them refused, {asked_for} replaced connections; "
           f"{sum(load.count for load in loads)} pieces of work, 0 errors")
     certificates.close()

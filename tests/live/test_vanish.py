@@ -5,7 +5,7 @@ import pytest
 
 import wire
 from pooler import wait_until
-from wire import Closed, ServerError
+from wire import Closed, ServerError, Wire
 
 MINE = "usename = 'trusty' and datname = 'shop'"
 
@@ -23,6 +23,46 @@ def test_client_vanishes_mid_query(pooler, postgres, how):
     with p.wire() as other:
         assert other.query("select 'mine'") == [["mine"]]
     assert not postgres.backends("state = 'active' and query like '%left behind%'")
+
+
+CHECK = "select pg_advisory_lock_shared(7), pg_advisory_unlock_shared(7)"
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("how", ["drop", "reset", "quit"])
+def test_client_vanishes_while_its_connection_is_prepared(pooler, postgres, how):
+    """What was to be set for it is set, and known to be: the next client has its own."""
+    p = pooler(max_open=1, server_check_delay=0, server_check_query=CHECK)
+    a = p.wire()
+    with p.wire() as b, Wire(postgres.port) as holder:
+        a.query("set work_mem = '7MB'")
+        a.query("set datestyle = 'German'")
+        before = [b.one(f"show {name}") for name in ("work_mem", "datestyle")]
+        pid = b.one("select pg_backend_pid()")
+        holder.query("select pg_advisory_lock(7)")
+        a.send(wire.query("select 1"))
+        wait_until(lambda: postgres.backends(MINE + f" and pid = {pid} and wait_event = 'advisory'"))
+        getattr(a, how)()
+        wait_until(lambda: len(p.show("CLIENTS")) == 2, what="a is gone")  # b and the console
+        holder.query("select pg_advisory_unlock(7)")
+        assert [b.one(f"show {name}") for name in ("work_mem", "datestyle")] == before
+        assert b.one("select pg_backend_pid()") == pid, "a needless reconnect"
+
+
+@pytest.mark.ours
+def test_client_vanishes_and_its_connection_fails_the_check(pooler, postgres):
+    p = pooler(max_open=1, server_check_delay=0, server_check_query=CHECK)
+    a = p.wire()
+    with p.wire() as b, Wire(postgres.port) as holder:
+        pid = a.one("select pg_backend_pid()")
+        holder.query("select pg_advisory_lock(7)")
+        a.send(wire.query("select 1"))
+        wait_until(lambda: postgres.backends(MINE + f" and pid = {pid} and wait_event = 'advisory'"))
+        a.drop()
+        wait_until(lambda: len(p.show("CLIENTS")) == 2, what="a is gone")
+        postgres.sql(f"select pg_cancel_backend({pid})")
+        holder.query("select pg_advisory_unlock(7)")
+        assert b.one("select pg_backend_pid()") != pid, "what failed its check is not lent"
 
 
 def test_client_vanishes_in_transaction(pooler, postgres):
