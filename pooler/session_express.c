@@ -36,19 +36,24 @@ static inline bool is_plain_server(const struct server *s)
 	       server_is_quiet(s);
 }
 
-/* What goes the short way: one Query, or the one batch that drivers send to execute a statement
- * that they have prepared. */
-enum parcel { PARCEL_NONE, PARCEL_QUERY, PARCEL_BATCH };
+/* What goes the short way: one Query; the one batch that drivers send to execute a statement that
+ * they have prepared; or a batch that parses the unnamed statement and executes it, once or, in a
+ * pipeline, again and again. */
+enum parcel { PARCEL_NONE, PARCEL_QUERY, PARCEL_NAMED, PARCEL_UNNAMED };
 
-/* What follows Bind in that batch: Describe of the unnamed portal, Execute without a limit, Sync.
- */
-#define BATCH_END      "D\0\0\0\6P\0E\0\0\0\11\0\0\0\0\0S\0\0\0\4"
+/* What follows Bind in these batches: Describe of the unnamed portal, Execute without a limit; and
+ * at their end Sync. */
+#define EXECUTE	       "D\0\0\0\6P\0E\0\0\0\11\0\0\0\0\0"
+#define EXECUTE_SIZE   (sizeof EXECUTE - 1)
+#define SYNC	       "S\0\0\0\4"
+#define SYNC_SIZE      (sizeof SYNC - 1)
+#define BATCH_END      EXECUTE SYNC
 #define BATCH_END_SIZE (sizeof BATCH_END - 1)
 /* Bind's header and the name of the unnamed portal. */
 #define BATCH_HEAD_SIZE (WIRE_HEADER + 1)
 
 /* Bind to the unnamed portal, of a statement with a name, and the end of a batch. */
-static inline bool is_lone_batch(const struct lane *l, const char *p, size_t n)
+static inline bool is_named_batch(const struct lane *l, const char *p, size_t n)
 {
 	return n > BATCH_HEAD_SIZE + BATCH_END_SIZE && p[0] == 'B' && p[WIRE_HEADER] == '\0' &&
 	       p[BATCH_HEAD_SIZE] != '\0' && wire_u32(p + 1) + 1 + BATCH_END_SIZE == n &&
@@ -56,11 +61,21 @@ static inline bool is_lone_batch(const struct lane *l, const char *p, size_t n)
 	       n <= l->set.express_max && l->set.max_prepared > 0;
 }
 
+/* It begins with a Parse of the unnamed statement and, as it seems, ends with Sync. */
+static inline bool is_unnamed_batch(const struct lane *l, const char *p, size_t n)
+{
+	return n > WIRE_HEADER + SYNC_SIZE && p[0] == 'P' && p[WIRE_HEADER] == '\0' &&
+	       memcmp(p + n - SYNC_SIZE, SYNC, SYNC_SIZE) == 0 && n <= l->set.express_max &&
+	       l->set.max_prepared > 0;
+}
+
 static inline enum parcel parcel_of(const struct lane *l, const char *p, size_t n)
 {
 	if (LIKELY(is_lone_query(l, p, n)))
 		return PARCEL_QUERY;
-	return is_lone_batch(l, p, n) ? PARCEL_BATCH : PARCEL_NONE;
+	if (is_named_batch(l, p, n))
+		return PARCEL_NAMED;
+	return is_unnamed_batch(l, p, n) ? PARCEL_UNNAMED : PARCEL_NONE;
 }
 
 /* Sends a Query.  False: nothing was done, its text has an effect. */
@@ -95,9 +110,9 @@ static inline void put_batch(struct buf *b, const char *p, size_t n, size_t name
 	b->len = BATCH_HEAD_SIZE + ours + rest;
 }
 
-/* Sends a batch.  False: nothing was done, since the statement is not one that the server has and
- * that does nothing to its session. */
-static bool send_batch(struct client *c, struct server *s, const char *p, size_t n)
+/* Sends a batch with a named statement.  False: nothing was done, since the statement is not one
+ * that the server has and that does nothing to its session. */
+static bool send_named(struct client *c, struct server *s, const char *p, size_t n)
 {
 	const char *name = p + BATCH_HEAD_SIZE,
 		   *nul = memchr(name, 0, n - BATCH_END_SIZE - BATCH_HEAD_SIZE);
@@ -121,6 +136,84 @@ static bool send_batch(struct client *c, struct server *s, const char *p, size_t
 		    s->again.len)))
 		server_blocked(s);
 	return true;
+}
+
+/* Notes the messages of a batch with the unnamed statement in the empty ledger, all but Sync, and
+ * how many there are of each.  False: there is something else in it. */
+static bool note_unnamed(const struct client *c, struct server *s, const char *at, const char *end,
+	uint32_t *parses, uint32_t *binds)
+{
+	const struct prepared *known = c->unnamed;
+	struct ledger *l = &s->ledger;
+	bool there = s->unnamed == known;
+
+	while (at < end) {
+		size_t left = (size_t)(end - at), size = wire_u32(at + 1) + (size_t)1;
+
+		if (*at == 'P') { /* the same text as before: nothing about it is new */
+			if (size != WIRE_HEADER + 1 + known->body_len || size > left ||
+				at[WIRE_HEADER] ||
+				memcmp(at + WIRE_HEADER + 1, known->body, known->body_len) != 0 ||
+				!ledger_push(l, ENTRY_PARSE, 0, s->unnamed_parses + ++*parses))
+				return false;
+			there = true;
+		} else if (*at == 'B') {
+			if (!there || size < WIRE_HEADER + 2 || size + EXECUTE_SIZE > left ||
+				at[WIRE_HEADER] || at[WIRE_HEADER + 1] ||
+				memcmp(at + size, EXECUTE, EXECUTE_SIZE) != 0 ||
+				!ledger_push(l, ENTRY_BIND, 0, 0) ||
+				!ledger_push(l, ENTRY_DESCRIBE_PORTAL, 0, 0) ||
+				!ledger_push(l, ENTRY_EXECUTE, 0, 0))
+				return false;
+			size += EXECUTE_SIZE;
+			++*binds;
+		} else {
+			return false;
+		}
+		at += size;
+	}
+	return true;
+}
+
+/* Sends a batch with the unnamed statement.  False: nothing was done, since it is not only about
+ * the text that the client's unnamed statement has already, which has no effect. */
+static bool send_unnamed(struct client *c, struct server *s, const char *p, size_t n)
+{
+	struct relay *r = c->lane->relay;
+	struct prepared *known = c->unnamed;
+	uint32_t parses = 0, binds = 0;
+
+	if (!known || known->effects || prepared_is_stale(known))
+		return false;
+	if (!note_unnamed(c, s, p, p + n - SYNC_SIZE, &parses, &binds) ||
+		!ledger_push(&s->ledger, ENTRY_SYNC, 0, 0)) {
+		s->ledger.len = 0; /* as it was */
+		s->ledger.state.unsynced = false;
+		return false;
+	}
+	if (UNLIKELY(s->unnamed != known)) {
+		prepared_drop(&r->prepared, &s->unnamed);
+		s->unnamed = known;
+		known->refs++;
+	}
+	s->unnamed_parses += parses;
+	s->batch++;
+	s->again.len = 0;
+	stats_add(&c->lane->stats.client_parse_count, parses);
+	stats_add(&c->lane->stats.bind_count, binds);
+	stats_add(&c->lane->stats.query_count, 1);
+	if (UNLIKELY(!flow_send(&s->conn, &s->out, &r->chunks, p, n)))
+		server_blocked(s);
+	return true;
+}
+
+/* False: nothing was done. */
+static ALWAYS_INLINE bool send_parcel(enum parcel parcel, struct client *c, struct server *s,
+	const char *p, size_t n)
+{
+	if (LIKELY(parcel == PARCEL_QUERY))
+		return send_query(c, s, p, n);
+	return parcel == PARCEL_NAMED ? send_named(c, s, p, n) : send_unnamed(c, s, p, n);
 }
 
 bool express_query(struct client *c, const char *p, size_t n)
@@ -147,7 +240,7 @@ bool express_query(struct client *c, const char *p, size_t n)
 		return false;
 	s = CONTAINER_OF(slot, struct server, slot);
 	if (LIKELY(server_link(s, c)) && LIKELY(s->ledger.len == 0) &&
-		LIKELY(parcel == PARCEL_QUERY ? send_query(c, s, p, n) : send_batch(c, s, p, n)))
+		LIKELY(send_parcel(parcel, c, s, p, n)))
 		return true;
 	chunk_append(&l->relay->chunks, &c->in, p, n);
 	if (!server_is_asked(s))
@@ -165,8 +258,7 @@ static ALWAYS_INLINE void send_parked(struct client *c, struct server *s)
 	enum parcel parcel = parcel_of(l, p, n);
 
 	if (UNLIKELY(parcel == PARCEL_NONE || !is_plain_client(c) || s->ledger.len) ||
-		UNLIKELY(!(parcel == PARCEL_QUERY ? send_query(c, s, p, n)
-						  : send_batch(c, s, p, n)))) {
+		UNLIKELY(!send_parcel(parcel, c, s, p, n))) {
 		client_resume(c);
 		return;
 	}
