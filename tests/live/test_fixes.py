@@ -73,6 +73,10 @@ FIXES = [f for f in fixes() if not f[0].startswith("NP")]
 
 
 def bound(sql):
+    """With values for its parameters; @name has the number that the linter gives it."""
+    first = max([int(n) for n in re.findall(r"\$(\d)", sql)] or [0]) + 1
+    names = list(dict.fromkeys(re.findall(r"(?<![\w@])@(\w+)", sql)))
+    sql = re.sub(r"(?<![\w@])@(\w+)", lambda m: f"${first + names.index(m.group(1))}", sql)
     return re.sub(r"\$[12]|\?(?![|&])", lambda m: VALUES[m.group(0)], sql)
 
 

@@ -213,6 +213,50 @@ def fixtures(server, port):
         c.execute("rollback")
 
 
+def starts_of_drivers(server, port):
+    """What ORMs and drivers ask the catalogs when they connect: one question for each type."""
+    with connect(server, port) as c:
+        names = [r[0] for r in c.execute("select typname from pg_catalog.pg_type where typtype = 'b' "
+                                         "order by oid limit 25").fetchall()]
+        with c.transaction():
+            for name in names:
+                c.execute("select oid, typarray from pg_catalog.pg_type where typname = %s", [name])
+        for table in ("posts", "authors", "jobs") * 4:
+            c.execute("select a.attname from pg_catalog.pg_attribute a join pg_catalog.pg_class c "
+                      "on c.oid = a.attrelid where c.relname = %s and a.attnum > 0", [table])
+
+
+def listeners(server, port):
+    """A worker that is woken up, and then looks at the one row it was told of."""
+    with connect(server, server.port) as c, connect(server, port) as sender:
+        told = []
+        c.add_notify_handler(lambda n: told.append(int(n.payload)))
+        c.execute("listen jobs")
+        for n in range(1, 16):
+            sender.execute("select pg_notify('jobs', %s)", [str(n)])
+            wait_until(lambda: c.execute("select 1") and told, 20, "the notification comes")
+            c.execute("select state from jobs where id = %s", [told.pop()])
+
+
+def cron_jobs(server, port):
+    """The same few statements again and again, each time on a connection of its own."""
+    for _ in range(8):
+        with connect(server, port, application_name="cron") as c:
+            with c.transaction():
+                c.execute("select count(*) from jobs where state = 'new'")
+                c.execute("update jobs set state = 'new' where state = 'stale' and id < %s", [100])
+
+
+def migrations(server, port):
+    """A script that makes a table and fills it row by row."""
+    with connect(server, port) as c:
+        with c.transaction():
+            c.execute("create temporary table kinds (id int primary key, name text)")
+            for n in range(12):
+                c.execute("insert into kinds values (%s, %s)", [n, "kind " + str(n)])
+            c.execute("drop table kinds")
+
+
 def run_all(functions):
     failures = []
 
@@ -230,7 +274,7 @@ def run_all(functions):
 
 
 TRAFFIC = [benchmarks, keyset_batch, queue_workers, health_checks, pooled_requests, validations,
-           fixtures]
+           fixtures, starts_of_drivers, listeners, cron_jobs, migrations]
 
 
 @pytest.mark.ours
@@ -286,3 +330,61 @@ def test_a_loop_is_found_in_every_log(logged, pooler, shared_dir, in_transaction
     assert [f["confidence"] for f in found] == ["certain"], found
     assert found[0]["evidence"]["parent_rows_match"] == found[0]["evidence"]["runs"]
     assert found[0]["fix"]["sql"] == "select id, name from authors where id = ANY ($1::bigint[])"
+
+
+# --- loops of other kinds: each is called with a connection and how often it goes round ---------
+
+def posts_of(c, n):
+    return c.execute("select id, author_id from posts order by id desc limit %s", [n]).fetchall()
+
+
+def three_statements(c, n):
+    for post, author in posts_of(c, n):
+        c.execute("select id, name from authors where id = %s", [author]).fetchall()
+        c.execute("select count(*) from jobs where payload = %s", [post]).fetchall()
+        c.execute("select id, state from jobs where id = %s", [post]).fetchall()
+
+
+def nested(c, n):
+    for _, author in c.execute("select id, id from authors order by id limit %s", [n]).fetchall():
+        for post, _ in c.execute("select id, title from posts where author_id = %s limit 3",
+                                 [author]).fetchall():
+            c.execute("select id, state from jobs where id = %s", [post]).fetchall()
+
+
+def pipelined(c, n):
+    with c.pipeline():
+        posts = posts_of(c, n)
+        for _, author in posts:
+            c.execute("select id, name from authors where id = %s", [author])
+
+
+def mixed_protocols(c, n):
+    for i, (_, author) in enumerate(posts_of(c, n)):
+        c.execute("select id, name from authors where id = %s", [author], prepare=i % 2 == 0)
+
+
+def one_request(c, n):
+    tag = "/*traceparent='00-%032x-00f067aa0ba902b7-01'*/" % random.getrandbits(120)
+    posts = c.execute("select id, author_id from posts order by id desc limit %s " + tag, [n])
+    for _, author in posts.fetchall():
+        c.execute("select id, name from authors where id = %s " + tag, [author])
+
+
+LOOPS = {three_statements: (5, 20), nested: (5, 20), pipelined: (5, 20), mixed_protocols: (5, 20),
+         one_request: (3, 20)}
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("loop", LOOPS, ids=lambda f: f.__name__)
+def test_loops_of_every_kind_are_found(logged, pooler, shared_dir, loop):
+    own = shared_dir + "/query.jsonl"
+    p = pooler(on=logged, max_open=2, query_log=own)
+    part = Slice(logged, shared_dir)
+    for n in LOOPS[loop]:
+        with connect(logged, p.port) as c:
+            loop(c, n)
+    p.stop()
+    for path in part.files() + [own]:
+        found = [f for f in analyse(path)["findings"] if f["rule"] in ("NP001", "NP005")]
+        assert found and found[0]["confidence"] != "possible", (path, found)
