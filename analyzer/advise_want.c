@@ -370,14 +370,33 @@ static void add_pattern(struct wants *w, const struct sql_cond *c, const struct 
 	}
 }
 
+/* A bound of a range: "during @> timestamp" asks a range for one value. */
+static bool is_bound_type(struct str type)
+{
+	static const char *const types[] = {
+		"timestamptz", "timestamp", "date", "int4", "int8", "numeric"};
+
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if (str_is(type, types[i]))
+			return true;
+	return false;
+}
+
 static void add_operator(struct wants *w, const struct sql_cond *c, const struct side *s, int arm)
 {
 	struct str op = c->op, cast = c->right.cast;
 	const char *method = NULL, *opclass = NULL;
 	struct want *x;
 
-	if (str_is(op, "@?") || (str_is(op, "@@") && str_is(cast, "jsonpath")) ||
-		(str_is(op, "@>") && str_is(cast, "jsonb"))) {
+	if (str_is(cast, "inet") || str_is(cast, "cidr")) {
+		if (str_is(op, "<<") || str_is(op, "<<=")) { /* the planner makes a range of it */
+			push(w, WANT_RANGE, s, arm);
+			return;
+		}
+		method = "gist";
+		opclass = "inet_ops";
+	} else if (str_is(op, "@?") || (str_is(op, "@@") && str_is(cast, "jsonpath")) ||
+		   (str_is(op, "@>") && str_is(cast, "jsonb"))) {
 		method = "gin";
 		opclass = "jsonb_path_ops";
 	} else if (str_is(op, "?") || str_is(op, "?|") || str_is(op, "?&") || str_is(op, "@@")) {
@@ -385,7 +404,8 @@ static void add_operator(struct wants *w, const struct sql_cond *c, const struct
 	} else if (str_ends(cast, "range") || str_is(cast, "point") || str_is(cast, "box") ||
 		   str_is(cast, "circle") || str_is(cast, "polygon") || str_is(cast, "geometry") ||
 		   (c->right.kind == SIDE_CONST && !c->right.is_string && cast.n == 0) ||
-		   str_is(op, "<<") || str_is(op, ">>") || str_is(op, "-|-")) {
+		   str_is(op, "<<") || str_is(op, ">>") || str_is(op, "-|-") ||
+		   (str_is(op, "@>") && is_bound_type(cast))) {
 		method = "gist";
 	} else if (str_is(op, "@>") || str_is(op, "<@") || str_is(op, "&&")) {
 		method = "gin";
