@@ -90,21 +90,18 @@ def logs_of(server, front, everything):
     return [front.dir + "/query.jsonl"] + (own if everything else own[:1])
 
 
-def wrong_pages(shop, path, n):
-    """(log, page, what was found) of the pages for which that is not what it should be."""
-    wrong, log = [], visits(path)
+def wrong_pages(shop, path, mode, n):
+    """{(mode, n, log, page): what was found} of the pages for which that is not what it should be."""
+    wrong, log = {}, visits(path)
     for page, rule in {**LOOPS, **HABITS}.items():
         if (shop, page) == ("sqlalchemy", "stock"):
             continue  # it reads the row by its place, not by its key
-        found = sequence_findings(log[f"{page}/lazy/{n}"], path)
-        expected = page in HABITS or n >= 5
+        found = sequence_findings(log[f"{page}/{mode}/{n}"], path)
+        expected = mode == "lazy" and (page in HABITS or n >= 5)
         if (rule in found) != expected or (not expected and found):
-            wrong.append((path, page, "lazy", n, sorted(found)))
+            wrong[mode, n, path, page] = sorted(found)
         elif page in LOOPS and expected and found[rule]["evidence"]["longest_run"] < n:
-            wrong.append((path, page, n, found[rule]["evidence"]))
-        found = sequence_findings(log[f"{page}/eager/{n}"], path)
-        if found:
-            wrong.append((path, page, "eager", n, sorted(found)))
+            wrong[mode, n, path, page] = found[rule]["evidence"]
     return wrong
 
 
@@ -116,13 +113,24 @@ def wrong_pages(shop, path, n):
 def test_pages(logged, front, shop, sizes, how):
     manage(shop, logged.port, "schema")
     manage(shop, logged.port, "seed", str(max(sizes)))
-    for suffix in (".log", ".json"):  # what earlier visits left is not looked at again
-        os.truncate(f"{logged.data}/log/all{suffix}", 0)
-    for n in sizes:
-        for mode in ("lazy", "eager"):
+    wrong, rounds = {}, [(mode, n) for n in sizes for mode in ("lazy", "eager")]
+    # A loop ends where its client does nothing for 0.2 s, which a busy machine can bring about:
+    # it is wrong what is wrong each time.
+    for attempt in range(4):
+        for suffix in (".log", ".json"):  # what earlier visits left is not looked at again
+            os.truncate(f"{logged.data}/log/all{suffix}", 0)
+        if attempt:
+            os.truncate(front.dir + "/query.jsonl", 0)
+            front.start()
+        for mode, n in rounds:
             manage(shop, front.port, "serve", mode, str(n), *how)
-    assert [w for path in logs_of(logged, front, not how) for n in sizes
-            for w in wrong_pages(shop, path, n)] == []
+        paths = logs_of(logged, front, not how)
+        now = {k: v for path in paths for r in rounds for k, v in wrong_pages(shop, path, *r).items()}
+        wrong = {k: v for k, v in now.items() if not attempt or k in wrong}
+        rounds = sorted({k[:2] for k in wrong})
+        if not wrong:
+            break
+    assert not wrong
 
 
 @pytest.mark.ours
