@@ -4,6 +4,7 @@ import csv
 import glob
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -311,3 +312,34 @@ def test_counts_are_those_of_pgbadger(recorded, tmp_path):
             same += 1
     # how often depends on how busy the machine is; that all are counted was asserted above
     assert same >= 25 and planned >= 3 and lost <= mine["input"]["statements"] // 20, (same, planned, lost)
+
+
+def test_the_servers_figures_are_those_of_pgbadger(recorded, tmp_path):
+    """What docs/log-comparison.md calls the same: sessions, checkpoints, temporary files, autovacuum, locks."""
+    # background processes have no user: with %q their lines are shorter, which it does not read
+    log = tmp_path / "pg.log"
+    log.write_bytes(re.sub(rb"(?m)^(\S+ \S+ \S+ \[\d+\] )(?=[A-Z]+:)", rb"\1@/ ", recorded.texts["log"]))
+    theirs, _ = badger(log, tmp_path)
+    mine = recorded.reports["log"]
+    s, one = mine["server"], lambda key: theirs[key].get("postgres", {})  # noqa: E731
+    assert one("session_info")["count"] == s["disconnections"]
+    assert abs(one("session_info")["duration"] - 1000 * s["session_s"]) < 1 + s["disconnections"]
+    users = {g["name"]: g.get("sessions_ended", 0) for g in mine["by"]["users"]}
+    assert {u: x["count"] for u, x in one("session_info")["user"].items()} == {u: n for u, n in users.items() if n}
+    c = theirs["checkpoint_info"]
+    assert (c["wbuffer"], c["file_added"], c["file_removed"], c["file_recycled"]) == (
+        s["checkpoint_buffers"], s["wal_files_added"], s["wal_files_removed"], s["wal_files_recycled"])
+    assert (round(c["total"], 3), round(c["write"], 3), round(c["sync"], 3)) == (
+        round(s["checkpoint_s"], 3), round(s["checkpoint_write_s"], 3), round(s["checkpoint_sync_s"], 3))
+    assert c["distance"] * 1024 == s["checkpoint_distance_bytes"]
+    assert c["starting"] == {k["name"]: k["count"] for k in mine["checkpoint_causes"]}
+    temp = one("tempfile_info")
+    assert (temp["count"], temp["size"], temp["maxsize"]) == (s["temp_files"], s["temp_bytes"], s["temp_largest_bytes"])
+    tables = {v["table"]: v for v in mine["autovacuum"]}
+    assert one("autovacuum_info")["count"] == s["autovacuums"] and one("autoanalyze_info").get("count", 0) == s["autoanalyzes"]
+    for name, v in one("autovacuum_info")["tables"].items():
+        assert (v["vacuums"], v["idxscans"], v["tuples"]["removed"], v["pages"]["removed"], v["wal_bytes"]) == tuple(
+            tables[name][k] for k in ("vacuums", "index_scans", "tuples_removed", "pages_removed", "wal_bytes")), name
+    locks = {f"{mode} on {what}": x["count"] for mode, all_ in one("lock_info").items() for what, x in all_.items() if isinstance(x, dict)}
+    assert locks == {k["name"]: k["count"] for k in mine["lock_types"]}
+    assert one("logs_type").get("FATAL", 0) == s["messages_fatal"] and one("logs_type")["ERROR"] == s["messages_error"]
