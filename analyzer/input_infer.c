@@ -44,7 +44,9 @@ static const char *const candidates[] = {
 	"",
 };
 
-/* Lines that carry a severity somewhere in their first bytes, by a plain search. */
+/* Lines that carry a severity somewhere in their first bytes, by a plain search.  Where a prefix
+ * ends without a separator, the two blanks that the server puts behind it tell the severity from a
+ * word. */
 bool severity_at(const char *line, size_t n, size_t *at)
 {
 	size_t limit = n < 400 ? n : 400;
@@ -52,12 +54,11 @@ bool severity_at(const char *line, size_t n, size_t *at)
 	enum log_part part;
 
 	for (size_t i = 0; i + 4 <= limit; i++) {
-		if (i > 0 && isalnum((unsigned char)line[i - 1]))
-			continue;
-		if (!isupper((unsigned char)line[i]) && !(line[i] & 0x80))
+		bool glued = i > 0 && isalnum((unsigned char)line[i - 1]);
+		if (!isupper((unsigned char)line[i]) && (glued || !(line[i] & 0x80)))
 			continue;
 		size_t len = message_severity(line + i, n - i, &sev, &part);
-		if (len > 4 && line[i + len - 1] == ' ') {
+		if (len > 4 && line[i + len - 1] == ' ' && (!glued || line[i + len - 2] == ' ')) {
 			*at = i;
 			return true;
 		}
@@ -506,6 +507,10 @@ struct log_prefix *prefix_infer(const char *p, size_t n, int *percent)
 		keep_better(&best, &best_fit, candidates[i], &s);
 	for (size_t i = 0; i < s.at.n && best_fit.clean < 98 && i < 60; i++)
 		try_line(&best, &best_fit, &s.at.at[i], &s);
+	if (best && strcmp(prefix_text(best), "%u") == 0) { /* it fits anything: nothing is known */
+		prefix_free(&best);
+		best_fit.hits = 0;
+	}
 	if (best)
 		try_q(&best, &best_fit, &s);
 	*percent = best_fit.hits;

@@ -24,8 +24,8 @@
 
 #define KEEP_OPEN   16 /* files that stay open between being dated and being read */
 #define FOLLOW_NSEC 200000000L
-#define CHUNK	    ((size_t)512 << 10)
-#define CHUNKS	    ((size_t)8 << 20) /* shared by the files that are read at once */
+#define CHUNK	    ((size_t)128 << 10) /* its text and entries fit the second cache */
+#define CHUNKS	    ((size_t)8 << 20)	/* shared by the files that are read at once */
 
 struct run {
 	struct input *in;

@@ -282,7 +282,7 @@ def test_a_given_prefix(prefix, tmp_path, truth):
 
 
 SEEN = ["%h %u %m %p ", "%r|%t|%p|%Q|", "%e %t [%p] ", "%b[%p] %m ", "%n %p %e ", "%i:%p; %l] [%m@: ", "%Q %P %m %p ",
-        "%m|%u|%d|%c|%l|%s|%v|%x|%p|%r|%a|%e|%i|%b|%Q ", "%u@%d/%a@%h[%p] %t %c %v %x %l ", "%l/%p@%d %a] [%t@%c/%h@ "]
+        "%m|%u|%d|%c|%l|%s|%v|%x|%p|%r|%a|%e|%i|%b|%Q ", "%u@%d/%a@%h[%p] %t %c %v %x %l ", "%m[%p]%u@%d", "%t%p", "%l/%p@%d %a] [%t@%c/%h@ "]
 
 
 @pytest.mark.parametrize("prefix", PREFIXES + SEEN)
