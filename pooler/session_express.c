@@ -216,6 +216,20 @@ static ALWAYS_INLINE bool send_parcel(enum parcel parcel, struct client *c, stru
 	return parcel == PARCEL_NAMED ? send_named(c, s, p, n) : send_unnamed(c, s, p, n);
 }
 
+/* Is what looks like the end of a batch one, so that no server connection waits for the rest of a
+ * message? */
+static bool is_whole(const char *at, const char *end)
+{
+	while (at < end) {
+		size_t size = wire_u32(at + 1) + (size_t)1;
+
+		if (size <= 4 || size > (size_t)(end - at))
+			return false;
+		at += size;
+	}
+	return true;
+}
+
 bool express_query(struct client *c, const char *p, size_t n)
 {
 	struct lane *l = c->lane;
@@ -225,7 +239,8 @@ bool express_query(struct client *c, const char *p, size_t n)
 	struct server *s;
 
 	if (UNLIKELY(c->state != CLIENT_IDLE || parcel == PARCEL_NONE || begin_is_likely(p, n) ||
-		     !is_plain_client(c)))
+		     !is_plain_client(c)) ||
+		(parcel == PARCEL_UNNAMED && !is_whole(p, p + n - SYNC_SIZE)))
 		return false;
 	if (LIKELY(pool_would_queue(sh))) {
 		pool_queue(sh, &c->waiter, l->relay->w.now);

@@ -253,3 +253,45 @@ def test_at_random(postgres, pooler, tables):
     for t in threads:
         t.join()
     assert failures == [], "\n".join(failures) + p.log()[-1500:]
+
+
+def test_half_a_batch_that_looks_whole_holds_no_server(pooler):
+    """What a first piece ends with is a Sync only where a message begins."""
+    p = pooler(max_open=1)
+
+    def batch(value):
+        return wire.parse("", "select octet_length($1::bytea)") + \
+            wire.bind(values=[value], binary=True) + wire.describe(b"P") + wire.execute() + wire.sync()
+    with p.wire() as c, p.wire() as other:
+        for _ in range(3):  # the text is the client's unnamed statement by now
+            c.send(batch(b"x"))
+            assert [body[-1:] for kind, body in c.until() if kind == b"D"] == [b"1"]
+        data = batch(b"y" * 20 + wire.sync() + b"z" * 20)
+        cut = data.index(wire.sync()) + len(wire.sync())
+        c.send(data[:cut])
+        assert other.one("select 1") == "1", "the only server connection is free"
+        c.send(data[cut:])
+        assert [body[-2:] for kind, body in c.until() if kind == b"D"] == [b"45"]
+        assert other.one("select 2") == "2"
+
+
+def test_the_same_batch_again_and_again_after_errors(pooler):
+    """A text that the client's unnamed statement has already, also where it failed before."""
+    p = pooler(max_open=2)
+    steps = [("select 1", ()), ("select 10 / $1::int", ("0",)), ("select 10 / $1::int", ("5",)),
+             ("select nothing", ()), ("select nothing", ())]
+
+    def play(connection):
+        got = []
+        for sql, values in steps * 3:
+            for times in (1, 3, 1):
+                connection.send(wire.extended(sql, values) * times + wire.sync())
+                got.append([(kind, wire.fields(body)["C"] if kind == b"E" else body)
+                            for kind, body in connection.until()])
+        return got
+    with p.wire() as one, p.wire() as two, p.wire() as three:
+        first = play(one)
+        assert play(two) == first and play(three) == first
+    kinds = [b"".join(kind for kind, _ in exchange) for exchange in first]
+    assert kinds[0] == b"12TDCZ" and kinds[1] == b"12TDC" * 3 + b"Z", kinds[:2]
+    assert kinds[3] == kinds[5] == b"1EZ" and kinds[6] == b"12TDCZ" and kinds[9] == b"EZ", kinds
