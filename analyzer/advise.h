@@ -159,6 +159,7 @@ struct workload_limits {
 	size_t queries; /* the dearest so many are looked at; 0: 300 */
 	double gain;	/* of the workload's cost: an index must take so much off, or half off one
 			 * query's; 0: whatever saves something is taken */
+	bool is_gain_scaled; /* less is asked of an index that takes a small part of the budget */
 	/* A server where a database of our own is made, filled from `dsn`, and dropped: what cannot
 	 * be tried is built there, and the choice is run.  NULL: none. */
 	const char *scratch, *dsn;

@@ -113,7 +113,7 @@ void matrix_entry(struct matrix *m, size_t query, const uint32_t *member, size_t
 			own[kept++] = own[i];
 	m->members += kept;
 	if (m->combos == m->combos_room) {
-		m->combos_room *= 2;
+		m->combos_room = 2 * m->combos_room + 1;
 		m->member_at =
 			must(realloc(m->member_at, (m->combos_room + 1) * sizeof(*m->member_at)));
 	}
@@ -164,10 +164,12 @@ static void keep_entries(struct matrix *m)
 	double *single = zeroed(m->indexes, sizeof(*single));
 	size_t kept = 0, first = 0, n;
 
-	for (size_t q = 0; q < m->queries; q++)
-		m->base[q] *= m->weight[q];
 	for (size_t e = 0; e < m->entries; e++)
 		m->entry[e].cost *= m->weight[m->entry[e].query];
+	for (size_t q = 0; q < m->queries; q++) {
+		m->base[q] *= m->weight[q];
+		m->weight[q] = 1; /* it is in the costs now */
+	}
 	if (m->entries)
 		qsort(m->entry, m->entries, sizeof(*m->entry), by_query_and_cost);
 	for (size_t e = 0; e < m->entries; e++) {
@@ -221,12 +223,13 @@ static void keep_combos(struct matrix *m)
 	free(m->member_at);
 	m->member = member;
 	m->member_at = at;
-	m->combos = n_combo;
-	m->members = total;
+	m->combos = m->combos_room = n_combo;
+	m->members = m->members_room = total;
 }
 
 static void index_queries(struct matrix *m)
 {
+	free(m->query_at);
 	m->query_at = zeroed(m->queries + 1, sizeof(*m->query_at));
 	for (size_t e = 0; e < m->entries; e++)
 		m->query_at[m->entry[e].query + 1]++;
@@ -409,7 +412,6 @@ void matrix_seal(struct matrix *m)
 	m->entries = kept;
 	m->has_multi = false;
 	keep_combos(m);
-	free(m->query_at);
 	index_queries(m);
 	index_groups(m);
 	index_indexes(m);

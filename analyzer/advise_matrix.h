@@ -8,7 +8,8 @@
  * selection (advise_select.c, advise_fill.c, advise_tabu.c) walks it, advise_matrix.c keeps it.
  *
  * Life cycle: matrix_new(), then matrix_index() / matrix_query() / matrix_entry() in any order,
- * matrix_seal() once, then any number of trays over it; matrix_free() last.
+ * matrix_seal(), then any number of trays over it; matrix_free() last.  Entries may be added to a
+ * sealed matrix, in today's costs times the weight, when it is sealed again and no tray is in use.
  *
  * A *tray* is a set of chosen indexes that knows, after every change, what each query costs and
  * what each index that is not chosen would save.  Invariants between calls:

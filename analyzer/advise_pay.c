@@ -2,15 +2,18 @@
  *
  * Does each chosen index pay?  The selection takes whatever saves something; whoever has to keep
  * an index wants more than that.  It must take a share off the workload's whole cost
- * (--min-gain), its writes subtracted, or half off the cost of one query.  Asked of the planner:
- * the queries that use it, planned once more with all the others but without it.  What does not pay
- * is left out, the least useful first, and said.
+ * (--min-gain; less where a budget has room), its writes subtracted, or half off the cost of one
+ * query.  Asked of the planner: the queries that use it, planned once more with all the others but
+ * without it.  What does not pay is left out, the least useful first, and said.
  */
 #include "advise_workload.h"
 
 #include <math.h>
 
 #define HALF 0.5
+/* This part of the budget, or more, must bring all that is asked.  With less of it an index need
+ * bring only as much less: room that is left over is worth nothing. */
+#define WHOLE_PART 0.05
 
 struct pay {
 	double gain; /* of the workload's weighted cost, upkeep subtracted */
@@ -68,6 +71,13 @@ static struct pay pay_of(struct workload *w, const struct choice *c, uint32_t id
 	return pay;
 }
 
+double pay_asked(const struct workload *w, const struct workload_limits *l, uint32_t id)
+{
+	if (l->bytes == 0 || !l->is_gain_scaled)
+		return 1;
+	return fmin(1, (double)w->size[id] / ((double)l->bytes * WHOLE_PART));
+}
+
 static bool does_pay(const struct workload *w, const struct pay *p, double least)
 {
 	return p->gain > 0 && (p->gain >= least * w->total || p->mean >= least || p->best <= HALF);
@@ -97,7 +107,8 @@ static void say_left_out(struct workload *w, uint32_t id, const struct pay *pay,
 		fmax(100 * pay->gain / w->total, 0), fmax(100 * pay->mean, 0));
 	if (w->upkeep[id] > 0)
 		text_puts(&t, ", its writes subtracted");
-	text_printf(&t, "; --min-gain %g asks for more, or for half of one query's", 100 * least);
+	text_printf(&t, "; %g %% is asked of it (--min-gain), or half off one query's",
+		100 * least);
 	*VEC_PUSH(&r->say) =
 		(struct workload_note){.text = arena_str(&w->found->arena, text_slice(&t))};
 	text_release(&t);
@@ -106,7 +117,7 @@ static void say_left_out(struct workload *w, uint32_t id, const struct pay *pay,
 /* The index whose queries would lose least without it, of those that do not pay; UINT32_MAX: none.
  */
 static uint32_t find_worst(struct workload *w, const struct choice *c, const bool *is_needed,
-	double least, struct pay *low)
+	const struct workload_limits *l, struct pay *low)
 {
 	uint32_t worst = UINT32_MAX;
 
@@ -117,7 +128,8 @@ static uint32_t find_worst(struct workload *w, const struct choice *c, const boo
 		if (is_needed[c->index[i]])
 			continue;
 		pay = pay_of(w, c, c->index[i]);
-		if (does_pay(w, &pay, least) || pay.gain >= low->gain)
+		if (does_pay(w, &pay, l->gain * pay_asked(w, l, c->index[i])) ||
+			pay.gain >= low->gain)
 			continue;
 		*low = pay;
 		worst = c->index[i];
@@ -125,7 +137,8 @@ static uint32_t find_worst(struct workload *w, const struct choice *c, const boo
 	return worst;
 }
 
-void workload_pay(struct workload *w, struct choice *c, double least, struct workload_result *r)
+void workload_pay(struct workload *w, struct choice *c, const struct workload_limits *l,
+	struct workload_result *r)
 {
 	size_t n = w->pool.at.n;
 	bool *is_needed = ARENA_ARRAY(&w->arena, bool, n + 1);
@@ -134,14 +147,14 @@ void workload_pay(struct workload *w, struct choice *c, double least, struct wor
 	struct pay pay;
 	uint32_t worst;
 
-	while ((worst = find_worst(w, c, is_needed, least, &pay)) != UINT32_MAX) {
+	while ((worst = find_worst(w, c, is_needed, l, &pay)) != UINT32_MAX) {
 		size_t count = c->count;
 
 		memcpy(barred, w->barred, n * sizeof(*barred));
 		memcpy(whole, c->index, count * sizeof(*whole));
 		leave_out(c, worst);
 		if (!workload_prove(w, c)) {
-			say_left_out(w, worst, &pay, least, r);
+			say_left_out(w, worst, &pay, l->gain * pay_asked(w, l, worst), r);
 			continue;
 		}
 		/* Without it a query would fall for another one: it is needed after all. */

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: ISC
  *
  * The planner asked about one query: with each candidate that concerns it, with all of them, with
- * all but one of those then used, with the best of two tables.  Each answer is an entry of the
- * matrix, under the indexes the plan really used.
+ * all but one of those then used, with the best of two tables; and, when a first choice is known,
+ * with each beside those chosen.  Each answer is an entry of the matrix, under the indexes the plan
+ * really used.
  */
 #include "advise_workload.h"
 
 #include <math.h>
 
 #define MIN_GAIN      0.98 /* of the cost: a smaller gain is noise */
+#define DOUBT	      1.0  /* of what look-ups may cost more than the planner says, believed */
 #define RELATIVE_PART 1.0  /* of the workload's cost: what relative speed counts in all */
-#define RELATIVE_SPAN 12.0 /* natural logarithm of the gain beyond which nothing more counts */
+#define RELATIVE_SPAN 6.0  /* natural logarithm of the gain beyond which nothing more counts */
 
 struct plan *query_plan(struct workload *w, const struct query *q)
 {
@@ -54,15 +56,16 @@ static double ask(struct workload *w, size_t at, const uint32_t *id, size_t n, u
 {
 	struct query *q = &w->query.at[at];
 	struct plan *p;
-	double cost;
+	double cost, worst;
 
 	whatif_try(&w->whatif, id, n);
 	p = query_plan(w, q);
 	*n_used = p ? whatif_used(&w->whatif, p, used) : 0;
 	cost = p ? p->root->total_cost : INFINITY;
-	if (*n_used && cost < q->before * MIN_GAIN && risk_cost(&w->whatif, p) < q->before &&
-		!has_trap(&w->whatif, p))
-		matrix_entry(w->matrix, at, used, *n_used, query_felt(w, q, cost));
+	worst = *n_used ? risk_cost(&w->whatif, p) : cost;
+	if (*n_used && cost < q->before * MIN_GAIN && worst < q->before && !has_trap(&w->whatif, p))
+		matrix_entry(w->matrix, at, used, *n_used,
+			query_felt(w, q, cost + DOUBT * (worst - cost)));
 	arena_reset(&w->plans);
 	return cost;
 }
@@ -146,4 +149,31 @@ void query_ask(struct workload *w, size_t at)
 	pairs = find_pairs(w, q, alone, pair, ARRAY_LEN(pair));
 	for (size_t i = 0; i < pairs; i++)
 		ask(w, at, pair[i], 2, other, &n_other);
+}
+
+void query_ask_around(struct workload *w, size_t at, const struct choice *c)
+{
+	struct query *q = &w->query.at[at];
+	uint32_t set[CONCERNED_MAX + 1], used[CONCERNED_MAX + 1];
+	size_t n = 0, n_used;
+
+	for (size_t i = 0; i < q->n_concerned; i++)
+		for (size_t k = 0; k < c->count; k++)
+			if (c->index[k] == q->concerned[i])
+				set[n++] = q->concerned[i];
+	if (n == q->n_around && memcmp(set, q->around, n * sizeof(*set)) == 0)
+		return;
+	memcpy(q->around, set, n * sizeof(*set));
+	q->n_around = n;
+	ask(w, at, set, n, used, &n_used);
+	for (size_t i = 0; i < q->n_concerned; i++) {
+		bool is_in = w->barred[q->concerned[i]];
+
+		for (size_t k = 0; k < n && !is_in; k++)
+			is_in = set[k] == q->concerned[i];
+		if (is_in)
+			continue;
+		set[n] = q->concerned[i];
+		ask(w, at, set, n + 1, used, &n_used);
+	}
 }

@@ -163,6 +163,7 @@ static size_t add_queries(const struct workload *w, struct index_advice *x, uint
 			if (has_query(x, q->shape)) /* by another partition's index */
 				continue;
 			*VEC_PUSH(&x->query) = q->shape;
+			*VEC_PUSH(&x->gain) = (struct index_gain){q->before, q->after};
 			x->cost_before += q->before * q->calls;
 			x->cost_after += q->after * q->calls;
 		}

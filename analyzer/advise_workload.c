@@ -6,7 +6,8 @@
  *	2. The planner's cost of each query with each candidate that concerns it; with all of
  *	   them; with all but one of those used; with the best of two tables together.
  *	3. The matrix of these costs, weighted by the time (or calls) of each query, the
- *	   writes' upkeep beside it; selection under the budget (advise_select.c).
+ *	   writes' upkeep beside it; selection under the budget (advise_select.c).  Then each
+ *	   candidate beside those chosen, and the selection once more.
  *	4. Proof: all chosen at once, each query planned again.  An index that only lures the
  *	   planner into walking its order below a LIMIT, or puts too much at stake
  *	   (advise_risk.c), is taken back and the choice repeated; one that no plan uses, or that
@@ -21,9 +22,11 @@
 #define MERGED_MAX 150
 #define BYTES_PART                                                                                 \
 	0.15 /* without a budget: of the workload, what bytes as many as the tables' cost */
-#define MIN_PART     0.001 /* of the workload: an index must save at least this */
-#define PROOF_ROUNDS 12	   /* with a choice made anew; then what is barred only goes */
-#define SLOW_ROUNDS  3
+#define MIN_PART      0.001 /* of the workload: an index must save at least this */
+#define PROOF_ROUNDS  12    /* with a choice made anew; then what is barred only goes */
+#define SLOW_ROUNDS   3
+#define AROUND_ROUNDS 2	    /* questions about the neighbours of a choice, and a new choice */
+#define AROUND_MAX    12000 /* plans asked for in one of them: the dearest queries' first */
 
 /* --- 1: queries and candidates -----------------------------------------------------------------
  */
@@ -279,7 +282,7 @@ static bool is_redundant(const struct workload *w, const struct tray *t, const s
 }
 
 /* Drop what saves next to nothing, and what saves little beside one that is much the same. */
-static void thin_out(struct workload *w, struct choice *c)
+static void thin_out(struct workload *w, const struct workload_limits *l, struct choice *c)
 {
 	struct tray *t = tray_new(w->matrix);
 	size_t kept = 0;
@@ -290,7 +293,8 @@ static void thin_out(struct workload *w, struct choice *c)
 	total = t->total;
 	for (size_t i = c->count; i-- > 0;)
 		if (tray_loss(t, c->index[i]) <
-			MIN_PART * total * (is_redundant(w, t, c, c->index[i]) ? 5 : 1))
+			MIN_PART * total * pay_asked(w, l, c->index[i]) *
+				(is_redundant(w, t, c, c->index[i]) ? 5 : 1))
 			tray_drop(t, c->index[i]);
 	for (size_t i = 0; i < c->count; i++)
 		if (t->in[c->index[i]])
@@ -312,8 +316,23 @@ static struct choice choose(struct workload *w, const struct workload_limits *l)
 			w->barred[i] || w->size[i] < 0 ? UINT64_MAX / 4 : (uint64_t)w->size[i],
 			w->upkeep[i] + w->rent[i]);
 	c = select_indexes(w->matrix, &limits);
-	thin_out(w, &c);
+	thin_out(w, l, &c);
 	return c;
+}
+
+/* Asks what each candidate would do beside those chosen: the first questions were about one alone,
+ * or about all, and a choice lies between.  The next choice knows it. */
+static void ask_around(struct workload *w, const struct workload_limits *l, int rounds)
+{
+	for (int round = 0; round < rounds; round++) {
+		struct choice c = choose(w, l);
+		size_t until = w->whatif.asked + AROUND_MAX;
+
+		for (size_t i = 0; i < w->query.n && w->whatif.asked < until; i++)
+			query_ask_around(w, i, &c);
+		matrix_seal(w->matrix);
+		choice_release(&c);
+	}
 }
 
 /* --- 4: proof
@@ -396,6 +415,7 @@ static struct choice decide(struct workload *w, const struct workload_limits *l)
 			continue;
 		}
 		choice_release(&c);
+		ask_around(w, l, 1);
 		c = choose(w, l);
 	}
 	return c;
@@ -442,7 +462,7 @@ static void announce(struct workload *w, const struct workload_limits *l)
 
 	for (size_t i = 0; i < w->pool.at.n; i++)
 		on_table += !w->is_guessed[i];
-	plans = w->query.n * (fmin((double)on_table / 3, CONCERNED_MAX) + 10);
+	plans = w->query.n * (4 * fmin((double)on_table / 3, CONCERNED_MAX) + 10);
 	text_printf(&t,
 		"%zu queries, %zu candidate indexes: some %zu plans will be asked of the planner; "
 		"no "
@@ -510,10 +530,11 @@ struct workload_result advise_workload(struct db *db, struct facts *f, const uin
 	/* What another index beats may be needed when that one is barred. */
 	w.matrix->keeps_all = true;
 	matrix_seal(w.matrix);
+	ask_around(&w, limits, AROUND_ROUNDS);
 	choice = decide(&w, limits);
 	if (w.scratch)
 		choice = run_and_decide(&w, limits, choice, &r);
-	workload_pay(&w, &choice, limits->gain, &r);
+	workload_pay(&w, &choice, limits, &r);
 	risk_say(&w, &r);
 	workload_report(&w, &choice, &r);
 	whatif_try(&w.whatif, NULL, 0);

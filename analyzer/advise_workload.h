@@ -39,6 +39,8 @@ struct query {
 	double weight, calls;
 	uint32_t concerned[CONCERNED_MAX];
 	size_t n_concerned;
+	uint32_t around[CONCERNED_MAX]; /* what query_ask_around() was last asked about */
+	size_t n_around;
 	struct guess guess[GUESSES_MAX];
 	size_t guesses;
 	uint32_t *used; /* in the final plan */
@@ -70,6 +72,8 @@ struct workload {
 
 /* advise_query.c: fills the matrix's row of the query. */
 void query_ask(struct workload *w, size_t at);
+/* Adds to it what each other candidate would do beside those chosen. */
+void query_ask_around(struct workload *w, size_t at, const struct choice *c);
 /* Plans the query with what is tried now; NULL: refused. */
 struct plan *query_plan(struct workload *w, const struct query *q);
 /* An order walked below a LIMIT, past a filter, by an index that finds nothing itself. */
@@ -94,8 +98,12 @@ double risk_cost(const struct whatif *t, const struct plan *p);
 bool risk_bar(struct workload *w, const struct choice *c);
 void risk_say(struct workload *w, struct workload_result *r);
 
-/* advise_pay.c: drops from the choice what takes less than this part off the workload's cost. */
-void workload_pay(struct workload *w, struct choice *c, double least, struct workload_result *r);
+/* advise_pay.c: drops from the choice what takes less than l->gain off the workload's cost. */
+void workload_pay(struct workload *w, struct choice *c, const struct workload_limits *l,
+	struct workload_result *r);
+/* How much of what an index must bring is asked of this one, 0..1: under a budget a small one needs
+ * to bring less. */
+double pay_asked(const struct workload *w, const struct workload_limits *l, uint32_t id);
 
 /* advise_report.c: adds the choice to found->index. */
 void workload_report(struct workload *w, const struct choice *c, struct workload_result *r);

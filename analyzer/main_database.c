@@ -57,7 +57,7 @@ bool options_advise(struct options *o, struct facts *f, const struct schema *sch
 		.gain = o->min_gain >= 0 ? o->min_gain / 100
 			: o->budget > 0	 ? MIN_GAIN_BUDGET
 					 : MIN_GAIN,
-		.bytes = o->budget > 0 ? (uint64_t)o->budget : 0,
+		.is_gain_scaled = o->min_gain<0, .bytes = o->budget> 0 ? (uint64_t)o->budget : 0,
 		.indexes = o->max_indexes > 0 ? (size_t)o->max_indexes : 0,
 		.scratch = o->scratch,
 		.dsn = o->dsn,

@@ -101,7 +101,8 @@ static const struct option {
 		"with --dsn: at most N new indexes"},
 	{"min-gain", 0, KIND_PERCENT, "PERCENT", AT(min_gain), CMD_ADVISE | CMD_LOG,
 		"with --dsn: leave out an index that takes less off the workload's cost (default "
-		"5; 1 with --budget) and not half off one query's"},
+		"5; 1 with --budget, and less of one that takes less than a twentieth of it) and "
+		"not half off one query's"},
 	{"no-color", 0, KIND_FLAG, NULL, AT(no_color), CMD_ALL, "text without colours"},
 	{"help", 'h', KIND_FLAG, NULL, AT(help), CMD_ALL, "this text"},
 };

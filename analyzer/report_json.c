@@ -285,7 +285,7 @@ static json_t *json_strings(const struct str *s, size_t n)
 static json_t *json_index(struct report *r, const struct index_advice *x)
 {
 	static const char *const status[] = {"unvalidated", "validated", "existing"};
-	json_t *o = json_object(), *q = json_array();
+	json_t *o = json_object(), *q = json_array(), *costs = json_array();
 
 	js_set(o, "ddl", js_str(x->ddl));
 	js_set(o, "table", js_str(x->table));
@@ -300,6 +300,14 @@ static json_t *json_index(struct report *r, const struct index_advice *x)
 	for (size_t i = 0; i < x->query.n; i++)
 		js_add(q, js_str(str_of(r->facts->shape.at[x->query.at[i]]->id)));
 	js_set(o, "queries", q);
+	for (size_t i = 0; i < x->gain.n; i++) {
+		json_t *one = json_object();
+
+		js_set(one, "before", js_real(x->gain.at[i].before));
+		js_set(one, "after", js_real(x->gain.at[i].after));
+		js_add(costs, one);
+	}
+	js_set(o, "query_costs", costs);
 	js_set(o, "replaces", json_strings(x->replaces.at, x->replaces.n));
 	js_set(o, "why", js_str(x->why));
 	return o;

@@ -159,7 +159,7 @@ static void print_finding(struct out *o, const struct finding *x)
 		fprintf(o->to, "%s", text_ink(o, INK_NONE));
 	}
 	if (x->index >= 0)
-		fprintf(o->to, "    index: see below, no. %d\n", x->index + 1);
+		fprintf(o->to, "    index: no. %d of the indexes\n", x->index + 1);
 }
 
 static void print_findings(struct out *o)
@@ -183,6 +183,33 @@ static void print_findings(struct out *o)
 		fprintf(o->to, "\n  %zu error, %zu warning, %zu info%s\n", count[SEVERITY_ERROR],
 			count[SEVERITY_WARNING], count[SEVERITY_INFO],
 			shown > o->r->opt.top * 2 && o->r->opt.top ? "; the rest: --top 0" : "");
+}
+
+/* The queries that it helps, the greatest part of a cost that it takes off first. */
+static void print_gains(struct out *o, const struct index_advice *x)
+{
+	bool *is_told = ARENA_ARRAY(&o->r->arena, bool, x->gain.n + 1);
+	size_t most = o->r->opt.top ? 3 : x->gain.n;
+
+	for (size_t n = 0; n < x->gain.n && n < most; n++) {
+		size_t best = SIZE_MAX;
+		const struct shape *s;
+
+		for (size_t i = 0; i < x->gain.n; i++)
+			if (!is_told[i] &&
+				(best == SIZE_MAX ||
+					x->gain.at[i].after * x->gain.at[best].before <
+						x->gain.at[best].after * x->gain.at[i].before))
+				best = i;
+		is_told[best] = true;
+		s = o->r->facts->shape.at[x->query.at[best]];
+		text_hanging(o,
+			arena_printf(&o->r->arena, "     %s cost %.0f -> %.0f  ", s->id,
+				x->gain.at[best].before, x->gain.at[best].after),
+			str_before(report_shape_sql(o->r, s), 120));
+	}
+	if (x->gain.n > most)
+		fprintf(o->to, "     … and %zu more: --top 0\n", x->gain.n - most);
 }
 
 static void print_indexes(struct out *o)
@@ -217,6 +244,7 @@ static void print_indexes(struct out *o)
 		text_wrapped(o, line, 5);
 		if (x->why.n)
 			text_wrapped(o, x->why, 5);
+		print_gains(o, x);
 	}
 }
 
@@ -308,13 +336,17 @@ static void print_plans(struct out *o)
 static void print_all(struct out *o)
 {
 	bool is_log = strcmp(o->r->command, "log") == 0 || strcmp(o->r->command, "merge") == 0;
+	bool is_advice = strcmp(o->r->command, "advise") == 0;
 
 	print_input(o);
 	if (is_log)
 		print_glance(o);
+	if (is_advice) /* what was asked for comes first */
+		print_indexes(o);
 	print_plans(o);
 	print_findings(o);
-	print_indexes(o);
+	if (!is_advice)
+		print_indexes(o);
 	print_shapes(o);
 	if (is_log) {
 		print_orders(o);

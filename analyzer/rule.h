@@ -129,6 +129,10 @@ struct finding {
 enum index_status { INDEX_UNVALIDATED = 0, INDEX_VALIDATED, INDEX_EXISTING };
 
 /* A suggested index. */
+struct index_gain { /* what one query costs the planner */
+	double before, after;
+};
+
 struct index_advice {
 	struct str ddl, table, method, where, why, name;
 	struct str *column, *include;
@@ -137,6 +141,7 @@ struct index_advice {
 	double cost_before, cost_after; /* summed over the queries; < 0: not known */
 	int64_t size_bytes;		/* estimate; < 0: not known */
 	VEC(uint32_t) query;		/* shapes */
+	VEC(struct index_gain) gain;	/* of each of them, one call; empty: not known */
 	VEC(struct str) replaces;
 };
 

@@ -214,6 +214,7 @@ void findings_release(struct findings *f)
 		json_decref(f->at.at[i].evidence);
 	for (size_t i = 0; i < f->index.n; i++) {
 		VEC_RELEASE(&f->index.at[i].query);
+		VEC_RELEASE(&f->index.at[i].gain);
 		VEC_RELEASE(&f->index.at[i].replaces);
 	}
 	VEC_RELEASE(&f->at);
