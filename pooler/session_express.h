@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A longer Query takes the long way; shorter ones are parked whole. */
-#define EXPRESS_MAX (16U * 1024)
+/* What is longer takes the long way, where max_memory is asked before so much is kept. */
+#define EXPRESS_MAX 4096U
 
 struct client;
 struct server;

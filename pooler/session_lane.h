@@ -33,7 +33,7 @@ struct pool_settings {
 	int max_prepared;
 	uint64_t max_client_prepared_bytes, max_prepared_bytes; /* UINT64_MAX: no limit */
 	bool log_connections, log_disconnections, log_pooler_errors;
-	/* The longest Query that goes the short way (session_express.c); 0: none does. */
+	/* The longest request that goes the short way (session_express.c); 0: none does. */
 	uint32_t express_max;
 	bool deadlines; /* some deadline holds for clients that do not wait */
 	bool observed;	/* the query log or the query statistics want every statement */
