@@ -153,10 +153,10 @@ def scenes(tmp_path_factory, locales):
             path = tmp_path_factory.mktemp("scene") / f"{lang}.log"
             path.write_text(scene(server))
             found[lang] = path
-        yield found
     finally:
         del os.environ["LOCPATH"]
         server.close()
+    yield found
 
 
 def told(report):
