@@ -72,6 +72,7 @@ static json_t *json_node(struct arena *a, const struct plan_node *n)
 	js_set(o, "workers_planned", js_real(n->workers_planned));
 	js_set(o, "workers_launched", js_real(n->workers_launched));
 	js_set(o, "never_executed", json_boolean(n->is_never));
+	js_set(o, "cut_short", json_boolean(is_cut_short(n)));
 	for (size_t i = 0; i < n->prop.n; i++) {
 		const char *key = arena_cstr(a, utf8_clean(a, n->prop.at[i].key));
 

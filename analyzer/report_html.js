@@ -53,9 +53,10 @@ const totalMs = data.shapes.reduce((s, x) => s + (x.total_ms || 0), 0);
 
 function tiles() {
 	const tile = (what, value) => el("div", {class: "card tile"}, el("b", {}, value), el("span", {}, what));
+	const said = data.command !== "plan" || data.input.statements; // a plan may come without its statement
 	return el("div", {class: "tiles"},
-		tile("statements", num(data.input.statements)), tile("shapes", num(data.input.shapes)),
-		tile("time in statements", ms(totalMs)), tile("findings", num(data.findings_total)),
+		said ? tile("statements", num(data.input.statements)) : null, said ? tile("shapes", num(data.input.shapes)) : null,
+		said ? tile("time in statements", ms(totalMs)) : null, tile("findings", num(data.findings_total)),
 		data.indexes.length ? tile("indexes", num(data.indexes.length)) : null,
 		data.command === "plan" ? tile("plans", num(data.plans.length)) : null,
 		data.command === "plan" ? null : tile("errors", num(data.errors.reduce((s, e) => s + e.count, 0))),

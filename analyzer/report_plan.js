@@ -49,7 +49,8 @@ function plan_picture(plan, findings, tools) {
 		const bar = el("span", {class: "log", "aria-hidden": "true"}, el("i", {}), el("u", {}));
 		bar.firstChild.style.width = log(n.rows) + "%";
 		bar.lastChild.style.left = log(expected) + "%";
-		const judged = n.expected_rows !== null && !n.never_executed && ratio >= 10 && Math.max(expected, n.rows) >= 100;
+		// what a LIMIT above stopped early gave fewer rows than it could have: no estimate is wrong
+		const judged = n.expected_rows !== null && !n.never_executed && !(off > 1 && n.cut_short) && ratio >= 10 && Math.max(expected, n.rows) >= 100;
 		return el("span", {class: "rows"}, bar, el("span", {}, num(Math.round(n.rows)) + (n.rows === 1 ? " row" : " rows"),
 			n.expected_rows === null ? "" : " / " + num(Math.round(expected)) + " expected",
 			judged ? el("b", {class: "off"}, " \u00d7" + num(Math.round(ratio)) + (off > 1 ? " too many" : " too few")) : ""));

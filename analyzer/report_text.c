@@ -78,8 +78,9 @@ static void print_input(struct out *o)
 	char from[32], to[32];
 
 	if (r->plans && strcmp(r->command, "plan") == 0) {
-		fprintf(o->to, "%spgassay %s%s: %zu plans\n", text_ink(o, INK_BOLD), r->command,
-			text_ink(o, INK_NONE), json_array_size(r->plans));
+		fprintf(o->to, "%spgassay %s%s: %zu plan%s\n", text_ink(o, INK_BOLD), r->command,
+			text_ink(o, INK_NONE), json_array_size(r->plans),
+			json_array_size(r->plans) == 1 ? "" : "s");
 		return;
 	}
 	for (int c = 0; r->input && c < LOG_CLASSES; c++)

@@ -110,7 +110,7 @@ def test_the_picture(tmp_path):
     plan = tmp_path / "plan.txt"
     plan.write_text("""\
 Limit  (cost=500.00..500.03 rows=10 width=8) (actual time=90.0..90.1 rows=10 loops=1)
-  ->  Sort  (cost=500.00..510.00 rows=20 width=8) (actual time=90.0..90.0 rows=10 loops=1)
+  ->  Sort  (cost=500.00..510.00 rows=2000 width=8) (actual time=90.0..90.0 rows=10 loops=1)
         Sort Key: o.total DESC
         Sort Method: top-N heapsort  Memory: 26kB
         ->  Seq Scan on orders o  (cost=0.00..400.00 rows=20 width=8) (actual time=0.1..80.0 rows=9000 loops=1)
@@ -132,6 +132,8 @@ Execution Time: 90.2 ms
         assert 85 < page.js(width % 2) < 95  # 80 of 90 ms
         assert "PL001" in page.js("document.querySelector('.nodes').textContent")
         assert "too few" in page.js("document.querySelector('.nodes').textContent")
+        assert "too many" not in page.js("document.querySelector('.nodes').textContent")  # LIMIT stopped the Sort
+        assert "statements" not in page.js("document.querySelector('.tiles').textContent")  # it came alone
         # the keyboard walks down the tree and opens a node
         page.js("document.querySelector('.icicle .cell').focus()")
         assert page.js("document.activeElement.textContent") == "Limit"
