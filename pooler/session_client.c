@@ -315,6 +315,8 @@ void client_requeue(struct client *c)
 /* A request that no server has seen yet is taken back; this tells why it was waiting. */
 static void cancel_here(struct client *c, const char *detail)
 {
+	c->state = CLIENT_IDLE;
+	c->waiter.since = relay_of(c)->w.now;
 	client_send_error(c, "ERROR", "57014", "canceling statement due to user request", detail,
 		NULL);
 	request_withdraw(c);
@@ -337,14 +339,10 @@ void client_cancel(struct client *c, struct conn *asker)
 
 	if (c->state == CLIENT_WAITING) {
 		lane_forget(c->lane, c);
-		c->state = CLIENT_IDLE;
-		c->waiter.since = relay_of(c)->w.now;
 		cancel_here(c, "It was still waiting for a server connection.");
 	} else if (s && s->setup && !s->slot.own) {
 		c->server = NULL;
 		server_unlink(s);
-		c->state = CLIENT_IDLE;
-		c->waiter.since = relay_of(c)->w.now;
 		cancel_here(c, "Its server connection was still being prepared for it.");
 	} else if (s && s->ledger.len && ledger_head(&s->ledger)->flags & ENTRY_OURS) {
 		/* Would hit our question: once that is answered (server_settle). */
