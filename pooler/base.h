@@ -214,7 +214,8 @@ bool log_wants(enum log_part part, enum log_level level);
  * Values of a peer are cleaned of control characters here, whatever the caller forgot. */
 void log_line(enum log_part part, enum log_level level, const char *fmt, ...) PRINTF(3, 4);
 
-/* The last words: logs at FATAL and exits with status 1.  Only before the service runs. */
+/* The last words: logs at FATAL, also to standard error whatever log_setup() said, and exits with
+ * status 1.  Only before the service runs. */
 _Noreturn void log_die(enum log_part part, const char *fmt, ...) PRINTF(2, 3);
 
 #endif

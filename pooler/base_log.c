@@ -212,6 +212,7 @@ void log_die(enum log_part part, const char *fmt, ...)
 {
 	va_list ap;
 
+	log_state.err.fd = STDERR_FILENO; /* with --quiet and --daemon, too: who started us waits */
 	va_start(ap, fmt);
 	log_vline(part, LOG_LEVEL_FATAL, fmt, ap);
 	va_end(ap);

@@ -91,6 +91,17 @@ def test_a_socket_that_is_alive_is_not_taken(pooler):
     p.process = None
 
 
+@pytest.mark.ours
+@pytest.mark.parametrize("word,why", [("--quiet", "cannot bind 192.0.2.1"),
+                                      ("--daemon", "--daemon needs logfile or syslog")])
+def test_who_starts_it_hears_why_it_cannot(pooler, word, why):
+    """Nothing is said once it runs; but here it does not get that far."""
+    p = pooler(start=False, listen_addr="192.0.2.1")
+    p.write_config()
+    status, _, said = p.run(word, p.config)
+    assert status == 1 and why in said
+
+
 @pytest.mark.parametrize("settings,what", [
     ({"listen_addr": "192.0.2.1"}, "cannot bind 192.0.2.1"),
     ({"listen_addr": "no-such-host.invalid"}, "cannot resolve"),
