@@ -28,11 +28,13 @@ static int number_after(const char *line, const char *words)
 	return at && sscanf(at + strlen(words), "%d", &n) == 1 ? n : -1;
 }
 
+/* The room ends at another byte of a line each time. */
 START_TEST(a_full_disk_loses_lines_and_says_how_many)
 {
 	struct log_options options = {0};
 	char path[] = "/tmp/base_log.XXXXXX", text[65536], *line, *rest = text;
 	int fd = mkstemp(path), n = 0, kept = 0;
+	rlim_t bytes = 1000 + (rlim_t)_i;
 	ssize_t size;
 
 	ck_assert_int_ge(fd, 0);
@@ -41,18 +43,18 @@ START_TEST(a_full_disk_loses_lines_and_says_how_many)
 	for (int i = 0; i < LOG_PART_COUNT; i++)
 		options.level[i] = LOG_LEVEL_INFO;
 	ck_assert(log_setup(&options));
-	room(1000);
+	room(bytes);
 	for (int i = 0; i < 100; i++)
 		log_line(LOG_PART_MAIN, LOG_LEVEL_INFO, "line number %d.", i);
 	room(RLIM_INFINITY);
 	ck_assert(log_setup(&options)); /* a rotation changes nothing about it */
 	log_line(LOG_PART_MAIN, LOG_LEVEL_INFO, "line number 100.");
 	size = read(fd, text, sizeof text - 1);
-	ck_assert_int_gt(size, 1000);
+	ck_assert_int_gt(size, (ssize_t)bytes);
 	text[size] = '\0';
 	while ((line = strsep(&rest, "\n")) && *line) {
 		n++;
-		if (line[strlen(line) - 1] == '.')
+		if (strstr(line, "line number ") && line[strlen(line) - 1] == '.')
 			ck_assert_int_eq(number_after(line, "line number "), kept++);
 		if (strstr(line, "lines of this log were lost: "))
 			kept += number_after(line, "] WARNING ");
@@ -72,7 +74,7 @@ int main(void)
 	int failed;
 
 	suite_add_tcase(suite, t);
-	tcase_add_test(t, a_full_disk_loses_lines_and_says_how_many);
+	tcase_add_loop_test(t, a_full_disk_loses_lines_and_says_how_many, 0, 80);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
