@@ -27,7 +27,7 @@ PACKAGES_BUILD := gcc make libc6-dev pkg-config libev-dev libpq-dev libssl-dev l
 	libmicrohttpd-dev libsystemd-dev libpam0g-dev libpg-query-dev libprotobuf-c-dev \
 	libarchive-dev libjs-chart.js
 PACKAGES_DEMO := postgresql-15 postgresql-client-15 postgresql-15-hypopg python3-psycopg
-PACKAGES_CHECK := check clang clang-format-14 dpkg-dev gcovr chromium locales pgbadger pgbouncer python3-asyncpg python3-psycopg2 \
+PACKAGES_CHECK := check clang clang-format-14 dpkg-dev gcovr chromium pgbadger pgbouncer python3-asyncpg python3-psycopg2 \
 	prometheus-pgbouncer-exporter \
 	python3-jsonschema python3-lxml python3-pytest python3-pytest-timeout python3-pytest-xdist strace valgrind
 PACKAGES_DRIVERS := default-jdk-headless golang-github-lib-pq-dev golang-go libdbd-pg-perl libpostgresql-jdbc-java \

@@ -68,6 +68,7 @@ void session_feed(struct facts *f, struct log_entry *e);
 void session_flush_all(struct facts *f);
 void session_free(struct session *s);
 void session_close(struct facts *f, struct session *s);
+void session_fetch(const struct session *s); /* it is on its way from memory */
 
 /* facts_shape.c */
 uint32_t shape_index(struct facts *f, struct str sql, const struct sql_shape *lex, bool cut);

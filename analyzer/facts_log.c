@@ -71,6 +71,7 @@ static void facts_prepare(void *ctx, struct chunk *c)
 
 	for (size_t i = 0; i < c->entry.n; i++) {
 		struct log_entry *e = &c->entry.at[i];
+		e->shape_row = e->session_row = MAP_NONE;
 		if (e->phase == PHASE_PLAN && !e->sql.n)
 			e->sql = message_plan_query(&c->arena, e->plan);
 		if (!e->sql.n)
@@ -86,20 +87,29 @@ static void facts_prepare(void *ctx, struct chunk *c)
 	give_memo(ctx, memo);
 }
 
-/* The row of the entry's shape is on its way from memory, and at the second call what it points to:
- * a log has more shapes than the nearest cache has room for. */
-static void fetch_ahead(const struct facts *f, const struct log_entry *e, bool second)
+/* The row of the entry's shape is found and on its way from memory, and the session's: a log has
+ * more of both than the nearest cache has room for. */
+static void fetch_rows(const struct facts *f, struct log_entry *e)
 {
-	uint32_t at = e->shape ? map_get(&f->shape_of, e->shape->hash) : MAP_NONE;
+	e->session_row = map_get(&f->session_of, e->session);
+	if (!e->shape)
+		return;
+	e->shape_row = map_get(&f->shape_of, e->shape->hash);
+	if (e->shape_row == MAP_NONE)
+		return;
+	const char *s = (const char *)f->shape.at[e->shape_row];
+	for (size_t i = 0; i < SHAPE_HOT; i += 64)
+		__builtin_prefetch(s + i, 1);
+}
 
-	if (at == MAP_NONE)
+/* And what they point to. */
+static void fetch_behind(const struct facts *f, const struct log_entry *e)
+{
+	if (e->session_row < f->session.n)
+		session_fetch(f->session.at[e->session_row]);
+	if (e->shape_row == MAP_NONE)
 		return;
-	const struct shape *s = f->shape.at[at];
-	if (!second) {
-		for (size_t i = 0; i < SHAPE_HOT; i += 64)
-			__builtin_prefetch((const char *)s + i, 1);
-		return;
-	}
+	const struct shape *s = f->shape.at[e->shape_row];
 	if (e->usec >= 0)
 		__builtin_prefetch(sketch_place(&s->time, (uint64_t)e->usec), 1);
 	if (s->tally.n)
@@ -112,9 +122,9 @@ static void facts_commit(void *ctx, struct log_entry *e, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (i + 12 < n)
-			fetch_ahead(ctx, &e[i + 12], false);
+			fetch_rows(ctx, &e[i + 12]);
 		if (i + 4 < n)
-			fetch_ahead(ctx, &e[i + 4], true);
+			fetch_behind(ctx, &e[i + 4]);
 		session_feed(ctx, &e[i]);
 	}
 }

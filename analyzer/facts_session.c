@@ -38,9 +38,11 @@ static struct session *session_new(struct facts *f, uint64_t key)
 
 static struct session *session_find(struct facts *f, const struct log_entry *e)
 {
-	uint32_t *at = map_put(&f->session_of, e->session);
-	struct session *s;
+	struct session *s = e->session_row < f->session.n ? f->session.at[e->session_row] : NULL;
 
+	if (LIKELY(s && s->key == e->session)) /* it may have moved since it was looked up */
+		return s;
+	uint32_t *at = map_put(&f->session_of, e->session);
 	if (*at == MAP_NONE) {
 		*at = (uint32_t)f->session.n;
 		*VEC_PUSH(&f->session) = NULL;
@@ -77,6 +79,20 @@ static void session_who(struct facts *f, struct session *s, const struct log_ent
 		unit_end(f, &s->unit);
 		unit_end(f, &s->burst);
 	}
+}
+
+void session_fetch(const struct session *s)
+{
+	for (size_t i = 0; s && i < sizeof(*s); i += 64)
+		__builtin_prefetch((const char *)s + i, 1);
+}
+
+/* The row of the entry's shape, which is made when it is new. */
+static uint32_t entry_shape(struct facts *f, struct log_entry *e, bool cut)
+{
+	if (UNLIKELY(e->shape_row == MAP_NONE))
+		e->shape_row = shape_index(f, e->sql, e->shape, cut);
+	return e->shape_row;
 }
 
 /* --- closing a call ---------------------------------------------------------------- */
@@ -302,12 +318,12 @@ static void open_params(struct facts *f, struct session *s, struct str params)
 		f->shape.at[s->open.shape]->params_seen++;
 }
 
-static void open_sql(struct facts *f, struct session *s, struct str sql,
-	const struct sql_shape *lex, bool cut)
+static void open_sql(struct facts *f, struct session *s, uint32_t shape, struct str sql,
+	const struct sql_shape *lex)
 {
 	struct open *o = &s->open;
 
-	o->shape = shape_index(f, sql, lex, cut);
+	o->shape = shape;
 	o->values = lex->lit_hash;
 	o->limit = lex->limit;
 	o->offset = lex->offset;
@@ -346,7 +362,7 @@ static void feed_statement(struct facts *f, struct session *s, struct log_entry 
 	if (!e->shape || test_begin(f, s, e->sql, e->shape))
 		return;
 	twin_note(f, e);
-	shape = shape_index(f, e->sql, e->shape, e->truncated);
+	shape = entry_shape(f, e, e->truncated);
 	if (s->wait_shape != NO_SHAPE && s->wait_shape != shape)
 		flush_waiting(f, s, e);
 	if (s->plan_shape != NO_SHAPE && s->plan_shape != shape)
@@ -370,7 +386,7 @@ static void feed_statement(struct facts *f, struct session *s, struct log_entry 
 	open_at(s, e);
 	s->open.is_call = true;
 	s->open.plan_usec = waited;
-	open_sql(f, s, e->sql, e->shape, e->truncated);
+	open_sql(f, s, shape, e->sql, e->shape);
 	open_params(f, s, e->params);
 	if (e->pooler) {
 		s->open.has_pooler = true;
@@ -385,7 +401,7 @@ static void feed_plan(struct facts *f, struct session *s, struct log_entry *e)
 {
 	if (!e->shape)
 		return;
-	uint32_t i = shape_index(f, e->sql, e->shape, false);
+	uint32_t i = entry_shape(f, e, false);
 	struct shape *sh = f->shape.at[i];
 	if (s->plan_shape != NO_SHAPE)
 		flush_plan(f, s, e);
@@ -415,7 +431,7 @@ static void feed_prepared(struct facts *f, struct session *s, struct str detail)
 		return;
 	sql_lex(e.sql.p, e.sql.n, &lex, NULL, 0);
 	uint64_t values = sql_hash_bytes(s->sql.p ? s->sql.p : "", s->sql.n, 0);
-	open_sql(f, s, e.sql, &lex, false);
+	open_sql(f, s, shape_index(f, e.sql, &lex, false), e.sql, &lex);
 	s->open.values = values;
 }
 
@@ -431,7 +447,7 @@ static void feed_part(struct facts *f, struct session *s, struct log_entry *e)
 	} else if (e->part == PART_DETAIL) {
 		lock_detail(f, s, e);
 	} else if (e->part == PART_STATEMENT && !s->open.is_call && e->shape) {
-		s->open.shape = shape_index(f, e->sql, e->shape, false);
+		s->open.shape = entry_shape(f, e, false);
 	}
 }
 
@@ -551,7 +567,7 @@ void session_feed(struct facts *f, struct log_entry *e)
 	else {
 		open_at(s, e);
 		if (e->shape)
-			s->open.shape = shape_index(f, e->sql, e->shape, false);
+			s->open.shape = entry_shape(f, e, false);
 		server_note(f, s, e);
 		if (e->class == LOG_CONNECTION && str_starts(e->message, "disconnection:"))
 			forget(f, s);

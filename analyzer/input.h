@@ -135,6 +135,7 @@ struct log_entry {
 	const struct log_pooler *pooler; /* NULL: not pgsluice's log */
 	const struct log_totals *totals; /* many calls at once; NULL: one */
 	struct sql_shape *shape;	 /* filled by prepare(); NULL: no sql */
+	uint32_t shape_row, session_row; /* the sink's: where it may have them */
 };
 
 /* --- formats ------------------------------------------------------------------------ */

@@ -71,7 +71,7 @@ static const struct option {
 	{"jobs", 'j', KIND_INT, "N", AT(jobs), CMD_LOG,
 		"threads (default 1); the report is the same"},
 	{"chunk", 0, KIND_INT, "KB", AT(chunk), CMD_LOG,
-		"bytes a thread takes at once (default 512)"},
+		"bytes a thread takes at once (default 128)"},
 	{"follow", 0, KIND_FLAG, NULL, AT(follow), CMD_LOG,
 		"go on reading what is added, across rotations; Ctrl-C prints the report"},
 	{"state", 0, KIND_TEXT, "FILE", AT(state), CMD_LOG,

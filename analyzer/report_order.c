@@ -84,21 +84,20 @@ const struct report_sort *report_sort_find(const char *name)
 	return NULL;
 }
 
-struct sorting {
-	const struct facts *facts;
-	const struct report_sort *by;
+struct ranked { /* a shape, and its value in the order asked for: quantiles are no look-up */
+	const struct shape *shape;
+	double value;
+	uint32_t at;
 };
 
 /* Greatest first; of equals the dearer, so that the order never hangs on chance. */
-static int before(const void *pa, const void *pb, void *ctx)
+static int before(const void *pa, const void *pb)
 {
-	const struct sorting *x = ctx;
-	const struct shape *a = x->facts->shape.at[*(const uint32_t *)pa];
-	const struct shape *b = x->facts->shape.at[*(const uint32_t *)pb];
-	double va = x->by->value(a), vb = x->by->value(b);
+	const struct ranked *ra = pa, *rb = pb;
+	const struct shape *a = ra->shape, *b = rb->shape;
 
-	if (va != vb)
-		return va > vb ? -1 : 1;
+	if (ra->value != rb->value)
+		return ra->value > rb->value ? -1 : 1;
 	if (a->time.sum != b->time.sum)
 		return a->time.sum > b->time.sum ? -1 : 1;
 	if (a->calls != b->calls)
@@ -109,10 +108,16 @@ static int before(const void *pa, const void *pb, void *ctx)
 void report_sort_shapes(const struct report *r, const struct report_sort *by, uint32_t *shape,
 	size_t n)
 {
-	struct sorting x = {r->facts, by};
+	struct ranked *rank = mem_alloc((n + 1) * sizeof(*rank));
 
-	if (n)
-		qsort_r(shape, n, sizeof(*shape), before, &x);
+	for (size_t i = 0; i < n; i++) {
+		const struct shape *s = r->facts->shape.at[shape[i]];
+		rank[i] = (struct ranked){s, by->value(s), shape[i]};
+	}
+	qsort(rank, n, sizeof(*rank), before);
+	for (size_t i = 0; i < n; i++)
+		shape[i] = rank[i].at;
+	free(rank);
 }
 
 size_t report_sorted(struct report *r, const struct report_sort *by, uint32_t **out)

@@ -16,6 +16,7 @@ import glob
 import os
 import pwd
 import random
+import select
 import shutil
 import signal
 import socket
@@ -101,6 +102,7 @@ class Postgres:
         self.data = self.dir + "/data"
         self.port = 0
         self.process = None
+        self.alive = None   # a pipe that ends when the last of its processes does
         self.settings = settings
         run = subprocess.run(
             as_user() + [self.bin + "/initdb", "-D", self.data, "-U", "postgres", "-A", "trust",
@@ -142,10 +144,13 @@ class Postgres:
             }
             settings.update(self.settings)
             words = [f"-c{k}={v}" for k, v in settings.items()]
+            self.forget()
+            self.alive, held = os.pipe()
             with open(self.dir + "/postgres.log", "ab") as log:
                 self.process = subprocess.Popen(
                     as_user() + [self.bin + "/postgres", "-D", self.data] + words,
-                    stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/")
+                    stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/", pass_fds=[held])
+            os.close(held)
             end = time.monotonic() + 30 * PATIENCE
             while time.monotonic() < end and self.process.poll() is None:
                 try:
@@ -167,10 +172,18 @@ class Postgres:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+            if "logging_collector" in self.settings:  # it writes on after the server has ended
+                select.select([self.alive], [], [], 20 * PATIENCE)
         self.process = None
+
+    def forget(self):
+        if self.alive is not None:
+            os.close(self.alive)
+        self.alive = None
 
     def close(self):
         self.stop(signal.SIGQUIT)
+        self.forget()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def log(self):

@@ -1,5 +1,5 @@
-"""A server whose messages are German, Spanish, French, Japanese, Russian, Chinese: the same
-session in each language is read as in English."""
+"""A server whose messages are German, Spanish, French, Japanese, Russian, Chinese, and which writes
+stderr, csvlog and jsonlog: the same session in each language is read as in English."""
 import os
 import subprocess
 
@@ -11,9 +11,24 @@ from pooler import wait_until
 from test_log_formats import assay
 from test_log_server import deadlock, errors, fail, in_thread, lock_wait, temp_file
 
-pytestmark = pytest.mark.timeout(900)  # six locales are built, and eight servers started, one after the other
+pytestmark = pytest.mark.timeout(900)  # eight servers are started, one after the other
 
 LANGUAGES = {"de": "de_DE", "es": "es_ES", "fr": "fr_FR", "ja": "ja_JP", "ru": "ru_RU", "zh": "zh_CN"}
+FORMATS = {"log": "stderr", "csv": "csvlog", "json": "jsonlog"}
+COLLECTED = {"logging_collector": "on", "log_destination": "stderr,csvlog,jsonlog", "log_directory": "log"}
+
+
+def collected(server, name, form="log"):
+    """A file that the collector writes."""
+    with open(f"{server.data}/log/{name}.{form}", encoding="utf-8") as f:
+        return f.read()
+
+
+def keep(server, name, to):
+    """Copies of all three, by format."""
+    for form in FORMATS:
+        (to / f"{name}.{form}").write_text(collected(server, name, form), encoding="utf-8")
+    return {form: to / f"{name}.{form}" for form in FORMATS}
 
 
 def session(c):
@@ -31,10 +46,11 @@ def session(c):
 
 @pytest.fixture(scope="module")
 def locales():
+    """Messages are in the language that a locale is named by, whatever is in the locale."""
     path = cluster.scratch("pgassay-locales-")
     try:
         for name in LANGUAGES.values():
-            subprocess.run(["localedef", "--no-archive", "-i", name, "-f", "UTF-8", f"{path}/{name}.UTF-8"], check=True, capture_output=True)
+            os.symlink("/usr/lib/locale/C.utf8", f"{path}/{name}.UTF-8")
         yield path
     finally:
         subprocess.run(["rm", "-r", path], check=True)
@@ -44,7 +60,8 @@ def locales():
 def log(tmp_path_factory, locales):
     os.environ["LOCPATH"] = locales
     try:
-        server = cluster.Postgres(log_min_duration_statement=0, log_line_prefix="%m [%p] %q%u@%d/%a ", log_connections="on")
+        server = cluster.Postgres(**COLLECTED, log_filename="pg.log", log_min_duration_statement=0,
+                                  log_line_prefix="%m [%p] %q%u@%d/%a ", log_connections="on")
     finally:
         del os.environ["LOCPATH"]
     try:
@@ -54,9 +71,7 @@ def log(tmp_path_factory, locales):
                     c.execute(f"SET lc_messages = '{name}.UTF-8'")
                 session(c)
         server.stop()
-        path = tmp_path_factory.mktemp("log") / "pg.log"
-        path.write_text(server.log())
-        yield path
+        yield keep(server, "pg", tmp_path_factory.mktemp("log"))
     finally:
         server.close()
 
@@ -68,18 +83,20 @@ def view(path, lang):
 
 
 def test_a_session_is_read_as_in_english(log):
-    text = log.read_text()
-    for word in ("FEHLER:", "sentencia:", "durée :", "期間:", "ОШИБКА:", "错误:"):
-        assert word in text, word
-    english = view(log, "en")
-    assert not any("lc_messages" in n for n in assay(log, "--app", "en")["notes"])
-    for lang in LANGUAGES:
-        got = view(log, lang)
-        assert {k: v[:3] for k, v in got.items()} == {k: v[:3] for k, v in english.items()}, lang
-        prepared = next(k for k in got if k.startswith("select ?::int"))
-        assert sorted(got[prepared][3]) == sorted(english[prepared][3]) and got[prepared][3][0].startswith("$1 = '"), lang
-        assert got["select oid from pg_class where relname = ?"][0] == 1, lang
-        assert any("lc_messages" in n for n in assay(log, "--app", lang)["notes"]), lang
+    for form, path in log.items():
+        text = path.read_text()
+        severities = () if form == "json" else ("FEHLER", "ОШИБКА", "错误")  # jsonlog does not translate them
+        for word in ("sentencia:", "durée :", "期間:") + severities:
+            assert word in text, (form, word)
+        english = view(path, "en")
+        assert not any("lc_messages" in n for n in assay(path, "--app", "en")["notes"]), form
+        for lang in LANGUAGES:
+            got, where = view(path, lang), (form, lang)
+            assert {k: v[:3] for k, v in got.items()} == {k: v[:3] for k, v in english.items()}, where
+            prepared = next(k for k in got if k.startswith("select ?::int"))
+            assert sorted(got[prepared][3]) == sorted(english[prepared][3]) and got[prepared][3][0].startswith("$1 = '"), where
+            assert got["select oid from pg_class where relname = ?"][0] == 1, where
+            assert any("lc_messages" in n for n in assay(path, "--app", lang)["notes"]), where
 
 
 # --- what the server says of itself: connections, locks, checkpoints, autovacuum, files, refusals
@@ -116,30 +133,29 @@ def cancelled(server, a):
     t.join()
 
 
-def scene(server):
-    """All of it once; the part of the log that came of it."""
-    begun = len(server.log())
+def scene(server, name):
+    """All of it once, into files of the language's name."""
+    server.settings["log_filename"] = f"{name}.log"
     server.start()
     server.sql("UPDATE items SET note = note || '.'", dbname="shop")
     with server.connect(application_name="web") as a, server.connect(application_name="web") as b:
         errors(a)
         more_errors(a)
         temp_file(a)
-        lock_wait(server, a, b, log=lambda s: s.log()[begun:])
+        lock_wait(server, a, b, log=lambda s: collected(s, name))
         a.execute("SET deadlock_timeout = '1h'")  # so that it is b who finds the deadlock
         deadlock(server, a, b)
         cancelled(server, a)
     refused(server)
     server.sql("CHECKPOINT")
-    wait_until(lambda: server.log()[begun:].count("shop.public.items") >= 2)  # vacuum and analyze
+    wait_until(lambda: collected(server, name).count("shop.public.items") >= 2)  # vacuum and analyze
     server.stop()
-    return server.log()[begun:]
 
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory, locales):
     os.environ["LOCPATH"] = locales
-    server = cluster.Postgres(log_connections="on", log_disconnections="on", log_lock_waits="on", deadlock_timeout="30ms", log_temp_files=0,
+    server = cluster.Postgres(**COLLECTED, log_connections="on", log_disconnections="on", log_lock_waits="on", deadlock_timeout="30ms", log_temp_files=0,
                               log_checkpoints="on", log_autovacuum_min_duration=0, autovacuum="on", autovacuum_naptime="1s",
                               log_min_duration_statement=0, log_line_prefix="%m [%p] %q%u@%d/%a ")
     try:
@@ -150,9 +166,8 @@ def scenes(tmp_path_factory, locales):
         found = {}
         for lang, name in {"en": "C", **LANGUAGES}.items():
             server.settings["lc_messages"] = name if lang == "en" else f"{name}.UTF-8"
-            path = tmp_path_factory.mktemp("scene") / f"{lang}.log"
-            path.write_text(scene(server))
-            found[lang] = path
+            scene(server, lang)
+            found[lang] = keep(server, lang, tmp_path_factory.mktemp("scene"))
     finally:
         del os.environ["LOCPATH"]
         server.close()
@@ -173,25 +188,25 @@ def told(report):
 
 
 def test_what_the_server_says_is_read_as_in_english(scenes):
-    english = assay(scenes["en"])
+    english = assay(scenes["en"]["log"])
     faults, shapes, waits, server, dead = told(english)
     assert {s for s, _, _ in faults} >= {"28P01", "28000", "3D000", "42501", "25P02", "25006", "57014", "40P01", "42601", "42703", "22P02"}
     assert None not in {s for s, _, _ in faults}
     assert server["checkpoints"] >= 2 and server["temp_files"] >= 1 and len(dead) == 1 and waits
-    for lang in LANGUAGES:
-        report = assay(scenes[lang])
+    for lang, form in ((lang, form) for lang in scenes for form in FORMATS):
+        report = assay(scenes[lang][form])
         got = told(report)
-        assert got[0] == faults, lang
-        assert got[1] == shapes, lang
-        assert got[3:] == (server, dead), lang
-        assert got[2] == waits, lang
-        for x in (report, english):
-            assert x["server"]["lock_wait_s"] >= 0.03 and x["server"]["checkpoint_buffers"] > 0
-            assert x["server"]["connections"] > 8 and x["sessions"]["count"] == x["server"]["disconnections"] > 8
-            assert {g["name"]: g.get("sessions") for g in x["by"]["applications"]}["web"] == 2, lang
-            assert {g["name"] for g in x["by"]["hosts"]} >= {"127.0.0.1", "[local]"}, lang
-            (items,) = [v for v in x["autovacuum"] if v["table"] == "shop.public.items"]
-            assert items["vacuums"] >= 1 and items["analyzes"] >= 1, lang
+        assert report["input"]["files"][0]["format"] == FORMATS[form], (lang, form)
+        assert got[0] == faults, (lang, form)
+        assert got[1] == shapes, (lang, form)
+        assert got[3:] == (server, dead), (lang, form)
+        assert got[2] == waits, (lang, form)
+        assert report["server"]["lock_wait_s"] >= 0.03 and report["server"]["checkpoint_buffers"] > 0
+        assert report["server"]["connections"] > 8 and report["sessions"]["count"] == report["server"]["disconnections"] > 8
+        assert {g["name"]: g.get("sessions") for g in report["by"]["applications"]}["web"] == 2, (lang, form)
+        assert {g["name"] for g in report["by"]["hosts"]} >= {"127.0.0.1", "[local]"}, (lang, form)
+        (items,) = [v for v in report["autovacuum"] if v["table"] == "shop.public.items"]
+        assert items["vacuums"] >= 1 and items["analyzes"] >= 1, (lang, form)
 
 
 def test_the_table_of_messages_is_what_the_catalogues_say():
