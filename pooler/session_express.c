@@ -24,8 +24,8 @@ static inline bool is_lone_query(const struct lane *l, const char *p, size_t n)
 /* Is it the client of one transaction after the other that most are? */
 static inline bool is_plain_client(const struct client *c)
 {
-	return !((uintptr_t)c->trace | (uintptr_t)c->begin | c->left) && !c->replication &&
-	       !c->closing && !c->discarding && !c->quitting && !c->pinned;
+	return !((uintptr_t)c->begin | c->left) && !c->replication && !c->closing &&
+	       !c->discarding && !c->quitting && !c->pinned;
 }
 
 /* The same of a connection, when a transaction is over: server_is_quiet(), and no question of ours,
@@ -85,6 +85,8 @@ static ALWAYS_INLINE bool send_query(struct client *c, struct server *s, const c
 		!ledger_push(&s->ledger, ENTRY_QUERY, 0, 0))
 		return false;
 	query_count(c, s);
+	if (UNLIKELY(c->lane->set.observed))
+		trace_query(c, p + WIRE_HEADER, n - WIRE_HEADER, n, 0);
 	s->again.len = 0;
 	if (UNLIKELY(!flow_send(&s->conn, &s->out, &c->lane->relay->chunks, p, n)))
 		server_blocked(s);
@@ -110,6 +112,28 @@ static inline void put_batch(struct buf *b, const char *p, size_t n, size_t name
 	b->len = BATCH_HEAD_SIZE + ours + rest;
 }
 
+/* The observers are told of the messages of a batch that is on its way: Parses of the unnamed
+ * statement, Binds with what follows each, Sync. */
+static NOINLINE void trace_batch(struct client *c, struct prepared *known, const char *p, size_t n)
+{
+	const char *at = p, *end = p + n - SYNC_SIZE;
+
+	while (at < end) {
+		size_t size = wire_message_size(at), len = size - WIRE_HEADER;
+		const char *body = at + WIRE_HEADER;
+
+		if (*at == 'P') {
+			trace_parse(c, size);
+		} else if (*at == 'B') {
+			trace_bind(c, body + 1, known, body, len, size);
+		} else if (*at == 'E') {
+			trace_execute(c, body, len);
+		}
+		at += size;
+	}
+	trace_sync(c);
+}
+
 /* Sends a batch with a named statement.  False: nothing was done, since the statement is not one
  * that the server has and that does nothing to its session. */
 static bool send_named(struct client *c, struct server *s, const char *p, size_t n)
@@ -117,7 +141,7 @@ static bool send_named(struct client *c, struct server *s, const char *p, size_t
 	const char *name = p + BATCH_HEAD_SIZE,
 		   *nul = memchr(name, 0, n - BATCH_END_SIZE - BATCH_HEAD_SIZE);
 	struct ledger *l = &s->ledger;
-	const struct prepared *known;
+	struct prepared *known;
 
 	if (!nul || s->naming || s->closing || n > AGAIN_MAX ||
 		!(known = client_statement_get(c, name)) || known->served || known->stale ||
@@ -130,6 +154,8 @@ static bool send_named(struct client *c, struct server *s, const char *p, size_t
 	s->batch++;
 	stats_add(&c->lane->stats.bind_count, 1);
 	stats_add(&c->lane->stats.query_count, 1);
+	if (UNLIKELY(c->lane->set.observed))
+		trace_batch(c, known, p, n);
 	put_batch(&s->again, p, n, (size_t)(nul + 1 - name), known->number);
 	s->again_entries = l->len;
 	if (UNLIKELY(!flow_send(&s->conn, &s->out, &c->lane->relay->chunks, s->again.data,
@@ -202,6 +228,8 @@ static bool send_unnamed(struct client *c, struct server *s, const char *p, size
 	stats_add(&c->lane->stats.client_parse_count, parses);
 	stats_add(&c->lane->stats.bind_count, binds);
 	stats_add(&c->lane->stats.query_count, 1);
+	if (UNLIKELY(c->lane->set.observed))
+		trace_batch(c, known, p, n);
 	if (UNLIKELY(!flow_send(&s->conn, &s->out, &r->chunks, p, n)))
 		server_blocked(s);
 	return true;

@@ -72,7 +72,7 @@ static uint32_t express_max(const struct pool_settings *set, const struct conf_p
 	bool checks = set->check_query[0] && set->server_check_delay == 0;
 
 	if ((set->mode != POOL_MODE_TRANSACTION && set->mode != POOL_MODE_AUTO) || checks ||
-		(set->reset_always && set->reset_query[0]) || set->deadlines || set->observed ||
+		(set->reset_always && set->reset_query[0]) || set->deadlines ||
 		set->state_audit != STATE_AUDIT_OFF || p->disable_pqexec)
 		return 0;
 	return p->max_packet_size < EXPRESS_MAX ? (uint32_t)p->max_packet_size : EXPRESS_MAX;
