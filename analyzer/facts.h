@@ -152,6 +152,8 @@ struct shape {
 	enum sql_verb verb;
 	bool counts;	      /* its text says count( somewhere */
 	bool is_aside;	      /* reads nothing of the application: no FROM, or the catalogs */
+	bool is_mutex;	      /* takes an advisory lock, or that of a whole table */
+	uint64_t locks;	      /* hash of the table whose rows it locks; 0: of none */
 	struct sql_shape lex; /* of the first text seen */
 	int64_t max_limit, max_offset; /* of literals and parameters seen; SQL_ABSENT: none */
 	uint32_t longest_list;
@@ -191,6 +193,10 @@ struct shape {
 	struct place plan_at;
 	uint64_t plans;
 	uint64_t loose_calls; /* in bursts that had many of it, and no parent before them */
+	/* Of what locks rows: the session of the last call, a bit of each session so far, and
+	 * whether one came again behind another: several are at work at once. */
+	uint64_t worker, workers;
+	bool is_shared;
 	/* The parameter that LIMIT and OFFSET name; 0: none. */
 	uint32_t limit_param, offset_param;
 	uint64_t pages;	     /* the most pages of it that a session turned one after the other */
@@ -429,6 +435,8 @@ struct facts {
 	struct map pair_of;
 	VEC(struct pause) pause;
 	struct map pause_of;
+	VEC(struct lock_order) lock_order;
+	struct map lock_order_of;
 	VEC(struct tx_kind) tx_kind;
 	struct map tx_kind_of;
 	VEC(struct fault) fault;

@@ -100,6 +100,7 @@ void run_look(struct facts *f, const struct unit *u, const uint32_t *at, uint32_
 void repeat_look(struct facts *f, const struct unit *u, const uint32_t *at, uint32_t n);
 void cycle_look(struct facts *f, const struct unit *u);
 void pair_look(struct facts *f, const struct unit *u);
+void order_look(struct facts *f, const struct unit *u);
 void tx_kind_look(struct facts *f, const struct unit *u, int64_t end);
 void pause_note(struct facts *f, struct session *s, uint32_t after, const struct open *o);
 void page_note(struct facts *f, struct session *s, const struct open *o);
@@ -121,6 +122,7 @@ void twin_note(struct facts *f, const struct log_entry *e);
 
 /* facts_tx.c */
 void isolation_note(struct session *s, enum sql_verb verb, struct str text);
+void mutex_note(struct session *s, const struct shape *sh);
 void tx_begin(struct session *s, const struct open *o);
 void tx_call(struct session *s, const struct open *o);
 void tx_end(struct facts *f, struct session *s, const struct open *o, bool rolled_back);

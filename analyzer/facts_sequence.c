@@ -5,6 +5,7 @@
  *	repeats	the same shape with the same values, and what was written in between
  *	cycles	a few shapes one after the other, again and again
  *	pairs	one statement right behind another, with the texts of a few
+ *	orders	in which a transaction locks rows of its tables
  *	pauses	a transaction that waits for its client
  *	pages	one shape with a growing OFFSET
  *	kinds	of transactions, by the statement they begin with: how long, how many statements
@@ -305,6 +306,59 @@ void pair_look(struct facts *f, const struct unit *u)
 	}
 }
 
+/* --- orders of locks ---------------------------------------------------------------------------
+ */
+
+#define LOCKED_MAX 8 /* tables of one transaction */
+
+static void note_order(struct facts *f, const struct unit *u, const struct event *a,
+	const struct event *b, uint64_t lead)
+{
+	uint64_t from = f->shape.at[a->shape]->locks, to = f->shape.at[b->shape]->locks;
+	uint64_t key = from * 31 + to;
+	uint32_t *at = map_put(&f->lock_order_of, key);
+
+	if (*at == MAP_NONE) {
+		if (f->lock_order.n >= KINDS_MAX) {
+			map_del(&f->lock_order_of, key);
+			return;
+		}
+		*at = (uint32_t)f->lock_order.n;
+		*VEC_PUSH(&f->lock_order) = (struct lock_order){.first = a->shape,
+			.second = b->shape,
+			.from = from,
+			.to = to,
+			.lead = lead,
+			.at = b->at,
+			.user = u->user,
+			.db = u->db,
+			.app = u->app};
+	}
+	struct lock_order *o = &f->lock_order.at[*at];
+	o->count++;
+	o->lead = o->lead == lead ? lead : 0;
+}
+
+/* Of each table only the first lock counts: what comes behind it has it already. */
+void order_look(struct facts *f, const struct unit *u)
+{
+	const struct event *held[LOCKED_MAX];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < u->event.n && n < LOCKED_MAX; i++) {
+		uint64_t table = f->shape.at[u->event.at[i].shape]->locks;
+		bool again = table == 0;
+		for (uint32_t k = 0; k < n && !again; k++)
+			again = f->shape.at[held[k]->shape]->locks == table;
+		if (!again)
+			held[n++] = &u->event.at[i];
+	}
+	for (uint32_t i = 0; i < n && !u->pieces; i++)
+		for (uint32_t k = i + 1; k < n; k++)
+			note_order(f, u, held[i], held[k],
+				i ? f->shape.at[held[0]->shape]->locks : 0);
+}
+
 /* --- pauses ----------------------------------------------------------------------------------- */
 
 static void put_pause(struct facts *f, const struct session *s, uint32_t after, int64_t usec,
@@ -452,10 +506,12 @@ void sequence_release(struct facts *f)
 	VEC_RELEASE(&f->cycle);
 	VEC_RELEASE(&f->pair);
 	VEC_RELEASE(&f->pause);
+	VEC_RELEASE(&f->lock_order);
 	VEC_RELEASE(&f->tx_kind);
 	map_release(&f->repeat_of);
 	map_release(&f->cycle_of);
 	map_release(&f->pair_of);
 	map_release(&f->pause_of);
+	map_release(&f->lock_order_of);
 	map_release(&f->tx_kind_of);
 }

@@ -17,7 +17,8 @@ struct place {
 	uint64_t line;
 };
 
-/* How far transactions are kept from each other, as far as the log told. */
+/* How far transactions are kept from each other, as far as the log told: by their level, or as well
+ * as by the highest by a lock that they take first. */
 enum isolation { ISOLATION_COMMITTED = 0, ISOLATION_REPEATABLE, ISOLATION_SERIALIZABLE };
 #define ISOLATIONS 3
 
@@ -145,6 +146,16 @@ struct pause {
 	uint32_t user, db, app;
 };
 #define PAUSE_USEC 1000000
+
+/* In a transaction rows of one table were locked, then rows of another. */
+struct lock_order {
+	uint32_t first, second; /* shapes, of the first seen */
+	uint64_t from, to;	/* their tables: shape.locks */
+	uint64_t lead;		/* the table that was locked before both, each time; 0: none */
+	uint64_t count;
+	struct place at;
+	uint32_t user, db, app;
+};
 
 /* Transactions by the statement they begin with. */
 struct tx_kind {

@@ -186,6 +186,16 @@ static inline void fetch_groups(const struct facts *f, const struct session *s, 
 		__builtin_prefetch(sketch_place(&f->group.at[f->hour_group - 1].time, usec), 1);
 }
 
+/* Two sessions that take turns are two at work. */
+static void count_worker(struct shape *sh, uint64_t session)
+{
+	uint64_t bit = 1ull << (session * 0x9e3779b97f4a7c15ull >> 58);
+
+	sh->is_shared |= (sh->workers & bit) != 0;
+	sh->workers |= bit;
+	sh->worker = session;
+}
+
 static void close_call(struct facts *f, struct session *s, struct open *o)
 {
 	struct shape *sh = f->shape.at[o->shape];
@@ -213,6 +223,8 @@ static void close_call(struct facts *f, struct session *s, struct open *o)
 	if (o->has_pooler)
 		count_pooler(sh, &o->pooler);
 	call_limits(s, sh, o);
+	if (sh->locks && sh->worker != s->key)
+		count_worker(sh, s->key);
 	shape_place(sh, o->at);
 	if (s->user)
 		facts_tally(sh, GROUP_USER, s->user, 1, usec);

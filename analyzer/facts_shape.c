@@ -15,6 +15,27 @@ static bool reads_catalog(struct str norm)
 	       str_find(norm, "information_schema.") < norm.n;
 }
 
+/* The table whose rows the statement locks until its transaction ends; 0: none, or several. */
+static uint64_t locked_table(const struct shape *s)
+{
+	const char *word = s->verb == SQL_UPDATE   ? "update "
+			   : s->verb == SQL_DELETE ? "delete from "
+						   : " from ";
+	size_t at = str_find(s->norm, word), n = 0;
+
+	if (at == s->norm.n || (s->verb != SQL_UPDATE && s->verb != SQL_DELETE &&
+				       !(s->lex.traits & SQL_HAS_FOR_UPDATE)))
+		return 0;
+	if (str_find(s->norm, "nowait") < s->norm.n || str_find(s->norm, "skip locked") < s->norm.n)
+		return 0; /* it waits for nobody */
+	struct str table = str_skip(s->norm, at + strlen(word));
+	if (str_starts(table, "only "))
+		table = str_skip(table, 5);
+	while (n < table.n && table.p[n] != ' ' && table.p[n] != ',' && table.p[n] != '(')
+		n++;
+	return n ? str_hash(str_before(table, n)) | 1 : 0;
+}
+
 uint32_t shape_index(struct facts *f, struct str sql, const struct sql_shape *lex, bool cut)
 {
 	uint32_t *at = map_put(&f->shape_of, lex->hash);
@@ -38,6 +59,9 @@ uint32_t shape_index(struct facts *f, struct str sql, const struct sql_shape *le
 		s->verb == SQL_SELECT &&
 		(!(lex->traits & SQL_HAS_FROM) || str_find(s->norm, " pg_catalog.") < s->norm.n ||
 			reads_catalog(s->norm));
+	s->is_mutex =
+		s->verb == SQL_LOCK || (s->is_aside && str_find(s->norm, "advisory_") < s->norm.n);
+	s->locks = s->is_aside ? 0 : locked_table(s);
 	if (lex->limit == SQL_PARAM)
 		s->limit_param = params_behind(s->example, "limit");
 	if (lex->offset == SQL_PARAM)

@@ -102,6 +102,20 @@ void isolation_note(struct session *s, enum sql_verb verb, struct str text)
 		s->tx_isolation = level_in(text, s->tx_isolation);
 }
 
+/* pg_advisory_lock(), LOCK TABLE: who took it first has what follows to himself, until the
+ * transaction's end or until it is given back. */
+void mutex_note(struct session *s, const struct shape *sh)
+{
+	bool back = says(sh->norm, "unlock"),
+	     whole = !says(sh->norm, "xact") && sh->verb != SQL_LOCK;
+	enum isolation level = back ? ISOLATION_COMMITTED : ISOLATION_SERIALIZABLE;
+
+	if (s->in_tx)
+		s->tx_isolation = level;
+	if (whole)
+		s->isolation = level;
+}
+
 void tx_begin(struct session *s, const struct open *o)
 {
 	s->tx = (struct tx){.begin = o->ts ? o->ts - (int64_t)took(o) : 0,

@@ -74,6 +74,8 @@ static void look(struct facts *f, struct unit *u)
 	}
 	if (u->event.n >= 2)
 		pair_look(f, u);
+	if (u->event.n >= 2 && u->kind == UNIT_TX)
+		order_look(f, u);
 }
 
 static void clear(struct unit *u)
@@ -194,6 +196,7 @@ static void leave_tx(struct facts *f, struct session *s, const struct open *o, b
 	s->unit.rolled_back = rolled_back;
 	tx_kind_look(f, &s->unit, o ? o->ts : 0);
 	if (tiny && s->unit.event.n) {
+		order_look(f, &s->unit);
 		if (s->burst.event.n == 0)
 			begin(f, s, &s->burst, s->unit.begun);
 		take_tiny(f, &s->burst, &s->unit);
@@ -274,6 +277,8 @@ void unit_add(struct facts *f, struct session *s, const struct open *o)
 		isolation_note(s, sh->verb, text_slice(&s->sql));
 	if (boundary(f, s, o, start))
 		return;
+	if (sh->is_mutex)
+		mutex_note(s, sh);
 	if (is_other_unit(s, o, start) || is_rollback_to(sh)) {
 		s->pause_shape = NO_SHAPE;
 		bool other_tx = s->in_tx && o->vxid && s->vxid && o->vxid != s->vxid;

@@ -5,6 +5,7 @@
  *   rule_table.c     the one table: id, name, severity, why, fix, examples, check
  *   rule_check.c     the engine: runs every rule over shapes, runs, the log, the schema
  *   rule_find.c      findings: made, ordered, gated
+ *   rule_made.c      tables that the input itself makes
  *   rule_nplus.c …   the checks, one file per family (NP, LM, SG, …)
  *
  * A check is called once for each subject of its scope and reports with rule_find().  It says
@@ -151,6 +152,19 @@ struct findings {
 	VEC(struct index_advice) index;
 };
 
+/* A table that a statement of the input makes. */
+struct made {
+	struct str schema, name;
+	bool is_temp;
+	struct place at;
+};
+
+struct made_tables { /* rule_made.c */
+	struct arena arena;
+	VEC(struct made) at;
+	bool is_read;
+};
+
 /* What a check is given, and its way to report. */
 struct rule_check {
 	const struct rule *rule;
@@ -160,6 +174,7 @@ struct rule_check {
 	const struct schema *schema; /* NULL: none */
 	struct findings *findings;
 	struct outlines *outlines; /* of shapes asked for: rule_outline() */
+	struct made_tables *made;  /* rule_made() */
 	/* SCOPE_STATEMENT, SCOPE_QUERY, SCOPE_RUN */
 	struct shape *shape;
 	uint32_t shape_at;
@@ -216,5 +231,12 @@ bool rule_is_small(const struct rule_check *c, const struct sql_outline *o, int 
 /* Is the query level's result at most one row by equality on a unique key (schema), or by the
  * habit that `id` is one (no schema: *habit is set)? */
 bool rule_one_row(const struct rule_check *c, const struct sql_outline *o, bool *habit);
+
+/* The table of that name, if the input makes it: before the statement looked at, in the same file;
+ * a temporary one anywhere.  NULL: it does not. */
+const struct made *rule_made(struct rule_check *c, struct str schema, struct str name);
+/* The RangeVar of the table that a statement makes; NULL. */
+const struct sql_node *rule_makes(const struct sql_node *stmt);
+void made_release(struct made_tables *m);
 
 #endif

@@ -5,7 +5,8 @@
  *
  * QUERY_RULE(id, name, severity, scope, needs, check, confidence, title, why, fix, bad, good)
  */
-QUERY_RULE(IX001, "foreign-key-without-index", WARNING, SCHEMA, NEED_SCHEMA, check_ix001, "certain",
+QUERY_RULE(IX001, "foreign-key-without-index", WARNING, SCHEMA, NEED_SCHEMA, check_ix001,
+	"certain; possible where what is referenced is, or looks like, a short list of values",
 	"no index begins with a foreign key's columns",
 	"Every DELETE and key change in the parent reads the whole child table; joins do as well.",
 	"An index that begins with the columns.",

@@ -5,24 +5,16 @@
  */
 #include "rule_checks.h"
 
-/* Is the table made in the same input, so that nobody uses it yet? */
-static bool is_new(const struct rule_check *c, struct str table)
-{
-	struct str word = arena_printf(c->arena, "create table %.*s", STR_ARGS(table));
-
-	for (size_t i = 0; i < c->facts->shape.n; i++) {
-		const struct shape *s = c->facts->shape.at[i];
-		size_t at = s->verb == SQL_DDL ? str_find(s->norm, word.p) : s->norm.n;
-		struct str rest = str_skip(s->norm, at + word.n);
-		if (at < s->norm.n && (!rest.n || rest.p[0] == ' ' || rest.p[0] == '('))
-			return true;
-	}
-	return false;
-}
-
 static struct str table_name(const struct sql_node *n)
 {
 	return str_of(node_str(node_get(n, "relation"), "relname"));
+}
+
+/* Is the table made by the same file before this, so that nobody uses it yet? */
+static bool is_new(struct rule_check *c, const struct sql_node *n)
+{
+	return rule_made(c, str_of(node_str(node_get(n, "relation"), "schemaname")),
+		       table_name(n)) != NULL;
 }
 
 static const struct schema_table *known(const struct rule_check *c, const struct sql_node *n)
@@ -38,7 +30,7 @@ void check_mg001(struct rule_check *c)
 	const struct sql_node *n = c->top->node;
 	const struct schema_table *t = known(c, n);
 
-	if (!node_is(n, "IndexStmt") || node_int(n, "concurrent") || is_new(c, table_name(n)) ||
+	if (!node_is(n, "IndexStmt") || node_int(n, "concurrent") || is_new(c, n) ||
 		(t && t->is_partitioned))
 		return;
 	struct finding *x = rule_find(c, CONF_LIKELY,
@@ -51,6 +43,29 @@ void check_mg001(struct rule_check *c)
 
 /* --- MG002, MG003, MG006: ALTER TABLE --------------------------------------------------------- */
 
+/* Has the input a CHECK (column IS NOT NULL) of the table?  Once it is validated, SET NOT NULL
+ * believes it. */
+static bool is_checked(const struct rule_check *c, struct str table, struct str column)
+{
+	struct str check = arena_printf(c->arena, "%.*s is not null", STR_ARGS(column));
+
+	for (size_t i = 0; i < c->facts->shape.n; i++) {
+		const struct shape *s = c->facts->shape.at[i];
+		if (s->verb == SQL_DDL && str_starts(s->norm, "alter table") &&
+			str_find(s->norm, table.p) < s->norm.n &&
+			str_find(s->norm, check.p) < s->norm.n)
+			return true;
+	}
+	return false;
+}
+
+/* PRIMARY KEY and UNIQUE build their index first. */
+static bool builds_index(const struct sql_node *def, const char *type)
+{
+	return (strcmp(type, "CONSTR_UNIQUE") == 0 || strcmp(type, "CONSTR_PRIMARY") == 0) &&
+	       !*node_str(def, "indexname");
+}
+
 void check_mg002(struct rule_check *c)
 {
 	const struct sql_node *n = c->top->node;
@@ -61,12 +76,13 @@ void check_mg002(struct rule_check *c)
 		const char *sub = node_enum(cmd, "subtype"), *type = node_enum(def, "contype");
 		bool foreign = strcmp(type, "CONSTR_FOREIGN") == 0;
 		bool check = strcmp(type, "CONSTR_CHECK") == 0;
-		bool null = strcmp(sub, "AT_SetNotNull") == 0;
-		bool add = strcmp(sub, "AT_AddConstraint") == 0 && (foreign || check) &&
+		bool null = strcmp(sub, "AT_SetNotNull") == 0, key = builds_index(def, type);
+		bool add = strcmp(sub, "AT_AddConstraint") == 0 && (foreign || check || key) &&
 			   !node_int(def, "skip_validation");
-		int at = null ? schema_column_of(t, str_of(node_str(cmd, "name"))) : -1;
-		if ((!null && !add) || is_new(c, table_name(n)) ||
-			(at >= 0 && t->column.at[at].not_null))
+		struct str column = str_of(node_str(cmd, "name"));
+		int at = null ? schema_column_of(t, column) : -1;
+		if ((!null && !add) || is_new(c, n) || (at >= 0 && t->column.at[at].not_null) ||
+			(null && is_checked(c, table_name(n), column)))
 			continue;
 		struct finding *x = rule_find(c, CONF_LIKELY,
 			"all of %.*s is read under a lock that %s", STR_ARGS(table_name(n)),
@@ -74,11 +90,13 @@ void check_mg002(struct rule_check *c)
 				: "stops everything");
 		x->key = arena_str(&c->findings->arena, table_name(n));
 		finding_fix(c->findings, x, STR_NONE,
-			null ? "add CHECK (column IS NOT NULL) NOT VALID, validate it, then set "
-			       "NOT "
-			       "NULL: it is then believed"
-			     : "add it NOT VALID, then VALIDATE CONSTRAINT in a statement of its "
-			       "own");
+			null  ? "add CHECK (column IS NOT NULL) NOT VALID, validate it, then set "
+				"NOT "
+				"NULL: it is then believed"
+			: key ? "CREATE UNIQUE INDEX CONCURRENTLY, then ADD CONSTRAINT … USING "
+				"INDEX"
+			      : "add it NOT VALID, then VALIDATE CONSTRAINT in a statement of its "
+				"own");
 		return;
 	}
 }
@@ -93,7 +111,7 @@ void check_mg003(struct rule_check *c)
 		const struct sql_node *type = node_get(node_get(cmd, "def"), "type_name");
 		int at = schema_column_of(t, str_of(node_str(cmd, "name")));
 		if (strcmp(node_enum(cmd, "subtype"), "AT_AlterColumnType") != 0 || at < 0 ||
-			is_new(c, table_name(n)))
+			is_new(c, n))
 			continue;
 		const struct schema_column *col = &t->column.at[at];
 		struct str to = schema_type_name(c->arena, c->schema, type);
@@ -115,9 +133,15 @@ void check_mg003(struct rule_check *c)
 }
 
 struct use {
-	struct str table, column;
+	struct str schema, table, column;
 	bool table_seen, column_seen;
 };
+
+/* An unqualified name may be of any schema. */
+static bool is_same_schema(struct str a, struct str b)
+{
+	return !a.n || !b.n || str_eq(a, b);
+}
 
 static enum walk find_use(void *ctx, const struct sql_path *at)
 {
@@ -125,7 +149,9 @@ static enum walk find_use(void *ctx, const struct sql_path *at)
 	size_t n = node_len(at->node, "fields");
 
 	if (node_is(at->node, "RangeVar"))
-		u->table_seen |= str_is(u->table, node_str(at->node, "relname"));
+		u->table_seen |=
+			str_is(u->table, node_str(at->node, "relname")) &&
+			is_same_schema(u->schema, str_of(node_str(at->node, "schemaname")));
 	else if (node_is(at->node, "ColumnRef") && n)
 		u->column_seen |=
 			str_is(u->column, node_str(node_item(at->node, "fields", n - 1), "sval"));
@@ -134,11 +160,12 @@ static enum walk find_use(void *ctx, const struct sql_path *at)
 	return WALK_ON;
 }
 
-static const struct shape *user_of(const struct rule_check *c, struct str table, struct str column)
+static const struct shape *user_of(const struct rule_check *c, struct str schema, struct str table,
+	struct str column)
 {
 	for (size_t i = 0; i < c->facts->shape.n; i++) {
 		const struct shape *s = c->facts->shape.at[i];
-		struct use u = {table, column, false, false};
+		struct use u = {schema, table, column, false, false};
 		if (s == c->shape || s->verb == SQL_DDL || str_find(s->norm, column.p) == s->norm.n)
 			continue;
 		struct sql_tree *t = sql_parse(c->arena, s->example, NULL);
@@ -160,7 +187,8 @@ void check_mg006(struct rule_check *c)
 	for (size_t i = 0; node_is(n, "AlterTableStmt") && i < node_len(n, "cmds"); i++)
 		if (strcmp(node_enum(node_item(n, "cmds", i), "subtype"), "AT_DropColumn") == 0)
 			column = str_of(node_str(node_item(n, "cmds", i), "name"));
-	const struct shape *s = column.n ? user_of(c, table, column) : NULL;
+	struct str schema = str_of(node_str(node_get(n, "relation"), "schemaname"));
+	const struct shape *s = column.n ? user_of(c, schema, table, column) : NULL;
 	if (!s)
 		return;
 	struct finding *x = rule_find(c, CONF_POSSIBLE, "%.*s.%.*s goes away, and %s uses it",

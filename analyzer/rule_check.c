@@ -28,6 +28,7 @@ struct outlines {
 
 struct engine {
 	struct outlines outlines;
+	struct made_tables made;
 	struct facts *facts;
 	const struct schema *schema;
 	const struct rule_options *opt;
@@ -56,6 +57,7 @@ static struct rule_check check_of(struct engine *e, const struct rule *r)
 		.facts = e->facts,
 		.schema = e->schema,
 		.outlines = &e->outlines,
+		.made = &e->made,
 		.findings = e->out};
 }
 
@@ -212,6 +214,7 @@ void rules_run(struct facts *f, const struct schema *schema, const struct rule_o
 	map_release(&e.outlines.at);
 	VEC_RELEASE(&e.outlines.entry);
 	map_release(&e.seen);
+	made_release(&e.made);
 }
 
 /* --- help for checks --------------------------------------------------------------------- */

@@ -7,9 +7,39 @@
  */
 #include "rule_sequence.h"
 
+/* Rows of two tables, locked in one order by some transactions and in the other by others. */
+static void find_inversions(struct rule_check *c)
+{
+	const struct facts *f = c->facts;
+
+	for (size_t i = 0; i < f->lock_order.n; i++) {
+		const struct lock_order *a = &f->lock_order.at[i];
+		uint32_t at = map_get(&f->lock_order_of, a->to * 31 + a->from);
+		const struct lock_order *b = at == MAP_NONE ? NULL : &f->lock_order.at[at];
+		if (!b || at <= i || b->from != a->to || b->to != a->from ||
+			(a->lead && a->lead == b->lead)) /* whoever comes second waits there */
+			continue;
+		about_shape(c, b->second);
+		struct finding *x = rule_find(c, CONF_POSSIBLE,
+			"%llu transactions lock rows of this table last, %llu lock them first: "
+			"where they meet in the same rows, they deadlock",
+			(unsigned long long)b->count, (unsigned long long)a->count);
+		x->key = arena_str(&c->findings->arena, str_of(f->shape.at[b->first]->id));
+		x->count = b->count < a->count ? b->count : a->count;
+		set_places(x, (struct place[]){b->at, a->at}, 2);
+		finding_str(x, "behind", f->shape.at[b->first]->norm);
+		finding_str(x, "other_first", f->shape.at[a->first]->norm);
+		finding_str(x, "other_second", f->shape.at[a->second]->norm);
+		finding_fix(c->findings, x, STR_NONE,
+			"let all transactions lock the two tables in the same order");
+	}
+}
+
 void check_tx006(struct rule_check *c)
 {
 	const struct facts *f = c->facts;
+
+	find_inversions(c);
 
 	for (size_t i = 0; i < f->deadlock.n; i++) {
 		const struct deadlock *d = &f->deadlock.at[i];
@@ -66,15 +96,8 @@ static bool is_made(const struct script *s, struct str table)
 
 static void note_made(struct script *s, const struct sql_node *n)
 {
-	const struct sql_node *rel = NULL;
+	struct str name = str_of(node_str(rule_makes(n), "relname"));
 
-	if (node_is(n, "CreateStmt"))
-		rel = node_get(n, "relation");
-	else if (node_is(n, "CreateTableAsStmt"))
-		rel = node_get(node_get(n, "into"), "rel");
-	else if (node_is(n, "SelectStmt"))
-		rel = node_get(node_get(n, "into_clause"), "rel");
-	struct str name = str_of(node_str(rel, "relname"));
 	if (node_is(n, "RenameStmt") &&
 		is_made(s, str_of(node_str(node_get(n, "relation"), "relname"))))
 		name = str_of(node_str(n, "newname"));

@@ -45,6 +45,26 @@ static enum tie insert_tie(struct rule_check *c)
 	return TIE_NONE;
 }
 
+/* Is it a part of a round in which another INSERT gives the key that it needs? */
+static bool needs_key(struct rule_check *c)
+{
+	const struct facts *f = c->facts;
+
+	for (size_t i = 0; i < f->cycle.n; i++) {
+		const struct cycle *y = &f->cycle.at[i];
+		bool here = false, gives = false;
+		for (uint32_t k = 0; k < y->length && y->most * 10 >= c->run->longest * 8; k++) {
+			const struct shape *s = f->shape.at[y->shape[k]];
+			here |= y->shape[k] == c->shape_at;
+			gives |= y->shape[k] != c->shape_at && s->verb == SQL_INSERT &&
+				 s->lex.traits & SQL_HAS_RETURNING;
+		}
+		if (here && gives)
+			return true;
+	}
+	return false;
+}
+
 void check_np003(struct rule_check *c)
 {
 	const struct run *r = c->run;
@@ -53,7 +73,7 @@ void check_np003(struct rule_check *c)
 		return;
 	bool returning = c->top->targets > 0;
 	/* parents and children: the key that came back is what the next statement needs */
-	if (returning && r->others + 1 >= r->longest)
+	if ((returning && r->others + 1 >= r->longest) || needs_key(c))
 		return;
 	int sure = judge_writes(c, insert_tie(c));
 	if (sure < 0)

@@ -154,7 +154,8 @@ void check_sg009(struct rule_check *c)
 
 static void look_sg011(struct rule_check *c, const struct sql_cond *k)
 {
-	if (k->left.kind != SIDE_COLUMN || !k->right.is_volatile || k->right.cols ||
+	if (k->left.kind != SIDE_COLUMN || k->right.cols || k->right.kind == SIDE_QUERY ||
+		(!k->right.is_volatile && !schema_is_volatile(c->schema, k->right.node)) ||
 		!sarg_is_comparison(k) || k->left.col.rel == -2 || sarg_is_served(c, k))
 		return;
 	struct finding *x = sarg_report(c, k, sarg_sure(c, k),

@@ -29,11 +29,14 @@ static struct str first_table(const struct sql_outline *o)
 
 /* --- DM: writes -------------------------------------------------------------------- */
 
-static bool is_scratch(const struct rule_check *c, const struct sql_rel *r)
+static bool is_scratch(struct rule_check *c, const struct sql_rel *r)
 {
 	const struct schema_table *t = schema_find(c->schema, r->schema, r->name);
 
-	return (t && t->is_temp) || str_starts(r->name, "tmp") || str_starts(r->name, "temp");
+	if ((t && t->is_temp) || str_starts(r->name, "tmp") || str_starts(r->name, "temp"))
+		return true;
+	const struct made *m = rule_made(c, r->schema, r->name);
+	return m && m->is_temp;
 }
 
 static bool is_change(const struct sql_outline *o)
@@ -90,6 +93,17 @@ void check_dm005(struct rule_check *c)
 
 /* --- CC: comparisons ------------------------------------------------------------------ */
 
+/* Does the input switch transform_null_equals on?  Then = NULL is IS NULL. */
+static bool turns_null_equals(const struct facts *f)
+{
+	for (size_t i = 0; f && i < f->shape.n; i++) {
+		const struct shape *s = f->shape.at[i];
+		if (s->verb == SQL_SET && str_find(s->norm, "transform_null_equals") < s->norm.n)
+			return true;
+	}
+	return false;
+}
+
 static void look_cc001(struct rule_check *c, const struct sql_cond *k)
 {
 	bool compared = k->pred <= PRED_GE && k->right.kind == SIDE_CONST && k->right.is_null &&
@@ -99,7 +113,7 @@ static void look_cc001(struct rule_check *c, const struct sql_cond *k)
 
 	for (size_t i = 0; i < k->arms; i++)
 		look_cc001(c, &k->arm[i]);
-	if (!compared && !list)
+	if ((!compared && !list) || (k->pred == PRED_EQ && turns_null_equals(c->facts)))
 		return;
 	struct str text = rule_text(c, k->node), left = sql_deparse(c->arena, k->left.node);
 	struct finding *x = rule_find(c, CONF_CERTAIN, "a comparison with NULL is never true: %.*s",
@@ -119,15 +133,32 @@ void check_cc001(struct rule_check *c)
 		look_cc001(c, &c->o->cond[i]);
 }
 
+/* What a pattern without a wildcard matches, its escapes taken out; STR_NONE: it has one. */
+static struct str only_match(struct rule_check *c, struct str pattern)
+{
+	char *out = arena_alloc(c->arena, pattern.n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < pattern.n; i++) {
+		char ch = pattern.p[i];
+		if (ch == '%' || ch == '_' || ch == '?' || ch == '$')
+			return STR_NONE;
+		if (ch == '\\' && ++i == pattern.n)
+			return STR_NONE;
+		out[n++] = pattern.p[i];
+	}
+	return (struct str){out, n};
+}
+
 void check_cc005(struct rule_check *c)
 {
 	for (size_t i = 0; i < c->o->conds; i++) {
 		const struct sql_cond *k = &c->o->cond[i];
-		struct str v = k->right.value;
-		if (k->pred != PRED_LIKE || k->right.kind != SIDE_CONST || !v.n ||
-			k->left.kind != SIDE_COLUMN || memchr(v.p, '%', v.n) ||
-			memchr(v.p, '_', v.n) || memchr(v.p, '\\', v.n) || memchr(v.p, '?', v.n) ||
-			memchr(v.p, '$', v.n))
+		if (k->pred != PRED_LIKE || k->right.kind != SIDE_CONST || !k->right.value.n ||
+			k->left.kind != SIDE_COLUMN)
+			continue;
+		struct str v = only_match(c, k->right.value);
+		if (!v.p)
 			continue;
 		struct finding *x = rule_find(c, CONF_LIKELY,
 			"the pattern for %.*s holds no wildcard", STR_ARGS(k->left.col.name));
@@ -135,15 +166,41 @@ void check_cc005(struct rule_check *c)
 		finding_fix(c->findings, x,
 			arena_printf(c->arena, "%.*s = %.*s",
 				STR_ARGS(sql_deparse(c->arena, k->left.node)),
-				STR_ARGS(sql_deparse(c->arena, k->right.node))),
+				STR_ARGS(sql_quote_literal(c->arena, v))),
 			"LIKE without a wildcard is =");
 	}
 }
 
 /* --- SEC ------------------------------------------------------------------------------ */
 
+/* What is left when a value that was put into the text closed its quote and made the rest of the
+ * statement a comment: -- and the quote that should have closed it. */
+static bool is_cut_off(struct rule_check *c)
+{
+	struct str text = c->variant ? c->variant->text : c->shape->example, comment;
+	size_t at = 0, quotes = 0;
+
+	if (!(c->shape->lex.traits & SQL_HAS_COMMENT) || c->o != c->top)
+		return false;
+	while (sql_comment_next(text, &at, &comment)) {
+		quotes = 0;
+		for (size_t i = 0; i < comment.n; i++)
+			quotes += comment.p[i] == '\'';
+		if (comment.n && comment.p[0] == '\'' && quotes % 2)
+			return true;
+	}
+	return false;
+}
+
 void check_sec001(struct rule_check *c)
 {
+	if (is_cut_off(c)) {
+		struct finding *x = rule_find(c, CONF_LIKELY,
+			"a comment begins with a quote that nothing opens: this is how injected "
+			"SQL cuts off the rest of a statement");
+		finding_fix(c->findings, x, STR_NONE, "pass values as parameters, never as text");
+		return;
+	}
 	for (size_t i = 0; i < c->o->conds; i++) {
 		const struct sql_cond *k = &c->o->cond[i];
 		bool always = false;
@@ -167,6 +224,11 @@ static enum walk find_secret(void *ctx, const struct sql_path *at)
 	struct secret *s = ctx;
 	struct str v;
 
+	v = str_of(node_str(at->node, "conninfo")); /* of a subscription */
+	if (v.n && str_find(v, "password") < v.n) {
+		s->found = true;
+		return WALK_STOP;
+	}
 	if (!node_is(at->node, "DefElem") || strcmp(node_str(at->node, "defname"), "password") != 0)
 		return WALK_ON;
 	v = str_of(node_str(node_get(at->node, "arg"), "sval"));
@@ -250,14 +312,33 @@ void check_lm006(struct rule_check *c)
 
 /* --- AG: order and groups ---------------------------------------------------------------- */
 
+static enum walk find_sample(void *ctx, const struct sql_path *at)
+{
+	(void)ctx;
+	return node_is(at->node, "RangeTableSample") ? WALK_STOP : WALK_ON;
+}
+
+/* Does FROM itself bound how many rows there are to sort? */
+static bool is_short_list(struct rule_check *c, const struct sql_outline *o)
+{
+	bool habit;
+
+	for (size_t i = 0; i < o->rels; i++)
+		if ((o->rel[i].kind == REL_TABLE && !rule_is_small(c, o, (int)i)) ||
+			(o->rel[i].sub && o->rel[i].sub->limit == BOUND_NONE &&
+				!o->rel[i].sub->is_values))
+			return rule_one_row(c, o, &habit) || sql_walk(o->node, find_sample, NULL);
+	return true;
+}
+
 void check_ag004(struct rule_check *c)
 {
 	const struct sql_node *first = c->o->orders ? c->o->order[0].by.node : NULL;
 
-	if (c->o->rels && node_is(first, "FuncCall") &&
-		str_is(node_last_name(first, "funcname"), "random") && !rule_is_small(c, c->o, 0))
+	if (node_is(first, "FuncCall") && str_is(node_last_name(first, "funcname"), "random") &&
+		!is_short_list(c, c->o))
 		rule_find(c, CONF_LIKELY, "all of %.*s is read and sorted by random()",
-			STR_ARGS(first_table(c->o)));
+			STR_ARGS(c->o->rel[0].name.n ? c->o->rel[0].name : c->o->rel[0].alias));
 }
 
 void check_ag005(struct rule_check *c)

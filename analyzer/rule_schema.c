@@ -34,6 +34,8 @@ static bool same_include(const struct schema_index *a, const struct schema_index
 	return true;
 }
 
+#define FEW_PARENTS 100 /* rows that may be a list of values */
+
 /* --- IX001: foreign keys ------------------------------------------------------------- */
 
 static bool is_foreign_column(const struct schema_foreign *f, int column)
@@ -67,6 +69,30 @@ static bool has_unique_part(const struct schema_index *x, const struct schema_fo
 	return all;
 }
 
+/* Does it look like a list of values that hardly ever change: order_status (id, name), an enum
+ * that is kept in a table?  Without rows there, nothing is looked up on behalf of a DELETE. */
+static bool is_list(const struct schema_table *t)
+{
+	static const char *const ends[] = {"_type", "_types", "_status", "_statuses", "_state",
+		"_states", "_kind", "_kinds", "_enum", "_level", "_levels", "_priority",
+		"_priorities", "_category", "countries", "country", "currencies", "currency",
+		"languages", "language", "statuses", "roles"};
+	struct schema_index *key = NULL;
+	bool named = false;
+
+	if (!t || t->column.n > 4 || t->foreign.n)
+		return false;
+	for (size_t i = 0; i < t->index.n; i++)
+		key = t->index.at[i]->primary ? t->index.at[i] : key;
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		named |= str_ends(t->name, ends[i]);
+	if (named || !key || key->keys != 1 || key->key[0].column < 0)
+		return named;
+	struct str type = t->column.at[key->key[0].column].type;
+	return t->column.n <= 2 &&
+	       (schema_type_is_text(type) || str_is(type, "int2") || str_is(type, "char"));
+}
+
 static void check_foreign(struct rule_check *c, const struct schema_foreign *f)
 {
 	const struct schema_table *t = f->table;
@@ -83,9 +109,12 @@ static void check_foreign(struct rule_check *c, const struct schema_foreign *f)
 		text_printf(&list, "%s%.*s", i ? ", " : "",
 			STR_ARGS(sql_quote_ident(c->arena, t->column.at[f->column[i]].name)));
 	}
-	struct finding *x =
-		rule_find(c, CONF_CERTAIN, "no index begins with %.*s (%s), which references %.*s",
-			STR_ARGS(t->name), list.p, STR_ARGS(f->parent_name));
+	bool few = f->parent && f->parent->rows >= 0 ? f->parent->rows < FEW_PARENTS
+						     : is_list(f->parent);
+	struct finding *x = rule_find(c, few ? CONF_POSSIBLE : CONF_CERTAIN,
+		"no index begins with %.*s (%s), which references %.*s%s", STR_ARGS(t->name),
+		list.p, STR_ARGS(f->parent_name),
+		few ? ": of use where rows of that list of values are deleted, or looked for" : "");
 	x->key = arena_printf(&c->findings->arena, "%.*s(%s)", STR_ARGS(t->name), list.p);
 	finding_str(x, "table", t->name);
 	finding_fix(c->findings, x, ddl_index(c, t, "", text_slice(&list)),
@@ -200,7 +229,8 @@ void check_ix006(struct rule_check *c)
 	for (size_t i = 0; i < c->schema->table.n; i++) {
 		const struct schema_table *t = c->schema->table.at[i];
 		if (t->is_view || t->is_partitioned || t->is_temp || t->is_foreign ||
-			!t->column.n || has_identity(t))
+			t->is_unlogged /* rows on their way to another table */ || !t->column.n ||
+			has_identity(t))
 			continue;
 		struct finding *x = rule_find(c, CONF_LIKELY,
 			"table %.*s has no primary key: its rows cannot be told apart",

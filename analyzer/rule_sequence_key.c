@@ -74,6 +74,8 @@ const struct sql_outline *loop_lookup(const struct sql_outline *top)
 static const struct sql_outline *level_of(const struct sql_outline *other,
 	const struct sql_outline *o)
 {
+	if (o->role == ROLE_FROM && other->rels == 1 && other->rel[0].sub) /* count(*) FROM (…) */
+		return other->rel[0].sub;
 	return o->role == ROLE_EXISTS ? loop_lookup(other) : other;
 }
 

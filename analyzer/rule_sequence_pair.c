@@ -26,6 +26,34 @@ static bool open_pair(struct rule_check *c, const struct pair *p, struct two *t)
 	       !only_system(t->a) && !only_system(t->b);
 }
 
+/* Does this level keep the two statements of a pair apart from others, as `from` does? */
+static bool is_level(struct str level, enum isolation from)
+{
+	return str_is_nocase(level, "serializable") ||
+	       (from == ISOLATION_REPEATABLE && str_is_nocase(level, "repeatable read"));
+}
+
+/* Do transactions of the pair's role begin at such a level: as the schema knows, or the log saw it
+ * set? */
+static bool begins_guarded(struct rule_check *c, const struct pair *p, enum isolation from)
+{
+	const struct facts *f = c->facts;
+	struct str user = facts_name(f, p->user), db = facts_name(f, p->db);
+	bool is = is_level(schema_level_of(c->schema, user, db), from);
+
+	for (size_t i = 0; i < f->shape.n && !is; i++) {
+		const struct shape *s = f->shape.at[i];
+		if (s->verb != SQL_DDL ||
+			str_find(s->norm, "default_transaction_isolation") == s->norm.n)
+			continue;
+		struct schema *set = schema_new();
+		schema_read_ddl(set, s->example);
+		is = is_level(schema_level_of(set, user, db), from);
+		schema_free(&set);
+	}
+	return is;
+}
+
 /* How many of the pairs another client can come in between of: not at a level where one of the
  * two fails and tries again. */
 static uint64_t unguarded(const struct pair *p, enum isolation from)
@@ -145,7 +173,8 @@ void check_np008(struct rule_check *c)
 		/* a question before a write is a validation: its answer is for people */
 		if (!open_pair(c, p, &t) || t.a->is_locking || is_probe(t.a) || t.b->has_conflict ||
 			!str_eq(t.a->rel[0].name, t.b->rel[0].name) || t.b->value_rows != 1 ||
-			!select_meets_insert(c, &t, true))
+			!select_meets_insert(c, &t, true) ||
+			begins_guarded(c, p, ISOLATION_SERIALIZABLE))
 			continue;
 		struct finding *x = pair_find(c, &t, p->rows_known ? CONF_LIKELY : CONF_POSSIBLE,
 			"looked up by its key and inserted where it was missing");
@@ -234,7 +263,7 @@ void check_np009(struct rule_check *c)
 			!str_eq(t.a->rel[0].name, t.b->rel[0].name) || !same_row(c, &t))
 			continue;
 		struct str column = written_number(c, &t);
-		if (!column.n)
+		if (!column.n || begins_guarded(c, p, ISOLATION_REPEATABLE))
 			continue;
 		struct finding *x = pair_find(c, &t, CONF_POSSIBLE,
 			"a number is read, changed by the application and written back");
@@ -295,6 +324,21 @@ static bool same_question(struct rule_check *c, const struct sql_outline *a,
 	return true;
 }
 
+/* Did they ask for other values than each other? */
+static bool other_values(struct rule_check *c, const struct two *t, const struct sql_outline *count)
+{
+	for (uint32_t i = 0; i < t->p->samples; i++)
+		for (size_t k = 0; k < count->conds; k++) {
+			struct str v =
+				call_value(c, count, &count->cond[k].right, sample(t, i, false));
+			struct str w =
+				call_value(c, t->b, &t->b->cond[k].right, sample(t, i, true));
+			if (v.p && w.p && !str_eq(v, w))
+				return true;
+		}
+	return false;
+}
+
 void check_np012(struct rule_check *c)
 {
 	struct two t;
@@ -306,8 +350,9 @@ void check_np012(struct rule_check *c)
 			!open_pair(c, p, &t) || t.b->limit == BOUND_NONE || t.b->has_aggregate)
 			continue;
 		const struct sql_outline *o = counting(t.a);
-		if (!o || !same_question(c, o, t.b))
-			continue;
+		if (!o || !same_question(c, o, t.b) || other_values(c, &t, o) ||
+			p->count * 2 < c->facts->shape.at[p->second]->calls)
+			continue; /* another question, or one whose answer is kept */
 		struct finding *x = pair_find(c, &t, CONF_POSSIBLE,
 			"all rows are counted for each page that is shown");
 		finding_fix(c->findings, x, STR_NONE,

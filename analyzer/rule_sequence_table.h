@@ -115,7 +115,9 @@ QUERY_RULE(TX005, "connection-churn", WARNING, LOG, NEED_LOG, check_tx005, "like
 	"A connection costs the server a process and milliseconds, more than what is asked through "
 	"it.",
 	"A pool.", "1000 connections a minute, two statements each", "20 connections that stay")
-QUERY_RULE(TX006, "lock-order-inversion", WARNING, LOG, NEED_LOG, check_tx006, "likely",
+QUERY_RULE(TX006, "lock-order-inversion", WARNING, LOG, NEED_LOG, check_tx006,
+	"likely where they did deadlock; possible where transactions lock two tables in both "
+	"orders",
 	"statements deadlock: they lock the same things in another order",
 	"The server waits deadlock_timeout, then one of them fails and must be tried again.",
 	"One order for all, by table and by key.",

@@ -82,7 +82,7 @@ QUERY_RULE(SQ002, "correlated-subquery-per-row", WARNING, QUERY, NEED_TREE | USE
 	"SELECT u.*, n.count FROM users u LEFT JOIN (SELECT uid, count(*) FROM o GROUP BY uid) n "
 	"ON "
 	"n.uid = u.id")
-QUERY_RULE(SQ004, "count-for-existence", WARNING, QUERY, NEED_TREE, check_sq004, "certain",
+QUERY_RULE(SQ004, "count-for-existence", WARNING, STATEMENT, NEED_TREE, check_sq004, "certain",
 	"rows are counted to see whether there are any", "count(*) reads all; EXISTS stops at one.",
 	"EXISTS.", "SELECT id FROM u WHERE (SELECT count(*) FROM o WHERE o.uid = u.id) > 0",
 	"SELECT id FROM u WHERE EXISTS (SELECT 1 FROM o WHERE o.uid = u.id)")
@@ -102,7 +102,7 @@ QUERY_RULE(CC005, "like-without-wildcard", INFO, QUERY, NEED_TREE, check_cc005, 
 	"LIKE used as =", "It says less than = and plans no better.", "Use =.",
 	"SELECT id FROM t WHERE name LIKE 'bob'", "SELECT id FROM t WHERE name = 'bob'")
 QUERY_RULE(SEC001, "injection-pattern", WARNING, QUERY, NEED_TREE, check_sec001, "likely",
-	"OR with a constant that is always true",
+	"OR with a constant that is always true, a comment that cuts a string off",
 	"It is what injected text leaves behind; and it "
 	"takes all restriction out of the condition.",
 	"Parameters, never text put together.", "SELECT id FROM u WHERE name = '' OR '1' = '1'",

@@ -242,23 +242,58 @@ static bool is_count(const struct sql_outline *s)
 	       str_is(node_last_name(s->target[0].val.node, "funcname"), "count");
 }
 
+/* (SELECT count(*) FROM …): its FROM's first table; STR_NONE: it is none, or has groups. */
+static struct str counted(const struct sql_node *n)
+{
+	const struct sql_node *s = node_get(n, "subselect");
+	const struct sql_node *f = node_get(node_item(s, "target_list", 0), "val");
+
+	if (!node_is(n, "SubLink") || strcmp(node_enum(n, "sub_link_type"), "EXPR_SUBLINK") != 0 ||
+		node_len(s, "target_list") != 1 || node_len(s, "group_clause") ||
+		!node_is(f, "FuncCall") || !str_is(node_last_name(f, "funcname"), "count") ||
+		node_len(s, "from_clause") == 0)
+		return STR_NONE;
+	return str_of(node_str(node_item(s, "from_clause", 0), "relname"));
+}
+
+/* Does `count op n` ask whether there is any (1), whether there is none (-1), or how many (0)? */
+static int asks(struct str op, int64_t n, bool turned)
+{
+	bool less = str_is(op, turned ? ">" : "<"), more = str_is(op, turned ? "<" : ">");
+	bool least = str_is(op, turned ? "<=" : ">="), most = str_is(op, turned ? ">=" : "<=");
+
+	if ((n == 0 && (more || str_is(op, "<>"))) || (n == 1 && least))
+		return 1;
+	return (n == 0 && (str_is(op, "=") || most)) || (n == 1 && less) ? -1 : 0;
+}
+
+static enum walk find_counting(void *ctx, const struct sql_path *at)
+{
+	struct rule_check *c = ctx;
+	const struct sql_node *l = node_get(at->node, "lexpr"), *r = node_get(at->node, "rexpr");
+	bool turned = node_is(l, "A_Const");
+	struct str table = counted(turned ? r : l);
+	struct sql_side v = table.p ? sql_side(c->arena, turned ? l : r) : (struct sql_side){0};
+	int64_t n;
+
+	if (!node_is(at->node, "A_Expr") || !table.p || v.kind != SIDE_CONST ||
+		!str_to_i64(v.value, &n))
+		return WALK_ON;
+	int what = asks(node_last_name(at->node, "name"), n, turned);
+	if (!what)
+		return WALK_ON;
+	struct finding *x = rule_find(c, CONF_CERTAIN,
+		"rows of %.*s are counted only to see whether there is one", STR_ARGS(table));
+	x->key = arena_str(&c->findings->arena, table);
+	finding_fix(c->findings, x, STR_NONE, "%sEXISTS (SELECT 1 …) stops at the first",
+		what < 0 ? "NOT " : "");
+	return WALK_ON;
+}
+
 void check_sq004(struct rule_check *c)
 {
-	for (size_t i = 0; i < c->o->conds; i++) {
-		const struct sql_cond *k = &c->o->cond[i];
-		bool zero = str_is(k->right.value, "0") &&
-			    (k->pred == PRED_GT || k->pred == PRED_EQ || k->pred == PRED_NE);
-		bool one =
-			str_is(k->right.value, "1") && (k->pred == PRED_GE || k->pred == PRED_LT);
-		if (k->right.kind != SIDE_CONST || (!zero && !one) || !is_count(k->left.sub))
-			continue;
-		bool not = k->pred == PRED_EQ || k->pred == PRED_LT;
-		struct finding *x = rule_find(c, CONF_CERTAIN,
-			"rows of %.*s are counted only to see whether there is one",
-			STR_ARGS(k->left.sub->rel[0].name));
-		finding_fix(c->findings, x, STR_NONE, "%sEXISTS (SELECT 1 …) stops at the first",
-			not ? "NOT " : "");
-	}
+	if (c->shape->counts && c->shape->lex.traits & SQL_HAS_SUBSELECT)
+		sql_walk(c->top->node, find_counting, c);
 }
 
 void check_sq006(struct rule_check *c)
@@ -382,6 +417,18 @@ static void count_uses(const struct sql_outline *o, const struct sql_outline *ct
 		count_uses(o->sub[i], cte, filtered, whole);
 }
 
+/* Does it give another value each time it is run?  Then to run it once is what is meant. */
+static bool is_volatile(const struct sql_outline *o)
+{
+	for (size_t i = 0; i < o->targets; i++)
+		if (o->target[i].val.is_volatile)
+			return true;
+	for (size_t i = 0; i < o->conds; i++)
+		if (o->cond[i].left.is_volatile || o->cond[i].right.is_volatile)
+			return true;
+	return false;
+}
+
 void check_sq007(struct rule_check *c)
 {
 	const struct sql_outline *o = c->o;
@@ -390,7 +437,7 @@ void check_sq007(struct rule_check *c)
 	if (o->role != ROLE_CTE || o->verb != SQL_SELECT || o->is_recursive || o->is_setop ||
 		o->has_group || o->has_aggregate || o->has_window || o->is_distinct ||
 		o->limit != BOUND_NONE || !o->rels || o->is_locking ||
-		(!o->is_materialized && o->uses < 2))
+		(!o->is_materialized && o->uses < 2) || is_volatile(o))
 		return;
 	count_uses(c->top, o, &filtered, &whole);
 	if (!filtered || whole)
@@ -411,6 +458,8 @@ void check_sq009(struct rule_check *c)
 {
 	size_t deep = 0;
 
+	if (c->top->verb == SQL_DDL)
+		return; /* a view is what gives steps names */
 	for (const struct sql_outline *o = c->o; o; o = o->up) {
 		if (o->is_recursive)
 			return;

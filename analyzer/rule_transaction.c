@@ -35,32 +35,60 @@ static struct str words_of(const struct shape *s)
 	return s->norm.n ? str_before(s->norm, 60) : str_of(sql_verb_name(s->verb));
 }
 
+/* Does the rule speak of this pause? */
+static bool is_told(const struct facts *f, const struct pause *p)
+{
+	return !is_by_hand(facts_name(f, p->app)) && !streams(f->shape.at[p->before]) &&
+	       !streams(f->shape.at[p->after]);
+}
+
+/* All pauses behind one statement, whatever came next; false: of these, `at` is not the first. */
+static bool add_pauses(const struct facts *f, size_t at, struct pause *sum)
+{
+	*sum = f->pause.at[at];
+	for (size_t i = 0; i < f->pause.n; i++) {
+		const struct pause *p = &f->pause.at[i];
+		if (i == at || p->before != sum->before || !is_told(f, p))
+			continue;
+		if (i < at)
+			return false;
+		sum->count += p->count;
+		sum->usec += p->usec;
+		sum->wrote += p->wrote;
+		if (p->most > sum->most) {
+			sum->most = p->most;
+			sum->after = p->after;
+			sum->at = p->at;
+		}
+	}
+	return true;
+}
+
 void check_tx001(struct rule_check *c)
 {
 	const struct facts *f = c->facts;
+	struct pause p;
 
 	for (size_t i = 0; i < f->pause.n; i++) {
-		const struct pause *p = &f->pause.at[i];
-		const struct shape *a = f->shape.at[p->before], *b = f->shape.at[p->after];
-		if (is_by_hand(facts_name(f, p->app)) || streams(a) || streams(b))
+		if (!is_told(f, &f->pause.at[i]) || !add_pauses(f, i, &p))
 			continue;
-		about_shape(c, p->before);
+		about_shape(c, p.before);
 		struct finding *x =
-			rule_find(c, p->most >= LONG_PAUSE_USEC ? CONF_LIKELY : CONF_POSSIBLE,
+			rule_find(c, p.most >= LONG_PAUSE_USEC ? CONF_LIKELY : CONF_POSSIBLE,
 				"a transaction waits for its client: %.1f s behind this statement",
-				(double)p->most / 1e6);
-		x->count = p->count;
-		x->weight = (double)p->usec;
-		set_places(x, &p->at, 1);
-		finding_int(x, "pauses", (int64_t)p->count);
-		finding_real(x, "longest_ms", (double)p->most / 1000);
-		finding_real(x, "total_ms", (double)p->usec / 1000);
-		finding_int(x, "behind_a_write", (int64_t)p->wrote);
-		finding_str(x, "next", words_of(b));
+				(double)p.most / 1e6);
+		x->count = p.count;
+		x->weight = (double)p.usec;
+		set_places(x, &p.at, 1);
+		finding_int(x, "pauses", (int64_t)p.count);
+		finding_real(x, "longest_ms", (double)p.most / 1000);
+		finding_real(x, "total_ms", (double)p.usec / 1000);
+		finding_int(x, "behind_a_write", (int64_t)p.wrote);
+		finding_str(x, "next", words_of(f->shape.at[p.after]));
 		finding_fix(c->findings, x, STR_NONE,
 			"%scall other services, render and wait before BEGIN or behind COMMIT; "
 			"idle_in_transaction_session_timeout bounds it",
-			p->wrote ? "it holds locks meanwhile: " : "");
+			p.wrote ? "it holds locks meanwhile: " : "");
 	}
 }
 

@@ -140,6 +140,24 @@ static const struct sql_cond *cond_on(const struct sql_outline *o, struct str co
 	return NULL;
 }
 
+/* Does another statement ask for the range alone?  Then the index serves both as it is. */
+static bool range_alone(struct rule_check *c, struct str table, struct str range, struct str equal)
+{
+	const struct facts *f = c->facts;
+
+	for (uint32_t i = 0; f && i < f->shape.n; i++) {
+		const struct shape *s = f->shape.at[i];
+		if (i == c->shape_at || str_find(s->norm, table.p) == s->norm.n ||
+			str_find(s->norm, range.p) == s->norm.n)
+			continue;
+		const struct sql_outline *o = rule_outline(c, i, NULL);
+		if (o && o->rels == 1 && str_eq(o->rel[0].name, table) &&
+			cond_on(o, range, false) && !cond_on(o, equal, true))
+			return true;
+	}
+	return false;
+}
+
 static bool starts_with_equality(const struct sql_outline *o, const struct schema_table *t)
 {
 	for (size_t i = 0; i < t->index.n; i++) {
@@ -168,7 +186,8 @@ void check_ix011(struct rule_check *c)
 			continue;
 		struct str range = t->column.at[x->key[0].column].name;
 		struct str equal = t->column.at[x->key[1].column].name;
-		if (!cond_on(o, range, false) || !cond_on(o, equal, true))
+		if (!cond_on(o, range, false) || !cond_on(o, equal, true) ||
+			range_alone(c, t->name, range, equal))
 			continue;
 		struct finding *f = rule_find(c, CONF_POSSIBLE,
 			"index %.*s has the range column %.*s before %.*s, which is compared for "
@@ -296,11 +315,14 @@ void check_ps004(struct rule_check *c)
 		"force_custom_plan, or a partial index for the rare value");
 }
 
+#define SPILLS_MIN 5
+
 void check_ag014(struct rule_check *c)
 {
 	const struct shape *s = c->shape;
 
-	if (s->temp_files < 5)
+	/* one call of a report may write many */
+	if ((s->calls && s->calls < s->temp_files ? s->calls : s->temp_files) < SPILLS_MIN)
 		return;
 	struct finding *x = rule_find(c, CONF_CERTAIN,
 		"it wrote %llu temporary files, %.0f MB in all: its sorts or hashes do not fit "
@@ -349,6 +371,29 @@ static bool indexed(const struct schema_table *t, struct str column, const struc
 	return false;
 }
 
+/* Calls of the table's updates, and of reads that ask for the column. */
+static struct traffic traffic_on(struct rule_check *c, struct str table, struct str column)
+{
+	struct traffic sum = {0, 0};
+
+	for (uint32_t i = 0; i < c->facts->shape.n; i++) {
+		const struct shape *s = c->facts->shape.at[i];
+		bool reads = s->verb == SQL_SELECT && str_find(s->norm, column.p) < s->norm.n;
+		if ((!reads && s->verb != SQL_UPDATE) || str_find(s->norm, table.p) == s->norm.n)
+			continue;
+		const struct sql_outline *o = rule_outline(c, i, NULL);
+		if (!o || !o->rels || !str_eq(o->rel[0].name, table))
+			continue;
+		sum.writes += s->verb == SQL_UPDATE ? s->calls : 0;
+		for (size_t k = 0; reads && k < o->conds; k++)
+			if (str_eq(o->cond[k].left.col.name, column)) {
+				sum.reads += s->calls;
+				break;
+			}
+	}
+	return sum;
+}
+
 void check_dm007(struct rule_check *c)
 {
 	const struct sql_outline *o = c->top;
@@ -362,6 +407,9 @@ void check_dm007(struct rule_check *c)
 	for (size_t i = 0; i < o->sets; i++) {
 		if (!indexed(t, o->set[i].name, &x))
 			continue;
+		struct traffic seen = traffic_on(c, t->name, o->set[i].name);
+		if (c->shape->calls * 5 < seen.writes)
+			continue; /* most of the table's updates do not set it */
 		struct finding *f = rule_find(c, CONF_POSSIBLE,
 			"%llu updates set %.*s, which index %.*s holds: none of them can be HOT, "
 			"and "
@@ -371,6 +419,8 @@ void check_dm007(struct rule_check *c)
 		f->key = arena_str(&c->findings->arena, o->set[i].name);
 		if (x->scans >= 0)
 			finding_int(f, "index_scans", x->scans);
+		finding_int(f, "updates_of_table", (int64_t)seen.writes);
+		finding_int(f, "calls_that_ask_for_it", (int64_t)seen.reads);
 		finding_fix(c->findings, f, STR_NONE,
 			"is what reads the index worth it?  A BRIN index does not hinder HOT from "
 			"PostgreSQL 16 on");
@@ -389,6 +439,8 @@ void check_dm008(struct rule_check *c)
 		rule_one_row(c, o, &habit))
 		return;
 	bool waits = c->shape->lock_waits > 0;
+	if (!waits && !c->variant && c->facts->has_session && !c->shape->is_shared)
+		return; /* one worker waits for nobody */
 	struct finding *x = rule_find(c, waits ? CONF_LIKELY : CONF_POSSIBLE,
 		"a second worker waits for the row that the first has locked, and then gets it "
 		"anew");

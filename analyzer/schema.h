@@ -81,7 +81,7 @@ struct schema_table {
 	double rows;		 /* -1: not known */
 	int64_t bytes;		 /* -1: not known */
 	bool is_view, is_stored; /* a view; a materialized one */
-	bool is_partitioned, is_temp;
+	bool is_partitioned, is_temp, is_unlogged;
 	bool is_foreign;	  /* another server's: nothing here can index it */
 	struct str parent;	  /* the partitioned table that this is a part of; STR_NONE */
 	struct sql_outline *view; /* a view's query */
@@ -97,12 +97,24 @@ struct schema_policy { /* of row security */
 	struct str name, table, expr;
 };
 
+struct schema_function { /* not the server's own */
+	struct str name;
+	bool is_volatile; /* all of that name are */
+};
+
+struct schema_level {	     /* ALTER ROLE, ALTER DATABASE … SET default_transaction_isolation */
+	struct str role, db; /* "": all */
+	struct str level;    /* "serializable" */
+};
+
 struct schema {
 	struct arena arena;
 	VEC(struct schema_table *) table;
 	struct map by_name; /* hash of the bare name -> its first table */
 	VEC(struct schema_domain) domain;
 	VEC(struct schema_policy) policy;
+	VEC(struct schema_function) function;
+	VEC(struct schema_level) level;
 	int stats_days;	     /* since statistics were reset; -1: not known */
 	bool has_statistics; /* rows, sizes, scans are known */
 	bool live;
@@ -127,6 +139,11 @@ struct schema_index *schema_add_index(struct schema *s, struct schema_table *t, 
 void schema_settle(struct schema *s);
 /* Is {col} (with others) a unique, non-partial key whose columns are all in `set`? */
 bool schema_unique_by(const struct schema_table *t, const struct str *set, size_t n);
+/* Does the expression call a function of the schema that is VOLATILE? */
+bool schema_is_volatile(const struct schema *s, const struct sql_node *expr);
+/* The isolation level that transactions of the role begin with there, as far as it was set; "":
+ * not known. */
+struct str schema_level_of(const struct schema *s, struct str role, struct str db);
 /* Is there a valid index whose leading key is this column? */
 const struct schema_index *schema_led_by(const struct schema_table *t, struct str column);
 bool schema_has_extension(const struct schema *s, const char *name);

@@ -229,6 +229,7 @@ static void create_table(struct schema *s, const struct sql_node *n)
 	if (node_get(n, "partbound") && node_len(n, "inh_relations"))
 		set_parent(s, t, node_item(n, "inh_relations", 0));
 	t->is_temp = strcmp(node_str(node_get(n, "relation"), "relpersistence"), "t") == 0;
+	t->is_unlogged = strcmp(node_str(node_get(n, "relation"), "relpersistence"), "u") == 0;
 	for (size_t i = 0; i < node_len(n, "table_elts"); i++)
 		if (node_is(node_item(n, "table_elts", i), "ColumnDef"))
 			add_column(s, t, node_item(n, "table_elts", i));
@@ -434,6 +435,44 @@ static void create_policy(struct schema *s, const struct sql_node *n)
 			.expr = sql_deparse(&s->arena, node_get(n, "qual"))};
 }
 
+static struct schema_function *function_of(struct schema *s, struct str name)
+{
+	for (size_t i = 0; i < s->function.n; i++)
+		if (str_eq(s->function.at[i].name, name))
+			return &s->function.at[i];
+	struct schema_function *f = VEC_PUSH(&s->function);
+	*f = (struct schema_function){.name = arena_str(&s->arena, name), .is_volatile = true};
+	return f;
+}
+
+static void create_function(struct schema *s, const struct sql_node *n)
+{
+	struct schema_function *f = function_of(s, node_last_name(n, "funcname"));
+
+	for (size_t i = 0; i < node_len(n, "options"); i++) {
+		const struct sql_node *o = node_item(n, "options", i);
+		if (strcmp(node_str(o, "defname"), "volatility") == 0)
+			f->is_volatile &=
+				strcmp(node_str(node_get(o, "arg"), "sval"), "volatile") == 0;
+	}
+}
+
+/* ALTER ROLE, ALTER DATABASE, ALTER SYSTEM … SET. */
+static void alter_settings(struct schema *s, const struct sql_node *n)
+{
+	const struct sql_node *set = node_get(n, "setstmt");
+	const char *role = node_str(node_get(n, "role"), "rolename");
+	const char *db = node_is(n, "AlterDatabaseSetStmt") ? node_str(n, "dbname")
+							    : node_str(n, "database");
+	struct sql_side v = sql_side(&s->arena, node_item(set, "args", 0));
+
+	if (strcmp(node_str(set, "name"), "default_transaction_isolation") != 0)
+		return;
+	*VEC_PUSH(&s->level) = (struct schema_level){.role = arena_str(&s->arena, str_of(role)),
+		.db = arena_str(&s->arena, str_of(db)),
+		.level = arena_str(&s->arena, v.value)};
+}
+
 static void read_statement(struct schema *s, const struct sql_node *n)
 {
 	static const struct {
@@ -447,6 +486,10 @@ static void read_statement(struct schema *s, const struct sql_node *n)
 		{"CreateTableAsStmt", create_as},
 		{"CreateDomainStmt", create_domain},
 		{"CreatePolicyStmt", create_policy},
+		{"CreateFunctionStmt", create_function},
+		{"AlterRoleSetStmt", alter_settings},
+		{"AlterDatabaseSetStmt", alter_settings},
+		{"AlterSystemStmt", alter_settings},
 		{"DropStmt", drop},
 		{"RenameStmt", rename_object},
 	};

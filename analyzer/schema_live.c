@@ -51,6 +51,7 @@ static void read_column(void *ctx, const struct db_row *r)
 		x->table->is_foreign = kind == 'f';
 		x->table->is_partitioned = kind == 'p';
 		x->table->is_temp = str_is(db_get(r, 3), "t");
+		x->table->is_unlogged = str_is(db_get(r, 3), "u");
 		x->table->rows = db_real(r, 4);
 		x->table->bytes = db_int(r, 5);
 		if (db_get(r, 15).n)
@@ -158,6 +159,24 @@ static void read_policy(void *ctx, const struct db_row *r)
 		.expr = respell(x->s, db_get(r, 2))};
 }
 
+static void read_function(void *ctx, const struct db_row *r)
+{
+	struct reader *x = ctx;
+
+	*VEC_PUSH(&x->s->function) = (struct schema_function){
+		.name = arena_str(&x->s->arena, db_get(r, 0)), .is_volatile = db_true(r, 1)};
+}
+
+static void read_level(void *ctx, const struct db_row *r)
+{
+	struct reader *x = ctx;
+	struct arena *a = &x->s->arena;
+
+	*VEC_PUSH(&x->s->level) = (struct schema_level){.role = arena_str(a, db_get(r, 0)),
+		.db = arena_str(a, db_get(r, 1)),
+		.level = arena_str(a, db_get(r, 2))};
+}
+
 static void read_sequence(void *ctx, const struct db_row *r)
 {
 	struct reader *x = ctx;
@@ -179,6 +198,8 @@ bool schema_read_live(struct schema *s, struct db *db, struct err *why)
 		!db_each(db, sql_assay_foreign, NULL, 0, read_foreign, &x, why) ||
 		!db_each(db, sql_assay_views, NULL, 0, read_view, &x, why) ||
 		!db_each(db, sql_assay_policies, NULL, 0, read_policy, &x, why) ||
+		!db_each(db, sql_assay_functions, NULL, 0, read_function, &x, why) ||
+		!db_each(db, sql_assay_levels, NULL, 0, read_level, &x, why) ||
 		!db_each(db, sql_assay_sequences, NULL, 0, read_sequence, &x, why))
 		return false;
 	schema_settle(s);

@@ -284,7 +284,9 @@ static enum serve serve_side(struct ask *q, const struct sql_cond *k)
 		return SERVE_UNKNOWN;
 	if (s->kind == SIDE_WRAPPED && s->wrap == WRAP_ROW)
 		return serve_row(q, k);
-	if (k->right.is_volatile || k->upper.is_volatile) {
+	if (k->right.is_volatile || k->upper.is_volatile ||
+		schema_is_volatile(q->s, k->right.node) ||
+		schema_is_volatile(q->s, k->upper.node)) {
 		q->out->why = WHY_VOLATILE;
 		return SERVE_NO;
 	}

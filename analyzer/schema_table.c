@@ -27,6 +27,8 @@ void schema_free(struct schema **ps)
 	VEC_RELEASE(&s->extension);
 	VEC_RELEASE(&s->domain);
 	VEC_RELEASE(&s->policy);
+	VEC_RELEASE(&s->function);
+	VEC_RELEASE(&s->level);
 	map_release(&s->by_name);
 	arena_release(&s->arena);
 	free(s);
@@ -255,4 +257,46 @@ void schema_settle(struct schema *s)
 		for (size_t k = 0; k < t->index.n; k++)
 			settle_index(s, t->index.at[k]);
 	}
+}
+
+/* --- functions and levels ------------------------------------------------------------- */
+
+struct volatiles {
+	const struct schema *s;
+};
+
+static enum walk find_volatile(void *ctx, const struct sql_path *at)
+{
+	const struct schema *s = ((struct volatiles *)ctx)->s;
+
+	if (!node_is(at->node, "FuncCall"))
+		return WALK_ON;
+	struct str name = node_last_name(at->node, "funcname");
+	for (size_t i = 0; i < s->function.n; i++)
+		if (s->function.at[i].is_volatile && str_eq(s->function.at[i].name, name))
+			return WALK_STOP;
+	return WALK_ON;
+}
+
+bool schema_is_volatile(const struct schema *s, const struct sql_node *expr)
+{
+	return s && s->function.n && expr && sql_walk(expr, find_volatile, &(struct volatiles){s});
+}
+
+struct str schema_level_of(const struct schema *s, struct str role, struct str db)
+{
+	struct str found = STR("");
+	int best = -1;
+
+	for (size_t i = 0; s && i < s->level.n; i++) {
+		const struct schema_level *l = &s->level.at[i];
+		/* PostgreSQL's order: the role there, the role, the database, all */
+		int rank = (l->role.n ? 2 : 0) + (l->db.n ? 1 : 0);
+		if ((l->role.n && !str_eq(l->role, role)) || (l->db.n && !str_eq(l->db, db)) ||
+			rank < best)
+			continue;
+		best = rank;
+		found = l->level;
+	}
+	return found;
 }
