@@ -87,6 +87,7 @@ struct candidate {
 	size_t includes;
 	struct str where;     /* "" */
 	struct str name, ddl; /* candidate_finish() */
+	unsigned nth;	      /* a number behind its name, where that is taken; 0: none */
 	struct str why;
 	struct str replaces;   /* an index that this one makes redundant; "" */
 	double weight;	       /* ms, or cost, of the nodes it would help */
@@ -101,6 +102,9 @@ struct candidates {
 
 /* Names it and writes its DDL (CONCURRENTLY when asked for). */
 void candidate_finish(struct arena *a, struct candidate *c, bool concurrently);
+/* The same, with a name that no table and no index of the schema has (NULL: as above). */
+void candidate_finish_apart(struct arena *a, const struct schema *s, struct candidate *c,
+	bool concurrently);
 /* What stands behind the table's name: "(a, b) WHERE c", "USING gin (tags)". */
 struct str candidate_definition(struct arena *a, const struct candidate *c);
 /* Adds it to what is reported, as an index nobody has tried: why, costs and size are the
@@ -165,6 +169,7 @@ struct workload_limits {
 	const char *scratch, *dsn;
 	uint64_t scratch_bytes; /* copy at most so much: larger tables are sampled */
 	bool is_dry;		/* only say what it would cost */
+	bool mask;		/* no literal in what is said */
 	/* What it will cost, before it begins; may be NULL. */
 	void (*announce)(const char *text);
 };
@@ -179,6 +184,7 @@ struct workload_result {
 	size_t queries, candidates, asked; /* asked: plans the planner made for us */
 	double before, after;		   /* the workload's weighted cost */
 	struct str note;		   /* what the reader must know; "" */
+	struct str lost; /* the connection was lost, and how; "": it was not.  Nothing is advised */
 	/* Of the copy: how many queries were run, how many were slower, all calls' ms. */
 	size_t ran, slower;
 	double ms_before, ms_after;

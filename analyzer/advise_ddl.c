@@ -61,6 +61,14 @@ static struct str make_name(struct arena *a, const struct candidate *c)
 		t.n = cut;
 		text_printf(&t, "_%08x_idx", (unsigned)(hash ^ hash >> 32));
 	}
+	if (c->nth) {
+		char tail[12];
+		int n = snprintf(tail, sizeof(tail), "%u", c->nth);
+
+		if (t.n + (size_t)n > NAME_MAX_BYTES)
+			t.n = utf8_before(text_slice(&t), NAME_MAX_BYTES - (size_t)n).n;
+		text_puts(&t, tail);
+	}
 	s = arena_str(a, text_slice(&t));
 	text_release(&t);
 	return s;
@@ -127,6 +135,32 @@ void candidate_finish(struct arena *a, struct candidate *c, bool concurrently)
 	text_char(&t, ';');
 	c->ddl = arena_str(a, text_slice(&t));
 	text_release(&t);
+}
+
+static bool is_taken(const struct schema *s, struct str schema, struct str name)
+{
+	for (size_t i = 0; i < s->table.n; i++) {
+		const struct schema_table *t = s->table.at[i];
+
+		if (schema.n && t->schema.n && !str_eq(t->schema, schema))
+			continue;
+		if (str_eq(t->name, name))
+			return true;
+		for (size_t k = 0; k < t->index.n; k++)
+			if (str_eq(t->index.at[k]->name, name))
+				return true;
+	}
+	return false;
+}
+
+void candidate_finish_apart(struct arena *a, const struct schema *s, struct candidate *c,
+	bool concurrently)
+{
+	candidate_finish(a, c, concurrently);
+	while (s && is_taken(s, c->schema, c->name)) {
+		c->nth++;
+		candidate_finish(a, c, concurrently);
+	}
 }
 
 /* --- the same, covered ------------------------------------------------------------------------ */

@@ -12,6 +12,8 @@
 
 #include "advise_matrix.h"
 
+#define STEP 8 /* entries looked at take as long as the rest of a step */
+
 static void *must(void *p)
 {
 	if (p == NULL)
@@ -509,6 +511,7 @@ void tray_add(struct tray *t, uint32_t index)
 	t->bytes += m->size[index];
 	t->total += m->upkeep[index];
 	t->count++;
+	t->work += STEP;
 	for (uint32_t k = m->index_combo[index]; k < m->index_combo[index + 1]; k++)
 		t->missing[m->combo_of[k]]--;
 	for (uint32_t k = m->index_group[index]; k < m->index_group[index + 1]; k++) {
@@ -563,6 +566,7 @@ void tray_drop(struct tray *t, uint32_t index)
 	t->bytes -= m->size[index];
 	t->total -= m->upkeep[index];
 	t->count--;
+	t->work += STEP;
 	for (uint32_t k = m->index_combo[index]; k < m->index_combo[index + 1]; k++)
 		t->missing[m->combo_of[k]]++;
 	for (uint32_t k = m->index_group[index]; k < m->index_group[index + 1]; k++) {
@@ -598,6 +602,6 @@ double tray_loss(struct tray *t, uint32_t index)
 	}
 	for (uint32_t k = m->index_combo[index]; k < m->index_combo[index + 1]; k++)
 		t->missing[m->combo_of[k]]--;
-	t->work += 2 * (m->index_combo[index + 1] - m->index_combo[index]);
+	t->work += STEP + 2 * (m->index_combo[index + 1] - m->index_combo[index]);
 	return loss;
 }

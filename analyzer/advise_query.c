@@ -70,9 +70,9 @@ static double ask(struct workload *w, size_t at, const uint32_t *id, size_t n, u
 	return cost;
 }
 
-/* The candidates that could matter: on a table the plan reads, led by something it asks for. */
-static void find_concerned(struct workload *w, struct query *q)
+void query_find_concerned(struct workload *w, size_t at)
 {
+	struct query *q = &w->query.at[at];
 	struct candidates own = {0};
 	struct plan *p;
 
@@ -126,7 +126,6 @@ void query_ask(struct workload *w, size_t at)
 	uint32_t used[CONCERNED_MAX], other[CONCERNED_MAX], pair[24][2];
 	size_t n_used, n_other, pairs;
 
-	find_concerned(w, q);
 	matrix_query(w->matrix, at, query_felt(w, q, q->before), 1);
 	for (size_t i = 0; i < q->guesses; i++)
 		if (q->guess[i].cost < q->before * MIN_GAIN)

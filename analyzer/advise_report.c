@@ -122,7 +122,33 @@ static void raise_to_root(struct workload *w, const struct schema_table *root, s
 {
 	c->schema = root->schema;
 	c->table = root->name;
-	candidate_finish(&w->arena, c, false);
+	candidate_finish_apart(&w->arena, w->schema, c, false);
+}
+
+/* Rows of the parts of this table (itself when it has none), at any depth. */
+static double rows_of(const struct schema *s, const struct schema_table *t, int depth)
+{
+	double rows = 0;
+
+	if (!t->is_partitioned || depth > 16)
+		return t->rows > 0 ? t->rows : 0;
+	for (size_t i = 0; i < s->table.n; i++)
+		if (str_eq(s->table.at[i]->parent, t->name) &&
+			str_eq(s->table.at[i]->schema, t->schema))
+			rows += rows_of(s, s->table.at[i], depth + 1);
+	return rows;
+}
+
+/* Of the whole, when only a part was tried: by rows. */
+static int64_t size_of(const struct workload *w, uint32_t id, const struct schema_table *root)
+{
+	const struct candidate *c = &w->pool.at.at[id];
+	const struct schema_table *t = root ? schema_find(w->schema, c->schema, c->table) : NULL;
+
+	if (t == NULL || t->rows < 1)
+		return w->size[id];
+	return (int64_t)((double)w->size[id] * fmax(rows_of(w->schema, root, 0), t->rows) /
+			 t->rows);
 }
 
 static struct index_advice *find_advice(struct findings *f, size_t first, const struct candidate *c)
@@ -196,17 +222,18 @@ void workload_report(struct workload *w, const struct choice *c, struct workload
 		root = root_of(w->schema, &own);
 		if (root)
 			raise_to_root(w, root, &own);
+		else
+			candidate_finish_apart(&w->arena, w->schema, &own, true);
 		candidate_existing(w->schema, &own);
 		x = root ? find_advice(w->found, first, &own) : NULL;
 		if (x) {
 			add_queries(w, x, id);
-			x->size_bytes += w->size[id];
 			continue;
 		}
 		x = candidate_report(w->found, &own);
 		x->status =
 			w->is_guessed[id] && !w->is_built[id] ? INDEX_UNVALIDATED : INDEX_VALIDATED;
-		x->size_bytes = w->size[id];
+		x->size_bytes = size_of(w, id, root);
 		x->why = say_why(w, c, i, add_queries(w, x, id));
 		if (root)
 			x->why = arena_printf(&w->found->arena,

@@ -8,7 +8,10 @@
  *	3. each index that HypoPG cannot try is built, its queries planned with it, and dropped
  *	4. the chosen ones are built and every query is run without and with them
  *
- * The database goes when we go.  The real one is only read: COPY in a read-only transaction.
+ * The database goes when we go, also when a signal says so.  The real one is only read: COPY in a
+ * read-only transaction.  The copy knows no foreign servers, and a statement that calls a volatile
+ * function (dblink, pg_sleep, lo_export, …) is not run: the workload's texts are other people's,
+ *and the role of --scratch may have rights that they have not.
  */
 #include "advise_workload.h"
 #include "sql_text.h"
@@ -16,10 +19,12 @@
 #include <errno.h>
 #include <math.h>
 #include <spawn.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define RUNS	   3
+#define DROP_TRIES 5
 #define SLOWER	   1.2 /* times as long, and */
 #define SLOWER_MS  2.0 /* so much longer, is slower */
 #define RUN_LIMIT  "30s"
@@ -30,6 +35,8 @@ extern char **environ;
 struct scratch {
 	struct db *admin, *db;
 	char name[64];
+	bool is_made; /* the database is there, and ours */
+	struct err *why;
 	double part; /* of the rows, that were copied */
 	struct whatif plan;
 };
@@ -93,6 +100,19 @@ static bool makes_index(struct str s)
 	       str_find(head, " EXCLUDE ") < head.n || str_find(head, "ATTACH PARTITION") < head.n;
 }
 
+/* The way to other servers, which a copy must not touch. */
+static bool leads_away(struct str s)
+{
+	static const char *const heads[] = {"CREATE SERVER", "CREATE USER MAPPING",
+		"CREATE FOREIGN ", "CREATE SUBSCRIPTION", "CREATE EVENT TRIGGER"};
+	struct str head = str_before(s, 4000);
+
+	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
+		if (str_find(head, heads[i]) < head.n)
+			return true;
+	return false;
+}
+
 static bool replay(struct scratch *s, const char *dsn, const char *section, struct err *why)
 {
 	struct text t = {0};
@@ -108,7 +128,7 @@ static bool replay(struct scratch *s, const char *dsn, const char *section, stru
 
 		rest = str_skip(rest, n);
 		/* What cannot be made (an extension that is not there) is missed by its queries. */
-		if (all || makes_index(one))
+		if (all ? !leads_away(one) : makes_index(one))
 			db_run(s->db, arena_cstr(&a, one), NULL);
 		arena_reset(&a);
 	}
@@ -136,7 +156,7 @@ static void add_tables(struct workload *w, const struct plan *p, struct read_tab
 		const struct plan_node *n = p->node[i];
 		const struct schema_table *t =
 			n->relation.n ? schema_find(w->schema, n->schema, n->relation) : NULL;
-		bool is_there = t == NULL || t->is_view || t->is_partitioned;
+		bool is_there = t == NULL || t->is_view || t->is_partitioned || t->is_foreign;
 
 		for (size_t k = 0; k < out->at.n && !is_there; k++)
 			is_there = str_eq(out->at.at[k].name, t->name) &&
@@ -223,12 +243,15 @@ static void create_like(void *ctx, const struct db_row *r)
 {
 	struct scratch *s = ctx;
 	struct text t = {0};
+	struct err why = {""};
 
 	text_printf(&t,
 		"CREATE DATABASE %s TEMPLATE template0 ENCODING '%.*s' LC_COLLATE '%.*s' "
 		"LC_CTYPE '%.*s'",
 		s->name, STR_ARGS(db_get(r, 0)), STR_ARGS(db_get(r, 1)), STR_ARGS(db_get(r, 2)));
-	db_run(s->admin, t.p, NULL);
+	s->is_made = db_run(s->admin, t.p, &why);
+	if (!s->is_made)
+		err_set(s->why, "no database can be made where --scratch says: %s", why.text);
 	text_release(&t);
 }
 
@@ -245,12 +268,17 @@ static void set_path(void *ctx, const struct db_row *r)
 bool scratch_open(struct workload *w, const struct workload_limits *l, struct err *why)
 {
 	struct scratch *s = w->scratch = mem_zalloc(sizeof(*s));
+	uint64_t draw = 0;
 	bool ok;
 
-	snprintf(s->name, sizeof(s->name), "pgassay_scratch_%ld", (long)getpid());
-	s->admin = db_open_scratch(l->scratch, NULL, why);
+	ok = getrandom(&draw, sizeof(draw), 0) == (ssize_t)sizeof(draw) ||
+	     err_set(why, "--scratch: getrandom: %s", strerror(errno));
+	snprintf(s->name, sizeof(s->name), "pgassay_scratch_%016llx", (unsigned long long)draw);
+	s->why = why;
+	s->admin = ok ? db_open_scratch(l->scratch, NULL, why) : NULL;
 	ok = s->admin &&
-	     db_each(w->whatif.db, sql_assay_scratch_source, NULL, 0, create_like, s, why);
+	     db_each(w->whatif.db, sql_assay_scratch_source, NULL, 0, create_like, s, why) &&
+	     s->is_made;
 	if (ok)
 		s->db = db_open_scratch(l->scratch, s->name, why);
 	ok = ok && s->db && replay(s, l->dsn, "--section=pre-data", why) &&
@@ -273,13 +301,18 @@ void scratch_close(struct workload *w)
 {
 	struct scratch *s = w->scratch;
 	struct text drop = {0};
+	struct err why = {""};
 
 	if (s == NULL)
 		return;
 	db_close(&s->db);
 	text_printf(&drop, "DROP DATABASE IF EXISTS %s", s->name);
-	if (s->admin)
-		db_run(s->admin, drop.p, NULL);
+	db_ignore_stop();
+	/* The cancel that a signal sent may come as late as this. */
+	for (int i = 0; i < DROP_TRIES && s->is_made; i++)
+		s->is_made = !db_run(s->admin, drop.p, &why);
+	if (s->is_made)
+		fprintf(stderr, "pgassay: the copy is still there: %s: %s\n", drop.p, why.text);
 	db_close(&s->admin);
 	text_release(&drop);
 	free(s);
@@ -373,14 +406,51 @@ void scratch_build(struct workload *w)
 /* --- running
  * --------------------------------------------------------------------------------------- */
 
+struct calls {
+	struct workload *w;
+	bool any;
+};
+
+static void note_volatile(void *ctx, const struct db_row *r)
+{
+	(void)r;
+	((struct calls *)ctx)->any = true;
+}
+
+static enum walk look_at_call(void *ctx, const struct sql_path *at)
+{
+	struct calls *c = ctx;
+	size_t parts;
+	const char *name;
+
+	if (!node_is(at->node, "FuncCall"))
+		return WALK_ON;
+	parts = node_len(at->node, "funcname");
+	name = node_str(node_item(at->node, "funcname", parts - 1), "sval");
+	if (!db_each(c->w->scratch->db, sql_assay_scratch_volatile, &name, 1, note_volatile, c,
+		    NULL))
+		c->any = true;
+	return c->any ? WALK_STOP : WALK_ON;
+}
+
+/* Nothing it does may outlast a ROLLBACK, and its parameters must be known. */
+static bool may_run(struct workload *w, const struct query *q)
+{
+	struct sql_tree *tree = sql_parse(&w->plans, q->sql, NULL);
+	struct calls c = {.w = w, .any = tree == NULL};
+
+	if (tree)
+		sql_walk(tree->root, look_at_call, &c);
+	return !c.any && (q->params == 0 || q->args.n > 0);
+}
+
 /* The least of a few runs, ms; NAN: it cannot be run.  The plan of the last goes to *plan. */
 static double run(struct workload *w, const struct query *q, struct plan **plan)
 {
 	double best = NAN;
-	bool runs = q->params == 0 || q->args.n > 0;
+	bool runs = may_run(w, q);
 
 	*plan = NULL;
-	db_run(w->scratch->db, "BEGIN", NULL);
 	for (int i = 0; runs && i < RUNS && !(best > 2000); i++) {
 		*plan = whatif_run(&w->scratch->plan, &w->plans, q->sql, q->params, q->args);
 		if (*plan == NULL)
@@ -388,7 +458,6 @@ static double run(struct workload *w, const struct query *q, struct plan **plan)
 		if (isnan(best) || (*plan)->execution_ms < best)
 			best = (*plan)->execution_ms;
 	}
-	db_run(w->scratch->db, "ROLLBACK", NULL);
 	return best;
 }
 

@@ -155,7 +155,7 @@ static uint32_t draw_doubtful(struct search *s, bool in)
 				return i;
 		}
 	}
-	s->t->work += 2 * s->n_useful;
+	s->t->work += 5 * s->n_useful;
 	return last;
 }
 

@@ -65,7 +65,7 @@ static uint32_t most_wanted(struct search *s, const struct tabu *t)
 			best = i;
 		}
 	}
-	s->t->work += s->n_useful;
+	s->t->work += 2 * s->n_useful;
 	return best;
 }
 
@@ -89,7 +89,7 @@ static uint32_t least_missed(struct search *s, const struct tabu *t)
 				best = i;
 			}
 		}
-	s->t->work += s->n_useful;
+	s->t->work += 2 * s->n_useful;
 	return best;
 }
 
@@ -129,7 +129,7 @@ static void let_go(struct search *s, struct tabu *t)
 		if (t->out[i] && t->free_at[i] <= t->swing)
 			t->out[i] = s->t->barred[i] = false;
 	}
-	s->t->work += s->n_useful / 4;
+	s->t->work += s->n_useful;
 }
 
 void search_tabu(struct search *s, uint64_t effort)

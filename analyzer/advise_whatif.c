@@ -8,7 +8,8 @@
 
 struct tried {
 	struct whatif *w;
-	uint32_t id;
+	const uint32_t *id;
+	size_t n; /* made so far */
 	int64_t size;
 };
 
@@ -16,48 +17,72 @@ static void on_tried(void *ctx, const struct db_row *r)
 {
 	struct tried *t = ctx;
 
-	*VEC_PUSH(&t->w->id) = t->id;
+	if (db_columns(r) < 2) /* the reset's */
+		return;
+	*VEC_PUSH(&t->w->id) = t->id[t->n++];
 	*VEC_PUSH(&t->w->name) = arena_str(&t->w->names, db_get(r, 0));
 	t->size = db_int(r, 1);
 }
 
-static bool try_one(struct whatif *w, uint32_t id, int64_t *size)
+static bool is_tried(const struct whatif *w, const uint32_t *id, size_t n)
 {
-	struct tried t = {w, id, -1};
-	struct candidate c = w->candidate[id];
+	return w->is_known && n == w->id.n &&
+	       (n == 0 || memcmp(w->id.at, id, n * sizeof(*id)) == 0);
+}
+
+/* All in one round trip; false: HypoPG refused one, and those after it were not made. */
+static bool try_all(struct whatif *w, struct tried *t, size_t n)
+{
 	struct arena a = {0};
-	const char *param[1];
+	struct db_step *step = ARENA_ARRAY(&a, struct db_step, n + 1);
 	bool ok;
 
-	candidate_finish(&a, &c, false);
-	param[0] = c.ddl.p;
-	ok = db_each(w->db, sql_assay_hypo_try, param, 1, on_tried, &t, NULL);
+	step[0] = (struct db_step){.sql = sql_assay_hypo_reset};
+	w->id.n = w->name.n = 0;
+	arena_reset(&w->names);
+	for (size_t i = 0; i < n; i++) {
+		struct candidate c = w->candidate[t->id[i]];
+		const char **param = ARENA_ARRAY(&a, const char *, 1);
+
+		candidate_finish(&a, &c, false);
+		param[0] = c.ddl.p;
+		step[i + 1] = (struct db_step){sql_assay_hypo_try, param, 1};
+	}
+	ok = db_try(w->db, DB_READ_ONLY, step, n + 1, on_tried, t, NULL);
 	arena_release(&a);
-	if (size)
-		*size = t.size;
 	return ok;
 }
 
 bool whatif_try(struct whatif *w, const uint32_t *id, size_t n)
 {
+	struct tried t = {.w = w, .id = id};
+	struct arena a = {0};
+	uint32_t *left;
 	bool ok = true;
 
-	db_run(w->db, sql_assay_hypo_reset, NULL);
-	w->id.n = w->name.n = 0;
-	arena_reset(&w->names);
+	if (is_tried(w, id, n))
+		return true;
+	left = ARENA_ARRAY(&a, uint32_t, n + 1);
 	for (size_t i = 0; i < n; i++)
-		ok = try_one(w, id[i], NULL) && ok;
+		left[i] = id[i];
+	t.id = left;
+	while (!try_all(w, &t, n) && t.n < n) { /* the next was refused: without it */
+		memmove(left + t.n, left + t.n + 1, (--n - t.n) * sizeof(*left));
+		t.n = 0;
+		ok = false;
+	}
+	w->is_known = true;
+	arena_release(&a);
 	return ok;
 }
 
 int64_t whatif_size(struct whatif *w, uint32_t id)
 {
-	int64_t size = -1;
+	struct tried t = {.w = w, .id = &id, .size = -1};
 
-	whatif_try(w, NULL, 0);
-	try_one(w, id, &size);
-	whatif_try(w, NULL, 0);
-	return size;
+	try_all(w, &t, 1);
+	w->is_known = true;
+	return t.size;
 }
 
 static void take_text(void *ctx, const struct db_row *r)
@@ -65,38 +90,40 @@ static void take_text(void *ctx, const struct db_row *r)
 	text_str(ctx, db_get(r, 0));
 }
 
-static struct plan *explain(struct whatif *w, const char *head, struct arena *a, struct str sql,
-	unsigned params, struct str args)
+/* The plan of what EXPLAIN with these options says; a statement with parameters is prepared, in the
+ * same round trip. */
+static struct plan *explain(struct whatif *w, enum db_mode mode, const char *head, struct arena *a,
+	struct str sql, unsigned params, struct str args)
 {
-	struct text q = {0}, json = {0};
+	struct text prepare = {0}, q = {0}, json = {0};
 	struct plan_list found = {0};
+	struct db_step step[3];
 	struct plan *p = NULL;
-	bool ok = true;
+	size_t n = 0;
 
 	w->asked++;
+	w->last = sql;
+	text_puts(&q, head);
 	if (params == 0) {
-		text_printf(&q, "%s%.*s", head, STR_ARGS(sql));
+		text_str(&q, sql);
 	} else {
-		text_printf(&q, "PREPARE pgassay_whatif AS %.*s", STR_ARGS(sql));
-		ok = db_run(w->db, q.p, &w->why);
-		text_clear(&q);
-		text_printf(&q, "%sEXECUTE pgassay_whatif(", head);
+		text_printf(&prepare, "PREPARE pgassay_whatif AS %.*s", STR_ARGS(sql));
+		text_puts(&q, "EXECUTE pgassay_whatif(");
 		for (unsigned i = 0; i < params && args.n == 0; i++)
 			text_puts(&q, i ? ", NULL" : "NULL");
 		text_printf(&q, "%.*s)", STR_ARGS(args));
 		if (args.n)
-			db_run(w->db, "SET plan_cache_mode = force_custom_plan", NULL);
+			step[n++] = (struct db_step){
+				.sql = "SET LOCAL plan_cache_mode = force_custom_plan"};
+		step[n++] = (struct db_step){.sql = prepare.p};
 	}
-	ok = ok && db_each(w->db, q.p, NULL, 0, take_text, &json, &w->why);
-	if (params)
-		db_run(w->db, "DEALLOCATE ALL", NULL);
-	if (params && args.n)
-		db_run(w->db, "SET plan_cache_mode = force_generic_plan", NULL);
-	if (ok)
+	step[n++] = (struct db_step){.sql = q.p};
+	if (!db_is_lost(w->db) && db_try(w->db, mode, step, n, take_text, &json, &w->why))
 		plan_find(a, text_slice(&json), &found);
 	if (found.plan.n)
 		p = found.plan.at[0];
 	plan_list_release(&found);
+	text_release(&prepare);
 	text_release(&q);
 	text_release(&json);
 	return p;
@@ -105,13 +132,14 @@ static struct plan *explain(struct whatif *w, const char *head, struct arena *a,
 struct plan *whatif_plan(struct whatif *w, struct arena *a, struct str sql, unsigned params,
 	struct str args)
 {
-	return explain(w, "EXPLAIN (FORMAT JSON, VERBOSE) ", a, sql, params, args);
+	return explain(w, DB_READ_ONLY, "EXPLAIN (FORMAT JSON, VERBOSE) ", a, sql, params, args);
 }
 
 struct plan *whatif_run(struct whatif *w, struct arena *a, struct str sql, unsigned params,
 	struct str args)
 {
-	return explain(w, "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) ", a, sql, params, args);
+	return explain(w, DB_READ_WRITE, "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) ", a, sql,
+		params, args);
 }
 
 size_t whatif_used(const struct whatif *w, const struct plan *p, uint32_t *used)

@@ -3,7 +3,8 @@
  * advise_whatif.h: the planner's cost of a query with indexes that do not exist (HypoPG).
  *
  * Private to the advise family.  Generic plans: every ask prepares the statement anew, since a
- * cached plan would not see a hypothetical index that came after it.  Nothing is executed.
+ * cached plan would not see a hypothetical index that came after it.  Nothing is executed, and
+ * whatever a function does that the planner evaluates is rolled back (db_try).
  */
 #ifndef ADVISE_WHATIF_H
 #define ADVISE_WHATIF_H
@@ -16,8 +17,10 @@ struct whatif {
 	struct db *db;
 	const struct candidate *candidate; /* the pool that ids point into */
 	size_t asked;
-	struct err why; /* of the last statement that the planner refused */
+	struct err why;	 /* of the last statement that the planner refused */
+	struct str last; /* the last statement asked about */
 	/* The indexes tried now: their ids and the names the planner shows. */
+	bool is_known; /* id is what the server has; false: nothing was tried yet */
 	VEC(uint32_t) id;
 	VEC(struct str) name;
 	struct arena names;

@@ -18,6 +18,7 @@
 #include "advise_workload.h"
 
 #include <math.h>
+#include <time.h>
 
 #define MERGED_MAX 150
 #define BYTES_PART                                                                                 \
@@ -25,6 +26,14 @@
 #define MIN_PART      0.001 /* of the workload: an index must save at least this */
 #define PROOF_ROUNDS  12    /* with a choice made anew; then what is barred only goes */
 #define SLOW_ROUNDS   3
+#define REFUSED_TOLD  10 /* statements that the planner refuses, told one by one, with */
+#define REFUSED_SHOWN 80 /* bytes of their texts */
+/* How many plans a query is asked about beside one for each candidate, by experience: with others
+ * together, beside those chosen, and in the end with all. */
+#define ASKED_PAIRS   3.0
+#define PAIRS_UP_TO   8
+#define AROUND_PART   0.8
+#define ASKED_PROVING 8.0
 #define AROUND_ROUNDS 2	    /* questions about the neighbours of a choice, and a new choice */
 #define AROUND_MAX    12000 /* plans asked for in one of them: the dearest queries' first */
 
@@ -33,9 +42,13 @@
 
 static bool is_worth_asking(const struct shape *s)
 {
-	return (s->verb == SQL_SELECT || s->verb == SQL_UPDATE || s->verb == SQL_DELETE) &&
+	bool reads = s->lex.traits & SQL_HAS_FROM;
+
+	return (s->verb == SQL_UPDATE ||
+		       (reads && (s->verb == SQL_SELECT || s->verb == SQL_DELETE ||
+					 s->verb == SQL_INSERT))) &&
 	       !s->unparsed.p && !s->is_cut && s->lex.statements == 1 &&
-	       !(s->lex.traits & SQL_HAS_PLACEHOLDER) && s->lex.traits & SQL_HAS_FROM;
+	       !(s->lex.traits & SQL_HAS_PLACEHOLDER);
 }
 
 struct needs {
@@ -151,26 +164,60 @@ static struct str sampled_args(struct arena *a, const struct shape *s)
 	return out;
 }
 
-/* What the planner refuses gets no advice: a table that is not there, or may not be read. */
-static void say_refused(struct workload *w, size_t refused, const struct err *first,
+/* What the planner refuses gets no advice (a table that is not there, or may not be read): the
+ * first few are told one by one. */
+static void note_refused(struct workload *w, const struct shape *s, size_t refused,
 	struct workload_result *r)
 {
-	if (refused == 0)
+	const char *state = db_sqlstate(w->whatif.db);
+	/* Names of tables and columns are told, what may be a value is not. */
+	bool is_named = strncmp(state, "42", 2) == 0 && strcmp(state, "42601") != 0;
+
+	if (refused > REFUSED_TOLD)
 		return;
 	*VEC_PUSH(&r->say) = (struct workload_note){.is_warning = true,
 		.text = arena_printf(&w->found->arena,
-			"%zu %s not be planned here, and %s no advice; the first: %s", refused,
-			refused == 1 ? "statement could" : "statements could",
-			refused == 1 ? "gets" : "get", first->text)};
+			"query %s could not be planned here, and gets no advice: %s%s (%.*s%s)",
+			s->id, w->mask && state[0] && !is_named ? "SQLSTATE " : "",
+			w->mask && state[0] && !is_named ? state : w->whatif.why.text,
+			STR_ARGS(utf8_before(s->norm, REFUSED_SHOWN)),
+			s->norm.n > REFUSED_SHOWN ? " …" : "")};
+}
+
+static void say_refused(struct workload *w, size_t refused, struct workload_result *r)
+{
+	if (refused > REFUSED_TOLD)
+		*VEC_PUSH(&r->say) = (struct workload_note){.is_warning = true,
+			.text = arena_printf(&w->found->arena,
+				"%zu more statements could not be planned here, and get no advice",
+				refused - REFUSED_TOLD)};
+}
+
+/* The dearest are looked at; how many are not, and what part of the whole they are. */
+static void say_left(struct workload *w, size_t left, double part, struct workload_result *r)
+{
+	if (left)
+		*VEC_PUSH(&r->say) = (struct workload_note){.is_warning = part > 0.05,
+			.text = arena_printf(&w->found->arena,
+				"the dearest %zu queries were looked at; %zu others, %.1f %% of "
+				"the "
+				"workload, were not",
+				w->query.n, left, 100 * part)};
+}
+
+/* Its time in the log, or its calls. */
+static double weight_of(const struct shape *s)
+{
+	return s->time.total > 0 ? (double)s->time.sum : (double)s->calls;
 }
 
 static void collect(struct workload *w, const uint32_t *shape, size_t n, size_t most,
 	struct workload_result *r)
 {
-	size_t refused = 0;
-	struct err first = {""};
+	size_t refused = 0, left = 0;
+	double looked_at = 0, left_out = 0;
 
-	for (size_t i = 0; i < n && w->query.n < most; i++) {
+	for (size_t i = 0; i < n && !db_is_lost(w->whatif.db); i++) {
 		const struct shape *s = w->facts->shape.at[shape[i]];
 		struct query *q;
 		struct plan *p;
@@ -178,14 +225,20 @@ static void collect(struct workload *w, const uint32_t *shape, size_t n, size_t 
 
 		if (!is_worth_asking(s))
 			continue;
+		if (w->query.n == most) {
+			left++;
+			left_out += weight_of(s);
+			continue;
+		}
+		looked_at += weight_of(s);
 		args = sampled_args(&w->arena, s);
 		p = whatif_plan(&w->whatif, &w->arena, s->example, s->lex.params, args);
 		if (p == NULL && args.n) {
 			args = STR_NONE;
 			p = whatif_plan(&w->whatif, &w->arena, s->example, s->lex.params, args);
 		}
-		if (p == NULL && refused++ == 0)
-			first = w->whatif.why;
+		if (p == NULL)
+			note_refused(w, s, ++refused, r);
 		if (p == NULL || !p->has_cost)
 			continue;
 		add_candidates(w, p, s->example);
@@ -199,7 +252,8 @@ static void collect(struct workload *w, const uint32_t *shape, size_t n, size_t 
 			.before = p->root->total_cost,
 			.after = p->root->total_cost};
 	}
-	say_refused(w, refused, &first, r);
+	say_refused(w, refused, r);
+	say_left(w, left, left ? left_out / (looked_at + left_out) : 0, r);
 	advise_merge(&w->arena, &w->pool, MERGED_MAX);
 	w->whatif.candidate = w->pool.at.at;
 }
@@ -454,20 +508,40 @@ static struct choice run_and_decide(struct workload *w, const struct workload_li
 	return decide(w, l);
 }
 
-/* What it will cost, said before it begins. */
-static void announce(struct workload *w, const struct workload_limits *l)
+/* How many plans are still to be asked of the planner: as query_ask() and what follows it do it. */
+static size_t plans_ahead(const struct workload *w)
 {
-	size_t on_table = 0, plans;
+	double n = 0;
+
+	for (size_t i = 0; i < w->query.n; i++) {
+		double c = w->query.at[i].n_concerned;
+
+		n += c + ASKED_PAIRS * fmin(c, PAIRS_UP_TO) + AROUND_PART * AROUND_ROUNDS * c +
+		     ASKED_PROVING;
+	}
+	return (size_t)n;
+}
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* What it will cost, said before it begins; the first plans have shown how long one takes. */
+static void announce(struct workload *w, const struct workload_limits *l, double since)
+{
+	size_t plans = plans_ahead(w);
+	double each = w->whatif.asked ? (seconds() - since) / (double)w->whatif.asked : 0;
 	struct text t = {0};
 
-	for (size_t i = 0; i < w->pool.at.n; i++)
-		on_table += !w->is_guessed[i];
-	plans = w->query.n * (4 * fmin((double)on_table / 3, CONCERNED_MAX) + 10);
 	text_printf(&t,
-		"%zu queries, %zu candidate indexes: some %zu plans will be asked of the planner; "
-		"no "
-		"query is run%s",
-		w->query.n, w->pool.at.n, plans, l->scratch ? " here" : "");
+		"%zu queries, %zu candidate indexes: some %zu plans will be asked of the planner, "
+		"in about %.0f s; no query is run%s",
+		w->query.n, w->pool.at.n, plans, ceil(each * (double)plans),
+		l->scratch ? " here" : "");
 	if (l->scratch) {
 		int64_t bytes = scratch_bytes(w);
 
@@ -485,15 +559,40 @@ void workload_result_release(struct workload_result *r)
 	VEC_RELEASE(&r->say);
 }
 
+/* The server has gone, or has thrown us out: at which statement?  Asking it again might do the same
+ * to the server once more. */
+static bool say_lost(struct workload *w, struct workload_result *r)
+{
+	const char *id = "";
+
+	if (!db_is_lost(w->whatif.db) || db_stop_signal())
+		return false;
+	for (size_t i = 0; i < w->facts->shape.n; i++)
+		if (w->facts->shape.at[i]->example.p == w->whatif.last.p)
+			id = w->facts->shape.at[i]->id;
+	r->lost = arena_printf(&w->found->arena,
+		"the connection to the database was lost while query %s was planned: %s; nothing "
+		"is "
+		"advised",
+		id, w->whatif.why.text);
+	return true;
+}
+
 struct workload_result advise_workload(struct db *db, struct facts *f, const uint32_t *shape,
 	size_t n, const struct schema *schema, const struct workload_limits *limits,
 	struct findings *found)
 {
-	struct workload w = {.facts = f, .schema = schema, .found = found, .whatif = {.db = db}};
+	struct workload w = {.facts = f,
+		.schema = schema,
+		.found = found,
+		.mask = limits->mask,
+		.whatif = {.db = db}};
 	struct workload_result r = {.note = STR("")};
 	struct choice choice;
 	struct err why = {""};
+	double began = seconds();
 
+	r.lost = STR_NONE;
 	if (!schema_has_extension(schema, "hypopg")) {
 		r.note = STR(
 			"no index advice: the database has no extension hypopg, and without it the "
@@ -509,8 +608,10 @@ struct workload_result advise_workload(struct db *db, struct facts *f, const uin
 	if (limits->bytes == 0)
 		price_bytes(&w);
 	workload_guess(&w);
+	for (size_t i = 0; i < w.query.n; i++)
+		query_find_concerned(&w, i);
 	if (limits->announce)
-		announce(&w, limits);
+		announce(&w, limits, began);
 	if (limits->is_dry) {
 		r.note = STR("");
 		workload_release(&w);
@@ -535,8 +636,10 @@ struct workload_result advise_workload(struct db *db, struct facts *f, const uin
 	if (w.scratch)
 		choice = run_and_decide(&w, limits, choice, &r);
 	workload_pay(&w, &choice, limits, &r);
-	risk_say(&w, &r);
-	workload_report(&w, &choice, &r);
+	if (!say_lost(&w, &r)) {
+		risk_say(&w, &r);
+		workload_report(&w, &choice, &r);
+	}
 	whatif_try(&w.whatif, NULL, 0);
 	r.queries = w.query.n;
 	r.candidates = w.pool.at.n;

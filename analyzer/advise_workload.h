@@ -55,6 +55,7 @@ struct workload {
 	const struct schema *schema;
 	struct findings *found;
 	struct whatif whatif;
+	bool mask; /* no literal in what is said */
 	VEC(struct query) query;
 	struct candidates pool;
 	int64_t *size;	  /* of each candidate; -1: cannot be had */
@@ -70,7 +71,10 @@ struct workload {
 	struct scratch *scratch; /* NULL: there is no copy */
 };
 
-/* advise_query.c: fills the matrix's row of the query. */
+/* advise_query.c: concerned[], the candidates that could matter to the query: on a table its plan
+ * reads, led by something it asks for. */
+void query_find_concerned(struct workload *w, size_t at);
+/* Fills the matrix's row of the query. */
 void query_ask(struct workload *w, size_t at);
 /* Adds to it what each other candidate would do beside those chosen. */
 void query_ask_around(struct workload *w, size_t at, const struct choice *c);

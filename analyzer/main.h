@@ -73,6 +73,8 @@ void man_print(FILE *to);
  * be read (said on stderr). */
 bool lint_file(struct facts *f, struct input *in, const char *name, struct gate *g);
 void options_release(struct options *o);
+/* Are literals masked: asked for, or the format's custom. */
+bool options_mask(const struct options *o);
 /* Writes the report where --format and -o say; the exit status by --fail-on. */
 enum exit_status options_report(struct options *o, struct report *r);
 /* --store: the report goes into tables; false: it did not (said on stderr). */
@@ -85,7 +87,8 @@ struct schema *options_schema(const struct options *o, bool *ok);
 bool options_verify(const struct options *o, struct findings *found);
 
 /* What a database adds: the indexes the dearest shapes would be better with (--dsn); false:
- * there is no database to ask. */
+ * there is no database to ask, or no more.  A signal that came meanwhile ends the process once what
+ * was made (--scratch) is gone. */
 bool options_advise(struct options *o, struct facts *f, const struct schema *schema,
 	struct findings *found, struct report *r);
 

@@ -139,6 +139,8 @@ enum exit_status run_advise(struct options *o)
 		if (options_advise(o, f, schema, &found, &r)) {
 			note_superfluous(schema, &r);
 			status = options_report(o, &r);
+		} else {
+			status = EXIT_FAILED;
 		}
 		report_release(&r);
 	}

@@ -8,6 +8,8 @@
 #include "main.h"
 #include "schema_live.h"
 
+#include <signal.h>
+
 /* What an index must take off the workload's cost; less where the user has said what bytes may be
  * had for it. */
 #define MIN_GAIN	0.05
@@ -50,6 +52,14 @@ static void announce(const char *text)
 	fprintf(stderr, "pgassay: %s\n", text);
 }
 
+/* Ends as the signal would have ended us, had nothing been to clean up. */
+static void die_of(int sig)
+{
+	fprintf(stderr, "pgassay: stopped by a signal; the database is as it was\n");
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
 bool options_advise(struct options *o, struct facts *f, const struct schema *schema,
 	struct findings *found, struct report *r)
 {
@@ -65,6 +75,7 @@ bool options_advise(struct options *o, struct facts *f, const struct schema *sch
 				 : o->scratch_size > 0 ? (uint64_t)o->scratch_size
 						       : 1000000000,
 		.is_dry = o->dry_run,
+		.mask = options_mask(o),
 		.announce = r->command && strcmp(r->command, "advise") == 0 ? announce : NULL,
 	};
 	struct workload_result result;
@@ -79,7 +90,16 @@ bool options_advise(struct options *o, struct facts *f, const struct schema *sch
 		return false;
 	}
 	report_order(r);
+	db_heed_signals();
 	result = advise_workload(db, f, r->shape, r->shapes, schema, &limits, found);
+	if (db_stop_signal())
+		die_of(db_stop_signal());
+	if (result.lost.n) {
+		fprintf(stderr, "pgassay: %.*s\n", STR_ARGS(result.lost));
+		workload_result_release(&result);
+		db_close(&db);
+		return false;
+	}
 	link_findings(found);
 	if (result.note.n)
 		*VEC_PUSH(&r->note) = (struct report_note){SEVERITY_INFO, result.note};

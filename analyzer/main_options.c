@@ -435,6 +435,13 @@ static bool locale_is_utf8(void)
 	return is;
 }
 
+bool options_mask(const struct options *o)
+{
+	const struct report_format *f = report_format_find(o->format ? o->format : "text");
+
+	return o->literals ? strcmp(o->literals, "mask") == 0 : f->mask;
+}
+
 enum exit_status options_report(struct options *o, struct report *r)
 {
 	const struct report_format *f = report_format_find(o->format ? o->format : "text");
@@ -447,7 +454,7 @@ enum exit_status options_report(struct options *o, struct report *r)
 	}
 	r->opt.table = o->table;
 	r->opt.top = o->top < 0 ? 20 : (size_t)o->top;
-	r->opt.mask = o->literals ? strcmp(o->literals, "mask") == 0 : f->mask;
+	r->opt.mask = options_mask(o);
 	r->opt.color = to == stdout && isatty(1) && !o->no_color && !getenv("NO_COLOR");
 	r->opt.sort = o->sort;
 	r->opt.width = page_width();

@@ -9,7 +9,7 @@
 
 static void print_file(struct out *o, const struct input_file *x)
 {
-	bool is_log = strcmp(o->r->command, "lint") != 0;
+	bool is_log = strcmp(o->r->command, "lint") != 0 && !str_ends(str_of(x->name), ".sql");
 	struct arena *a = &o->r->arena;
 	struct str text = arena_printf(a, "%s: %s", x->name,
 		x->format ? x->format->name

@@ -6,6 +6,6 @@ SELECT s.query, s.calls, s.rows,
 	coalesce(j ->> 'stddev_exec_time', j ->> 'stddev_time', '0')::float8 AS stddev_ms,
 	coalesce(j ->> 'total_plan_time', '0')::float8 AS plan_ms
 FROM pg_stat_statements s
-CROSS JOIN LATERAL to_jsonb(s) AS j
+CROSS JOIN LATERAL pg_catalog.to_jsonb(s) AS j
 WHERE s.calls > 0 AND s.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
 ORDER BY total_ms DESC, s.query

@@ -429,7 +429,7 @@ def test_what_cannot_be_planned_is_said(cursor, postgres, tmp_path):
     assert run.returncode == 0, run.stderr
     report = json.loads(run.stdout)
     assert [i["table"] for i in report["indexes"]] == ["orders"]
-    assert any("1 statement could not be planned" in n and '"nowhere" does not exist' in n
+    assert any("could not be planned here" in n and '"nowhere" does not exist' in n
                for n in report["notes"]), report["notes"]
 
 
@@ -464,5 +464,5 @@ def test_dry_run_only_says_what_it_would_cost(cursor, postgres, tmp_path):
     queries.write_text(SCRATCH_QUERIES)
     run = subprocess.run([BIN, "advise", "--dsn", postgres.dsn(user="postgres", dbname="advice"), "--dry-run", "-f", "json",
                           str(queries)], capture_output=True, text=True)
-    assert "plans will be asked of the planner; no query is run" in run.stderr
+    assert re.search(r"some \d+ plans will be asked of the planner, in about \d+ s; no query is run", run.stderr)
     assert json.loads(run.stdout)["indexes"] == []
