@@ -18,6 +18,7 @@ void shard_init(struct shard *s, const struct pool_limits *lim, uint64_t seed)
 	list_init(&s->busy);
 	list_init(&s->waiting);
 	list_init(&s->own_waiting);
+	s->next = s;
 	s->jitter = seed | 1;
 }
 
@@ -325,16 +326,6 @@ void pool_remove(struct shard *s, struct slot *slot)
 	s->n_own -= slot->own;
 	for (int i = s->n_caps - 1; i >= 0; i--)
 		cap_give(s->caps[i]);
-}
-
-struct slot *pool_surplus(struct shard *s, usec_t now)
-{
-	struct slot *oldest;
-
-	if (s->paused || s->n_idle == 0 || s->n_waiting)
-		return NULL;
-	oldest = list_last(&s->idle, struct slot, link);
-	return oldest->doomed || now >= oldest->die_at ? NULL : oldest;
 }
 
 void pool_leave(struct shard *s, struct slot *slot)

@@ -122,6 +122,10 @@ struct shard {
 	struct cap *claimed; /* the cap on which this shard has a claim, or NULL */
 	struct cap *starved; /* the cap that refused the last wish to dial, or NULL */
 	uint64_t jitter;     /* state of the generator that spreads lifetimes */
+
+	/* the shards of one pool (pool_share.c) */
+	struct shard *next;			/* of them, in a ring */
+	usec_t _Atomic waits_since, idle_since; /* what they see; 0: nobody waits, none is idle */
 };
 
 void shard_init(struct shard *s, const struct pool_limits *lim, uint64_t seed);
@@ -224,13 +228,6 @@ bool pool_pair(struct shard *s, usec_t now, struct slot **slot, struct waiter **
 /* The connection is closed: takes the slot off its list and gives back its places. */
 void pool_remove(struct shard *s, struct slot *slot);
 
-/* A slot goes over to another shard of the same pool, and its places with it: the one to give
- * away when somebody waits there (the longest idle; NULL: none to spare), then its way from one
- * shard to the other.  Busy in between for nobody; the new shard has it idle. */
-struct slot *pool_surplus(struct shard *s, usec_t now);
-void pool_leave(struct shard *s, struct slot *slot);
-void pool_arrive(struct shard *s, struct slot *slot, usec_t now);
-
 /* An idle slot whose time is over (max_idle_time beyond min_open, lifetime, doomed), or
  * NULL.  The caller closes it, calls pool_remove() and asks again. */
 struct slot *pool_expired(struct shard *s, usec_t now, enum pool_fate *why);
@@ -249,6 +246,33 @@ usec_t pool_claim_at(const struct shard *s);
 /* The longest idle slot, for whoever needs its place elsewhere, also below min_open; NULL
  * when none can be spared. */
 struct slot *pool_spare(struct shard *s, usec_t now);
+
+/* --- shards of one pool: pool_share.c ------------------------------------------------------- */
+
+/* An idle connection goes to the shard where a client waits when it has rested for so long: where
+ * all shards are busy each has nobody waiting for an instant now and then, and to give away what
+ * is idle in that instant moved a connection with every seventh transaction, for nothing. */
+#define POOL_REST (USEC_MSEC / 2)
+
+/* Makes `s` one of the pool that `ring` belongs to, before any thread looks at either. */
+void shard_join(struct shard *s, struct shard *ring);
+/* Shows the others who waits and what rests here.  True: somebody, or something, that was not to be
+ * seen before; then pool_rested() or pool_needy() says what there is to do. */
+bool pool_show(struct shard *s);
+void pool_hide(struct shard *s); /* nothing more */
+/* A client waits here: the shard to ask for what rests there.  NULL: none, before *again. */
+struct shard *pool_rested(const struct shard *s, usec_t now, usec_t *again);
+/* A connection rests here: the shard to give it to.  NULL: none, before *again. */
+struct shard *pool_needy(const struct shard *s, usec_t now, usec_t *again);
+/* The shard whose client waits since `than` or longer, rested or not. */
+struct shard *pool_needy_for(const struct shard *s, usec_t than);
+/* It was given a connection: the next one is not for the same client. */
+void pool_served(struct shard *s);
+/* The slot to give away (the longest idle; NULL: none has rested), then its way, with its places,
+ * from one shard to the other.  Busy in between for nobody; the new shard has it idle. */
+struct slot *pool_surplus(struct shard *s, usec_t now);
+void pool_leave(struct shard *s, struct slot *slot);
+void pool_arrive(struct shard *s, struct slot *slot, usec_t now);
 
 static inline int pool_open(const struct shard *s)
 {

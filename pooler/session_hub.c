@@ -187,8 +187,11 @@ struct pool *hub_pool(const char *database, const char *user, const struct conf_
 	p->n_lanes = lanes_wanted(db, u);
 	p->lanes = mem_zalloc((size_t)p->n_lanes * sizeof(struct lane *));
 	/* All of them, before the first one's thread hears of it and looks at the others. */
-	for (int i = 0; i < p->n_lanes; i++)
+	for (int i = 0; i < p->n_lanes; i++) {
 		p->lanes[i] = lane_new(&hub.relays[(next_home + i) % hub.n_relays], p);
+		if (i > 0)
+			shard_join(&p->lanes[i]->shard, &p->lanes[0]->shard);
+	}
 	for (int i = 0; i < p->n_lanes; i++)
 		configure(p->lanes[i], hub.conf, db);
 	next_home = (next_home + p->n_lanes) % hub.n_relays;
@@ -496,6 +499,7 @@ void hub_start(const struct conf *conf)
 		else
 			worker_init(&r->w, i);
 		r->hub = &hub;
+		r->prepared.together = n > 1;
 		r->chunks.process = &hub.lent_bytes;
 		r->chunks.on_surplus = on_surplus;
 		r->trim.fire = on_trim;

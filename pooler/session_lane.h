@@ -95,16 +95,15 @@ struct lane {
 	usec_t spare_asked; /* when the others were asked last to spare a place */
 	char *last_error;   /* why the last login to the server failed; NULL: it did not */
 	bool shared;	    /* the pool has other lanes: session_share.c */
-	usec_t _Atomic waits_since, idle_since; /* as they see it; 0: nobody, none */
-	struct lane *asked;			/* for a connection to spare; NULL: none */
-	struct mail ask;			/* on its way while `asked`: */
-	int wanted;				/* how many more would be taken */
-	usec_t ask_after;			/* not before: they had none */
-	unsigned emptied;			/* how often all its connections were told to go */
-	bool full;				/* every place is taken: see lane_tend() */
-	bool tending;				/* lane_tend() is on the stack */
-	bool stopped;				/* it, or the process, is leaving: dials nothing */
-	bool left;				/* it is not on its relay any more */
+	struct lane *asked; /* for a connection to spare; NULL: none */
+	struct mail ask;    /* on its way while `asked`: */
+	int wanted;	    /* how many more would be taken */
+	usec_t ask_after;   /* not before: they had none */
+	unsigned emptied;   /* how often all its connections were told to go */
+	bool full;	    /* every place is taken: see lane_tend() */
+	bool tending;	    /* lane_tend() is on the stack */
+	bool stopped;	    /* it, or the process, is leaving: dials nothing */
+	bool left;	    /* it is not on its relay any more */
 	struct mail left_mail;
 };
 
@@ -137,10 +136,11 @@ void lane_spare(struct lane *l);
 void lane_forget(struct lane *l, struct client *c);
 
 /* Lanes of one pool help each other out (session_share.c).  For lanes that are `shared`. */
-/* Shows the others who waits here and what is idle. */
+/* Shows the others who waits here and what is idle: after each change of either. */
 void share_show(struct lane *l);
-/* Asks for another lane's idle connection when a client waits here. */
-void share_ask(struct lane *l);
+/* Asks for another lane's idle connection when a client waits here; gives one away that rests when
+ * a client waits there. */
+void share_tend(struct lane *l);
 /* A connection came free while another lane claims a place: true, it has gone there. */
 bool share_offer(struct server *s);
 

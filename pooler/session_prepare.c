@@ -10,6 +10,7 @@
  * open addressed with linear probing; sizes are powers of two, at most two thirds full.
  */
 #include "session.h"
+#include "session_number.h"
 
 /* --- the relay's table ------------------------------------------------------ */
 
@@ -103,8 +104,20 @@ struct prepared *prepared_find_served(struct prepared_table *t, const char *body
 	return p ? prepared_served(t, p) : NULL;
 }
 
+/* Where it counts, beside the texts of the process's numbers. */
+static void count_bytes(struct prepared_table *t, const struct prepared *p, bool more)
+{
+	uint64_t bytes = sizeof *p + p->body_len;
+
+	t->bytes += more ? bytes : -bytes;
+	if (t->together)
+		bytes += number_bytes(p->body_len);
+	atomic_fetch_add_explicit(&bytes_total, more ? bytes : -bytes, memory_order_relaxed);
+}
+
+/* `stale`: the number it had; or 0 */
 static struct prepared *prepared_new(struct prepared_table *t, const char *body, size_t len,
-	uint32_t hash)
+	uint32_t hash, uint64_t stale)
 {
 	struct prepared *p;
 
@@ -113,7 +126,7 @@ static struct prepared *prepared_new(struct prepared_table *t, const char *body,
 	p = mem_zalloc(sizeof *p + len);
 	p->refs = 1;
 	p->hash = hash;
-	p->number = ++t->last_number;
+	p->number = t->together ? number_take(hash, body, len, stale) : ++t->last_number;
 	p->body_len = len;
 	memcpy(p->body, body, len);
 	p->text_len = strnlen(p->body, len);
@@ -121,8 +134,7 @@ static struct prepared *prepared_new(struct prepared_table *t, const char *body,
 	p->next = t->slot[hash & (t->size - 1)];
 	t->slot[hash & (t->size - 1)] = p;
 	t->count++;
-	t->bytes += sizeof *p + len;
-	atomic_fetch_add_explicit(&bytes_total, sizeof *p + len, memory_order_relaxed);
+	count_bytes(t, p, true);
 	return p;
 }
 
@@ -147,7 +159,7 @@ struct prepared *prepared_intern(struct prepared_table *t, const char *body, siz
 		p->refs++;
 		return p;
 	}
-	p = prepared_new(t, body, len, hash);
+	p = prepared_new(t, body, len, hash, 0);
 	if (put_core(&core, body, len, &from)) {
 		p->served = prepared_intern(t, core.data, core.len);
 		p->shift = characters(body, from);
@@ -182,7 +194,7 @@ struct prepared *prepared_renew(struct prepared_table *t, struct prepared *p)
 	if (fresh)
 		fresh->refs++;
 	else
-		fresh = prepared_new(t, p->body, p->body_len, p->hash);
+		fresh = prepared_new(t, p->body, p->body_len, p->hash, p->number);
 	if (p->n_types && !fresh->types) {
 		fresh->types = mem_alloc(p->n_types * sizeof *p->types);
 		memcpy(fresh->types, p->types, p->n_types * sizeof *p->types);
@@ -203,8 +215,9 @@ void prepared_drop(struct prepared_table *t, struct prepared **pp)
 		;
 	*at = p->next;
 	t->count--;
-	t->bytes -= sizeof *p + p->body_len;
-	atomic_fetch_sub_explicit(&bytes_total, sizeof *p + p->body_len, memory_order_relaxed);
+	count_bytes(t, p, false);
+	if (t->together)
+		number_drop(p->hash, p->body, p->body_len);
 	free(p->types);
 	prepared_drop(t, &p->served);
 	free(p);
@@ -570,4 +583,66 @@ void server_statements_clear(struct server *s)
 		prepared_drop(&s->lane->relay->prepared, &p);
 	free(s->statements);
 	s->statements = NULL;
+}
+
+/* --- on its way to another relay -------------------------------------------------- */
+
+/* One statement; its text follows. */
+struct packed {
+	uint64_t number; /* 0: the unnamed one */
+	uint64_t columns;
+	size_t len;
+};
+
+static void pack(struct buf *b, const struct prepared *p, uint64_t number)
+{
+	struct packed head = {number, p->columns, p->body_len};
+
+	buf_put(b, &head, sizeof head);
+	buf_put(b, p->body, p->body_len);
+}
+
+void server_statements_pack(struct server *s, struct buf *b)
+{
+	struct server_statements *m = s->statements;
+
+	for (struct list *l = m ? m->use.prev : NULL; l && l != &m->use; l = l->prev) {
+		const struct prepared *p = list_entry(l, struct held, use)->p;
+
+		pack(b, p, p->number);
+	}
+	if (s->unnamed)
+		pack(b, s->unnamed, 0);
+	server_statements_clear(s);
+	prepared_drop(&s->lane->relay->prepared, &s->unnamed);
+}
+
+void server_statements_unpack(struct server *s, const struct buf *b)
+{
+	struct prepared_table *t = &s->lane->relay->prepared;
+	const char *at = b->data, *end = b->data + b->len;
+	struct packed head;
+
+	for (; at < end; at += head.len) {
+		struct prepared *p;
+
+		memcpy(&head, at, sizeof head);
+		at += sizeof head;
+		p = prepared_intern(t, at, head.len);
+		if (head.number == 0) {
+			s->unnamed = p;
+			continue;
+		}
+		if (p->number != head.number) {
+			s->foreign_names = true; /* one of the relays has renewed it */
+		} else if (p->columns && p->columns != head.columns) {
+			s->stale_names = true; /* clients here were told other columns */
+		} else {
+			server_statement_put(s, p);
+			server_statement_accepted(s, head.number);
+		}
+		prepared_drop(t, &p);
+	}
+	if (s->foreign_names) /* everything is deallocated before the next client's request */
+		server_statements_clear(s);
 }

@@ -44,6 +44,7 @@ struct prepared_table {
 	struct prepared **slot;
 	size_t size, count;
 	uint64_t last_number;
+	bool together; /* other relays have such tables: numbers are the process's */
 	uint64_t bytes;
 };
 
@@ -123,5 +124,10 @@ size_t server_statement_count(const struct server *s);
 /* The least recently used one when there are more than `max`, taken off; else NULL.  The
  * caller drops it. */
 struct prepared *server_statement_evict(struct server *s, size_t max);
+
+/* It goes to another relay: what it has, least recently used first, is taken off this one, and is
+ * had there but for what that relay knows otherwise. */
+void server_statements_pack(struct server *s, struct buf *b);
+void server_statements_unpack(struct server *s, const struct buf *b);
 
 #endif

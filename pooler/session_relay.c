@@ -256,7 +256,7 @@ void lane_tend(struct lane *l)
 	if (UNLIKELY(sh->paused))
 		close_idle(l);
 	if (UNLIKELY(l->shared))
-		share_ask(l);
+		share_tend(l);
 	while (!l->stopped && pool_dial_needed(sh, now)) {
 		struct server *s = server_new(l);
 
@@ -267,7 +267,7 @@ void lane_tend(struct lane *l)
 		dial_own(l);
 	l->tending = false;
 	/* Until it changes, one client more that waits is nothing to look at: all places are ours,
-	 * or share_ask() has set the timer that asks for those of other lanes. */
+	 * or share_tend() has set the timer that asks for those of other lanes. */
 	l->full = sh->starved == &l->pool->open && sh->lim.reserve <= 0 && sh->n_dialing == 0 &&
 		  (l->shared || !sh->claimed);
 	if (UNLIKELY(sh->starved != NULL))
@@ -300,6 +300,8 @@ void lane_forget(struct lane *l, struct client *c)
 {
 	if (c->state != CLIENT_LOGIN) {
 		pool_forget(&l->shard, &c->waiter);
+		if (UNLIKELY(l->shared))
+			share_show(l);
 	} else if (c->replication) {
 		pool_own_forget(&c->waiter);
 	} else if (waiter_is_queued(&c->waiter)) {

@@ -225,7 +225,7 @@ static void ask_params(struct server *s, const struct client *c)
 	buf_free(&sql);
 }
 
-/* What another relay had it prepare: our numbers mean other texts. */
+/* What another relay had it prepare is known by other numbers here. */
 static void ask_deallocate(struct server *s)
 {
 	s->foreign_names = s->stale_names = false;

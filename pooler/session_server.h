@@ -66,7 +66,7 @@ struct server {
 			bool describing; /* its client's next message waits for what it says */
 			bool was_asked;	 /* and has not been looked at again since */
 			bool said_fatal; /* it announced its end */
-			bool foreign_names; /* it has statements by another relay's numbers */
+			bool foreign_names; /* it has statements by numbers that are over */
 			bool closed;
 		};
 		uint64_t errands; /* any of them */

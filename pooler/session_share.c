@@ -5,23 +5,19 @@
  *
  *   this lane (a client waits)                 the other lane (has an idle connection)
  *
- *   share_ask() ── mail `ask` ────────────────▶ on_ask(): those that rest go over
+ *   share_tend() ─── mail `ask` ───────────────▶ on_ask(): those that rest go over
  *   on_arrival() ◀──────── mail, one each ───── server_leave()
  *   on_answer() ◀───────── mail `ask` ─────────
+ *                                               share_tend(): one has come to rest, and a
+ *   on_arrival() ◀──────── mail ─────────────── client waits
  *                                               share_offer(): one came free, and somebody
  *   on_arrival() ◀──────── mail ─────────────── claims a place (pool_cap.c)
  *
- * Each lane shows the others two moments: since when its client waits (waits_since), and since
- * when its longest idle connection rests (idle_since).  They are hints: what is old in them costs
- * a question in vain, or a connection too many here and too few there, which the next wait puts
- * right.  A connection goes over only when it has rested for SHARE_AFTER: where all lanes are
- * busy each has nobody waiting for an instant now and then, and to give away what is idle in that
- * instant moved a connection with every seventh transaction, each for two wake-ups and for the
- * prepared statements that its relay knew.  Pools with one lane come here never.
+ * Who gets which is pool_share.c's.  A connection brings along what it has: its parameters, the
+ * statements prepared on it, whose numbers mean the same on every relay (session_number.c).  Pools
+ * with one lane come here never.
  */
 #include "session.h"
-
-#define SHARE_AFTER (USEC_MSEC / 2)
 
 struct transit {
 	struct mail mail;
@@ -29,45 +25,12 @@ struct transit {
 	struct lane *to;
 	unsigned emptied;  /* of the lane it comes from */
 	struct buf params; /* as name, value, and 'r' when it is reported: texts with their NUL */
+	struct buf statements; /* server_statements_pack() */
 };
 
-/* --- what the other lanes see ----------------------------------------------------------- */
-
-static void show(usec_t _Atomic *hint, usec_t value)
+static struct lane *lane_of(struct shard *sh)
 {
-	if (atomic_load_explicit(hint, memory_order_relaxed) != value)
-		atomic_store_explicit(hint, value, memory_order_relaxed);
-}
-
-void share_show(struct lane *l)
-{
-	const struct shard *sh = &l->shard;
-	usec_t waits = 0, idle = 0;
-
-	if (sh->n_waiting)
-		waits = list_first(&sh->waiting, struct waiter, link)->since;
-	else if (sh->n_idle && !sh->paused && !l->stopped)
-		idle = list_last(&sh->idle, struct slot, link)->since;
-	show(&l->waits_since, waits);
-	show(&l->idle_since, idle);
-}
-
-/* The lane of the pool whose hint (at this offset) is the oldest and older than `than`. */
-static struct lane *sibling(const struct lane *l, size_t offset, usec_t than)
-{
-	const struct pool *p = l->pool;
-	struct lane *found = NULL;
-
-	for (int i = 0; i < p->n_lanes; i++) {
-		usec_t _Atomic *hint = (usec_t _Atomic *)((char *)p->lanes[i] + offset);
-		usec_t since = atomic_load_explicit(hint, memory_order_relaxed);
-
-		if (p->lanes[i] == l || since == 0 || since > than)
-			continue;
-		than = since;
-		found = p->lanes[i];
-	}
-	return found;
+	return CONTAINER_OF(sh, struct lane, shard);
 }
 
 /* --- going over --------------------------------------------------------------------------- */
@@ -114,6 +77,7 @@ static void on_arrival(struct worker *w, struct mail *m)
 	l->n_servers++;
 	r->n_servers++;
 	s->params = read_params(r, l->base, &t->params);
+	server_statements_unpack(s, &t->statements);
 	pool_arrive(&l->shard, &s->slot, w->now);
 	/* RECONNECT or KILL came to one of the two lanes while it was on its way; or this one does
 	 * not know yet what it will greet with. */
@@ -122,6 +86,7 @@ static void on_arrival(struct worker *w, struct mail *m)
 	atomic_fetch_sub(&l->pool->moving, 1);
 	stats_add(&r->taken_over, 1);
 	buf_free(&t->params);
+	buf_free(&t->statements);
 	free(t);
 	server_rewatch(s);
 	if (l->stopped)
@@ -143,9 +108,7 @@ static void server_leave(struct server *s, struct lane *to)
 	t->emptied = l->emptied;
 	put_params(&t->params, s->params);
 	params_drop(&r->params, &s->params);
-	s->foreign_names = s->foreign_names || s->stale_names || server_statement_count(s);
-	server_statements_clear(s);
-	prepared_drop(&r->prepared, &s->unnamed);
+	server_statements_pack(s, &t->statements);
 	audit_free(s);
 	ev_io_stop(r->w.loop, &s->io);
 	worker_forget(&r->w, s->conn.fd);
@@ -173,15 +136,22 @@ static void hand_over(struct server *s, struct lane *to)
 bool share_offer(struct server *s)
 {
 	struct lane *l = s->lane;
-	usec_t now = l->relay->w.now;
-	struct lane *to = sibling(l, offsetof(struct lane, waits_since), now - SHARE_AFTER);
+	struct shard *to = pool_needy_for(&l->shard, l->relay->w.now - POOL_REST);
 
 	if (!to || s->slot.doomed || l->stopped)
 		return false;
-	/* The next one that comes free is not for the same client. */
-	atomic_store_explicit(&to->waits_since, 0, memory_order_relaxed);
-	hand_over(s, to);
+	pool_served(to);
+	hand_over(s, lane_of(to));
 	return true;
+}
+
+/* The one that has rested longest, to be given away; NULL: none. */
+static struct server *to_spare(struct lane *l)
+{
+	struct slot *slot = l->stopped ? NULL : pool_surplus(&l->shard, l->relay->w.now);
+	struct server *s = slot ? CONTAINER_OF(slot, struct server, slot) : NULL;
+
+	return s && server_is_quiet(s) ? s : NULL;
 }
 
 static void on_answer(struct worker *w, struct mail *m)
@@ -191,7 +161,7 @@ static void on_answer(struct worker *w, struct mail *m)
 	l->asked = NULL;
 	l->shard.n_coming = 0;
 	if (l->wanted > 0) /* it had not as many as its hint said: do not ask in circles */
-		l->ask_after = w->now + SHARE_AFTER;
+		l->ask_after = w->now + POOL_REST;
 	if (UNLIKELY(l->stopped))
 		lane_leave(l);
 	else
@@ -201,38 +171,74 @@ static void on_answer(struct worker *w, struct mail *m)
 static void on_ask(struct worker *w, struct mail *m)
 {
 	struct lane *asker = CONTAINER_OF(m, struct lane, ask), *l = asker->asked;
-	struct slot *slot;
+	struct server *s;
 
-	while (asker->wanted > 0 && !l->stopped && (slot = pool_surplus(&l->shard, w->now))) {
-		struct server *s = CONTAINER_OF(slot, struct server, slot);
-
-		if (slot->since > w->now - SHARE_AFTER || !server_is_quiet(s))
-			break;
+	(void)w;
+	for (; asker->wanted > 0 && (s = to_spare(l)); asker->wanted--)
 		hand_over(s, asker);
-		asker->wanted--;
-	}
 	share_show(l);
 	m->run = on_answer;
 	worker_post(&asker->relay->w, m);
 }
 
-void share_ask(struct lane *l)
+static void ask(struct lane *l, struct lane *other)
 {
-	struct shard *sh = &l->shard;
-	usec_t now = l->relay->w.now;
-	struct lane *other;
-
-	share_show(l);
-	if (sh->n_waiting == 0 || sh->paused || l->asked || l->stopped)
-		return;
-	timer_ensure(&l->relay->w.timers, &l->check, now + SHARE_AFTER);
-	if (now < l->ask_after)
-		return;
-	other = sibling(l, offsetof(struct lane, idle_since), now - SHARE_AFTER);
-	if (!other)
-		return;
 	l->asked = other;
-	l->wanted = sh->n_coming = sh->n_waiting;
+	l->wanted = l->shard.n_coming = l->shard.n_waiting;
 	l->ask.run = on_ask;
 	worker_post(&other->relay->w, &l->ask);
+}
+
+/* Asks for what rests elsewhere, when a client waits here. */
+static void look_for_one(struct lane *l)
+{
+	usec_t now = l->relay->w.now, again;
+	struct shard *other = pool_rested(&l->shard, now, &again);
+
+	if (other && now >= l->ask_after)
+		ask(l, lane_of(other));
+	else
+		timer_ensure(&l->relay->w.timers, &l->check, other ? l->ask_after : again);
+}
+
+void share_tend(struct lane *l)
+{
+	usec_t now = l->relay->w.now, again;
+	struct shard *to;
+	struct server *s;
+
+	share_show(l);
+	if (l->asked || l->stopped)
+		return;
+	if (l->shard.n_waiting) {
+		look_for_one(l);
+		return;
+	}
+	while ((to = pool_needy(&l->shard, now, &again)) && (s = to_spare(l))) {
+		pool_served(to);
+		hand_over(s, lane_of(to));
+	}
+	/* `to`: what rests cannot go now */
+	timer_ensure(&l->relay->w.timers, &l->check, to ? now + POOL_REST : again);
+}
+
+void share_show(struct lane *l)
+{
+	usec_t again = USEC_NEVER;
+
+	if (UNLIKELY(l->stopped)) {
+		pool_hide(&l->shard);
+		return;
+	}
+	if (l->shard.n_waiting == 0)
+		l->full = false; /* the next one that waits is something to look at */
+	if (LIKELY(!pool_show(&l->shard)))
+		return;
+	if (l->shard.n_waiting) {
+		if (!l->asked)
+			look_for_one(l);
+	} else if (pool_needy(&l->shard, l->relay->w.now, &again)) {
+		again = l->relay->w.now;
+	}
+	timer_ensure(&l->relay->w.timers, &l->check, again);
 }

@@ -54,6 +54,8 @@ struct worker {
 	int epoll_fd; /* what the loop waits on; -1: not found */
 	ev_async wake;
 	ev_timer alarm;
+	ev_io fine; /* a timerfd, for deadlines that are nearer than libev's timers are fine */
+	int fine_fd;
 	usec_t alarm_at;
 	usec_t compared;   /* when the two clocks were last read together */
 	usec_t wall_ahead; /* wall - now, then */

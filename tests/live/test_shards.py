@@ -84,7 +84,7 @@ def test_an_idle_connection_goes_where_a_client_waits(pooler, postgres):
 
 
 def test_statements_and_settings_stay_their_clients_own(pooler):
-    """Both relays number their statements from 1, and a connection brings along what it has."""
+    """A connection brings along what it has, and what is prepared on it stays."""
     p = pooler(**settings(max_open=2))
     lanes = both_lanes(p, 2)
     clients = lanes[0][:2] + lanes[1][:2]
@@ -97,7 +97,7 @@ def test_statements_and_settings_stay_their_clients_own(pooler):
         clients[n].send(wire.bind("", "s", [value]) + wire.execute() + wire.sync())
         assert clients[n].result() == [[str(n * 10 + value), f"Etc/GMT+{n + 1}"]]
 
-    for value in range(10):
+    def one_round(value):
         for first, second in ((0, 1), (2, 3)):
             # both of one lane at once need both connections
             clients[first].begin()
@@ -106,7 +106,59 @@ def test_statements_and_settings_stay_their_clients_own(pooler):
             run(second, value)
             clients[second].query("commit")
             clients[first].query("commit")
+
+    def everything_is_kept():
+        """Each connection has been with both lanes and has what clients of both prepared, once.
+        (Where the machine stops for 20 ms a place moves, and the connection is a new one.)"""
+        one_round(1)
+        kept = []
+        for c in clients[:2]:
+            c.begin()
+        for c in clients[:2]:
+            texts = [text.split()[1] for (text,) in c.query(
+                "select statement from pg_prepared_statements where name like 'PGSLUICE%'")]
+            assert len(texts) == len(set(texts)), texts
+            kept.append(set(texts))
+        for c in clients[:2]:
+            c.query("commit")
+        return all(k & {"0", "1"} and k & {"2", "3"} for k in kept)
+
+    for value in range(10):
+        one_round(value)
     assert taken_over(p) >= 10
+    wait_until(everything_is_kept, 20, "statements stay on connections that move")
+
+
+SHIFTING = "select * from shifting_lanes"
+
+
+def test_a_stale_plan_heals_on_every_lane(pooler, postgres):
+    """The columns of a table change while connections go to and fro; each relay finds it out by
+    itself, and whoever asks for the columns is served."""
+    p = pooler(**settings(max_open=2))
+    admin = postgres.connect(dbname="shop")
+    admin.execute("drop table if exists shifting_lanes; create table shifting_lanes (a int); "
+                  "insert into shifting_lanes values (1); grant all on shifting_lanes to public")
+    lanes = both_lanes(p, 2)
+    clients = lanes[0][:2] + lanes[1][:2]
+    for c in clients:
+        c.send(wire.parse("s", SHIFTING) + wire.describe(b"S", "s") + wire.sync())
+        c.until()
+    row = ["1"]
+    for n in range(6):
+        for first, second in ((0, 1), (2, 3), (0, 2), (1, 3)):
+            # two at once need both connections
+            pair = clients[first], clients[second]
+            for c in pair:
+                c.send(wire.bind("", "s") + wire.describe(b"P") + wire.execute() + wire.sync())
+            for c in pair:
+                assert c.result() == [row]
+        admin.execute(f"alter table shifting_lanes add b{n} text default 'new'")
+        row = [*row, "new"]
+    admin.execute("drop table shifting_lanes")
+    admin.close()
+    assert taken_over(p) >= 2
+    assert "integrity" not in p.log()
 
 
 def test_orders_find_connections_that_move(pooler, postgres):

@@ -497,55 +497,6 @@ START_TEST(only_what_nobody_needs_is_spared)
 }
 END_TEST
 
-/* Between two shards of one pool: the place goes along, and what nobody should have stays. */
-START_TEST(what_rests_goes_where_somebody_waits)
-{
-	struct shard other;
-	struct slot *slot, *got;
-	struct waiter *next;
-
-	shard_init(&other, &lim, 43);
-	other.caps[0] = &cap;
-	other.n_caps = 1;
-	open_slot(0);
-	now += SEC;
-	open_slot(1);
-	ck_assert_int_eq(pool_ask(&other, &w[0], now, &slot), POOL_QUEUED);
-	other.n_coming = 1;
-	ck_assert(!pool_dial_needed(&other, now)); /* it was asked for */
-
-	slot = pool_surplus(&s, now);
-	ck_assert_ptr_eq(slot, &slots[0]); /* the one that has rested longest */
-	pool_leave(&s, slot);
-	ck_assert_int_eq(s.n_idle, 1);
-	ck_assert_int_eq(atomic_load(&cap.used), 2);
-	pool_arrive(&other, slot, now);
-	other.n_coming = 0;
-	ck_assert(pool_pair(&other, now, &got, &next));
-	ck_assert_ptr_eq(got, &slots[0]);
-	ck_assert_ptr_eq(next, &w[0]);
-
-	/* not from those who need it themselves, nor what is to be closed, nor from a paused pool
-	 */
-	slots[1].doomed = true;
-	ck_assert_ptr_null(pool_surplus(&s, now));
-	slots[1].doomed = false;
-	s.paused = true;
-	ck_assert_ptr_null(pool_surplus(&s, now));
-	s.paused = false;
-	slots[1].die_at = now;
-	ck_assert_ptr_null(pool_surplus(&s, now));
-	slots[1].die_at = USEC_NEVER;
-	lease(1);
-	queue(2);
-	ck_assert_ptr_null(pool_surplus(&s, now));
-
-	pool_remove(&other, &slots[0]);
-	pool_remove(&s, &slots[1]);
-	ck_assert_int_eq(atomic_load(&cap.used), 0);
-}
-END_TEST
-
 /* A shard knows its own claim from another's. */
 START_TEST(hungry_are_the_others)
 {
@@ -588,7 +539,6 @@ int main(void)
 	tcase_add_test(t, surplus_is_closed_when_it_comes_back);
 	tcase_add_test(t, the_doomed_are_never_lent_again);
 	tcase_add_test(t, only_what_nobody_needs_is_spared);
-	tcase_add_test(t, what_rests_goes_where_somebody_waits);
 	tcase_add_test(t, hungry_are_the_others);
 	suite_add_tcase(suite, t);
 	r = srunner_create(suite);

@@ -289,6 +289,77 @@ START_TEST(what_is_renewed_is_stale_for_who_had_it)
 }
 END_TEST
 
+/* To a relay that has the first of them already, under a table of its own, and back. */
+START_TEST(what_a_server_has_goes_along)
+{
+	struct relay *there = mem_zalloc(sizeof *there);
+	struct lane *lane_there = mem_zalloc(sizeof *lane_there);
+	struct prepared *p[3], *known, *q;
+	struct buf b = {0};
+
+	relay->prepared.together = there->prepared.together = true;
+	lane_there->relay = there;
+	known = prepared_intern(&there->prepared, "select 0\0\0", 11);
+	for (int i = 0; i < 3; i++) {
+		p[i] = text(i);
+		server_statement_put(s, p[i]);
+		server_statement_accepted(s, p[i]->number);
+	}
+	ck_assert_uint_eq(known->number, p[0]->number); /* one text, one number */
+	s->unnamed = text(7);
+	server_statements_pack(s, &b);
+	ck_assert_uint_eq(server_statement_count(s), 0);
+	s->lane = lane_there;
+	server_statements_unpack(s, &b);
+	ck_assert_uint_eq(server_statement_count(s), 3);
+	ck_assert_str_eq(s->unnamed->body, "select 7");
+	ck_assert(server_statement_has(s, known) && known->valid == lane_there);
+	for (int i = 0; i < 3; i++) {
+		q = server_statement_find(s, p[i]->number);
+		ck_assert_str_eq(q->body, p[i]->body);
+		ck_assert(!server_statement_is_pending(s, q));
+	}
+	ck_assert(!s->foreign_names && !s->stale_names);
+	q = server_statement_evict(s, 2); /* known was used just now */
+	ck_assert_str_eq(q->body, "select 1");
+	prepared_drop(&there->prepared, &q);
+
+	/* clients there were told other columns: not that one, and its name is closed first */
+	known->columns = 5;
+	buf_free(&b);
+	server_statements_pack(s, &b);
+	s->lane = lane;
+	p[0]->columns = 4;
+	server_statements_unpack(s, &b);
+	ck_assert(s->stale_names && !s->foreign_names);
+	ck_assert(!server_statement_has(s, p[0]) && server_statement_has(s, p[2]));
+
+	/* one of the two has renewed it: what it was is deallocated, and the other one joins */
+	server_statement_put(s, p[1]);
+	q = prepared_renew(&there->prepared, known);
+	ck_assert_uint_ne(q->number, known->number);
+	buf_free(&b);
+	server_statement_put(s, p[0]);
+	server_statements_pack(s, &b);
+	s->lane = lane_there;
+	server_statements_unpack(s, &b);
+	ck_assert(s->foreign_names);
+	ck_assert_uint_eq(server_statement_count(s), 0);
+	ck_assert_uint_eq(prepared_renew(&relay->prepared, p[0])->number, q->number);
+
+	prepared_drop(&there->prepared, &s->unnamed);
+	prepared_drop(&there->prepared, &known);
+	for (int i = 0; i < 3; i++)
+		prepared_drop(&relay->prepared, &p[i]);
+	ck_assert_uint_eq(there->prepared.count, 0);
+	s->lane = lane;
+	buf_free(&b);
+	free(there->prepared.slot);
+	free(lane_there);
+	free(there);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("session_prepare");
@@ -298,6 +369,7 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, equal_texts_are_one);
+	tcase_add_test(t, what_a_server_has_goes_along);
 	tcase_add_test(t, numbers_are_never_used_twice);
 	tcase_add_loop_test(t, names_against_a_model, 0, 5);
 	tcase_add_test(t, the_newest_name_is_forgotten);
