@@ -109,7 +109,7 @@ static unsigned members(const char *path)
 	unsigned n = 0;
 
 	if (strcmp(path, "-") == 0 || stat(path, &st) != 0 || !S_ISREG(st.st_mode) ||
-		!source_open(&s, path, 0, NULL))
+		!source_open(&s, path, 0, NULL, NULL))
 		return 0;
 	while (s.archive && n < 10000 && source_next(&s) && !s.is_raw)
 		if (++n > SOLID_MAX && s.is_solid)

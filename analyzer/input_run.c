@@ -50,12 +50,6 @@ static bool is_stopped(const struct run *r)
 	return r->fatal || (r->in->opt.stop && *r->in->opt.stop);
 }
 
-/* With --follow an interrupt is the end of the files: what they have is still read. */
-static bool reads_on(const struct run *r)
-{
-	return !r->fatal && (r->in->opt.follow || !is_stopped(r));
-}
-
 static size_t chunk_size(const struct run *r)
 {
 	size_t share = CHUNKS / (r->active.n + 1);
@@ -344,7 +338,7 @@ static bool merge_step(struct run *r)
 			pthread_mutex_lock(&r->lock);
 			return true;
 		}
-		if (s->first || s->busy || !(stream_is_read(s) || !reads_on(r)))
+		if (s->first || s->busy || !(stream_is_read(s) || r->fatal))
 			continue;
 		if (s->flushed)
 			end_stream(r, i);
@@ -379,7 +373,7 @@ static struct stream *wanting(const struct run *r)
 
 	for (size_t i = 0; i < r->active.n; i++) {
 		struct stream *s = r->active.at[i];
-		if (s->busy || s->idle || stream_is_read(s) || !reads_on(r))
+		if (s->busy || s->idle || stream_is_read(s) || r->fatal)
 			continue;
 		if (s->queued > 0 && (r->chunks >= most + (unsigned)r->active.n))
 			continue;

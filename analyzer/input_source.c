@@ -12,8 +12,11 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define LOOK_MSEC 100
 
 static const struct {
 	const char *bytes;
@@ -40,6 +43,22 @@ static bool is_packed(const char *p, size_t n)
 	return false;
 }
 
+/* read(2), but an interrupt is the end of a pipe that has nothing: the signal may come to another
+ * thread, or just before we wait, so we look at `stop` now and then. */
+static ssize_t read_now(const struct source *s, void *buf, size_t n)
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+	ssize_t r;
+
+	while (s->stop && !s->size && poll(&p, 1, LOOK_MSEC) == 0)
+		if (*s->stop)
+			return 0;
+	do
+		r = read(s->fd, buf, n);
+	while (r < 0 && errno == EINTR);
+	return r;
+}
+
 static ssize_t read_fd(struct source *s, void *buf, size_t n)
 {
 	ssize_t r;
@@ -50,9 +69,7 @@ static ssize_t read_fd(struct source *s, void *buf, size_t n)
 		s->head_at += take;
 		return (ssize_t)take;
 	}
-	do
-		r = read(s->fd, buf, n);
-	while (r < 0 && errno == EINTR);
+	r = read_now(s, buf, n);
 	if (r > 0)
 		s->taken += (uint64_t)r;
 	return r;
@@ -160,7 +177,8 @@ static bool discard(struct source *s, uint64_t skip, struct err *why)
 	return true;
 }
 
-bool source_open(struct source *s, const char *name, uint64_t skip, struct err *why)
+bool source_open(struct source *s, const char *name, uint64_t skip, volatile int *stop,
+	struct err *why)
 {
 	struct stat st;
 	ssize_t n;
@@ -170,15 +188,14 @@ bool source_open(struct source *s, const char *name, uint64_t skip, struct err *
 	s->member = s->ended = s->by_member = s->is_raw = s->is_solid = false;
 	s->member_name = NULL;
 	s->name = name;
+	s->stop = stop;
 	s->fd = strcmp(name, "-") == 0 ? 0 : open(name, O_RDONLY | O_CLOEXEC);
 	if (s->fd < 0)
 		return err_set(why, "%s: %s", name, strerror(errno));
 	if (fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode))
 		s->size = (uint64_t)st.st_size;
 	while (s->head_n < sizeof(s->head)) {
-		n = read(s->fd, s->head + s->head_n, sizeof(s->head) - s->head_n);
-		if (n < 0 && errno == EINTR)
-			continue;
+		n = read_now(s, s->head + s->head_n, sizeof(s->head) - s->head_n);
 		if (n < 0) {
 			err_set(why, "%s: %s", name, strerror(errno));
 			source_close(s);

@@ -25,19 +25,21 @@ struct source {
 	struct archive *archive; /* NULL: the bytes are the file's own */
 	char head[512];		 /* read ahead to see what it is */
 	size_t head_n, head_at;
-	char block[65536]; /* what libarchive is fed from */
-	uint64_t taken;	   /* bytes of the file itself, for the progress */
-	uint64_t size;	   /* 0: not known */
-	bool member;	   /* inside a member of an archive */
-	bool ended;	   /* there is no further member */
-	bool by_member;	   /* reading ends with it */
-	bool is_raw;	   /* one packed file, no members */
-	bool is_solid;	   /* members can be reached only through those before */
-	char *member_name; /* owned; NULL: not an archive of members */
+	char block[65536];  /* what libarchive is fed from */
+	uint64_t taken;	    /* bytes of the file itself, for the progress */
+	uint64_t size;	    /* 0: not known */
+	bool member;	    /* inside a member of an archive */
+	bool ended;	    /* there is no further member */
+	bool by_member;	    /* reading ends with it */
+	bool is_raw;	    /* one packed file, no members */
+	bool is_solid;	    /* members can be reached only through those before */
+	char *member_name;  /* owned; NULL: not an archive of members */
+	volatile int *stop; /* true: what has not come yet is not waited for; NULL */
 };
 
 /* Begins `skip` bytes into the file, unpacked. */
-bool source_open(struct source *s, const char *name, uint64_t skip, struct err *why);
+bool source_open(struct source *s, const char *name, uint64_t skip, volatile int *stop,
+	struct err *why);
 /* A plain file: has its name come to mean another file, or was it cut shorter? */
 bool source_was_rotated(const struct source *s);
 bool source_was_truncated(struct source *s);

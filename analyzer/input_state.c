@@ -59,7 +59,7 @@ static size_t read_head(const char *path, char out[HEAD])
 	ssize_t n = 1;
 	size_t got = 0;
 
-	if (!source_open(&s, path, 0, NULL))
+	if (!source_open(&s, path, 0, NULL, NULL))
 		return 0;
 	while (got < HEAD && n > 0) {
 		n = source_read(&s, out + got, HEAD - got, NULL);

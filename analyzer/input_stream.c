@@ -67,6 +67,14 @@ static void carry_room(struct stream *s, size_t want)
 	}
 }
 
+/* The user interrupts: what was read is the log.  With --follow what stands in the file is, too. */
+static bool is_stopped(struct stream *s, const struct input_options *opt)
+{
+	if (!opt->follow && opt->stop && *opt->stop)
+		s->stopped = s->at_end = true;
+	return s->stopped;
+}
+
 /* Reads ahead what the format is told from. */
 static bool read_head(struct stream *s, const struct input_options *opt, struct err *why,
 	bool *fatal)
@@ -81,6 +89,7 @@ static bool read_head(struct stream *s, const struct input_options *opt, struct 
 	}
 	if (n < 0)
 		s->failed = s->at_end = true;
+	is_stopped(s, opt);
 	if (f->skip == 0)
 		state_head(f, s->carry, s->carry_n);
 	if (!f->detected && s->carry_n > 0) {
@@ -110,7 +119,7 @@ bool stream_open(struct stream *s, const struct input_options *opt, struct err *
 	struct input_file *f = s->f;
 
 	s->source = mem_zalloc(sizeof(*s->source));
-	if (!source_open(s->source, f->path, f->skip, why)) {
+	if (!source_open(s->source, f->path, f->skip, opt->stop, why)) {
 		mem_free(&s->source);
 		return false;
 	}
@@ -178,10 +187,12 @@ static bool look_again(struct stream *s, const struct input_options *opt)
 static void fill(struct stream *s, struct chunk *c, size_t want, const struct input_options *opt,
 	struct err *why)
 {
-	while (!s->at_end && c->n < want) {
+	while (!s->at_end && c->n < want && !is_stopped(s, opt)) {
 		ssize_t n = source_read(s->source, c->buf + c->n, want - c->n, why);
 		if (n < 0)
 			s->failed = s->at_end = true;
+		else if (n == 0 && is_stopped(s, opt))
+			return;
 		else if (n == 0 && (!opt->follow || strcmp(s->f->path, "-") == 0))
 			s->at_end = true;
 		else if (n == 0 && !look_again(s, opt))
@@ -245,8 +256,9 @@ bool stream_read(struct stream *s, struct chunk *c, size_t size, const struct in
 		s->failed |= !detect_format(s->f, opt, c->p, c->n, why);
 	}
 	keep = whole(s, c, opt, why);
-	if (s->at_end && opt->state && !s->f->compressed && s->f->path &&
-		strcmp(s->f->path, "-") != 0) { /* an incomplete line is the next run's */
+	bool may_grow = !s->f->compressed && s->f->path && strcmp(s->f->path, "-") != 0;
+	if (s->stopped || (s->at_end && opt->state && may_grow)) {
+		/* an incomplete line is the next run's */
 		const char *nl = c->n ? memrchr(c->p, '\n', c->n) : NULL;
 		keep = c->n = nl ? (size_t)(nl - c->p) + 1 : 0;
 	}

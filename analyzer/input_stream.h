@@ -25,6 +25,7 @@ struct stream {
 	uint64_t offset;  /* of the next chunk */
 	int64_t first_ts; /* of its first entry that has a time; INT64_MIN: none is known */
 	bool at_end;	  /* the source has no more bytes */
+	bool stopped;	  /* or they are not wanted any more: the user interrupts */
 	bool failed;	  /* they could not be read, `why` says it */
 	bool idle;	  /* --follow: there was nothing new when it was looked at */
 	bool rotated;	  /* --follow: its name has come to mean another file */

@@ -47,9 +47,10 @@ static void say_files(const struct doctor *d)
 {
 	for (size_t i = 0; i < d->in->file.n; i++) {
 		const struct input_file *x = d->in->file.at[i];
-		printf("%s: %s, %llu bytes, %llu lines\n", x->name,
+		printf("%s: %s, %llu bytes, %llu line%s\n", x->name,
 			x->format ? x->format->name : "NOT RECOGNISED",
-			(unsigned long long)x->bytes, (unsigned long long)x->lines);
+			(unsigned long long)x->bytes, (unsigned long long)x->lines,
+			x->lines == 1 ? "" : "s");
 		if (x->format && x->format->prefix)
 			printf("  log_line_prefix = '%s' fits %d %% of the lines with a severity\n",
 				prefix_text(x->format->prefix), x->prefix_fit);
@@ -71,11 +72,12 @@ static void say_classes(const struct doctor *d)
 	printf("every byte:\n");
 	for (int c = 0; c < LOG_CLASSES; c++)
 		if (d->in->bytes[c])
-			printf("  %-15s %12llu bytes %5.1f %%  %llu entries\n",
+			printf("  %-15s %12llu bytes %5.1f %%  %llu %s\n",
 				log_class_name((enum log_class)c),
 				(unsigned long long)d->in->bytes[c],
 				100 * (double)d->in->bytes[c] / (double)all,
-				(unsigned long long)d->in->entries[c]);
+				(unsigned long long)d->in->entries[c],
+				d->in->entries[c] == 1 ? "entry" : "entries");
 }
 
 static void say_settings(struct doctor *d)

@@ -382,7 +382,7 @@ static bool read_file(struct reader *r, struct input *in, const char *name, stru
 	struct err why;
 	char buf[65536];
 	ssize_t n = 0;
-	bool ok = input_add(in, name, &why) && source_open(&source, name, 0, &why);
+	bool ok = input_add(in, name, &why) && source_open(&source, name, 0, NULL, &why);
 
 	if (!ok) {
 		fprintf(stderr, "pgassay: %s\n", why.text);

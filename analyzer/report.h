@@ -155,6 +155,8 @@ struct str report_place(struct report *r, const struct place *p);
 /* 1.2 ms, 3.4 s, 5 min: for people. */
 struct str report_duration(struct report *r, double usec);
 struct str report_count(struct report *r, uint64_t n); /* 12,345 */
+/* "1 call", "12,345 calls" */
+struct str report_several(struct report *r, uint64_t n, const char *thing);
 struct str report_bytes(struct report *r, double n);
 
 #endif

@@ -34,8 +34,8 @@ struct str report_words(struct report *r, const struct finding *x)
 	if (x->shape != NO_SHAPE) {
 		const struct shape *s = r->facts->shape.at[x->shape];
 		text_printf(&t, "\n\n%.*s", STR_ARGS(report_sql(r, report_shape_sql(r, s), 500)));
-		text_printf(&t, "\n(shape %s, %.*s calls)", s->id,
-			STR_ARGS(report_count(r, x->count)));
+		text_printf(&t, "\n(shape %s, %.*s)", s->id,
+			STR_ARGS(report_several(r, x->count, "call")));
 	}
 	if (x->source_action.n)
 		text_printf(&t, "\nsent by %.*s", STR_ARGS(x->source_action));

@@ -48,8 +48,10 @@ void report_github(struct report *r, FILE *to)
 		else
 			more++;
 	}
-	fprintf(to, "pgassay: %zu errors, %zu warnings, %zu notices", seen[SEVERITY_ERROR],
-		seen[SEVERITY_WARNING], seen[SEVERITY_INFO]);
+	fprintf(to, "pgassay: %.*s, %.*s, %.*s",
+		STR_ARGS(report_several(r, seen[SEVERITY_ERROR], "error")),
+		STR_ARGS(report_several(r, seen[SEVERITY_WARNING], "warning")),
+		STR_ARGS(report_several(r, seen[SEVERITY_INFO], "notice")));
 	if (more)
 		fprintf(to, "; %zu more than GitHub shows are not annotated", more);
 	fputc('\n', to);

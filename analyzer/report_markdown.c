@@ -73,7 +73,7 @@ static void print_finding(struct report *r, FILE *to, const struct finding *x)
 	if (x->shape != NO_SHAPE) {
 		const struct shape *s = r->facts->shape.at[x->shape];
 		code_block(to, report_sql(r, report_shape_sql(r, s), 1500));
-		fprintf(to, "\n%.*s calls, %.*s in all", STR_ARGS(report_count(r, x->count)),
+		fprintf(to, "\n%.*s, %.*s in all", STR_ARGS(report_several(r, x->count, "call")),
 			STR_ARGS(report_duration(r, (double)s->time.sum)));
 		for (uint32_t i = 0; i < x->places && i < 2; i++) {
 			fputs(i ? ", " : "; ", to);
@@ -182,9 +182,9 @@ void report_markdown(struct report *r, FILE *to)
 {
 	size_t n = r->opt.top && r->opt.top < r->shapes ? r->opt.top : r->shapes, shown = 0;
 
-	fprintf(to, "# pgassay %s\n\n%.*s statements, %.*s shapes\n", r->command,
-		STR_ARGS(report_count(r, r->facts->statements)),
-		STR_ARGS(report_count(r, r->shapes)));
+	fprintf(to, "# pgassay %s\n\n%.*s, %.*s\n", r->command,
+		STR_ARGS(report_several(r, r->facts->statements, "statement")),
+		STR_ARGS(report_several(r, r->shapes, "shape")));
 	for (size_t i = 0; i < r->note.n; i++) {
 		fputs("\n> ", to);
 		words(to, r->note.at[i].text);

@@ -224,6 +224,12 @@ struct str report_count(struct report *r, uint64_t n)
 	return arena_str(&r->arena, (struct str){out, (size_t)to});
 }
 
+struct str report_several(struct report *r, uint64_t n, const char *thing)
+{
+	return arena_printf(&r->arena, "%.*s %s%s", STR_ARGS(report_count(r, n)), thing,
+		n == 1 ? "" : "s");
+}
+
 struct str report_bytes(struct report *r, double n)
 {
 	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};

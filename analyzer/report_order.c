@@ -210,8 +210,8 @@ static void add_peaks(struct list *l)
 		return;
 	time_format(top->at * m->step * 1000000, at, sizeof(at));
 	add(l, "Statements", per,
-		arena_printf(&l->r->arena, "%.*s statements, %.1f/s, at %.16s",
-			STR_ARGS(report_count(l->r, top->calls)),
+		arena_printf(&l->r->arena, "%.*s, %.1f/s, at %.16s",
+			STR_ARGS(report_several(l->r, top->calls, "statement")),
 			(double)top->calls / (double)m->step, at));
 }
 

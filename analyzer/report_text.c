@@ -85,9 +85,9 @@ static void print_input(struct out *o)
 	}
 	for (int c = 0; r->input && c < LOG_CLASSES; c++)
 		bytes += r->input->bytes[c];
-	struct str head = arena_printf(&r->arena, "pgassay %s: %.*s statements, %.*s shapes%s%.*s",
-		r->command, STR_ARGS(report_count(r, f->statements)),
-		STR_ARGS(report_count(r, r->shapes)), bytes ? ", " : "",
+	struct str head = arena_printf(&r->arena, "pgassay %s: %.*s, %.*s%s%.*s", r->command,
+		STR_ARGS(report_several(r, f->statements, "statement")),
+		STR_ARGS(report_several(r, r->shapes, "shape")), bytes ? ", " : "",
 		STR_ARGS(bytes ? report_bytes(r, (double)bytes) : STR("")));
 	if (f->first_ts) {
 		time_format(f->first_ts, from, sizeof(from));
@@ -129,8 +129,7 @@ static void print_finding(struct out *o, const struct finding *x)
 		text_hanging(o, arena_printf(&r->arena, "    %s  ", s->id),
 			utf8_before(report_shape_sql(r, s), 600));
 		fputs(text_ink(o, INK_NONE), o->to);
-		struct str where =
-			arena_printf(&r->arena, "%.*s calls", STR_ARGS(report_count(r, x->count)));
+		struct str where = report_several(r, x->count, "call");
 		if (s->time.total)
 			where = arena_printf(&r->arena, "%.*s, %.*s in all", STR_ARGS(where),
 				STR_ARGS(report_duration(r, (double)s->time.sum)));

@@ -166,9 +166,8 @@ static void print_waits(struct out *o)
 	}
 	for (size_t i = 0; i < all.n && i < ROWS; i++) {
 		const struct wait_edge *w = all.at[i];
-		fprintf(o->to, "%10.*s in %.*s waits of\n",
-			STR_ARGS(report_duration(r, (double)w->usec)),
-			STR_ARGS(report_count(r, w->waits)));
+		fprintf(o->to, "%10.*s in %.*s of\n", STR_ARGS(report_duration(r, (double)w->usec)),
+			STR_ARGS(report_several(r, w->waits, "wait")));
 		text_shape(o, w->waiter, 12);
 		if (w->holder != NO_SHAPE) {
 			fprintf(o->to, "%10s for a session whose latest statement was\n", "");

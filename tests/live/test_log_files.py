@@ -1,16 +1,22 @@
 """Several files are read as one log: in the order of their time, whatever their formats, in
 directories and archives, packed, rotated; each byte once."""
 import bz2
+import fcntl
 import gzip
 import hashlib
 import io
 import json
 import lzma
 import os
+import pty
+import re
+import select
 import shutil
 import signal
+import struct
 import subprocess
 import tarfile
+import termios
 import zipfile
 
 import pytest
@@ -269,16 +275,53 @@ def test_follow_several_files_across_a_rotation(jobs, tmp_path, whole):
     assert {s["sql"]: s["calls"] for s in got["shapes"]} == {s["sql"]: s["calls"] for s in whole["shapes"]}
 
 
-def test_an_interrupt_prints_what_was_read(tmp_path):
+def is_taken(pipe):
+    """Has its reader read all that was written to a pipe?"""
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0] == 0
+
+
+@pytest.mark.parametrize("times,cut", [(1, False), (40, False), (40, True)])
+def test_an_interrupt_prints_what_was_read(times, cut, tmp_path):
     """From a pipe that stays open: the report comes at Ctrl-C, with what came through."""
     fifo, out = tmp_path / "pipe", tmp_path / "out.json"
+    text = stderr(SESSIONS) * times
     os.mkfifo(fifo)
-    p = subprocess.Popen([PGASSAY, "log", fifo, "-f", "json", "-o", out])
+    p = subprocess.Popen([PGASSAY, "log", fifo, "-f", "json", "-o", out], stderr=subprocess.PIPE, text=True)
     with open(fifo, "w") as f:
-        f.write(stderr(SESSIONS) * 40)
+        f.write(text + (stderr(SESSIONS)[:40] if cut else ""))
         f.flush()
+        wait_until(lambda: is_taken(f))
         p.send_signal(signal.SIGINT)
-        # it may be reading: it sees the signal when the next bytes come, or the end
-    assert p.wait(500) in (0, 3)
+        said = p.communicate(timeout=500)[1]
+    assert p.returncode == 0 and said == "pgassay: interrupted: the report is of what was read until then\n"
     got = json.loads(out.read_text())
+    assert sum(got["input"]["by_class"].values()) == got["input"]["bytes"] == len(text.encode())
+
+
+def test_a_terminal_is_shown_the_progress(tmp_path):
+    """How much was read, how fast, and how long the rest takes; and nothing is left of it."""
+    fifo, rest = tmp_path / "pipe", tmp_path / "rest.log"
+    piece = stderr(SESSIONS) * 2
+    rest.write_text(piece * 100)
+    os.mkfifo(fifo)
+    terminal, slave = pty.openpty()
+    shown = b""
+    try:
+        p = subprocess.Popen([PGASSAY, "log", fifo, rest, "-f", "json"], stdout=subprocess.PIPE, stderr=slave)
+        os.close(slave)
+        with open(fifo, "w") as f:
+            while not re.search(rb"\r\d+ MB, \d+ MB/s, \d+ s left   ", shown):
+                f.write(piece)
+                f.flush()
+                if select.select([terminal], [], [], .05)[0]:
+                    shown += os.read(terminal, 4096)
+        got = json.loads(p.communicate(timeout=500)[0])
+        while select.select([terminal], [], [], 0)[0]:
+            try:
+                shown += os.read(terminal, 4096)
+            except OSError:  # its last writer is gone
+                break
+    finally:
+        os.close(terminal)
+    assert p.returncode == 0 and shown.endswith(b"\r\x1b[K") and b"\n" not in shown, shown
     assert sum(got["input"]["by_class"].values()) == got["input"]["bytes"]
