@@ -230,7 +230,9 @@ struct str rule_text(struct rule_check *c, const struct sql_node *n);
 bool rule_is_small(const struct rule_check *c, const struct sql_outline *o, int rel);
 /* Is the query level's result at most one row by equality on a unique key (schema), or by the
  * habit that `id` is one (no schema: *habit is set)? */
-bool rule_one_row(const struct rule_check *c, const struct sql_outline *o, bool *habit);
+bool rule_one_row(struct rule_check *c, const struct sql_outline *o, bool *habit);
+/* Does anything bound how many rows the query level returns?  rule_bound.c says what can. */
+bool rule_is_bound(struct rule_check *c, const struct sql_outline *o);
 
 /* The table of that name, if the input makes it: before the statement looked at, in the same file;
  * a temporary one anywhere.  NULL: it does not. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * rule_index: indexes that are there and do not help: one arm of an OR without one, a leading
- * column that is not asked for, an operator of another kind; and statements that only a
- * subquery restricts.
+ * column that is not asked for; and statements that only a subquery restricts.
  *
  * All but the last need the schema; what it does not know is not spoken of.
  */
@@ -97,105 +96,6 @@ static void look_sg020(struct rule_check *c, const struct sql_cond *k)
 void check_sg020(struct rule_check *c)
 {
 	sarg_each(c, look_sg020);
-}
-
-/* --- SG025: an index of another kind ---------------------------------------------------------- */
-
-/* Has a rule that knows the form spoken of this condition? */
-static bool is_said(const struct rule_check *c, struct str text)
-{
-	for (size_t i = c->found_from; i < c->findings->at.n; i++) {
-		const struct finding *x = &c->findings->at.at[i];
-		if (strncmp(x->rule->id, "SG", 2) == 0 && str_eq(x->key, text))
-			return true;
-	}
-	return false;
-}
-
-static const char *reason(const struct sql_cond *k, enum schema_why why)
-{
-	if (k->pred == PRED_OR)
-		return "has an arm that no index serves";
-	if (k->right.kind == SIDE_QUERY && (k->pred == PRED_NOT_IN || k->pred == PRED_ALL))
-		return "is tested row by row";
-	switch (why) {
-	case WHY_PARTIAL:
-		return "may ask for rows that the partial index leaves out";
-	case WHY_SAME_ROW:
-		return "compares columns of one row, which no index finds";
-	case WHY_COLLATION:
-		return "is in another collation than the index";
-	case WHY_TYPE:
-		return "has a value of a type that the index does not know";
-	case WHY_SERVED:
-	case WHY_NOT_LEADING:
-	case WHY_PREFIX:
-	case WHY_VOLATILE:
-	case WHY_OPERATOR:
-	case WHY_NO_INDEX:
-		break;
-	}
-	return "is not among the operators the index has";
-}
-
-/* Forms that hide a column have rules of their own. */
-static bool is_bare(const struct sql_cond *k)
-{
-	const struct sql_side *s = &k->left;
-
-	return s->kind == SIDE_COLUMN || k->pred == PRED_NOT || k->pred == PRED_OR ||
-	       (s->kind == SIDE_WRAPPED && s->wrap == WRAP_ROW);
-}
-
-/* Does another conjunct find the rows?  Then this one is no fault. */
-static bool is_accompanied(struct rule_check *c, const struct sql_cond *self)
-{
-	for (size_t i = 0; i < c->o->conds; i++) {
-		const struct sql_cond *k = &c->o->cond[i];
-		if (k != self && k->clause != CLAUSE_HAVING &&
-			schema_serves(c->schema, c->arena, c->o, k, NULL) != SERVE_NO)
-			return true;
-	}
-	return false;
-}
-
-static void look_sg025(struct rule_check *c, const struct sql_cond *k)
-{
-	struct schema_served miss;
-
-	if (schema_serves(c->schema, c->arena, c->o, k, &miss) != SERVE_NO ||
-		(!is_bare(k) && !miss.index))
-		return;
-	bool row = k->left.kind == SIDE_WRAPPED && k->left.wrap == WRAP_ROW;
-	if ((miss.why == WHY_NO_INDEX && !row) || sarg_is_served(c, k) || is_accompanied(c, k))
-		return;
-	struct str text = sarg_text(c, k);
-	if (is_said(c, text))
-		return;
-	struct str index = miss.index ? miss.index->name : STR("");
-	struct finding *x = rule_find(c, CONF_POSSIBLE, "%.*s %s%s%.*s", STR_ARGS(text),
-		reason(k, miss.why), index.n ? ": " : "", STR_ARGS(index));
-	finding_str(x, "predicate", text);
-	x->key = arena_str(&c->findings->arena, text);
-	if (miss.index)
-		finding_str(x, "method", miss.index->method);
-}
-
-/* Has any rule spoken of a part of this OR? */
-static bool is_spoken_of(const struct rule_check *c)
-{
-	for (size_t i = c->found_from; i < c->findings->at.n; i++)
-		if (strncmp(c->findings->at.at[i].rule->id, "SG", 2) == 0)
-			return true;
-	return false;
-}
-
-void check_sg025(struct rule_check *c)
-{
-	for (size_t i = 0; i < c->o->conds; i++)
-		if (c->o->cond[i].clause != CLAUSE_HAVING &&
-			(c->o->cond[i].pred != PRED_OR || !is_spoken_of(c)))
-			look_sg025(c, &c->o->cond[i]);
 }
 
 /* --- SG026: only a subquery restricts -----------------------------------------------------------

@@ -10,88 +10,16 @@
 #define MANY_ROWS 1000
 #define FEW_ROWS  200
 
-#define NESTED	  8 /* query levels looked into */
-
-/* Does FROM read a table at all, directly or in a subquery that sets no bound itself? */
-static bool reads_table(const struct sql_outline *o, int depth)
+/* A sequence: it has one row. */
+static bool is_sequence(const struct sql_outline *o)
 {
-	if (depth > NESTED)
-		return false;
-	for (size_t i = 0; o->is_setop && i < o->subs; i++)
-		if (o->sub[i]->role == ROLE_ARM && o->sub[i]->limit == BOUND_NONE &&
-			reads_table(o->sub[i], depth + 1))
-			return true;
-	for (size_t i = 0; i < o->rels; i++) {
-		const struct sql_rel *r = &o->rel[i];
-		if (r->kind == REL_TABLE)
-			return true;
-		if (r->sub && r->sub->limit == BOUND_NONE &&
-			!(r->sub->has_aggregate && !r->sub->has_group) &&
-			reads_table(r->sub, depth + 1))
-			return true;
-	}
-	return false;
-}
-
-static bool is_system(const struct sql_outline *o, int depth)
-{
-	for (size_t i = 0; i < o->rels; i++)
-		if ((o->rel[i].sub && depth < NESTED && is_system(o->rel[i].sub, depth + 1)) ||
-			str_is(o->rel[i].schema, "pg_catalog") ||
-			str_is(o->rel[i].schema, "information_schema") ||
-			(str_starts(o->rel[i].name, "pg_") &&
-				!str_starts(o->rel[i].name, "pgbench_")))
-			return true;
-	return false;
-}
-
-/* Is every other item of FROM joined by its own unique key, so that it multiplies nothing? */
-static bool joins_multiply(const struct rule_check *c, const struct sql_outline *o)
-{
-	for (size_t i = 1; i < o->rels; i++) {
-		struct str set[16];
-		size_t n = 0;
-		bool habit = false;
-		for (size_t k = 0; k < o->conds && n < 16; k++) {
-			const struct sql_cond *q = &o->cond[k];
-			if (q->pred != PRED_EQ)
-				continue;
-			if (q->left.kind == SIDE_COLUMN && q->left.col.rel == (int)i)
-				set[n++] = q->left.col.name;
-			else if (q->right.kind == SIDE_COLUMN && q->right.col.rel == (int)i)
-				set[n++] = q->right.col.name;
-		}
-		for (size_t k = 0; k < n; k++)
-			habit |= str_is(set[k], "id");
-		const struct schema_table *t =
-			schema_find(c->schema, o->rel[i].schema, o->rel[i].name);
-		if (t ? !schema_unique_by(t, set, n) : !habit)
-			return true;
-	}
-	return false;
-}
-
-static bool all_small(const struct rule_check *c, const struct sql_outline *o)
-{
-	for (size_t i = 0; i < o->rels; i++)
-		if (!rule_is_small(c, o, (int)i))
-			return false;
-	return o->rels > 0;
+	return o->rels == 1 && str_ends(o->rel[0].name, "_seq") && o->targets &&
+	       str_is(o->target[0].name, "last_value");
 }
 
 static bool is_bounded(struct rule_check *c, const struct sql_outline *o)
 {
-	bool habit;
-
-	if (o->limit != BOUND_NONE || o->is_setop || o->is_values || o->rels == 0 ||
-		(o->has_aggregate && !o->has_group) || o->skip_locked)
-		return true;
-	if (o->rels == 1 && str_ends(o->rel[0].name, "_seq") && o->targets &&
-		str_is(o->target[0].name, "last_value"))
-		return true; /* a sequence */
-	if (!reads_table(o, 0) || is_system(o, 0) || all_small(c, o))
-		return true;
-	return rule_one_row(c, o, &habit) && !joins_multiply(c, o);
+	return o->is_setop || o->rels == 0 || is_sequence(o) || rule_is_bound(c, o);
 }
 
 void check_lm001(struct rule_check *c)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * rule_operator: operators, negations and collations that the column's index does not have.
+ * rule_operator: operators and collations that the column's index does not have.
  *
  * What depends on an index is said only when the schema shows that there is one and that it
  * cannot serve; without a schema these rules are silent or only possible.
@@ -72,82 +72,6 @@ static void look_sg007(struct rule_check *c, const struct sql_cond *k)
 void check_sg007(struct rule_check *c)
 {
 	sarg_each(c, look_sg007);
-}
-
-/* --- SG009: nothing but negations ----------------------------------------------------------- */
-
-static bool is_negative(const struct sql_cond *k)
-{
-	if (k->pred == PRED_OR || k->pred == PRED_AND) {
-		for (size_t i = 0; i < k->arms; i++)
-			if (!is_negative(&k->arm[i]) || k->arm[i].right.cols)
-				return false;
-		return k->arms > 0;
-	}
-	if (k->pred == PRED_NOT)
-		return k->arm[0].pred != PRED_BOOL && k->arm[0].left.cols > 0;
-	if (k->pred == PRED_NE && (k->right.is_bool || str_is(k->right.cast, "bool") ||
-					  node_is(k->right.node, "BoolExpr")))
-		return false; /* NOT flag */
-	return k->pred == PRED_NE || k->pred == PRED_NOT_LIKE || k->pred == PRED_NOT_ILIKE ||
-	       (k->pred == PRED_NOT_IN && k->right.kind != SIDE_QUERY) || /* SG026, SQ001, SQ003 */
-	       (k->pred == PRED_ALL && str_is(k->op, "<>") && k->right.kind != SIDE_QUERY) ||
-	       (k->pred == PRED_REGEX && k->op.n && k->op.p[0] == '!');
-}
-
-static bool served_by_partial(struct rule_check *c, const struct sql_cond *k)
-{
-	const struct schema_table *t;
-	struct str text = sql_deparse(c->arena, k->node);
-
-	if (!schema_resolve(c->schema, c->o, &k->left.col, &t, NULL))
-		return false;
-	for (size_t i = 0; i < t->index.n; i++)
-		if (t->index.at[i]->where.p && str_eq(t->index.at[i]->where, text))
-			return true;
-	return false;
-}
-
-void check_sg009(struct rule_check *c)
-{
-	const struct sql_cond *first = NULL;
-
-	for (size_t i = 0; i < c->o->conds; i++) {
-		const struct sql_cond *k = &c->o->cond[i];
-		if (k->clause == CLAUSE_HAVING)
-			continue;
-		const struct sql_cond *leaf = k;
-		while (leaf->arms)
-			leaf = &leaf->arm[0];
-		const struct sql_side *s = &leaf->left;
-		if (k->clause != CLAUSE_WHERE || !is_negative(k) ||
-			(s->cols == 0) == (leaf->right.cols == 0) || s->col.rel == -2)
-			return; /* something else may find the rows */
-		if (schema_serves(c->schema, c->arena, c->o, k, NULL) == SERVE_YES)
-			return;
-		first = first ? first : k;
-	}
-	if (!first || c->o->rels != 1 || c->o->limit != BOUND_NONE ||
-		c->o->rel[0].kind != REL_TABLE || sarg_is_served(c, first) ||
-		served_by_partial(c, first))
-		return;
-	const struct sql_cond *leaf = first;
-	while (leaf->arms)
-		leaf = &leaf->arm[0];
-	struct sql_cond shown = *leaf;
-	if (!shown.left.cols) /* 5 <> ALL (column) */
-		shown.left = shown.right;
-	shown.node = first->node;
-	struct finding *x =
-		sarg_report(c, &shown, CONF_POSSIBLE, "only a negation restricts", STR(""));
-	struct str text = sarg_text(c, first);
-	if (memchr(text.p ? text.p : "", '$', text.n)) /* no index has a parameter in it */
-		finding_fix(c->findings, x, STR_NONE, "name the values wanted");
-	else
-		finding_fix(c->findings, x, STR_NONE,
-			"name the values wanted; or, when few rows are left, a partial index WHERE "
-			"%.*s",
-			STR_ARGS(text));
 }
 
 /* --- SG011: volatile functions ---------------------------------------------------------------- */

@@ -46,38 +46,6 @@ void check_sg008(struct rule_check *c)
 	sarg_each(c, look_sg008);
 }
 
-/* --- SG010: IS [NOT] DISTINCT FROM ------------------------------------------------------- */
-
-static void look_sg010(struct rule_check *c, const struct sql_cond *k)
-{
-	bool same = k->pred == PRED_NOT_DISTINCT;
-	bool bare = k->left.kind == SIDE_COLUMN;
-	bool plain = same && bare && k->right.kind == SIDE_CONST && !k->right.is_null;
-
-	if ((k->pred != PRED_DISTINCT && k->pred != PRED_NOT_DISTINCT) || is_outer(k) ||
-		k->right.is_null || !k->left.cols || k->left.wrap == WRAP_ROW || k->right.cols ||
-		k->clause != CLAUSE_WHERE || sarg_is_served(c, k))
-		return;
-	struct finding *x = sarg_report(c, k, sarg_sure(c, k),
-		same ? "IS NOT DISTINCT FROM tests" : "IS DISTINCT FROM tests", STR(""));
-	finding_fix(c->findings, x,
-		plain ? arena_printf(c->arena, "%.*s = %.*s", STR_ARGS(sarg_column(c, &k->left)),
-				STR_ARGS(sql_deparse(c->arena, k->right.node)))
-		      : STR_NONE,
-		same ? "with a value that is not NULL, = means the same and uses the index; "
-		       "send IS NULL where the value is NULL"
-		: k->right.kind == SIDE_CONST
-			? "it finds all rows but those with the value: name the values wanted; or, "
-			  "when few rows are left, index only them: CREATE INDEX … WHERE this "
-			  "condition"
-			: "it finds all rows but those with the value: name the values wanted");
-}
-
-void check_sg010(struct rule_check *c)
-{
-	sarg_each(c, look_sg010);
-}
-
 /* --- SG012: a field of a document --------------------------------------------------------- */
 
 static void look_sg012(struct rule_check *c, const struct sql_cond *k)
@@ -105,23 +73,47 @@ void check_sg012(struct rule_check *c)
 
 /* --- SG013: value = ANY (array column) ------------------------------------------------------ */
 
+/* The array that a value is looked for in: = ANY (column), IN (SELECT unnest(column)). */
+static struct sql_side array_of(struct rule_check *c, const struct sql_cond *k)
+{
+	const struct sql_outline *s = k->right.sub;
+	struct sql_side none = {.kind = SIDE_NONE};
+
+	if (k->pred == PRED_ANY && str_is(k->op, "="))
+		return k->right;
+	if (k->pred != PRED_IN || !s || s->rels || s->targets != 1 || s->conds ||
+		!node_is(s->target[0].val.node, "FuncCall") ||
+		!str_is(node_last_name(s->target[0].val.node, "funcname"), "unnest"))
+		return none;
+	struct sql_side array = sql_side(c->arena, node_item(s->target[0].val.node, "args", 0));
+	if (array.col.qual.n || c->o->rels != 1)
+		for (size_t i = 0; i < c->o->rels; i++)
+			if (str_eq(c->o->rel[i].alias, array.col.qual))
+				array.col.rel = (int)i;
+	if (!array.col.qual.n && c->o->rels == 1)
+		array.col.rel = 0;
+	return array.col.rel >= 0 ? array : none;
+}
+
 static void look_sg013(struct rule_check *c, const struct sql_cond *k)
 {
+	struct sql_side array = array_of(c, k);
 	struct str v;
 
-	if (k->pred != PRED_ANY || !str_is(k->op, "=") || k->left.cols || k->negated ||
-		sarg_is_beyond(c->o, &k->right) || k->right.kind != SIDE_COLUMN ||
-		k->right.col.rel == -2 || rule_is_small(c, c->o, k->right.col.rel))
+	if (array.kind != SIDE_COLUMN || k->left.cols || k->negated ||
+		sarg_is_beyond(c->o, &array) || array.col.rel == -2 ||
+		rule_is_small(c, c->o, array.col.rel))
 		return;
 	v = sql_deparse(c->arena, k->left.node);
 	struct sql_cond flipped = *k;
-	flipped.left = k->right;
+	flipped.left = array;
 	flipped.right = k->left;
-	struct finding *x =
-		sarg_report(c, &flipped, CONF_LIKELY, "= ANY looks into the array", STR(""));
+	struct finding *x = sarg_report(c, &flipped, CONF_LIKELY,
+		k->pred == PRED_IN ? "unnest looks into the array" : "= ANY looks into the array",
+		STR(""));
 	finding_fix(c->findings, x,
 		v.n ? arena_printf(c->arena, "%.*s @> ARRAY[%.*s]",
-			      STR_ARGS(sarg_column(c, &k->right)), STR_ARGS(v))
+			      STR_ARGS(sarg_column(c, &array)), STR_ARGS(v))
 		    : STR_NONE,
 		"containment means the same and a GIN index on the array serves it");
 }

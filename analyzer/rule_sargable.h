@@ -7,6 +7,8 @@
  *   rule_predicate.c   the other forms of predicate
  *   rule_rewrite.c     conditions written anew, so that an index serves them
  *   rule_operator.c    operators and collations an index does not have
+ *   rule_negation.c    everything but a value
+ *   rule_unserved.c    what none of them has a name for
  */
 #ifndef RULE_SARGABLE_H
 #define RULE_SARGABLE_H

@@ -89,7 +89,7 @@ const char *key_array(struct rule_check *c, const struct sql_outline *o, const s
 
 /* --- reads and deletes --------------------------------------------------------------------- */
 
-static bool is_unique(const struct rule_check *c, const struct sql_outline *o)
+static bool is_unique(struct rule_check *c, const struct sql_outline *o)
 {
 	bool habit;
 

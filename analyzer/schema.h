@@ -27,6 +27,7 @@ struct schema_column {
 	bool not_null;
 	int64_t length;	      /* of varchar(n), char(n); 0: none */
 	struct str collation; /* STR_NONE: the default */
+	struct str domain;    /* the type's name, where it is a domain; STR_NONE: it is none */
 	double n_distinct;    /* pg_stats; 0: not known */
 	double null_frac;
 	double correlation;
@@ -93,6 +94,11 @@ struct schema_domain { /* a domain and the type below it; an enum is its own */
 	bool not_null;
 };
 
+struct schema_enum { /* how many values a type has that lists them */
+	struct str name;
+	size_t labels;
+};
+
 struct schema_policy { /* of row security */
 	struct str name, table, expr;
 };
@@ -112,6 +118,7 @@ struct schema {
 	VEC(struct schema_table *) table;
 	struct map by_name; /* hash of the bare name -> its first table */
 	VEC(struct schema_domain) domain;
+	VEC(struct schema_enum) enums;
 	VEC(struct schema_policy) policy;
 	VEC(struct schema_function) function;
 	VEC(struct schema_level) level;
@@ -148,6 +155,9 @@ struct str schema_level_of(const struct schema *s, struct str role, struct str d
 const struct schema_index *schema_led_by(const struct schema_table *t, struct str column);
 bool schema_has_extension(const struct schema *s, const char *name);
 
+/* How many values an enum type has; 0: it is none, or not known. */
+double schema_enum_labels(const struct schema *s, struct str type);
+
 /* The table and column a side of a condition names, by way of the outline's FROM, through a view,
  * a subquery or a CTE to the table below it; false: not known.  Either output may be NULL. */
 bool schema_resolve(const struct schema *s, const struct sql_outline *o, const struct sql_col *c,
@@ -176,6 +186,17 @@ bool schema_fit_family(struct str method, struct str column, struct str value);
 /* The expression as text in which a query's and an index's are equal when they mean the same. */
 struct str schema_canon(const struct schema *s, struct arena *a, const struct sql_outline *o,
 	const struct sql_node *expr);
+
+/* Of whom a question is: the schema, the query level, memory for the answer. */
+struct schema_asked {
+	const struct schema *s;
+	struct arena *a;
+	const struct sql_outline *o;
+};
+
+/* Are the rows that the query level asks for among those of the index: is it not partial, or do
+ * the conditions imply all of its predicate? */
+bool schema_has_rows(const struct schema_asked *q, const struct schema_index *x);
 
 /* The collation a value brings with it, by COLLATE; STR_NONE: none. */
 struct str schema_collation_of(const struct sql_node *value);

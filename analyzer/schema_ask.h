@@ -31,17 +31,7 @@ enum schema_why schema_key_takes(const struct ask *q, const struct schema_index 
 /* Can rows be found in it by a key that is NULL? */
 bool schema_has_nulls(const struct schema_index *x);
 
-/* Of whom a question is: the schema, the query level, memory for the answer. */
-struct schema_asked {
-	const struct schema *s;
-	struct arena *a;
-	const struct sql_outline *o;
-};
-
 /* Does the condition imply the conjunct of an index's predicate? */
 bool schema_implies(const struct schema_asked *q, const struct sql_cond *k,
 	const struct schema_where *p);
-/* Do the conditions of the query level imply all of the index's predicate? */
-bool schema_has_rows(const struct schema_asked *q, const struct schema_index *x);
-
 #endif

@@ -183,6 +183,7 @@ static void add_column(struct schema *s, struct schema_table *t, const struct sq
 		      str_ends(node_last_name(node_get(d, "type_name"), "names"), "serial");
 	c->collation = collation.n ? arena_str(&s->arena, collation) : STR_NONE;
 	const struct schema_domain *domain = domain_of(s, node_get(d, "type_name"));
+	c->domain = domain ? domain->name : STR_NONE;
 	if (domain && !c->collation.n)
 		c->collation = domain->collation;
 	c->not_null |= domain && domain->not_null;
@@ -424,6 +425,22 @@ static void create_domain(struct schema *s, const struct sql_node *n)
 	*VEC_PUSH(&s->domain) = d;
 }
 
+static void create_enum(struct schema *s, const struct sql_node *n)
+{
+	*VEC_PUSH(&s->enums) = (struct schema_enum){
+		arena_str(&s->arena, node_last_name(n, "type_name")), node_len(n, "vals")};
+}
+
+/* ALTER TYPE … ADD VALUE. */
+static void alter_enum(struct schema *s, const struct sql_node *n)
+{
+	struct str name = node_last_name(n, "type_name");
+
+	for (size_t i = 0; i < s->enums.n; i++)
+		if (str_eq(s->enums.at[i].name, name) && !*node_str(n, "old_val"))
+			s->enums.at[i].labels++;
+}
+
 /* USING alone: WITH CHECK is asked of written rows only. */
 static void create_policy(struct schema *s, const struct sql_node *n)
 {
@@ -485,6 +502,8 @@ static void read_statement(struct schema *s, const struct sql_node *n)
 		{"ViewStmt", create_view},
 		{"CreateTableAsStmt", create_as},
 		{"CreateDomainStmt", create_domain},
+		{"CreateEnumStmt", create_enum},
+		{"AlterEnumStmt", alter_enum},
 		{"CreatePolicyStmt", create_policy},
 		{"CreateFunctionStmt", create_function},
 		{"AlterRoleSetStmt", alter_settings},

@@ -19,8 +19,8 @@ static bool is_strict(const struct sql_cond *k)
 	if (hides || (k->right.kind == SIDE_QUERY && k->pred == PRED_NOT_IN))
 		return false;
 	return k->pred <= PRED_ANY || k->pred == PRED_BETWEEN || k->pred == PRED_NOT_BETWEEN ||
-	       k->pred == PRED_NOT_NULL || k->pred == PRED_OP || k->pred == PRED_BOOL ||
-	       (k->pred == PRED_IS_BOOL && str_starts(k->op, "is true"));
+	       (k->pred == PRED_NOT_NULL && k->left.kind == SIDE_COLUMN) || k->pred == PRED_OP ||
+	       k->pred == PRED_BOOL || (k->pred == PRED_IS_BOOL && str_starts(k->op, "is true"));
 }
 
 /* Is the literal k compares with beyond the one p names, in p's direction? */

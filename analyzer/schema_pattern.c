@@ -183,21 +183,34 @@ static bool join_literals(const struct sql_node *n, char *escape, struct text *t
 	if (node_is(n, "FuncCall") && str_is(node_last_name(n, "funcname"), "similar_to_escape") &&
 		node_len(n, "args") == 1 && node_is(node_item(n, "args", 0), "A_Expr"))
 		return join_literals(node_item(n, "args", 0), escape, t);
+	if (node_is(n, "FuncCall") && node_len(n, "args") == 1 && /* wildcards have no case */
+		(str_is(node_last_name(n, "funcname"), "lower") ||
+			str_is(node_last_name(n, "funcname"), "upper")))
+		return join_literals(node_item(n, "args", 0), escape, t);
 	const struct sql_node *one = literal_of(n, escape);
 	if (one)
 		text_puts(t, node_str(node_get(one, "sval"), "sval"));
 	return one != NULL;
 }
 
-/* What hangs on settings is calculated when the statement runs, after it was planned. */
-static bool is_late(const struct sql_node *n)
+static enum walk find_late(void *ctx, const struct sql_path *at)
 {
-	static const char *const late[] = {"concat", "concat_ws", "format", "to_char"};
-	bool is = false;
+	static const char *const late[] = {
+		"concat", "concat_ws", "format", "to_char", "now", "current_setting", "version"};
+	const struct sql_node *n = at->node;
+	bool is = node_is(n, "SubLink") || node_is(n, "SQLValueFunction");
 
+	(void)ctx;
 	for (size_t i = 0; node_is(n, "FuncCall") && i < ARRAY_LEN(late); i++)
 		is |= str_is(node_last_name(n, "funcname"), late[i]);
-	return is;
+	return is ? WALK_STOP : WALK_ON;
+}
+
+/* What hangs on settings, the time or a subquery is calculated when the statement runs, after it
+ * was planned. */
+static bool is_late(const struct sql_node *n)
+{
+	return sql_walk(n, find_late, NULL);
 }
 
 static enum schema_pattern pattern_of(const struct sql_cond *k, struct str v, char escape);

@@ -53,6 +53,23 @@ static void look_at(struct ask *q, const struct schema_index *x, size_t i)
 	}
 }
 
+/* A cast to a domain is work, which checks the value, unless the column is of it. */
+static bool is_into_domain(const struct ask *q, const struct sql_node *arg,
+	const struct sql_node *type)
+{
+	struct str name = node_last_name(type, "names");
+	const struct schema_column *col;
+	struct sql_side s = sql_side(q->a, arg);
+
+	if (s.kind == SIDE_COLUMN && schema_resolve(q->s, q->o, &s.col, NULL, &col) &&
+		col->domain.n && str_eq(col->domain, name))
+		return false;
+	for (size_t i = 0; i < q->s->domain.n; i++)
+		if (str_eq(q->s->domain.at[i].name, name))
+			return true;
+	return false;
+}
+
 /* From under casts that are no work: the bare column, or what is left of the expression. */
 static const struct sql_node *uncast(struct ask *q, const struct sql_node *n)
 {
@@ -75,7 +92,7 @@ static const struct sql_node *uncast(struct ask *q, const struct sql_node *n)
 		const struct sql_node *arg = node_get(n, "arg"), *type = node_get(n, "type_name");
 		struct str from = schema_type(q->s, q->a, q->o, arg),
 			   to = schema_type_name(q->a, q->s, type);
-		if (!schema_type_is_relabel(from, to))
+		if (!schema_type_is_relabel(from, to) || is_into_domain(q, arg, type))
 			return n;
 		if (node_len(type, "typmods")) { /* wider than the column: no work either */
 			struct sql_side s = sql_side(q->a, arg);
@@ -128,8 +145,6 @@ struct str schema_collation_of(const struct sql_node *n)
 
 static void ask_table(struct ask *q, const struct sql_node *n)
 {
-	if (is_predicate(q))
-		return;
 	if (node_is(n, "FuncCall") && q->k->pred == PRED_BOOL &&
 		str_is(node_last_name(n, "funcname"), "starts_with"))
 		n = node_item(n, "args", 0);
@@ -190,7 +205,7 @@ static enum serve serve_row(struct ask *q, const struct sql_cond *k)
 /* IN (SELECT …), = ANY (SELECT …); not = ANY (ARRAY (SELECT …)), which is a value. */
 static bool is_join_with_query(const struct sql_cond *k)
 {
-	return (k->pred == PRED_IN || k->pred == PRED_ANY) && k->right.kind == SIDE_QUERY &&
+	return (k->pred == PRED_IN || k->pred == PRED_ANY) && node_is(k->right.node, "SubLink") &&
 	       strcmp(node_enum(k->right.node, "sub_link_type"), "ARRAY_SUBLINK") != 0;
 }
 
@@ -273,20 +288,35 @@ static bool needs_row(const struct ask *q, const struct sql_col *left, const str
 	return r.found;
 }
 
+static bool is_volatile(const struct ask *q, const struct sql_side *s)
+{
+	return s->is_volatile || schema_is_volatile(q->s, s->node);
+}
+
 static enum serve serve_side(struct ask *q, const struct sql_cond *k)
 {
 	const struct sql_side *s = k->pred == PRED_NOT ? &k->arm[0].left : &k->left;
 
 	if (k->pred == PRED_NOT && k->arm[0].pred != PRED_BOOL)
 		return s->cols ? SERVE_NO : SERVE_UNKNOWN;
+	bool into = !s->cols && (k->pred == PRED_ANY || k->pred == PRED_ALL) &&
+		    !node_is(k->right.node, "SubLink");
+	if (into) /* 5 = ANY (column): nothing looks into an array by that operator */
+		s = &k->right;
 	if (s->cols == 0 || s->col.rel == -2 || !schema_resolve(q->s, q->o, &s->col, &q->t, NULL) ||
 		(q->t->is_view && !q->t->is_stored))
 		return SERVE_UNKNOWN;
 	if (s->kind == SIDE_WRAPPED && s->wrap == WRAP_ROW)
 		return serve_row(q, k);
-	if (k->right.is_volatile || k->upper.is_volatile ||
-		schema_is_volatile(q->s, k->right.node) ||
-		schema_is_volatile(q->s, k->upper.node)) {
+	if (into) {
+		q->out->why = WHY_OPERATOR;
+		return SERVE_NO;
+	}
+	q->k = k;
+	if (is_predicate(q))
+		return SERVE_YES;
+	bool low_late = is_volatile(q, &k->right), high_late = is_volatile(q, &k->upper);
+	if (k->pred == PRED_BETWEEN ? low_late && high_late : low_late || high_late) {
 		q->out->why = WHY_VOLATILE;
 		return SERVE_NO;
 	}
@@ -295,7 +325,6 @@ static enum serve serve_side(struct ask *q, const struct sql_cond *k)
 		q->out->why = WHY_SAME_ROW;
 		return SERVE_NO;
 	}
-	q->k = k;
 	q->out->why = WHY_NO_INDEX;
 	q->out->index = NULL;
 	q->canon = STR_NONE;
@@ -303,6 +332,13 @@ static enum serve serve_side(struct ask *q, const struct sql_cond *k)
 	q->explicit_collation = false;
 	ask_table(q, s->node);
 	return q->out->why == WHY_SERVED || q->out->why == WHY_NOT_LEADING ? SERVE_YES : SERVE_NO;
+}
+
+static bool is_same_column(const struct sql_cond *k)
+{
+	return k->pred == PRED_EQ && k->left.kind == SIDE_COLUMN && k->right.kind == SIDE_COLUMN &&
+	       k->left.col.rel != -2 && str_eq(k->left.col.name, k->right.col.name) &&
+	       str_eq(k->left.col.qual, k->right.col.qual);
 }
 
 static enum serve serve_cond(struct ask *q, const struct sql_cond *k)
@@ -317,14 +353,32 @@ static enum serve serve_cond(struct ask *q, const struct sql_cond *k)
 		return SERVE_UNKNOWN;
 	case PRED_IN:
 	case PRED_ANY:
+		if (is_join_with_query(k) && !k->left.cols && k->right.sub && !k->right.sub->rels &&
+			k->right.sub->targets && k->right.sub->target[0].val.cols)
+			return SERVE_NO; /* 5 IN (SELECT unnest(column)) */
 		if (is_join_with_query(k))
 			return SERVE_UNKNOWN;
 		break;
 	default:
 		break;
 	}
+	if (is_same_column(k)) { /* a = a: the planner knows that it says a IS NOT NULL */
+		struct sql_cond test = *k;
+		test.pred = PRED_NOT_NULL;
+		memset(&test.right, 0, sizeof(test.right));
+		return serve_side(q, &test);
+	}
+	if (node_is(k->right.node, "List") && node_len(k->right.node, "items") == 1 &&
+		(k->pred == PRED_IN || k->pred == PRED_NOT_IN)) { /* IN (5) is = 5 */
+		struct sql_cond one = *k;
+		one.pred = k->pred == PRED_IN ? PRED_EQ : PRED_NE;
+		one.op = k->pred == PRED_IN ? STR("=") : STR("<>");
+		one.right = sql_side(q->a, node_item(k->right.node, "items", 0));
+		return serve_cond(q, &one);
+	}
 	enum serve v = serve_side(q, k);
-	bool join = k->right.cols && k->right.col.rel != k->left.col.rel && k->pred <= PRED_GE;
+	bool join = k->right.cols && k->right.col.rel != k->left.col.rel && k->pred <= PRED_GE &&
+		    k->right.col.rel != -2; /* of a query around it: a value */
 	if (v == SERVE_YES || !join)
 		return v;
 	struct sql_cond turned = *k; /* a join condition serves from either side */

@@ -26,6 +26,7 @@ void schema_free(struct schema **ps)
 	VEC_RELEASE(&s->table);
 	VEC_RELEASE(&s->extension);
 	VEC_RELEASE(&s->domain);
+	VEC_RELEASE(&s->enums);
 	VEC_RELEASE(&s->policy);
 	VEC_RELEASE(&s->function);
 	VEC_RELEASE(&s->level);
@@ -137,6 +138,14 @@ bool schema_has_extension(const struct schema *s, const char *name)
 		if (str_is(s->extension.at[i], name))
 			return true;
 	return false;
+}
+
+double schema_enum_labels(const struct schema *s, struct str type)
+{
+	for (size_t i = 0; s && i < s->enums.n; i++)
+		if (str_eq(s->enums.at[i].name, type))
+			return (double)s->enums.at[i].labels;
+	return 0;
 }
 
 #define VIEWS_DEEP 4

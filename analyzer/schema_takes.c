@@ -29,7 +29,9 @@ static const struct {
 	{"spgist", NULL, "range", " << &< && &> >> -|- @> <@ = "},
 	{"brin", NULL, "range", " << &< && &> >> -|- @> <@ = < <= > >= "},
 	{"gist", NULL, "inet", " && = <> < <= > >= << <<= >> >>= "},
+	{"gist", NULL, "cidr", " && = <> < <= > >= << <<= >> >>= "},
 	{"spgist", NULL, "inet", " && = <> < <= > >= << <<= >> >>= "},
+	{"spgist", NULL, "cidr", " && = <> < <= > >= << <<= >> >>= "},
 	{"gist", NULL, "box", " << &< && &> >> ~= @> <@ &<| <<| |>> |&> ~ @ "},
 	{"spgist", NULL, "box", " << &< && &> >> ~= @> <@ &<| <<| |>> |&> "},
 	{"spgist", NULL, "polygon", " << &< && &> >> ~= @> <@ &<| <<| |>> |&> "},
@@ -81,9 +83,10 @@ static bool takes_operator(const struct ask *q, const struct schema_index *x,
 		return in_ops(ops, op);
 	if (str_is(op, "<>"))
 		return str_is(x->method, "gist");
-	if (str_starts(op, "<<") || str_starts(op, ">>")) /* subnets are ranges */
-		return str_is(x->method, "btree") &&
-		       (str_is(q->type, "inet") || str_is(q->type, "cidr")) && str_starts(op, "<<");
+	if (str_starts(op, "<<") || str_starts(op, ">>")) /* subnets are ranges, once known */
+		return str_is(x->method, "btree") && str_starts(op, "<<") &&
+		       (str_is(q->type, "inet") || str_is(q->type, "cidr")) &&
+		       (q->k->right.kind == SIDE_CONST || q->k->right.kind == SIDE_PARAM);
 	if (str_ends(key->opclass, "_pattern_ops"))
 		return str_is(op, "=") || in_ops(" ~<~ ~<=~ ~>~ ~>=~ ", op);
 	return in_ops(" = < <= > >= ", op);
@@ -118,7 +121,8 @@ static bool collation_fits(const struct ask *q, const struct schema_key *key)
 	if (!schema_type_is_text(q->type))
 		return true;
 	if (str_is(q->type, "name")) /* always in the order of C */
-		return is_default(q->collation) || str_is(q->collation, "C");
+		return str_is(q->collation, "C") ||
+		       (is_default(q->collation) && !q->explicit_collation);
 	return str_eq(own, q->collation) || (is_default(own) && is_default(q->collation));
 }
 
@@ -263,6 +267,30 @@ static enum schema_why takes_boolean(const struct ask *q, const struct schema_in
 	return str_is(q->type, "bool") && order ? WHY_SERVED : WHY_OPERATOR;
 }
 
+static enum schema_why takes_bound(const struct ask *q, const struct schema_index *x,
+	const struct schema_key *key, struct str op, const struct sql_side *bound)
+{
+	return bound->is_volatile ? WHY_VOLATILE : takes_values(q, x, key, op, side_type(q, bound));
+}
+
+/* What lies in a box a box finds; in a circle or polygon only GiST; a point no other shape.  And
+ * left of a shape is no operator that could be turned around. */
+static bool shapes_fit(const struct ask *q, const struct schema_index *x)
+{
+	struct str value = side_type(q, &q->k->right);
+	bool point = str_is(q->type, "point");
+	bool shape = point || str_is(q->type, "box") || str_is(q->type, "polygon") ||
+		     str_is(q->type, "circle");
+
+	if (str_is(value, "point") && !point)
+		return false;
+	if (point && str_is(x->method, "spgist") &&
+		(str_is(value, "circle") || str_is(value, "polygon")))
+		return false;
+	return !(shape && q->k->swapped && q->k->op.n &&
+		 (str_starts(q->k->op, "<<") || str_starts(q->k->op, ">>")));
+}
+
 enum schema_why schema_key_takes(const struct ask *q, const struct schema_index *x,
 	const struct schema_key *key)
 {
@@ -277,8 +305,8 @@ enum schema_why schema_key_takes(const struct ask *q, const struct schema_index 
 		return takes_values(q, x, key, k->op, side_type(q, &k->right));
 	case PRED_BETWEEN:
 	case PRED_NOT_BETWEEN: {
-		enum schema_why low = takes_values(q, x, key, STR(">="), side_type(q, &k->right));
-		enum schema_why high = takes_values(q, x, key, STR("<="), side_type(q, &k->upper));
+		enum schema_why low = takes_bound(q, x, key, STR(">="), &k->right);
+		enum schema_why high = takes_bound(q, x, key, STR("<="), &k->upper);
 		if (k->pred == PRED_NOT_BETWEEN) /* both of x < low OR x > high */
 			return low == WHY_SERVED ? high : low;
 		return low == WHY_SERVED ? low : high; /* one bound is enough */
@@ -302,14 +330,14 @@ enum schema_why schema_key_takes(const struct ask *q, const struct schema_index 
 	case PRED_NOT:
 		return takes_boolean(q, x, key);
 	case PRED_NE:
-		if (str_is(q->type, "bool") &&
-			(k->right.kind == SIDE_CONST || node_is(k->right.node, "BoolExpr")))
+		if (str_is(q->type, "bool") && !k->right.cols && k->right.kind != SIDE_PARAM &&
+			k->right.kind != SIDE_QUERY)
 			return takes_boolean(q, x, key);
 		return takes_values(q, x, key, STR("<>"), side_type(q, &k->right));
 	case PRED_OP:
 		if (str_is(k->op, "^@"))
 			return takes_pattern(q, x, key, k->op);
-		if (str_is(side_type(q, &k->right), "point") && !str_is(q->type, "point"))
+		if (!shapes_fit(q, x))
 			return WHY_OPERATOR;
 		return takes_operator(q, x, key, k->op) ? WHY_SERVED : WHY_OPERATOR;
 	case PRED_NOT_LIKE:

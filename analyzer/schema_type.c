@@ -57,7 +57,7 @@ bool schema_type_is_relabel(struct str from, struct str to)
 {
 	int a = row_of(from), b = row_of(to);
 
-	if (str_eq(from, to))
+	if (str_eq(from, to) || (str_is(from, "cidr") && str_is(to, "inet")))
 		return true;
 	if (a < 0 || b < 0)
 		return false;
@@ -73,8 +73,8 @@ enum schema_fit schema_fit(struct str column, struct str value)
 		return FIT_UNKNOWN;
 	if (str_is(value, "unknown") || str_eq(column, value))
 		return FIT_DIRECT;
-	if (str_is(column, "oid") || str_is(value, "oid"))
-		return FIT_UNKNOWN;
+	if (str_is(value, "oid")) /* no integer is compared with one: it becomes one */
+		return c >= 0 && strcmp(types[c].family, "integer") == 0 ? FIT_CASTS : FIT_UNKNOWN;
 	if (c < 0 || v < 0)
 		return FIT_UNKNOWN;
 	const char *cf = types[c].family, *vf = types[v].family;
@@ -320,6 +320,8 @@ static struct str type_of_call(const struct typing *t, const struct sql_node *n)
 	if (str_is(name, "date_trunc"))
 		return str_is(second, "date") || str_is(second, "unknown") ? STR("timestamptz")
 									   : second;
+	if (str_is(name, "date_bin"))
+		return str_is(second, "timestamp") ? second : STR("timestamptz");
 	if (str_is(name, "sum"))
 		return str_is(first, "int8")				? STR("numeric")
 		       : str_is(first, "int4") || str_is(first, "int2") ? STR("int8")
@@ -411,8 +413,10 @@ static struct str type_of(const struct typing *t, const struct sql_node *n)
 		return type_of_call(t, n);
 	if (node_is(n, "SQLValueFunction"))
 		return type_of_value_function(n);
-	if (node_is(n, "CoalesceExpr") || node_is(n, "MinMaxExpr"))
-		return type_of_list(t, n, "args");
+	if (node_is(n, "CoalesceExpr") || node_is(n, "MinMaxExpr")) {
+		struct str type = type_of_list(t, n, "args");
+		return str_is(type, "unknown") ? STR("text") : type;
+	}
 	if (node_is(n, "List"))
 		return type_of_list(t, n, "items");
 	if (node_is(n, "A_ArrayExpr")) {

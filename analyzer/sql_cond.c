@@ -32,6 +32,11 @@ static const struct {
 	{"@>", PRED_OP, "<@", NULL},
 	{"<@", PRED_OP, "@>", NULL},
 	{"&&", PRED_OP, "&&", NULL},
+	{"@@", PRED_OP, "@@", NULL},
+	{"<<", PRED_OP, ">>", NULL},
+	{">>", PRED_OP, "<<", NULL},
+	{"<<=", PRED_OP, ">>=", NULL},
+	{">>=", PRED_OP, "<<=", NULL},
 	{"~<~", PRED_OP, "~>~", "~>=~"},
 	{"~<=~", PRED_OP, "~>=~", "~>~"},
 	{"~>~", PRED_OP, "~<~", "~<=~"},
@@ -218,6 +223,56 @@ static void cond_sublink(struct arena *a, struct sql_cond *c, const struct sql_n
 		cond_wrap_not(a, c);
 }
 
+/* TRUE and FALSE: 1, 0; -1: something else.  Beside a condition 't' is one, too. */
+static int constant_truth(const struct sql_node *n)
+{
+	const struct sql_node *v = node_is(n, "A_Const") ? node_get(n, "boolval") : NULL;
+
+	const char *word = node_is(n, "A_Const") ? node_str(node_get(n, "sval"), "sval") : "";
+
+	if (strcmp(word, "t") == 0 || strcmp(word, "true") == 0)
+		return 1;
+	if (strcmp(word, "f") == 0 || strcmp(word, "false") == 0)
+		return 0;
+	return v ? node_int(v, "boolval") != 0 : -1;
+}
+
+/* NOT flag (below a test of truth), flag = true, flag <> true: the flag itself, and whether it is
+ * turned around; NULL: it is something else. */
+static const struct sql_node *flag_below(const struct sql_node *n, bool not, bool *turned)
+{
+	for (;;) {
+		struct str op = node_is(n, "A_Expr") ? node_last_name(n, "name") : STR("");
+		const struct sql_node *l = node_get(n, "lexpr"), *r = node_get(n, "rexpr");
+		const struct sql_node *word = constant_truth(r) >= 0 ? r : l;
+		bool equal = str_is(op, "=");
+		if (not &&node_is(n, "BoolExpr") &&
+			strcmp(node_enum(n, "boolop"), "NOT_EXPR") == 0) {
+			*turned = !*turned;
+			n = node_item(n, "args", 0);
+		} else if ((equal || str_is(op, "<>")) &&
+			   strcmp(node_enum(n, "kind"), "AEXPR_OP") == 0 &&
+			   constant_truth(word) >= 0 && !node_get(word, "sval")) {
+			*turned ^= equal != (constant_truth(word) == 1);
+			n = word == r ? l : r;
+		} else {
+			return node_is(n, "ColumnRef") ? n : NULL;
+		}
+	}
+}
+
+/* IS TRUE of a condition turned around is IS FALSE. */
+static struct str test_turned(struct str op)
+{
+	static const char *const pairs[][2] = {{"is true", "is false"}, {"is false", "is true"},
+		{"is not true", "is not false"}, {"is not false", "is not true"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+		if (str_is(op, pairs[i][0]))
+			return str_of(pairs[i][1]);
+	return op;
+}
+
 static void cond_test(struct arena *a, struct sql_cond *c, const struct sql_node *n, bool negate)
 {
 	static const struct {
@@ -231,7 +286,11 @@ static void cond_test(struct arena *a, struct sql_cond *c, const struct sql_node
 		{"IS_NOT_UNKNOWN", "is not unknown", "is unknown"},
 	};
 
-	c->left = sql_side(a, node_get(n, "arg"));
+	bool turned = false;
+	const struct sql_node *arg = node_get(n, "arg");
+	const struct sql_node *flag = flag_below(arg, node_is(n, "BooleanTest"), &turned);
+
+	c->left = sql_side(a, flag ? flag : arg);
 	if (node_is(n, "NullTest")) {
 		bool is = strcmp(node_enum(n, "nulltesttype"), "IS_NULL") == 0;
 		c->pred = is != negate ? PRED_IS_NULL : PRED_NOT_NULL;
@@ -242,14 +301,19 @@ static void cond_test(struct arena *a, struct sql_cond *c, const struct sql_node
 	for (size_t i = 0; i < ARRAY_LEN(tests); i++)
 		if (strcmp(node_enum(n, "booltesttype"), tests[i].name) == 0)
 			c->op = str_of(negate ? tests[i].negated : tests[i].op);
+	if (flag && turned)
+		c->op = test_turned(c->op);
 }
 
-/* TRUE and FALSE: 1, 0; -1: something else. */
-static int constant_truth(const struct sql_node *n)
+/* Surely a boolean: a comparison, AND, OR, NOT, a test. */
+static bool is_condition(const struct sql_node *n)
 {
-	const struct sql_node *v = node_is(n, "A_Const") ? node_get(n, "boolval") : NULL;
+	const char *kind = node_is(n, "A_Expr") ? node_enum(n, "kind") : "";
 
-	return v ? node_int(v, "boolval") != 0 : -1;
+	if (node_is(n, "BoolExpr") || node_is(n, "BooleanTest") || node_is(n, "NullTest"))
+		return true;
+	return *kind && strcmp(kind, "AEXPR_NULLIF") != 0 &&
+	       (strcmp(kind, "AEXPR_OP") != 0 || operator_find(node_last_name(n, "name")) >= 0);
 }
 
 /* (a = 5) = true is a = 5, (a = 5) = false is NOT a = 5: the condition, and whether it is turned
@@ -263,8 +327,7 @@ static const struct sql_node *compared_with_truth(const struct sql_node *n, bool
 	bool equal = str_is(op, "=");
 
 	if (!node_is(n, "A_Expr") || strcmp(node_enum(n, "kind"), "AEXPR_OP") != 0 || truth < 0 ||
-		(!equal && !str_is(op, "<>") && !str_is(op, "!=")) ||
-		(!node_is(cond, "A_Expr") && !node_is(cond, "BoolExpr")))
+		(!equal && !str_is(op, "<>") && !str_is(op, "!=")) || !is_condition(cond))
 		return NULL;
 	*turned = equal != (truth == 1);
 	return cond;
