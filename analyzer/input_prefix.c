@@ -5,18 +5,23 @@
  * Matching backtracks: an escape of free text (%u, %a, …) ends where the literal behind it is
  * found, and when what follows does not fit, where it is found next.  A line begins an entry
  * when the prefix fits and a severity follows it.  Behind %q a line of a background process
- * may stop.
+ * may stop.  A field with a width (%-12u) takes so many bytes, with blanks on one side, or more;
+ * blanks in front of one without are skipped, since an inferred prefix has no widths.
  */
 #include "input_formats.h"
 #include "input_words.h"
 
 #define MAX_ITEMS 64
 #define MAX_FIELD 256 /* free text is looked for no further than this */
+#define MAX_WIDTH 1000
 
 struct item {
 	char kind; /* the escape's letter; 0: literal */
 	char stop; /* of a text in front of a literal: where that begins; 0: another kind of item */
-	uint16_t to; /* of a text: offset of the entry's field; 0: it is not kept */
+	uint16_t to;	/* of a text: offset of the entry's field; 0: it is not kept */
+	uint16_t width; /* at least so many bytes; 0: none is given */
+	bool is_left;	/* of a width: the blanks are behind the text */
+	bool is_shared; /* digits that end it may be those that begin what follows */
 	struct str lit;
 };
 
@@ -24,7 +29,8 @@ struct log_prefix {
 	char *text;
 	struct item item[MAX_ITEMS];
 	int items;
-	int q; /* index of the item behind %q; -1: there is none */
+	int q;		/* index of the item behind %q; -1: there is none */
+	bool has_width; /* of some item */
 };
 
 /* --- compiling ----------------------------------------------------------------- */
@@ -45,8 +51,13 @@ static bool compile(struct log_prefix *p, struct err *why)
 			s += n;
 			continue;
 		}
-		for (s++; *s == '-' || (*s >= '0' && *s <= '9');)
-			s++; /* padding: blanks around fields are skipped anyway */
+		unsigned width = 0;
+		bool is_left = *++s == '-';
+		for (s += is_left; *s >= '0' && *s <= '9'; s++)
+			width = width < MAX_WIDTH ? width * 10 + (unsigned)(*s - '0') : width;
+		if (width >= MAX_WIDTH)
+			return err_set(why, "a field of the prefix is wider than %d bytes",
+				MAX_WIDTH - 1);
 		if (!*s)
 			return err_set(why, "the prefix ends in a lone %%");
 		if (!strchr("abcdehilmnpqrstuvxLPQ%", *s))
@@ -57,12 +68,22 @@ static bool compile(struct log_prefix *p, struct err *why)
 			*it = (struct item){.lit = {s, 1}};
 			p->items++;
 		} else {
-			*it = (struct item){.kind = *s};
+			*it = (struct item){
+				.kind = *s, .width = (uint16_t)width, .is_left = is_left};
+			p->has_width |= width > 0;
 			p->items++;
 		}
 		s++;
 	}
 	return true;
+}
+
+static void set_shared(struct log_prefix *p)
+{
+	for (int i = 0; i + 1 < p->items; i++)
+		p->item[i].is_shared =
+			p->item[i].kind && strchr("plxPQvc", p->item[i].kind) &&
+			(p->item[i + 1].kind || isxdigit((unsigned char)*p->item[i + 1].lit.p));
 }
 
 /* What match_straight() asks of every line. */
@@ -87,8 +108,10 @@ struct log_prefix *prefix_new(const char *text, struct err *why)
 	p->text = mem_strdup(text);
 	if (!compile(p, why))
 		prefix_free(&p);
-	else
+	else {
 		set_stops(p);
+		set_shared(p);
+	}
 	return p;
 }
 
@@ -170,7 +193,8 @@ static size_t field_epoch(const char *s, size_t n, struct log_entry *e)
 	if (a < 9 || a > 11 || a >= n || s[a] != '.')
 		return 0;
 	b = skip_digits(s + a + 1, n - a - 1);
-	e->ts = number(s, a) * 1000000 + number(s + a + 1, b < 3 ? b : 3) * 1000;
+	b = b < 3 ? b : 3;
+	e->ts = number(s, a) * 1000000 + number(s + a + 1, b) * 1000;
 	return a + 1 + b;
 }
 
@@ -306,17 +330,18 @@ static inline size_t match_fixed(char kind, const char *s, size_t n, struct log_
 	case 'P':
 		return skip_digits(s, n);
 	case 'Q':
-		return (n && s[0] == '-') + skip_digits(s + (n && s[0] == '-'), n);
+		len = n && s[0] == '-';
+		return len + skip_digits(s + len, n - len);
 	case 'c':
 		return field_session(s, n, e);
 	case 'v':
 		return field_vxid(s, n, e);
 	case 'e':
-		if (n >= 5 && hex_digits(s, 5) <= 5 && isalnum((unsigned char)s[0])) {
-			for (len = 0; len < 5 && isalnum((unsigned char)s[len]);)
-				len++;
-			e->sqlstate = (struct str){s, len};
-		}
+		while (len < 5 && len < n && isalnum((unsigned char)s[len]))
+			len++;
+		if (len < 5)
+			return 0;
+		e->sqlstate = (struct str){s, len};
 		return len;
 	}
 	*known = false;
@@ -329,12 +354,111 @@ static bool may_be_empty(char kind)
 	return kind == 'v' || kind == 'P' || kind == 'l' || kind == 'Q';
 }
 
+/* What a field that is shorter than its width has; STR_NONE: it is as long or longer. */
+static struct str padded(const struct item *it, const char *s, size_t n)
+{
+	struct str in = {s, it->width};
+
+	if (n < in.n || s[it->is_left ? in.n - 1 : 0] != ' ')
+		return STR_NONE;
+	while (in.n && it->is_left && in.p[in.n - 1] == ' ')
+		in.n--;
+	while (in.n && !it->is_left && *in.p == ' ')
+		in = str_skip(in, 1);
+	return in;
+}
+
+/* Is that, all of it, what such a field has?  Any may have nothing. */
+static bool fills(char kind, struct str in, struct log_entry *e)
+{
+	bool known;
+
+	if (in.n == 0)
+		return true;
+	size_t len = match_fixed(kind, in.p, in.n, e, &known);
+	if (known)
+		return len == in.n;
+	if ((kind != 'h' && kind != 'r') || field_host(in.p, in.n, kind == 'r', e) != in.n)
+		set_text(e, kind, in);
+	return true;
+}
+
+static int match_padded(const struct log_prefix *p, int i, const char *line, size_t n, size_t at,
+	struct log_entry *e)
+{
+	const struct item *it = &p->item[i];
+	struct str in = padded(it, line + at, n - at);
+	struct log_entry try = *e;
+
+	if (!in.p || tries == 0)
+		return -1;
+	tries--;
+	if (!fills(it->kind, in, &try))
+		return -1;
+	int r = match_from(p, i + 1, line, n, at + it->width, &try);
+	if (r >= 0)
+		*e = try;
+	return r;
+}
+
+/* Digits behind which more may stand that are not the field's: as many of the `most` as leave
+ * something that fits. */
+static int match_shared(const struct log_prefix *p, int i, const char *line, size_t n, size_t at,
+	size_t most, struct log_entry *e)
+{
+	char kind = p->item[i].kind;
+	bool known;
+
+	for (size_t len = most; (len > 0 || may_be_empty(kind)) && tries > 0; len--) {
+		struct log_entry try = *e;
+		tries--;
+		if (len == 0 || match_fixed(kind, line + at, len, &try, &known) == len) {
+			int r = match_from(p, i + 1, line, n, at + len, &try);
+			if (r >= 0) {
+				*e = try;
+				return r;
+			}
+		}
+		if (len == 0)
+			break;
+	}
+	return -1;
+}
+
+/* A host may be followed by what could be its own: a full stop, letters, digits. */
+static int match_host(const struct log_prefix *p, int i, const char *line, size_t n, size_t at,
+	struct log_entry *e)
+{
+	bool port = p->item[i].kind == 'r';
+	struct log_entry try = *e;
+	size_t most = field_host(line + at, n - at, port, &try);
+
+	for (size_t len = most; tries > 0; len--, tries--) {
+		try = *e;
+		if (field_host(line + at, len, port, &try) == len) {
+			int r = match_from(p, i + 1, line, n, at + len, &try);
+			if (r >= 0) {
+				*e = try;
+				return r;
+			}
+		}
+		if (len == 0)
+			break;
+	}
+	return -1;
+}
+
 static int match_from(const struct log_prefix *p, int i, const char *line, size_t n, size_t at,
 	struct log_entry *e)
 {
 	for (; i < p->items; i++) {
 		const struct item *it = &p->item[i];
 		bool known;
+		if (it->width) {
+			int r = match_padded(p, i, line, n, at, e);
+			if (r >= 0)
+				return r;
+		}
 		if (it->kind == 0) {
 			if (n - at >= it->lit.n && memcmp(line + at, it->lit.p, it->lit.n) == 0)
 				at += it->lit.n;
@@ -345,6 +469,15 @@ static int match_from(const struct log_prefix *p, int i, const char *line, size_
 		size_t pad = at;
 		while (pad < n && line[pad] == ' ' && it->kind != 'a')
 			pad++;
+		if (it->is_shared) {
+			struct log_entry try = *e;
+			size_t most = match_fixed(it->kind, line + pad, n - pad, &try, &known);
+			int r = match_shared(p, i, line, n, pad, most, e);
+			if (r >= 0)
+				return r;
+			if (most > 0)
+				break;
+		}
 		size_t len = match_fixed(it->kind, line + pad, n - pad, e, &known);
 		if (len > 0 && may_be_empty(it->kind) && line[at] == ' ') {
 			/* digits behind a blank: its own, or the next field's */
@@ -360,13 +493,9 @@ static int match_from(const struct log_prefix *p, int i, const char *line, size_
 		if (known)
 			break;
 		if (it->kind == 'r' || it->kind == 'h') {
-			struct log_entry try = *e;
-			len = field_host(line + pad, n - pad, it->kind == 'r', &try);
-			int r = match_from(p, i + 1, line, n, pad + len, &try);
-			if (r >= 0) {
-				*e = try;
+			int r = match_host(p, i, line, n, pad, e);
+			if (r >= 0)
 				return r;
-			}
 		}
 		int r = match_text(p, i, line, n, at, e);
 		if (r >= 0)
@@ -495,7 +624,7 @@ int prefix_match(const struct log_prefix *p, const char *line, size_t n, struct 
 	if ((kind == 'm' || kind == 't' || kind == 'n') && !(line[0] >= '0' && line[0] <= '9'))
 		return -1;
 	struct fields was = fields_of(e);
-	r = match_straight(p, line, n, e);
+	r = p->has_width ? -1 : match_straight(p, line, n, e);
 	if (LIKELY(r >= 0))
 		return r;
 	take_back(e, &was);

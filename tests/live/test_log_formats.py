@@ -9,6 +9,7 @@ import io
 import json
 import os
 import random
+import re
 import struct
 import subprocess
 import tarfile
@@ -72,15 +73,11 @@ def prefix_text(prefix, r, line):
               "h": r["host"], "r": f"{r['host']}({40000 + r['pid']})", "l": str(line), "c": f"65a0f0f0.{r['pid']:x}",
               "v": r["vxid"], "x": "0", "e": r["state"], "i": "SELECT", "s": stamp(EPOCH, 0), "Q": str((-1) ** line * 4242424242424242424), "P": "", "b": "client backend",
               "q": "", "%": "%"}
-    out, i = "", 0
-    while i < len(prefix):
-        if prefix[i] == "%":
-            i += 1
-            out += values[prefix[i]]
-        else:
-            out += prefix[i]
-        i += 1
-    return out
+    def field(m):
+        width = int(m[1] or 0)  # %-12u: at least twelve characters, blanks behind it
+        return values[m[2]] if m[2] in "q%" else values[m[2]].ljust(-width) if width < 0 else values[m[2]].rjust(width)
+
+    return re.sub("%(-?[0-9]*)(.)", field, prefix)
 
 
 def stderr(rows, prefix="%m [%p] %q%u@%d ", end="\n"):
@@ -272,7 +269,24 @@ def random_prefix(rng):
     return out + rng.choice([" ", ": ", "| ", "] "])
 
 
-@pytest.mark.parametrize("prefix", PREFIXES + [random_prefix(random.Random(n)) for n in range(24)])
+def random_dense_prefix(rng):
+    """Widths, digits beside numbers, and no blank between two escapes, unless both are of free text."""
+    out, before, numbers = "", "", "plxPQvcn"
+    for f in rng.sample("mtpudahlcvxeinQb", rng.randrange(4, 12)) + ["p"] * ("p" not in out):
+        free = before in "udaib" and f in "udaibh"  # where one ends nobody could say
+        again = before in numbers and f in numbers  # nor which digits are whose
+        out += rng.choice([";", "|", "db=", "!"] if free or again or not before else ["", "7", "42", "[", "user=", ", "])
+        out += "%" + rng.choice(["", "", "", "-12", "10", "-20"]) + f
+        before = f
+    return out + rng.choice(["", " ", "7 ", ": "])
+
+
+WIDE = ["%-12x>%-12b|%p %m ", ",%-12d %10m%5t,%e#%p:%-12n;%-12e! ", "/%v7%10a, %b%q#%d;%-12t %p7", "%n%m7%10e %5d %-8t#%-12l,%10b@%p- ",
+        "%p42%-8n %u", "%h%e%-12x[%d!%a %p ", "%-30a|%-2u|%p|%-40m", "%10p%-10p %m "]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES + [random_prefix(random.Random(n)) for n in range(24)] + WIDE +
+                         [random_dense_prefix(random.Random(n)) for n in range(40)])
 def test_a_given_prefix(prefix, tmp_path, truth):
     path = write(tmp_path, stderr(ROWS, prefix))
     report = assay(path, "--prefix", prefix)
