@@ -293,7 +293,7 @@ void client_done(struct client *c)
 		s->client = NULL;
 		server_release(s);
 	}
-	if (UNLIKELY(relay_of(c)->draining) && !c->in) {
+	if (UNLIKELY(relay_of(c)->draining)) {
 		client_close(c, CLOSE_SHUTDOWN, NULL);
 		return;
 	}

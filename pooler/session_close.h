@@ -35,10 +35,11 @@
 	X(INTEGRITY, "08P01", true, "a reply was out of step; both ends closed")                   \
 	X(SERVER_PROTOCOL, "08P01", true, "invalid message from server")                           \
 	/* what the operator did */                                                                \
-	X(SHUTDOWN, "57P01", false, "the pooler is shutting down")                                 \
+	X(SHUTDOWN, "57P01", false, "server shutting down")                                        \
 	X(KILLED, "57P01", false, "admin forced disconnect")                                       \
 	X(SUSPEND_TIMEOUT, "57P01", false, "suspend_timeout")                                      \
 	X(DATABASE_GONE, "57P01", false, "database removed from the settings")                     \
+	X(REPLACED, "57P01", false, "database configuration changed (server_fast_close)")          \
 	X(DISABLED, "08P01", false, "database is disabled")                                        \
 	X(SESSION_FEATURE, "0A000", true, "session feature in transaction mode")                   \
 	/* what only servers die of */                                                             \

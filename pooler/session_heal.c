@@ -118,7 +118,12 @@ bool heal_sees_parameters(struct server *s, const char *body, size_t len)
 {
 	const struct entry *head = ledger_head(&s->ledger);
 	uint64_t hash = hash_keyed(body, len);
-	bool again = head && head->kind == ENTRY_DESCRIBE_STATEMENT && head->note == HEAL_DESCRIBED;
+	bool described = head && head->kind == ENTRY_DESCRIBE_STATEMENT;
+	bool again = described && head->note == HEAL_DESCRIBED;
+	struct prepared *p = described ? server_statement_find(s, head->tag) : NULL;
+
+	if (p)
+		prepared_learn_types(p, body, len);
 
 	if (again && hash != s->parameters)
 		server_close(s, CLOSE_INTEGRITY,
@@ -187,7 +192,7 @@ static uint64_t hash_columns(char type, const char *body, size_t len)
 	uint64_t hash = 0;
 
 	if (type == 'n')
-		return 1;
+		return PREPARED_NO_ROWS;
 	for (unsigned n = len < 2 ? 0 : wire_u16(body); n > 0; n--) {
 		const char *name = wire_cstr(&p, end);
 

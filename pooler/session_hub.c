@@ -527,7 +527,8 @@ static void run_drain(struct relay *r, void *arg)
 
 	r->draining = true;
 	for (uint32_t at = 0; (c = relay_next_client(r, &at));)
-		if (now || c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN)
+		if (now || c->state == CLIENT_IDLE || c->state == CLIENT_LOGIN ||
+			c->state == CLIENT_WAITING)
 			client_close(c, CLOSE_SHUTDOWN, NULL);
 }
 

@@ -204,6 +204,17 @@ struct prepared *prepared_renew(struct prepared_table *t, struct prepared *p)
 	return fresh;
 }
 
+void prepared_learn_types(struct prepared *p, const char *body, size_t len)
+{
+	size_t n = len < 2 ? 0 : wire_u16(body);
+
+	if (p->types || !n || len != 2 + 4 * n)
+		return;
+	p->types = mem_alloc(n * sizeof *p->types);
+	for (p->n_types = 0; p->n_types < n; p->n_types++)
+		p->types[p->n_types] = wire_u32(body + 2 + 4 * p->n_types);
+}
+
 void prepared_drop(struct prepared_table *t, struct prepared **pp)
 {
 	struct prepared *p = *pp, **at;

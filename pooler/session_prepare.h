@@ -25,20 +25,21 @@ struct prepared {
 	uint32_t refs;
 	uint32_t hash;
 	uint64_t number;
-	struct prepared *next;	  /* in the relay's table */
-	struct prepared *served;  /* nearer to what servers are given; NULL: this itself */
-	uint16_t shift;		  /* characters in front of the text that is served */
-	bool stale;		  /* replaced by `served`, and not to be found any more */
-	uint64_t columns;	  /* hash of its RowDescription; 0: nobody was told yet */
+	struct prepared *next;	 /* in the relay's table */
+	struct prepared *served; /* nearer to what servers are given; NULL: this itself */
+	uint16_t shift;		 /* characters in front of the text that is served */
+	bool stale;		 /* replaced by `served`, and not to be found any more */
+	uint64_t columns; /* hash of its RowDescription, PREPARED_NO_ROWS; 0: nobody was told yet */
 	const struct lane *valid; /* whose servers have accepted it; NULL: none yet */
 	unsigned effects;	  /* wire_text_effects of its text */
 	struct query_key key;	  /* of its text, once it was asked for */
 	size_t text_len;	  /* of the statement, without its NUL */
 	size_t body_len;	  /* of what follows the name in Parse: text NUL types */
-	uint32_t *types; /* as the server described them; NULL: not asked, or not observed */
+	uint32_t *types;	  /* as the server described them; NULL: none, or not asked */
 	size_t n_types;
 	char body[];
 };
+#define PREPARED_NO_ROWS 1
 
 struct prepared_table {
 	struct prepared **slot;
@@ -71,6 +72,8 @@ static inline bool prepared_is_stale(const struct prepared *p)
 /* From now on servers are given it under a new number.  Answers what they are given. */
 struct prepared *prepared_renew(struct prepared_table *t, struct prepared *p);
 void prepared_drop(struct prepared_table *t, struct prepared **p);
+/* The body of a ParameterDescription of it. */
+void prepared_learn_types(struct prepared *p, const char *body, size_t len);
 /* The lane goes: its address may soon be another's. */
 void prepared_forget_lane(struct prepared_table *t, const struct lane *l);
 unsigned long long prepared_bytes_total(void); /* of the whole process */
@@ -106,6 +109,8 @@ void closing_clear(struct server *s);
 
 /* Under which servers get a Parse of a name that is taken; they have an empty statement so. */
 #define RENAME_TAKEN "PGSLUICE_taken"
+/* And what they describe in place of a statement that they cannot prepare. */
+#define RENAME_KNOWN "PGSLUICE_known"
 /* Does an ErrorResponse have a name of ours in it? */
 bool rename_concerns(const char *body, size_t len);
 /* It, with the client's names in place of ours. */

@@ -155,12 +155,20 @@ void lane_configure(struct lane *l, const struct conf *conf, const struct conf_d
 
 void lane_recycle(struct lane *l)
 {
-	struct list *lists[] = {&l->shard.idle, &l->shard.busy, &l->shard.dialing}, *i;
+	struct list *lists[] = {&l->shard.idle, &l->shard.busy, &l->shard.dialing}, *i, *next;
 
 	l->emptied++;
 	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
 		list_each (i, lists[k])
 			list_entry(i, struct slot, link)->doomed = true;
+	if (l->set.fast_close)
+		list_each_safe (i, next, &l->shard.busy) {
+			struct server *s =
+				CONTAINER_OF(list_entry(i, struct slot, link), struct server, slot);
+
+			if (s->client && !s->setup)
+				server_settle(s);
+		}
 	params_drop(&l->relay->params, &l->base);
 	client_forget_first(l);
 	lane_tend(l);

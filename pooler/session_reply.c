@@ -439,6 +439,13 @@ static size_t feed(struct server *s, const char *p, size_t n)
 	return n;
 }
 
+/* Shall it go before its client does?  (server_fast_close) */
+static bool server_is_replaced(const struct server *s)
+{
+	return s->slot.doomed && !s->doomed_why && s->lane->set.fast_close &&
+	       s->lane->set.mode == POOL_MODE_SESSION && !s->client->replication;
+}
+
 /* Is there something to do now that the dust has settled? */
 void server_settle(struct server *s)
 {
@@ -480,7 +487,11 @@ void server_settle(struct server *s)
 		client_close(c, CLOSE_CLIENT_QUIT, NULL);
 		return;
 	}
-	if (server_is_quiet(s) && !client_keeps_server(c))
+	if (!server_is_quiet(s))
+		return;
+	if (UNLIKELY(server_is_replaced(s)))
+		client_close(c, CLOSE_REPLACED, NULL);
+	else if (!client_keeps_server(c))
 		client_done(c);
 }
 

@@ -80,10 +80,11 @@ static bool ensure_prepared(struct message *m, struct prepared *p)
 	return evict_statements(m, (size_t)m->c->lane->set.max_prepared);
 }
 
-bool statement_put_empty(struct message *m, const char *name)
+/* The same, with the parameters of `like`, if that is not NULL. */
+static bool put_empty(struct message *m, const char *name, const struct prepared *like)
 {
 	struct buf *b = gather_insert(&m->g);
-	size_t at;
+	size_t at, n = like ? like->n_types : 0;
 
 	if (!message_push(m, ENTRY_CLOSE, ENTRY_OURS, 0) ||
 		!message_push(m, ENTRY_PARSE, ENTRY_OURS | ENTRY_TAGGED, 0))
@@ -92,9 +93,16 @@ bool statement_put_empty(struct message *m, const char *name)
 	at = wire_begin(b, 'P');
 	buf_put_cstr(b, name);
 	buf_put_cstr(b, "");
-	buf_put_u16(b, 0);
+	buf_put_u16(b, (uint16_t)n);
+	for (size_t i = 0; i < n; i++)
+		buf_put_u32(b, like->types[i]);
 	wire_end(b, at);
 	return true;
+}
+
+bool statement_put_empty(struct message *m, const char *name)
+{
+	return put_empty(m, name, NULL);
 }
 
 /* A Parse under a name that the client has given already.  PostgreSQL's own error, or an earlier
@@ -377,23 +385,28 @@ static bool is_described(const struct message *m)
 	return m->rest > m->size && m->at[m->size] == 'D';
 }
 
+static void put_describe(struct buf *b, const char *name)
+{
+	size_t at = wire_begin(b, 'D');
+
+	buf_put_u8(b, 'S');
+	buf_put_cstr(b, name);
+	wire_end(b, at);
+}
+
 /* Has the server prepare it and say what it is, before the Bind that uses it goes on. */
 static enum step describe_first(struct message *m, struct prepared *p)
 {
 	struct server *s = m->s;
 	struct buf *b;
 	char name[PREPARED_NAME];
-	size_t at;
 
 	if (!ensure_prepared(m, p) ||
 		!message_push(m, ENTRY_DESCRIBE_STATEMENT, ENTRY_OURS, (uint32_t)p->number))
 		return STEP_CLOSED;
 	prepared_name(name, p->number);
 	b = gather_insert(&m->g);
-	at = wire_begin(b, 'D');
-	buf_put_u8(b, 'S');
-	buf_put_cstr(b, name);
-	wire_end(b, at);
+	put_describe(b, name);
 	wire_put_bare(b, 'H');
 	s->describing = s->was_asked = true;
 	return STEP_WAIT;
@@ -491,6 +504,26 @@ static struct prepared *described(struct client *c, const char *name)
 	return p ? prepared_served(&c->lane->relay->prepared, p) : NULL;
 }
 
+/* In a failed transaction PostgreSQL describes a statement that returns no rows, but prepares none.
+ * Where it lacks this one, and somebody was told before what it is, it is given an empty statement
+ * with the same parameters, and describes that. */
+static enum step describe_as_known(struct message *m, const struct prepared *p)
+{
+	m->seen |= SEEN_OTHER;
+	if (!put_empty(m, RENAME_KNOWN, p) || !message_push(m, ENTRY_DESCRIBE_STATEMENT, 0, 0))
+		return STEP_CLOSED;
+	put_describe(gather_insert(&m->g), RENAME_KNOWN);
+	trace_describe(m->c, NULL, m->size);
+	return STEP_DONE;
+}
+
+/* Is that how it must be described, or will be if a batch that is under way fails? */
+static bool is_only_known(const struct message *m, const struct prepared *p)
+{
+	return UNLIKELY(p->columns == PREPARED_NO_ROWS) && !server_statement_has(m->s, p) &&
+	       (m->s->ledger.state.status == 'E' || ledger_awaits_end(&m->s->ledger));
+}
+
 enum step message_named(struct message *m)
 {
 	struct client *c = m->c;
@@ -527,6 +560,8 @@ enum step message_named(struct message *m)
 			p = prepared_served(&c->lane->relay->prepared, p);
 			if (naming_is_unsettled(m, name) || must_wait(m, p))
 				return STEP_WAIT;
+			if (is_only_known(m, p))
+				return message_must_settle(m) ? STEP_WAIT : describe_as_known(m, p);
 			if (!ensure_prepared(m, p))
 				return STEP_CLOSED;
 			m->seen |= SEEN_NAMED;

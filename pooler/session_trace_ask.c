@@ -123,18 +123,14 @@ void trace_learn_types(struct client *c, const char *body, size_t len)
 	const struct entry *head = c->server ? ledger_head(&c->server->ledger) : NULL;
 	struct trace *t = c->trace;
 	struct prepared *p;
-	size_t i, n;
+	size_t i;
 
-	if (!head || head->kind != ENTRY_DESCRIBE_STATEMENT || !head->tag || len < 2)
+	if (!head || head->kind != ENTRY_DESCRIBE_STATEMENT || !head->tag)
 		return;
 	i = head->tag % ARRAY_LEN(t->described);
 	p = t->described[i];
-	n = wire_u16(body);
-	if (p && (uint32_t)p->number == head->tag && !p->types && n && len == 2 + 4 * n) {
-		p->types = mem_alloc(n * sizeof *p->types);
-		for (p->n_types = 0; p->n_types < n; p->n_types++)
-			p->types[p->n_types] = wire_u32(body + 2 + 4 * p->n_types);
-	}
+	if (p && (uint32_t)p->number == head->tag)
+		prepared_learn_types(p, body, len);
 	prepared_drop(&relay_of(c)->prepared, &t->described[i]);
 }
 

@@ -151,6 +151,31 @@ def test_reconnect_replaces_every_server_without_an_error(pooler):
             wait_until(lambda: load.done > before + 10 or load.errors)
 
 
+@pytest.mark.parametrize("fast", [0, 1])
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_server_fast_close(pooler, mode, fast):
+    """RECONNECT ends sessions between two transactions, if it shall; only where a session would
+    keep its connection."""
+    p = pooler(pool_mode=mode, server_fast_close=fast)
+    with p.wire() as busy, p.wire() as idle, p.console() as c:
+        begin(busy)
+        idle.query("select 1")
+        c.query("RECONNECT shop")
+        assert busy.one("select 2") == "2"
+        busy.send(wire.query("commit"))
+        if mode == "session" and fast:
+            (_, said), = idle.closed(10)
+            (tag, _), (ready, _), (_, told) = busy.closed(10)
+            assert (tag, ready) == (b"C", b"Z")
+            for body in said, told:
+                assert "database configuration changed" in wire.fields(body)["M"]
+        else:
+            busy.until()
+            assert busy.one("select 3") == idle.one("select 3") == "3"
+        with p.wire() as other:
+            assert other.one("select 4") == "4"
+
+
 def test_wait_close_waits_for_a_transaction(pooler):
     p = pooler(max_open=2)
     with p.wire() as a, p.console() as c:
@@ -313,14 +338,20 @@ def test_reload_with_another_server_user(pooler):
 
 
 def test_shutdown_wait_for_servers(pooler):
-    p = pooler()
-    with p.wire() as a, p.wire() as idle, p.console() as c:
+    """What runs may end; who is idle or waits is told to go."""
+    p = pooler(max_open=1)
+    with p.wire() as a, p.wire() as idle, p.wire() as waits, p.console() as c:
         begin(a)
-        idle.query("select 1")
+        waits.send(wire.query("select 2"))
+        wait_until(lambda: p.pool()["cl_waiting"] == 1)
         c.query("SHUTDOWN WAIT_FOR_SERVERS")
-        p.log_contains("(?i)shut.?(ting )?down")
-        assert p.running()
-        a.query("commit")
+        for x in idle, waits:
+            (kind, body), = x.closed(10)
+            assert kind == b"E" and wire.fields(body)["M"] == "server shutting down"
+        p.log_contains("closing because: server shutting down")
+        assert p.running() and a.one("select 3") == "3"
+        a.send(wire.query("commit"))
+        assert [k for k, _ in a.closed(10)] == [b"C", b"Z", b"E"]
         assert p.wait(10) == 0
 
 

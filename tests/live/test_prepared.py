@@ -61,6 +61,49 @@ def test_a_known_text_is_refused_in_a_failed_transaction(pooler):
     assert "integrity" not in p.log()
 
 
+@pytest.mark.parametrize("pipelined", [False, True])
+@pytest.mark.parametrize("sql", ["update pg_class set relpages = $1 where relname = $2 and false", "set my.var = 1"])
+def test_a_failed_transaction_describes_what_returns_no_rows(pooler, postgres, sql, pipelined):
+    """As without us, also on a connection that has not got the statement and cannot prepare it."""
+    p = pooler(max_open=2)
+
+    def heard(c):
+        c.query("begin")
+        fails = wire.query("select 1/0")
+        asks = wire.parse("", "rollback") + wire.bind() + wire.describe(b"S", "none") + wire.execute() + wire.sync()
+        c.send(fails + asks if pipelined else fails)
+        got = c.until()
+        if not pipelined:
+            c.send(asks)
+        return got + c.until()
+
+    def told(got):
+        return [(k, wire.fields(v)["C"] if k == b"E" else bytes(v)) for k, v in got]
+
+    with wire.Wire(postgres.port) as direct, p.wire() as a, p.wire() as b, p.wire() as c:
+        b.begin()
+        b.query("select 1")
+        a.begin()
+        had = a.one("select pg_backend_pid()")
+        for x in direct, a:
+            prepare(x, "none", sql)
+        a.query("commit")
+        b.query("commit")
+        want = told(heard(direct))
+        assert [k for k, _ in want] == [b"E", b"Z", b"1", b"2", b"t", b"n", b"C", b"Z"], want
+        for x in b, c:
+            x.begin()
+        for x in b, c:  # a may have the connection that lacks its statement, then the other
+            pid = x.one("select pg_backend_pid()")
+            x.query("commit")
+            assert told(heard(a)) == want, (pid, had)
+            x.begin()
+            x.query("select 1")
+        b.query("commit")
+        c.query("commit")
+    assert "integrity" not in p.log()
+
+
 # --- cached plan must not change result type ------------------------------------------
 
 def test_a_stale_plan_heals_unseen(pooler, shifting):

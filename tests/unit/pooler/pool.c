@@ -279,6 +279,18 @@ START_TEST(greeters_want_one_connection_only)
 }
 END_TEST
 
+START_TEST(greeters_do_not_wait_for_a_session_to_end)
+{
+	open_slot(0);
+	lease(0)->doomed = true; /* by RECONNECT, and its client stays */
+	ck_assert(!pool_dial_needed(&s, now));
+	s.n_greeters = 1;
+	ck_assert(pool_dial_needed(&s, now));
+	pool_dial_begin(&s, &slots[1], now);
+	ck_assert(!pool_dial_needed(&s, now));
+}
+END_TEST
+
 START_TEST(dialling_is_bounded)
 {
 	lim.max_dialing = 2;
@@ -529,6 +541,7 @@ int main(void)
 	tcase_add_test(t, what_was_given_away_is_warm_elsewhere);
 	tcase_add_test(t, the_warm_come_after_the_needed);
 	tcase_add_test(t, greeters_want_one_connection_only);
+	tcase_add_test(t, greeters_do_not_wait_for_a_session_to_end);
 	tcase_add_test(t, dialling_is_bounded);
 	tcase_add_test(t, a_failed_login_waits_before_the_next);
 	tcase_add_test(t, a_paused_pool_does_nothing);
