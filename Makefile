@@ -282,9 +282,9 @@ soak: ## 10,000 clients, 200,000 interleavings, 1,000 reloads (ASan), a million 
 	@$(MAKE) --no-print-directory FLAVOR=asan build/asan/bin/pgsluice
 	@$(MAKE) --no-print-directory FLAVOR=broken build/broken/bin/pgsluice
 	PGSLUICE_CROWD=10000 tests/pytest tests/live/test_memory.py
-	PGSLUICE_BIN=build/asan/bin/pgsluice tests/pytest tests/integrity --interleavings 200000
-	RELOADS=1000 PGSLUICE_BIN=build/asan/bin/pgsluice tests/pytest -s tests/live/test_reload.py
-	RELOADS=1000 PGSLUICE_WORKERS=2 PGSLUICE_BIN=build/asan/bin/pgsluice tests/pytest -s tests/live/test_reload.py
+	SEED=$$(date +%s) PGSLUICE_BIN=build/asan/bin/pgsluice tests/pytest tests/integrity --interleavings 200000
+	SEED=$$(date +%s) RELOADS=1000 PGSLUICE_BIN=build/asan/bin/pgsluice tests/pytest -s tests/live/test_reload.py
+	SEED=$$(date +%s) RELOADS=1000 PGSLUICE_WORKERS=2 PGSLUICE_BIN=build/asan/bin/pgsluice tests/pytest -s tests/live/test_reload.py
 	QUERY_CALLS=1000000 tests/pytest tests/live/test_query_counts.py --timeout 3000
 	@$(MAKE) fuzz FUZZ_SECONDS=600
 bench: ## pgsluice beside other poolers (DOCS=1: docs/benchmarks.md), pgassay log beside pgbadger, pgassay lint by part

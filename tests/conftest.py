@@ -13,12 +13,14 @@ os.environ.update(GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_NOSYSTEM="1")
 
 import cluster  # noqa: E402
 import pooler as poolers  # noqa: E402
+import wire  # noqa: E402
 
 
 def pytest_addoption(parser):
     parser.addoption("--interleavings", type=int, default=5000,
                      help="how many the integrity test goes through")
-    parser.addoption("--seed", type=int, default=None, help="repeat the integrity run of a seed")
+    parser.addoption("--seed", type=int, default=wire.SEED,
+                     help="of the integrity test, whose clients' scripts follow from it (default: the environment's SEED, or 1)")
 
 
 def pytest_collection_modifyitems(items):

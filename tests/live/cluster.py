@@ -104,6 +104,8 @@ class Postgres:
         self.process = None
         self.alive = None   # a pipe that ends when the last of its processes does
         self.settings = settings
+        self.fronts = 0
+        self.since = 0.0
         run = subprocess.run(
             as_user() + [self.bin + "/initdb", "-D", self.data, "-U", "postgres", "-A", "trust",
                          "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"],
@@ -209,14 +211,24 @@ class Postgres:
             cursor = c.execute(text)
             return cursor.fetchall() if cursor.description else []
 
+    def front_starts(self):
+        """A pooler starts.  What the one of the test before has left may take a moment to end, and
+        is none of the backends that this test asks for."""
+        if self.fronts == 0:
+            self.since = time.time()
+        self.fronts += 1
+
+    def front_ends(self):
+        self.fronts -= 1
+
+    def _of_clients(self, where):
+        return ("from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid() "
+                f"and datname in ('shop', 'stock') and ({where}) and backend_start >= to_timestamp({self.since})")
+
     def backends(self, where="true"):
         """[(pid, state, query)] of client backends, not our own."""
-        return self.sql("select pid, state, query from pg_stat_activity "
-                        "where backend_type = 'client backend' and pid <> pg_backend_pid() "
-                        f"and datname in ('shop', 'stock') and ({where}) order by backend_start")
+        return self.sql(f"select pid, state, query {self._of_clients(where)} order by backend_start")
 
     def kill_backends(self, where="true"):
         """Terminate client backends; how many there were."""
-        return len(self.sql("select pg_terminate_backend(pid) from pg_stat_activity "
-                            "where backend_type = 'client backend' and pid <> pg_backend_pid() "
-                            f"and datname in ('shop', 'stock') and ({where})"))
+        return len(self.sql(f"select pg_terminate_backend(pid) {self._of_clients(where)}"))

@@ -155,6 +155,7 @@ class Pooler:
         return done.returncode, done.stdout, done.stderr
 
     def start(self):
+        self.postgres.front_starts()
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(*self.args, self.config), stdout=log, stderr=log, cwd=self.dir,
@@ -201,6 +202,7 @@ class Pooler:
         process, self.process = self.process, None
         if process is None:
             return
+        self.postgres.front_ends()
         problem = None
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

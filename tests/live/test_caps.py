@@ -61,7 +61,7 @@ def busy(p, postgres, wheres, seconds, limit):
     end = time.monotonic() + seconds
     while time.monotonic() < end or min(t.count for t in threads) <= 5:
         at_most(postgres, limit)
-        assert time.monotonic() < end + 60, [t.count for t in threads]
+        assert time.monotonic() < end + 60 * wire.PATIENCE, [t.count for t in threads]
     stop.set()
     for t in threads:
         t.join(300)

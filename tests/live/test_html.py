@@ -6,9 +6,10 @@ import json
 import os
 import shutil
 import subprocess
-import time
 
 import pytest
+
+from pooler import wait_until
 
 CHROMIUM = shutil.which("chromium")
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -50,12 +51,12 @@ class Browser:
 
         self.process = subprocess.Popen(
             [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
-             "--no-first-run", f"--user-data-dir={tmp}/profile", *args, "about:blank"],
+             "--disable-dev-shm-usage", "--no-first-run", f"--user-data-dir={tmp}/profile", *args, "about:blank"],
             preexec_fn=wire, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_child)
         os.close(from_child)
-        target = next(t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page")
         self.session = None
+        target = wait_until(lambda: [t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page"])[0]
         self.session = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
         for domain in ("Runtime", "Log", "Page", "Network"):
             self.call(f"{domain}.enable")
@@ -90,10 +91,7 @@ class Browser:
         return got["result"].get("value")
 
     def wait(self, expression):
-        end = time.monotonic() + 20
-        while not self.js(expression):
-            assert time.monotonic() < end, expression
-            time.sleep(0.05)
+        wait_until(lambda: self.js(expression), 20, expression, 0.05)
 
     def close(self):
         self.process.terminate()

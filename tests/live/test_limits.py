@@ -110,8 +110,9 @@ def test_query_wait_timeout(pooler, pace):
 
 
 @pytest.mark.ours
-def test_query_wait_timeout_says_too_many_connections(pooler):
-    p = pooler(max_open=1, query_wait_timeout=0.3)
+@at_some_pace
+def test_query_wait_timeout_says_too_many_connections(pooler, pace):
+    p = pooler(max_open=1, query_wait_timeout=0.3 * pace)
     with p.wire() as a, p.wire() as b:
         a.begin()
         b.send(wire.query("select 5"))
@@ -182,7 +183,7 @@ def test_max_lifetime(pooler, postgres):
     with p.wire() as c:
         first = c.one("select pg_backend_pid()")
         wait_until(lambda: c.one("select pg_backend_pid()") != first, 8)
-        assert len(postgres.backends(MINE)) <= 1
+        wait_until(lambda: len(postgres.backends(MINE)) <= 1, what="the old connection is gone")
 
 
 @pytest.mark.slow

@@ -154,7 +154,7 @@ def test_sockets_of_systemd(pooler):
 def test_garbage_from_many_sides(pooler):
     """Damaged logins by the thousand: nobody gets in, nothing breaks, nothing is kept."""
     rng = random.Random(20261121)
-    p = pooler(start=False, auth_type="scram-sha-256", client_login_timeout=2, auth_delay=0,
+    p = pooler(start=False, auth_type="scram-sha-256", client_login_timeout=30, auth_delay=0,
                auth_failure_limit=0, log_pooler_errors=0)
     p.write("userlist.txt", f'"trusty" "{cluster.PASSWORD}"\n')
     p.start()

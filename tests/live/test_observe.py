@@ -350,7 +350,7 @@ def test_the_page_lives_in_a_browser(pooler):
     with e.pooler.wire() as c:
         c.query("select count(*) from pg_class")
         done = subprocess.run(
-            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=390,900",
+            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=390,900",
              "--virtual-time-budget=9000", "--dump-dom", e.url + "/"],
             capture_output=True, text=True, timeout=500, check=False)
     page = done.stdout

@@ -23,7 +23,6 @@ from wire import ServerError, Wire
 pytestmark = pytest.mark.ours
 
 RELOADS = int(os.environ.get("RELOADS", "60"))
-SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 1 << 30)
 POOL = 3        # server connections of each pool of shop
 
 
@@ -169,8 +168,8 @@ def refused(console, rng):
 
 @pytest.mark.timeout(600 + 2 * RELOADS)
 def test_reloads_under_load(pooler, postgres):
-    print(f"SEED={SEED}")
-    rng = random.Random(SEED)
+    print(f"SEED={wire.SEED}")
+    rng = random.Random(wire.SEED)
     certificates = Certificates()
     certificates.make("second", "localhost")
     p = pooler(start=False, max_open=POOL, auth_delay=0, **certificates.settings("prefer"))

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 import cluster
+from pace import undisturbed
 from pooler import ROOT, wait_until
 
 pytestmark = pytest.mark.slow  # the analyzer is what is tested: once is enough
@@ -279,8 +280,9 @@ TRAFFIC = [benchmarks, keyset_batch, queue_workers, health_checks, pooled_reques
 
 @pytest.mark.ours
 @pytest.mark.parametrize("traffic", TRAFFIC, ids=lambda f: f.__name__)
+@undisturbed  # two clients that are never awake at once share a connection, and look like one
 def test_no_loop(logged, pooler, shared_dir, traffic):
-    own = shared_dir + "/query.jsonl"
+    own = f"{shared_dir}/{uuid.uuid4().hex}.jsonl"
     p = pooler(on=logged, max_open=2, query_log=own)
     part = Slice(logged, shared_dir)
     traffic(logged, logged.port)
@@ -302,8 +304,9 @@ def test_dump(logged, shared_dir):
 @pytest.mark.ours
 @pytest.mark.parametrize("in_transaction", (False, True), ids=("autocommit", "transaction"))
 @pytest.mark.parametrize("binary", (False, True), ids=("text", "binary"))
+@undisturbed
 def test_a_loop_is_found_in_every_log(logged, pooler, shared_dir, in_transaction, binary):
-    own = shared_dir + "/query.jsonl"
+    own = f"{shared_dir}/{uuid.uuid4().hex}.jsonl"
     p = pooler(on=logged, max_open=2, query_log=own)
     for n, expected in ((3, 0), (5, 1), (20, 1)):
         part = Slice(logged, shared_dir)
@@ -377,8 +380,9 @@ LOOPS = {three_statements: (5, 20), nested: (5, 20), pipelined: (5, 20), mixed_p
 
 @pytest.mark.ours
 @pytest.mark.parametrize("loop", LOOPS, ids=lambda f: f.__name__)
+@undisturbed
 def test_loops_of_every_kind_are_found(logged, pooler, shared_dir, loop):
-    own = shared_dir + "/query.jsonl"
+    own = f"{shared_dir}/{uuid.uuid4().hex}.jsonl"
     p = pooler(on=logged, max_open=2, query_log=own)
     part = Slice(logged, shared_dir)
     for n in LOOPS[loop]:

@@ -22,7 +22,7 @@ def test_client_vanishes_mid_query(pooler, postgres, how):
     getattr(c, how)()
     with p.wire() as other:
         assert other.query("select 'mine'") == [["mine"]]
-    assert not postgres.backends("state = 'active' and query like '%left behind%'")
+    wait_until(lambda: not postgres.backends("state = 'active' and query like '%left behind%'"))
 
 
 CHECK = "select pg_advisory_lock_shared(7), pg_advisory_unlock_shared(7)"
