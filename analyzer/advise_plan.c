@@ -12,6 +12,7 @@
  */
 #include "advise.h"
 
+#include <ctype.h>
 #include <math.h>
 
 #include "advise_scan.h"
@@ -86,11 +87,12 @@ static void raise_to_parent(const struct advisor *v, const struct scan *s, struc
 		if (t)
 			c->table = t->name;
 	}
-	if (t || base.n == n->alias.n || base.n < 3)
+	if (t || base.n == n->alias.n)
 		return;
-	if (n->relation.n > base.n && str_starts(n->relation, arena_cstr(v->a, base)) &&
-		n->relation.p[base.n] == '_')
-		c->table = base;
+	if (n->relation.n > base.n + 1 && str_starts(n->relation, arena_cstr(v->a, base)) &&
+		n->relation.p[base.n] == '_' &&
+		(base.n > 2 || isdigit((unsigned char)n->relation.p[base.n + 1])))
+		c->table = base; /* "t" may be what the query calls the table t_events */
 }
 
 /* A range of a huge table whose rows lie in its order: a BRIN index is a thousandth in size. */

@@ -112,7 +112,11 @@ enum plan_kind {
 	X(workers_planned, "Workers Planned")                                                      \
 	X(workers_launched, "Workers Launched")                                                    \
 	X(subplans_removed, "Subplans Removed")                                                    \
+	X(tuples_updated, "Tuples Updated")                                                        \
+	X(tuples_deleted, "Tuples Deleted")                                                        \
+	X(tuples_skipped, "Tuples Skipped")                                                        \
 	X(tuples_inserted, "Tuples Inserted")                                                      \
+	X(removed_conflict, "Rows Removed by Conflict Filter")                                     \
 	X(tuples_conflicting, "Conflicting Tuples")                                                \
 	X(hit, "Shared Hit Blocks")                                                                \
 	X(read, "Shared Read Blocks")                                                              \

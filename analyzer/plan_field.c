@@ -192,8 +192,8 @@ static void set_sort_groups(struct reader *r, struct plan_node *n, struct str ke
 
 void field_set(struct reader *r, struct plan_node *n, struct str s)
 {
-	static const char *const lists[] = {
-		"Sort Key", "Presorted Key", "Group Key", "Output", "Conflict Arbiter Indexes"};
+	static const char *const lists[] = {"Sort Key", "Presorted Key", "Group Key", "Hash Key",
+		"Output", "Conflict Arbiter Indexes"};
 	struct str key = str_before(s, text_key_length(s)), v = str_trim(str_skip(s, key.n + 1));
 
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
@@ -228,14 +228,28 @@ void field_set(struct reader *r, struct plan_node *n, struct str s)
 		n->wal_fpi = plan_num(text_number(v, "fpi="));
 		n->wal_bytes = plan_num(text_number(v, "bytes="));
 		n->wal_full = text_number(v, "buffers full=");
+	} else if (str_is(key, "Tuples")) { /* of MERGE */
+		n->tuples_inserted = plan_num(text_number(v, "inserted="));
+		n->tuples_updated = plan_num(text_number(v, "updated="));
+		n->tuples_deleted = plan_num(text_number(v, "deleted="));
+		n->tuples_skipped = plan_num(text_number(v, "skipped="));
 	} else if (str_is(key, "Storage")) { /* "Memory  Maximum Storage: 17kB" */
 		n->storage_kb = text_number(v, "Maximum Storage: ");
 		plan_node_set(r->a, n, key, arena_str(r->a, str_before(v, str_find(v, "  "))));
 	} else if (str_is(key, "Sampling")) {
 		size_t open = str_find(v, " (");
 
+		size_t seed = str_find(v, ") REPEATABLE (");
+
 		plan_node_set(r->a, n, STR("Sampling Method"),
 			arena_str(r->a, str_before(v, open)));
+		if (seed < v.n) {
+			struct str s_ = str_skip(v, seed + strlen(") REPEATABLE ("));
+
+			plan_node_set(r->a, n, STR("Repeatable Seed"),
+				arena_str(r->a, str_before(s_, s_.n ? s_.n - 1 : 0)));
+			v = str_before(v, seed + 1);
+		}
 		v = str_skip(v, open + 2);
 		add_list(r->a, n, STR("Sampling Parameters"),
 			arena_str(r->a, str_before(v, v.n ? v.n - 1 : 0)));
@@ -244,6 +258,14 @@ void field_set(struct reader *r, struct plan_node *n, struct str s)
 	} else {
 		plan_node_set(r->a, n, key, arena_str(r->a, v));
 	}
+}
+
+void field_set_target(struct reader *r, struct plan_node *n, struct str s)
+{
+	struct str key = str_before(s, text_key_length(s)), v = str_trim(str_skip(s, key.n + 1));
+
+	plan_node_add(r->a, n, arena_printf(r->a, "Target Tables.%.*s", STR_ARGS(key)),
+		arena_str(r->a, v));
 }
 
 /* --- the plan's own lines ------------------------------------------------------------ */
@@ -335,7 +357,9 @@ bool field_set_footer(struct reader *r, struct str s)
 	} else if (r->part == PART_PLANNING || r->part == PART_SERIALIZATION)
 		return str_starts(s, "Buffers:") || str_starts(s, "Memory:") ||
 		       str_starts(s, "I/O Timings:");
+	else if (text_is_footer(s)) /* an extension's: known by its head, shown nowhere */
+		r->part = PART_ASIDE;
 	else
-		return text_is_footer(s);
+		return false;
 	return true;
 }

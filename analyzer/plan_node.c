@@ -220,6 +220,12 @@ void plan_node_add(struct arena *a, struct plan_node *n, struct str key, struct 
 	p->value[p->values++] = item;
 }
 
+/* "Filter": "false" is a condition, "Single Copy": false is said by silence. */
+static bool is_condition(struct str key)
+{
+	return str_ends(key, "Filter") || str_ends(key, "Cond") || str_ends(key, "Condition");
+}
+
 static bool is_true(struct str value)
 {
 	return str_is_nocase(value, "true") || str_is(value, "1");
@@ -244,8 +250,9 @@ void plan_node_set(struct arena *a, struct plan_node *n, struct str key, struct 
 		n->is_parallel = is_true(value);
 	else if (same_key(key, "Disabled"))
 		n->is_disabled = is_true(value);
-	else if (!same_key(key, "Inner Unique") && /* the text format says it only when VERBOSE */
-		 !str_is_nocase(value, "false"))   /* the text format leaves these out */
+	else if (!same_key(key, "Inner Unique") &&  /* the text format says it only when VERBOSE */
+		 (!str_is_nocase(value, "false") || /* the text format leaves these out */
+			 is_condition(key)))
 		plan_node_add(a, n, key, value);
 }
 
@@ -374,6 +381,8 @@ static void put_type(struct text *t, const struct plan_node *n)
 {
 	if (n->is_parallel)
 		text_puts(t, "Parallel ");
+	if (plan_prop(n, "Async Capable"))
+		text_puts(t, "Async ");
 	if (n->partial_mode.n && !str_is(n->partial_mode, "Simple"))
 		text_printf(t, "%.*s ", STR_ARGS(n->partial_mode));
 	if (n->kind == PLAN_AGGREGATE) {

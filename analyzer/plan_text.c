@@ -23,6 +23,7 @@ static const char *const bare[] = {
 	"BitmapAnd",
 	"BitmapOr",
 	"Finalize ",
+	"Foreign Scan", /* of a whole join, when COSTS are OFF */
 	"Gather",
 	"GroupAggregate",
 	"Group",
@@ -40,6 +41,7 @@ static const char *const bare[] = {
 	"Partial ",
 	"ProjectSet",
 	"Recursive Union",
+	"Remote Fast Query Execution", /* Postgres-XC's and XL's */
 	"Result",
 	"SetOp ",
 	"Sort",
@@ -52,14 +54,19 @@ static const char *const with_on[] = {
 	"Bitmap Index Scan on ",
 	"CTE Scan on ",
 	"Custom Scan (",
+	"Data Node Scan",
+	"Broadcast Motion ", /* Greenplum's */
 	"Delete on ",
 	"Foreign Scan on ",
 	"Function Scan on ",
+	"Gather Motion ",
 	"Index Only Scan ",
 	"Index Scan ",
 	"Insert on ",
 	"Merge on ",
 	"Parallel ",
+	"Redistribute Motion ",
+	"Remote Subquery Scan on ",
 	"Sample Scan on ",
 	"Seq Scan on ",
 	"Subquery Scan on ",
@@ -185,6 +192,11 @@ bool text_is_footer(struct str s)
 		"Memory wanted:",
 		"Optimizer:",
 		"(slice",
+		"Supplied Plan Advice:", /* pg_plan_advice */
+		"Generated Plan Advice:",
+		"PlannedStmt:", /* pg_overexplain */
+		"RTI ",
+		"Unprunable RTIs:",
 	};
 
 	return begins_with_any(s, keys, ARRAY_LEN(keys));
@@ -193,6 +205,15 @@ bool text_is_footer(struct str s)
 static bool is_arrow(struct str s)
 {
 	return str_starts(s, "->");
+}
+
+/* "Update on public.part part_1" without an arrow: a table that the node above changes. */
+static bool is_target(struct str s)
+{
+	static const char *const verbs[] = {"Insert on ", "Update on ", "Delete on ", "Merge on "};
+
+	text_take(&s, "Foreign ");
+	return begins_with_any(s, verbs, ARRAY_LEN(verbs)) && !has_measure(s);
 }
 
 /* Keys that stand within a line: where one begins it, the line was broken before. */
@@ -234,7 +255,8 @@ static bool begins_new(struct str s)
 {
 	if (is_inner_key(s))
 		return false;
-	return is_arrow(s) || is_label(s) || text_is_footer(s) || text_key_length(s) > 0 ||
+	return is_arrow(s) || is_label(s) || is_target(s) || text_is_footer(s) ||
+	       text_key_length(s) > 0 ||
 	       (str_starts(s, "Worker ") && s.n > 7 && isdigit((unsigned char)s.p[7]));
 }
 
@@ -356,7 +378,7 @@ static struct plan_node *read_node(struct reader *r, struct str s, size_t column
 	if (r->depth < MAX_DEPTH)
 		r->level[r->depth++] = (struct level){n, column};
 	r->last = n;
-	r->worker_column = SIZE_MAX;
+	r->worker_column = r->target_column = SIZE_MAX;
 	r->part = PART_TREE;
 	return n;
 }
@@ -395,6 +417,8 @@ static bool read_line(struct reader *r, struct str line, int number)
 			field_set_worker_sort(&r->last->worker.at[r->last->worker.n - 1], s);
 		return true;
 	}
+	if (r->part == PART_ASIDE && !text_is_footer(s))
+		return column > r->root_column;
 	if (text_is_footer(s) || r->part != PART_TREE)
 		return field_set_footer(r, s);
 	if (column < r->root_column ||
@@ -406,6 +430,11 @@ static bool read_line(struct reader *r, struct str line, int number)
 		return true;
 	}
 	r->worker_column = SIZE_MAX;
+	if (is_target(s) && r->last->kind == PLAN_MODIFY_TABLE && column > r->root_column) {
+		title_set_target(r, r->last, s);
+		r->target_column = column;
+		return true;
+	}
 	if (is_label(s)) {
 		r->label = arena_str(r->a, s);
 		r->label_column = column;
@@ -417,7 +446,10 @@ static bool read_line(struct reader *r, struct str line, int number)
 		return false;
 	if (column <= r->root_column && r->is_indented)
 		return false;
-	field_set(r, owner_of(r, column), s);
+	if (column > r->target_column)
+		field_set_target(r, r->last, s);
+	else
+		field_set(r, owner_of(r, column), s);
 	return true;
 }
 
@@ -479,6 +511,7 @@ struct plan *plan_text_read(struct arena *a, const struct plan_lines *l, size_t 
 	r.p->format = PLAN_TEXT;
 	r.p->line = l->line.at[first].number;
 	r.root_column = indent_of(line);
+	r.worker_column = r.target_column = SIZE_MAX;
 	r.is_part = is_arrow(str_trim(line));
 	line = str_trim(next_line(&r, l, at));
 	r.p->root = read_node(&r, r.is_part ? str_trim(str_skip(line, 2)) : line, 0, r.p->line);

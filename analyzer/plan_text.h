@@ -25,8 +25,9 @@ struct reader {
 	struct plan_node *last; /* properties belong to it */
 	struct str label;	/* "InitPlan 1 (returns $0)" of the next node */
 	size_t label_column;
-	enum { PART_TREE = 0, PART_PLANNING, PART_JIT, PART_SERIALIZATION } part; /* being read */
+	enum { PART_TREE = 0, PART_PLANNING, PART_JIT, PART_SERIALIZATION, PART_ASIDE } part;
 	size_t worker_column; /* deeper lines belong to the worker; SIZE_MAX: to the node */
+	size_t target_column; /* likewise, to a table that the node changes */
 	bool is_indented;     /* some child was deeper than the root: indentation can be trusted */
 	bool is_part;	      /* the root came with an arrow: a part of a plan was pasted */
 };
@@ -40,6 +41,10 @@ bool text_take(struct str *s, const char *prefix); /* cuts it off where it is */
 
 /* A node's own line, without its arrow: "Sort  (cost=...) (actual ...)". */
 void title_set(struct reader *r, struct plan_node *n, struct str line);
+/* "Update on s.t x" below the node that changes it. */
+void title_set_target(struct reader *r, struct plan_node *n, struct str line);
+/* A line below such a table: "Remote SQL: …". */
+void field_set_target(struct reader *r, struct plan_node *n, struct str line);
 /* One line of a node: "Sort Key: a", "Buffers: shared hit=5". */
 void field_set(struct reader *r, struct plan_node *n, struct str line);
 /* "Worker 0:  actual time=...", and the sort line below it. */

@@ -93,8 +93,9 @@ static void set_aggregate(struct plan_node *n, struct str *type)
 				n->partial_mode = STR("Simple");
 			return;
 		}
-	if (text_take(type, "HashSetOp ") || text_take(type, "SetOp ")) {
-		n->strategy = type->p[-6] == 'h' ? STR("Hashed") : STR("Sorted");
+	if (str_starts(*type, "HashSetOp ") || str_starts(*type, "SetOp ")) {
+		n->strategy = text_take(type, "Hash") ? STR("Hashed") : STR("Sorted");
+		text_take(type, "SetOp ");
 		n->command = *type;
 		*type = STR("SetOp");
 	}
@@ -141,7 +142,8 @@ static void set_title(struct reader *r, struct plan_node *n, struct str s)
 		rest = str_skip(s, on + 4);
 	}
 	n->is_parallel = text_take(&type, "Parallel ");
-	text_take(&type, "Async ");
+	if (text_take(&type, "Async "))
+		plan_node_set(r->a, n, STR("Async Capable"), STR("true"));
 	if (text_take(&type, "Partial "))
 		n->partial_mode = STR("Partial");
 	else if (text_take(&type, "Finalize "))
@@ -162,6 +164,8 @@ static void set_title(struct reader *r, struct plan_node *n, struct str s)
 			n->operation = str_of(verbs[i]);
 			type = STR("Foreign Scan");
 		}
+	if (str_is(type, "Foreign Scan") && n->operation.n == 0)
+		n->operation = STR("Select");
 	if (text_take(&type, "Custom Scan (")) {
 		n->provider = str_before(type, str_find(type, ")"));
 		type = STR("Custom Scan");
@@ -169,6 +173,19 @@ static void set_title(struct reader *r, struct plan_node *n, struct str s)
 	n->type = arena_str(r->a, type);
 	if (rest.n)
 		set_source(r, n, rest);
+}
+
+void title_set_target(struct reader *r, struct plan_node *n, struct str s)
+{
+	struct plan_node *target = plan_node_new(r->a);
+
+	s = arena_str(r->a, str_skip(s, str_find(s, " on ") + 4));
+	set_source(r, target, s);
+	if (target->schema.n)
+		plan_node_add(r->a, n, STR("Target Tables.Schema"), target->schema);
+	plan_node_add(r->a, n, STR("Target Tables.Relation Name"), target->relation);
+	plan_node_add(r->a, n, STR("Target Tables.Alias"),
+		target->alias.n ? target->alias : target->relation);
 }
 
 double text_number(struct str s, const char *key)

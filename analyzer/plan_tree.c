@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * JSON values -> a plan.  YAML and XML come here too, as the JSON they stand for, with two
- * differences to live with: their numbers are strings, and XML's keys have "-" for blanks.
+ * JSON values -> a plan.  YAML and XML come here too, as the JSON they stand for, with one
+ * difference to live with: their numbers are strings.
  *
  * Nested objects that are no nodes are flattened: "Full-sort Groups": {"Group Count": 3} is the
  * property "Full-sort Groups.Group Count".
@@ -48,31 +48,16 @@ static double scalar_number(json_t *v)
 	return json_is_number(v) ? json_number_value(v) : NAN;
 }
 
-/* The member whose key is the same but for blanks and dashes. */
-static json_t *member(json_t *object, const char *key)
-{
-	json_t *v = json_object_get(object, key);
-	char dashed[64];
-	size_t i;
-
-	if (v || !json_is_object(object))
-		return v;
-	for (i = 0; key[i] && i + 1 < sizeof(dashed); i++)
-		dashed[i] = (key[i] == ' ' || key[i] == '/') ? '-' : key[i];
-	dashed[i] = 0;
-	return json_object_get(object, dashed);
-}
-
 static double number_member(json_t *object, const char *key)
 {
-	json_t *v = member(object, key);
+	json_t *v = json_object_get(object, key);
 
 	return v ? scalar_number(v) : NAN;
 }
 
 static struct str string_member(struct arena *a, json_t *object, const char *key)
 {
-	json_t *v = member(object, key);
+	json_t *v = json_object_get(object, key);
 
 	return v ? scalar_text(a, v) : STR_NONE;
 }
@@ -102,15 +87,40 @@ static void read_worker(struct arena *a, struct plan_node *n, json_t *v)
 
 static void set_field(struct arena *a, struct plan_node *n, struct str key, json_t *v, int depth);
 
+/* "Grouping Sets": [{"Sort Key": […], "Group Keys": [["a", "b"], []]}] is several lines "Group
+ * Key: a, b" in the text format, and () where the key is empty. */
+static struct str grouping_key(struct str key)
+{
+	static const char *const names[][2] = {{"Grouping Sets.Group Keys", "Group Key"},
+		{"Grouping Sets.Hash Keys", "Hash Key"}, {"Grouping Sets.Sort Key", "Sort Key"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_is(key, names[i][0]))
+			return str_of(names[i][1]);
+	return STR_NONE;
+}
+
 static void set_list(struct arena *a, struct plan_node *n, struct str key, json_t *list, int depth)
 {
+	struct str grouping = grouping_key(key);
 	size_t i;
 	json_t *item;
+
+	if (grouping.n) {
+		key = grouping;
+		if (json_array_size(list) == 0)
+			plan_node_add(a, n, key, STR("()"));
+	}
 
 	json_array_foreach(list, i, item)
 	{
 		if (json_is_object(item)) {
 			set_field(a, n, key, item, depth + 1);
+		} else if (json_is_array(item) && grouping.n) {
+			set_list(a, n,
+				str_is(key, "Hash Key") ? STR("Grouping Sets.Hash Keys")
+							: STR("Grouping Sets.Group Keys"),
+				item, depth + 1);
 		} else if (json_is_array(item)) {
 			struct text t = {0};
 			size_t k;
@@ -125,7 +135,10 @@ static void set_list(struct arena *a, struct plan_node *n, struct str key, json_
 			plan_node_add(a, n, key, arena_str(a, text_slice(&t)));
 			text_release(&t);
 		} else {
-			plan_node_add(a, n, key, scalar_text(a, item));
+			struct str s = scalar_text(a, item);
+
+			/* XML's empty key is an element with blanks in it */
+			plan_node_add(a, n, key, grouping.n && str_trim(s).n == 0 ? STR("()") : s);
 		}
 	}
 }
@@ -211,7 +224,8 @@ static void read_settings(struct arena *a, struct plan *p, json_t *object)
 static struct plan *read_plan(struct arena *a, json_t *doc, json_t *root)
 {
 	struct plan *p = plan_new(a);
-	json_t *jit = member(doc, "JIT"), *planning = member(doc, "Planning"), *timing;
+	json_t *jit = json_object_get(doc, "JIT"), *planning = json_object_get(doc, "Planning"),
+	       *timing;
 
 	p->format = PLAN_JSON;
 	p->root = read_node(a, root, 0);
@@ -224,13 +238,13 @@ static struct plan *read_plan(struct arena *a, json_t *doc, json_t *root)
 	p->planning_hit = planning ? number_member(planning, "Shared Hit Blocks") : NAN;
 	p->planning_read = planning ? number_member(planning, "Shared Read Blocks") : NAN;
 	if (jit) {
-		timing = member(jit, "Timing");
+		timing = json_object_get(jit, "Timing");
 		p->jit_functions = number_member(jit, "Functions");
 		p->jit_ms = timing ? number_member(timing, "Total") : NAN;
 	}
-	read_triggers(a, p, member(doc, "Triggers"));
-	if (json_is_object(member(doc, "Settings")))
-		read_settings(a, p, member(doc, "Settings"));
+	read_triggers(a, p, json_object_get(doc, "Triggers"));
+	if (json_is_object(json_object_get(doc, "Settings")))
+		read_settings(a, p, json_object_get(doc, "Settings"));
 	return p;
 }
 
@@ -253,7 +267,7 @@ static size_t look_into(struct arena *a, json_t *doc, struct plan_list *out, int
 		*VEC_PUSH(&out->plan) = read_plan(a, doc, item);
 		return 1;
 	}
-	if (member(doc, "Node Type")) {
+	if (json_object_get(doc, "Node Type")) {
 		item = json_object();
 		*VEC_PUSH(&out->plan) = read_plan(a, item, doc);
 		json_decref(item);

@@ -87,6 +87,39 @@ static bool is_many(struct str of, struct str item)
 		       str_eq(str_before(of, item.n), item));
 }
 
+static bool has_memory_method(json_t *methods)
+{
+	size_t i;
+	json_t *m;
+
+	json_array_foreach(methods, i,
+		m) if (json_is_string(m) &&
+		       strncmp(json_string_value(m), "external", 8) != 0) return true;
+	return false;
+}
+
+/* A tag's name as JSON's key: blanks for dashes.  XML names the two groups of an incremental
+ * sort, and memory and disk in them, by the same tag each: the first is the full sort, and memory
+ * comes before disk. */
+static const char *key_of(struct xml *x, json_t *within, struct str tag)
+{
+	char *key = arena_cstr(&x->a, utf8_clean(&x->a, tag));
+
+	if (strcmp(key, "Incremental-Sort-Groups") == 0)
+		return json_object_get(within, "Full-sort Groups") ? "Pre-sorted Groups"
+								   : "Full-sort Groups";
+	if (strcmp(key, "Sort-Space") == 0)
+		return !json_object_get(within, "Sort Space Memory") &&
+				       has_memory_method(json_object_get(within,
+					       "Sort Methods Used"))
+			       ? "Sort Space Memory"
+			       : "Sort Space Disk";
+	for (char *c = key; *c; c++)
+		if (*c == '-')
+			*c = ' ';
+	return key;
+}
+
 static json_t *element(struct xml *x, struct str name, int depth)
 {
 	struct text text = {0};
@@ -112,7 +145,7 @@ static json_t *element(struct xml *x, struct str name, int depth)
 		if (json_is_array(v))
 			js_add(v, inner);
 		else
-			js_set(v, arena_cstr(&x->a, utf8_clean(&x->a, tag.name)), inner);
+			js_set(v, key_of(x, v, tag.name), inner);
 	}
 	if (!str_eq(tag.name, name)) {
 		err_set(x->why, "the XML closes %.*s where %.*s is open", STR_ARGS(tag.name),

@@ -47,7 +47,7 @@ static json_t *scalar(struct str s)
 	json_t *v;
 
 	s = str_trim(s);
-	if (s.n > 1 && s.p[0] == '"') {
+	if (s.n > 1 && (s.p[0] == '"' || s.p[0] == '[')) { /* PostgreSQL writes them as in JSON */
 		v = json_loadb(s.p, s.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 		if (v)
 			return v;
@@ -135,7 +135,7 @@ static json_t *value(struct yaml *y, size_t column, int depth)
 	if (depth < MAX_DEPTH) {
 		if (is_item(y->rest))
 			return list(y, column, depth);
-		if (key_end(y->rest) < y->rest.n && y->rest.p[0] != '"')
+		if (key_end(y->rest) < y->rest.n && y->rest.p[0] != '"' && y->rest.p[0] != '[')
 			return mapping(y, column, depth);
 	}
 	v = scalar(y->rest);
