@@ -106,6 +106,27 @@ static bool is_brin(const struct advisor *v, const struct scan *s, const struct 
 	       fabs(t->column.at[at].correlation) >= BRIN_CORRELATION;
 }
 
+/* What the plan shows, so that an index stands with its reason also where no rule fires. */
+static const char *evidence(const struct advisor *v, const struct scan *s)
+{
+	struct plan_check say = {.p = v->p, .a = v->a};
+	const struct plan_node *n = s->n;
+
+	if (v->p->is_analyzed)
+		return arena_printf(v->a, "node %zu reads %s rows of %.*s%s and keeps %s",
+			n->number, say_count(&say, s->read), STR_ARGS(n->relation),
+			node_loops(n) > 1 && !n->is_parallel ? " each time" : "",
+			say_count(&say, s->kept))
+			.p;
+	if (v->p->has_cost)
+		return arena_printf(v->a,
+			"node %zu is expected to find %s rows of %.*s for %.0f %% of the cost",
+			n->number, say_count(&say, plan_num(n->plan_rows)), STR_ARGS(n->relation),
+			n->share * 100)
+			.p;
+	return arena_printf(v->a, "asked for by node %zu", n->number).p;
+}
+
 static void add(struct advisor *v, const struct scan *s, struct candidate *c, double weight,
 	const char *why)
 {
@@ -121,7 +142,7 @@ static void add(struct advisor *v, const struct scan *s, struct candidate *c, do
 			  (n->up->kind == PLAN_APPEND || n->up->kind == PLAN_MERGE_APPEND);
 	if (c->replaces.n == 0 && candidate_existing(v->schema, c).n)
 		return;
-	c->why = arena_printf(v->a, "%s%s%s", why,
+	c->why = arena_printf(v->a, "%s; %s%s%s", why, evidence(v, s),
 		c->statistics_first ? "; the estimate is far off: ANALYZE first and "
 				      "see whether the plan is still bad"
 				    : "",

@@ -131,12 +131,24 @@ double node_removed_join(const struct plan_node *n)
 	return plan_num(n->removed_join) * node_loops(n);
 }
 
+/* Did the LIMIT get fewer rows than it was planned for?  Then its input was read to the end: what
+ * it asks for is no less than planned, but where it is a parameter and a tenth is planned. */
+static bool is_limit_unmet(const struct plan_node *limit)
+{
+	const struct plan_node *input = plan_outer(limit);
+
+	return input && limit->loops == 1 && limit->rows < limit->plan_rows &&
+	       fabs(limit->plan_rows - 0.1 * plan_num(input->plan_rows)) > 1;
+}
+
 bool is_cut_short(const struct plan_node *n)
 {
 	for (const struct plan_node *up = n->up, *from = n; up; from = up, up = up->up) {
 		switch (up->kind) {
 		case PLAN_LIMIT:
-			return true;
+			if (!is_limit_unmet(up))
+				return true;
+			break;
 		case PLAN_MERGE_JOIN:
 			return true;
 		case PLAN_NESTED_LOOP:

@@ -114,6 +114,32 @@ START_TEST(four_formats_give_the_same_findings)
 }
 END_TEST
 
+/* A LIMIT of 100 over a scan that found 7: the scan was read whole. */
+START_TEST(a_limit_that_was_not_met_cut_nothing_short)
+{
+	static const struct {
+		const char *planned, *got;
+		bool is_cut;
+	} cases[] = {{"100", "7", false}, {"100", "100", true}, {"500", "7", true}}; /* LIMIT $1 */
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct plan_list found = {0};
+		struct str text = arena_printf(&arena,
+			"Limit  (cost=0.00..9.00 rows=%s width=4) (actual time=0.1..9.0 rows=%s "
+			"loops=1)\n"
+			"  ->  Seq Scan on t  (cost=0.00..90.00 rows=5000 width=4) (actual "
+			"time=0.1..9.0 rows=%s loops=1)\n"
+			"        Filter: (a = 1)\n",
+			cases[i].planned, cases[i].got, cases[i].got);
+
+		plan_find(&arena, text, &found);
+		ck_assert_uint_eq(found.plan.n, 1);
+		ck_assert(is_cut_short(found.plan.at[0]->node[1]) == cases[i].is_cut);
+		plan_list_release(&found);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("plan_rule");
@@ -124,6 +150,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, every_rule_fires_on_its_example_only);
 	tcase_add_test(tc, four_formats_give_the_same_findings);
+	tcase_add_test(tc, a_limit_that_was_not_met_cut_nothing_short);
 	suite_add_tcase(s, tc);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
