@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: ISC
  *
- * The tree for people: a bar of the time each node took itself, its title, rows as they came
- * and as they were expected, and its conditions.  The hottest nodes carry their share.
+ * The tree for people: each node's number, by which findings name it, the time it took itself,
+ * its title, rows as they came and as they were expected, and its conditions.  The hottest nodes
+ * are marked.
  *
- *	  self ms  share
- *	     0.02     0%  Limit  (10 rows)
- *	   812.40    97%  └─ Seq Scan on orders  (10 rows of 1,200,000; expected 6,000) ◀ hot
- *	                     Filter: (customer_id = 42)
+ *	node   self ms  share
+ *	   1     0.020     0%  Limit  (10 rows)
+ *	   2   812.400    97%  └─ Seq Scan on orders  (10 rows, 1,199,990 thrown away)  ◀ hot
+ *	                          Filter: (customer_id = 42)
  */
-#include "plan.h"
+#include "plan_rule.h"
 
 #include "sql.h"
 
@@ -27,17 +28,6 @@ static void put_count(struct text *t, double x)
 			text_char(t, ',');
 		text_char(t, digits[i]);
 	}
-}
-
-/* Below a LIMIT fewer rows than expected are no surprise. */
-static bool is_cut(const struct plan_node *n)
-{
-	for (n = n->up; n; n = n->up)
-		if (n->kind == PLAN_LIMIT)
-			return true;
-		else if (n->kind == PLAN_SORT || n->kind == PLAN_HASH)
-			return false;
-	return false;
 }
 
 static void put_rows(struct text *t, const struct plan *p, const struct plan_node *n)
@@ -77,7 +67,7 @@ static void put_rows(struct text *t, const struct plan *p, const struct plan_nod
 	}
 	ratio = expected > n->all_rows ? expected / fmax(n->all_rows, 1)
 				       : n->all_rows / fmax(expected, 1);
-	if (!isnan(n->plan_rows) && ratio >= 10 && (n->all_rows > expected || !is_cut(n))) {
+	if (!isnan(n->plan_rows) && ratio >= 10 && (n->all_rows > expected || !is_cut_short(n))) {
 		text_puts(t, "; expected ");
 		put_count(t, expected);
 	}
@@ -86,14 +76,17 @@ static void put_rows(struct text *t, const struct plan *p, const struct plan_nod
 
 static void put_left(struct text *t, const struct plan *p, const struct plan_node *n)
 {
+	bool has_figures = p->is_timed || p->has_cost;
+
 	if (n == NULL)
-		text_puts(t, "                  ");
+		text_printf(t, "%*s", has_figures ? 23 : 6, "");
 	else if (p->is_timed)
-		text_printf(t, "%11.3f  %3.0f%%  ", plan_num(n->self_ms), n->share * 100);
+		text_printf(t, "%4zu %10.3f  %3.0f%%  ", n->number, plan_num(n->self_ms),
+			n->share * 100);
 	else if (p->has_cost)
-		text_printf(t, "%11.2f  %3.0f%%  ", n->self_cost, n->share * 100);
+		text_printf(t, "%4zu %10.2f  %3.0f%%  ", n->number, n->self_cost, n->share * 100);
 	else
-		text_puts(t, "                  ");
+		text_printf(t, "%4zu  ", n->number);
 }
 
 static void put_property(struct text *t, const struct plan *p, const char *indent, struct arena *a,
@@ -177,9 +170,9 @@ void plan_print(struct text *out, const struct plan *p, bool mask)
 {
 	struct arena a = {0};
 
-	text_puts(out, p->is_timed   ? "    self ms  share\n"
-		       : p->has_cost ? "  self cost  share\n"
-				     : "");
+	text_puts(out, p->is_timed   ? "node    self ms  share\n"
+		       : p->has_cost ? "node  self cost  share\n"
+				     : "node\n");
 	put_node(out, &a, p, p->root, STR(""), true, mask);
 	if (!isnan(p->planning_ms))
 		text_printf(out, "planning %.3f ms", p->planning_ms);

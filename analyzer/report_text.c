@@ -311,6 +311,23 @@ static void print_orders(struct out *o)
 	}
 }
 
+static void print_statement_of(struct out *o, struct str id)
+{
+	struct report *r = o->r;
+
+	for (uint32_t i = 0; i < r->facts->shape.n; i++) {
+		const struct shape *s = r->facts->shape.at[i];
+
+		if (!str_is(id, s->id))
+			continue;
+		text_line(o,
+			arena_printf(&r->arena, "%s  %.*s", s->id,
+				STR_ARGS(report_shape_sql(r, s))),
+			0);
+		return;
+	}
+}
+
 static void print_plans(struct out *o)
 {
 	struct report *r = o->r;
@@ -327,7 +344,9 @@ static void print_plans(struct out *o)
 			text_ink(o, INK_NONE));
 		if (times > 1)
 			fprintf(o->to, ", the slowest of %lld", (long long)times);
-		fprintf(o->to, "\n%.*s", STR_ARGS(js_get_str(p, "tree")));
+		fputc('\n', o->to);
+		print_statement_of(o, js_get_str(p, "shape"));
+		fprintf(o->to, "%.*s", STR_ARGS(js_get_str(p, "tree")));
 	}
 	if (n > top)
 		fprintf(o->to, "\n  ... and %zu more plans: --top 0\n", n - top);
