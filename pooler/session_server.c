@@ -255,43 +255,46 @@ bool server_link(struct server *s, struct client *c)
 	return server_set_up(s, c);
 }
 
-/* What the client believes its parameters to be, against what the server made of them
- * ("utc" has become "UTC"): it is told what is different. */
-static void reconcile(struct server *s, struct client *c)
+/* What was to be set, in the words of the server that did ("utc" has become "UTC"): takes `wanted`,
+ * answers what the server has.  *news: ParameterStatus of what is different; or NULL. */
+static struct params *in_its_words(const struct server *s, struct params *wanted, struct buf *news)
 {
-	struct relay *r = relay_of(s);
-	struct buf b = {0};
-
 	for (size_t i = 0; i < s->params->count; i++) {
 		const struct param *p = &s->params->item[i];
-		const char *believed = params_value(c->params, p->name);
+		const char *believed = params_value(wanted, p->name);
 
-		if (!p->reported || (believed && strcmp(believed, p->value) == 0))
+		if (!p->reported)
 			continue;
-		wire_put_parameter(&b, p->name, p->value);
-		c->params = params_with(&r->params, c->params, p->name, p->value, true);
+		if (news && !(believed && strcmp(believed, p->value) == 0))
+			wire_put_parameter(news, p->name, p->value);
+		wanted = params_with(&relay_of(s)->params, wanted, p->name, p->value, true);
 	}
-	if (b.len)
-		client_send(c, b.data, b.len);
-	buf_free(&b);
-	params_drop(&r->params, &s->params);
-	s->params = params_ref(c->params);
+	return wanted;
+}
+
+static void has_params(struct server *s, struct params *p)
+{
+	params_drop(&relay_of(s)->params, &s->params);
+	s->params = p;
+}
+
+/* The client is told what the server made of its parameters. */
+static void reconcile(struct server *s, struct client *c)
+{
+	struct buf news = {0};
+
+	c->params = in_its_words(s, c->params, &news);
+	has_params(s, params_ref(c->params));
+	if (news.len)
+		client_send(c, news.data, news.len);
+	buf_free(&news);
 }
 
 void server_adopt_params(struct server *s)
 {
-	struct relay *r = relay_of(s);
-
 	if (!s->setting)
 		return;
-	for (size_t i = 0; i < s->params->count; i++) {
-		const struct param *p = &s->params->item[i];
-
-		if (p->reported) /* in the server's own words */
-			s->setting = params_with(&r->params, s->setting, p->name, p->value, true);
-	}
-	params_drop(&r->params, &s->params);
-	s->params = s->setting;
+	has_params(s, in_its_words(s, s->setting, NULL));
 	s->setting = NULL;
 }
 

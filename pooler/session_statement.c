@@ -193,6 +193,8 @@ static enum step on_parse_unnamed(struct message *m, const char *rest, size_t re
 		prepared_drop(&r->prepared, &p);
 		return STEP_WAIT;
 	}
+	stats_add(&c->lane->stats.client_parse_count, 1);
+	trace_parse(c, m->size);
 	prepared_drop(&r->prepared, &c->unnamed);
 	prepared_drop(&r->prepared, &s->unnamed);
 	c->unnamed = p;
@@ -224,17 +226,103 @@ static enum step on_parse_unnamed(struct message *m, const char *rest, size_t re
 	return STEP_DONE;
 }
 
+/* Does what this Parse comes to hang on batches that are still under way?  Then it waits for them.
+ * What the server has is answered by us, but not in a transaction that an earlier batch may yet
+ * fail: there PostgreSQL refuses.  And whether a name is given already, an earlier Close says. */
+static bool parse_must_wait(struct message *m, const char *name, const struct prepared *served)
+{
+	if (served && must_wait(m, served))
+		return true;
+	return ((served && server_statement_find(m->s, served->number)) || m->s->closing ||
+		       client_statement_get(m->c, name)) &&
+	       message_must_settle(m);
+}
+
+/* May the client have one more text?  False: it is closed. */
+static bool text_is_granted(struct message *m, size_t len, bool is_known)
+{
+	struct client *c = m->c;
+
+	if (client_statement_bytes(c) + len > c->lane->set.max_client_prepared_bytes) {
+		client_close(c, CLOSE_CLIENT_TOO_LARGE,
+			"prepared statements exceed max_client_prepared_bytes");
+		return false;
+	}
+	if (!is_known && !prepared_room(m, len)) {
+		client_close(c, CLOSE_CLIENT_TOO_LARGE,
+			"prepared statements of all clients exceed max_prepared_bytes");
+		return false;
+	}
+	return true;
+}
+
+/* The client has this statement from now on; the server is asked for it, unless it has it, too. */
+static enum step prepare_named(struct message *m, struct prepared *said)
+{
+	struct server *s = m->s;
+	struct prepared *p = prepared_served(&m->c->lane->relay->prepared, said);
+	char ours[PREPARED_NAME];
+	/* In a failed transaction the server refuses what does not end it, and the client must
+	 * not believe that it has a statement: the server is asked again. */
+	bool again = server_statement_has(s, p);
+
+	if (LIKELY(again && s->ledger.state.status != 'E')) {
+		m->local++;
+		if (!message_push(m, ENTRY_PARSE, ENTRY_LOCAL | ENTRY_TAGGED, (uint32_t)p->number))
+			return STEP_CLOSED;
+		return STEP_DONE;
+	}
+	m->seen |= SEEN_OTHER;
+	prepared_name(ours, p->number);
+	if (again)
+		server_statement_remove(s, p->number);
+	if (again || s->stale_names) {
+		if (!message_push(m, ENTRY_CLOSE, ENTRY_OURS, 0))
+			return STEP_CLOSED;
+		put_close(gather_insert(&m->g), ours);
+	}
+	if (!message_push(m, ENTRY_PARSE, ENTRY_TAGGED, (uint32_t)p->number))
+		return STEP_CLOSED;
+	if (UNLIKELY(said->shift))
+		ledger_note_last(&s->ledger, said->shift);
+	server_statement_put(s, p);
+	stats_add(&m->c->lane->stats.server_parse_count, 1);
+	prepared_put_parse(gather_insert(&m->g), ours, p);
+	return STEP_DONE;
+}
+
+static enum step on_parse_named(struct message *m, const char *name, const char *rest,
+	size_t rest_len)
+{
+	struct client *c = m->c;
+	struct prepared_table *table = &c->lane->relay->prepared;
+	struct prepared *p = prepared_find(table, rest, rest_len);
+
+	if (parse_must_wait(m, name, p ? prepared_served(table, p) : NULL))
+		return STEP_WAIT;
+	stats_add(&c->lane->stats.client_parse_count, 1);
+	trace_parse(c, m->size);
+	if (client_statement_get(c, name))
+		return parse_taken(m, name, rest, rest_len);
+	if (!text_is_granted(m, rest_len, p != NULL))
+		return STEP_CLOSED;
+	p = prepared_intern(table, rest, rest_len);
+	if (UNLIKELY(effects_are_refused(c->lane, p->effects))) {
+		unsigned effects = p->effects;
+
+		prepared_drop(table, &p);
+		return refuse_parse(m, effects);
+	}
+	client_statement_put(c, name, p);
+	naming_put(m, name);
+	return prepare_named(m, p);
+}
+
 enum step message_parse(struct message *m)
 {
 	struct client *c = m->c;
-	struct server *s = m->s;
-	struct prepared_table *table = &c->lane->relay->prepared;
 	const char *end = m->body + (m->size - WIRE_HEADER), *rest = m->body, *name;
-	struct prepared *p, *known;
-	char ours[PREPARED_NAME];
 	size_t rest_len;
-	uint16_t shift;
-	bool again, taken;
 
 	if (!m->renames) {
 		if (c->lane->set.mode == POOL_MODE_SESSION && m->have < m->size &&
@@ -262,70 +350,8 @@ enum step message_parse(struct message *m)
 		client_close(c, CLOSE_CLIENT_PROTOCOL, "Parse without its strings");
 		return STEP_CLOSED;
 	}
-	known = *name ? prepared_find(table, rest, rest_len) : NULL;
-	if (known && must_wait(m, prepared_served(table, known)))
-		return STEP_WAIT;
-	/* What the server has is answered by us, but not in a transaction that an earlier batch may
-	 * yet fail: there PostgreSQL refuses. */
-	if (known && server_statement_find(s, prepared_served(table, known)->number) &&
-		message_must_settle(m))
-		return STEP_WAIT;
-	stats_add(&c->lane->stats.client_parse_count, 1);
-	trace_parse(c, m->size);
-	if (*name == '\0')
-		return on_parse_unnamed(m, rest, rest_len);
-	taken = client_statement_get(c, name) != NULL;
-	if ((taken || s->closing) && message_must_settle(m))
-		return STEP_WAIT;
-	if (taken)
-		return parse_taken(m, name, rest, rest_len);
-	if (client_statement_bytes(c) + rest_len > c->lane->set.max_client_prepared_bytes) {
-		client_close(c, CLOSE_CLIENT_TOO_LARGE,
-			"prepared statements exceed max_client_prepared_bytes");
-		return STEP_CLOSED;
-	}
-	if (!known && !prepared_room(m, rest_len)) {
-		client_close(c, CLOSE_CLIENT_TOO_LARGE,
-			"prepared statements of all clients exceed max_prepared_bytes");
-		return STEP_CLOSED;
-	}
-	p = prepared_intern(table, rest, rest_len);
-	if (UNLIKELY(effects_are_refused(c->lane, p->effects))) {
-		unsigned effects = p->effects;
-
-		prepared_drop(table, &p);
-		return refuse_parse(m, effects);
-	}
-	client_statement_put(c, name, p);
-	naming_put(m, name);
-	shift = p->shift;
-	p = prepared_served(table, p);
-	/* In a failed transaction the server refuses what does not end it, and the client must
-	 * not believe that it has a statement: the server is asked again. */
-	again = server_statement_has(s, p);
-	if (LIKELY(again && s->ledger.state.status != 'E')) {
-		m->local++;
-		if (!message_push(m, ENTRY_PARSE, ENTRY_LOCAL | ENTRY_TAGGED, (uint32_t)p->number))
-			return STEP_CLOSED;
-		return STEP_DONE;
-	}
-	m->seen |= SEEN_OTHER;
-	prepared_name(ours, p->number);
-	if (again)
-		server_statement_remove(s, p->number);
-	if (again || s->stale_names) {
-		if (!message_push(m, ENTRY_CLOSE, ENTRY_OURS, 0))
-			return STEP_CLOSED;
-		put_close(gather_insert(&m->g), ours);
-	}
-	if (!message_push(m, ENTRY_PARSE, ENTRY_TAGGED, (uint32_t)p->number))
-		return STEP_CLOSED;
-	if (UNLIKELY(shift))
-		ledger_note_last(&s->ledger, shift);
-	server_statement_put(s, p);
-	stats_add(&c->lane->stats.server_parse_count, 1);
-	prepared_put_parse(gather_insert(&m->g), ours, p);
-	return STEP_DONE;
+	return *name ? on_parse_named(m, name, rest, rest_len)
+		     : on_parse_unnamed(m, rest, rest_len);
 }
 
 /* The unnamed statement that this client means must be the one that the server has. */
