@@ -242,18 +242,15 @@ static bool parse_must_wait(struct message *m, const char *name, const struct pr
 static bool text_is_granted(struct message *m, size_t len, bool is_known)
 {
 	struct client *c = m->c;
+	const char *why = NULL;
 
-	if (client_statement_bytes(c) + len > c->lane->set.max_client_prepared_bytes) {
-		client_close(c, CLOSE_CLIENT_TOO_LARGE,
-			"prepared statements exceed max_client_prepared_bytes");
-		return false;
-	}
-	if (!is_known && !prepared_room(m, len)) {
-		client_close(c, CLOSE_CLIENT_TOO_LARGE,
-			"prepared statements of all clients exceed max_prepared_bytes");
-		return false;
-	}
-	return true;
+	if (client_statement_bytes(c) + len > c->lane->set.max_client_prepared_bytes)
+		why = "prepared statements exceed max_client_prepared_bytes";
+	else if (!is_known && !prepared_room(m, len))
+		why = "prepared statements of all clients exceed max_prepared_bytes";
+	if (why)
+		client_close(c, CLOSE_CLIENT_TOO_LARGE, why);
+	return !why;
 }
 
 /* The client has this statement from now on; the server is asked for it, unless it has it, too. */
@@ -268,9 +265,9 @@ static enum step prepare_named(struct message *m, struct prepared *said)
 
 	if (LIKELY(again && s->ledger.state.status != 'E')) {
 		m->local++;
-		if (!message_push(m, ENTRY_PARSE, ENTRY_LOCAL | ENTRY_TAGGED, (uint32_t)p->number))
-			return STEP_CLOSED;
-		return STEP_DONE;
+		return message_push(m, ENTRY_PARSE, ENTRY_LOCAL | ENTRY_TAGGED, (uint32_t)p->number)
+			       ? STEP_DONE
+			       : STEP_CLOSED;
 	}
 	m->seen |= SEEN_OTHER;
 	prepared_name(ours, p->number);
