@@ -46,7 +46,7 @@
 	X(SERVER_IDLE, NULL, false, "server idle timeout")                                         \
 	X(SERVER_IDLE_MAX, NULL, false, "more than max_idle idle connections")                     \
 	X(SERVER_LIFETIME, NULL, false, "server lifetime over")                                    \
-	X(SERVER_RECYCLED, NULL, false, "connection recycled")                                     \
+	X(SERVER_RECYCLED, NULL, false, "database configuration changed")                          \
 	X(SERVER_FOR_OTHERS, NULL, false, "its place is needed elsewhere")                         \
 	X(SERVER_CLIENT_GONE, NULL, false, "client disconnected in the middle of its work")        \
 	X(SERVER_DRAIN, NULL, true, "could not be brought back to a quiet state in time")          \

@@ -169,6 +169,10 @@ void lane_recycle(struct lane *l)
 			if (s->client && !s->setup)
 				server_settle(s);
 		}
+	/* what failed with the old settings may not fail with these */
+	l->shard.dial_after = 0;
+	free(l->last_error);
+	l->last_error = NULL;
 	params_drop(&l->relay->params, &l->base);
 	client_forget_first(l);
 	lane_tend(l);

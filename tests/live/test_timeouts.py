@@ -168,6 +168,20 @@ def test_server_login_retry(pooler, own_postgres):
     assert wait_until(served, 20, "served after a shorter retry") == "5"
 
 
+def test_new_settings_are_tried_at_once(pooler, postgres):
+    """An operator who has mended the address does not wait for server_login_retry."""
+    p = pooler(databases={"shop": "host=127.0.0.1 port=1"}, server_login_retry=3600)
+    for _ in range(2):
+        with pytest.raises(ServerError):
+            p.wire()
+    p.databases = {"shop": f"host=127.0.0.1 port={postgres.port}"}
+    p.write_config()
+    with p.console() as console:
+        console.query("reload")
+    with p.wire() as c:
+        assert c.one("select 5") == "5"
+
+
 class Deaf(threading.Thread):
     """Between the pooler and PostgreSQL: from `deaf` on, cancel requests lead nowhere."""
 
