@@ -95,6 +95,23 @@ static struct sql_side array_of(struct rule_check *c, const struct sql_cond *k)
 	return array.col.rel >= 0 ? array : none;
 }
 
+/* column @> ARRAY[value]: there is an operator only for arrays of one type. */
+static struct str contains(struct rule_check *c, const struct sql_side *array,
+	const struct sql_side *value, struct str v)
+{
+	const struct schema_column *col;
+	struct str type = schema_type(c->schema, c->arena, c->o, value->node);
+	bool known = schema_resolve(c->schema, c->o, &array->col, NULL, &col);
+
+	if (!v.n || value->is_null || (!known && str_is(type, "unknown") && !value->is_string))
+		return STR_NONE;
+	struct str made = arena_printf(c->arena, "%.*s[]",
+		STR_ARGS(str_is(type, "unknown") ? STR("text") : type));
+	return arena_printf(c->arena, "%.*s @> ARRAY[%.*s]%s%.*s", STR_ARGS(sarg_column(c, array)),
+		STR_ARGS(v), known && !str_eq(made, col->type) ? "::" : "",
+		STR_ARGS(known && !str_eq(made, col->type) ? col->type : STR("")));
+}
+
 static void look_sg013(struct rule_check *c, const struct sql_cond *k)
 {
 	struct sql_side array = array_of(c, k);
@@ -111,10 +128,7 @@ static void look_sg013(struct rule_check *c, const struct sql_cond *k)
 	struct finding *x = sarg_report(c, &flipped, CONF_LIKELY,
 		k->pred == PRED_IN ? "unnest looks into the array" : "= ANY looks into the array",
 		STR(""));
-	finding_fix(c->findings, x,
-		v.n ? arena_printf(c->arena, "%.*s @> ARRAY[%.*s]",
-			      STR_ARGS(sarg_column(c, &array)), STR_ARGS(v))
-		    : STR_NONE,
+	finding_fix(c->findings, x, contains(c, &array, &k->left, v),
 		"containment means the same and a GIN index on the array serves it");
 }
 

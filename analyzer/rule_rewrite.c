@@ -110,6 +110,9 @@ struct str rewrite_coalesce(struct rule_check *c, const struct sql_cond *k)
 		instead = holds(k->pred, x, w);
 	}
 	struct str bare = compare(c, k, sql_deparse(c->arena, k->right.node));
+	if (schema_fit(column_type(c, k), schema_type(c->schema, c->arena, c->o, k->right.node)) ==
+		FIT_CASTS)
+		return STR_NONE; /* no index would serve it */
 	if (null_if)
 		return instead || k->pred != PRED_EQ ? STR_NONE : bare;
 	return instead ? arena_printf(c->arena, "(%.*s OR %.*s IS NULL)", STR_ARGS(bare),

@@ -2,7 +2,9 @@
  *
  * rule_sargable.h: what the files that judge predicates share; private to the rule family.
  *
- *   rule_sargable.c    SG001 … SG005, and the help declared here
+ *   rule_sargable.c    the help declared here
+ *   rule_wrapped.c     functions, casts, patterns that begin with a wildcard
+ *   rule_arithmetic.c  what can be moved across
  *   rule_origin.c      is the column one of a table, that an index could hold?
  *   rule_predicate.c   the other forms of predicate
  *   rule_rewrite.c     conditions written anew, so that an index serves them
