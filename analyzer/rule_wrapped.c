@@ -225,10 +225,21 @@ static struct str in_own_type(struct rule_check *c, const struct sql_cond *k, st
 	return STR_NONE;
 }
 
+/* Is the value that of a subquery which needs the row itself?  Then no type would help. */
+static bool needs_same_row(const struct sql_side *s)
+{
+	for (size_t i = 0; s->sub && i < s->sub->conds; i++)
+		if (s->sub->cond[i].left.col.rel == -2 || s->sub->cond[i].right.col.rel == -2)
+			return true;
+	return false;
+}
+
 static void look_sg004(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct schema_column *col;
 
+	if (needs_same_row(&k->right))
+		return;
 	if (k->left.kind != SIDE_COLUMN || !sarg_is_comparison(k) || k->right.cols ||
 		!schema_resolve(c->schema, c->o, &k->left.col, NULL, &col))
 		return;

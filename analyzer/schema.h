@@ -128,6 +128,7 @@ struct schema {
 	int server_version; /* 150004; 0: not known */
 	VEC(struct str) extension;
 	struct str collate; /* the database's LC_COLLATE; "": not known */
+	struct str path;    /* while DDL is read: the schema of names without one; "": public */
 };
 
 struct schema *schema_new(void);

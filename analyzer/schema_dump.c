@@ -194,13 +194,17 @@ static void add_column(struct schema *s, struct schema_table *t, const struct sq
 
 /* --- statements ------------------------------------------------------------------------ */
 
+/* Unqualified names are of the schema that SET search_path names first, as a pg_dump of
+ * PostgreSQL 9.6 and older has it. */
 static struct schema_table *table_of(struct schema *s, const struct sql_node *rel, bool make)
 {
 	struct str schema = str_of(node_str(rel, "schemaname")),
 		   name = str_of(node_str(rel, "relname"));
-	struct schema_table *t = schema_find(s, schema, name);
+	struct schema_table *t = schema.n || !s->path.n ? NULL : schema_find(s, s->path, name);
 
-	return t || !make ? t : schema_add_table(s, schema, name);
+	if (!t && !(make && !schema.n && s->path.n))
+		t = schema_find(s, schema, name);
+	return t || !make ? t : schema_add_table(s, schema.n ? schema : s->path, name);
 }
 
 /* INHERITS, PARTITION OF, LIKE: the columns of another table come first. */
@@ -490,6 +494,14 @@ static void alter_settings(struct schema *s, const struct sql_node *n)
 		.level = arena_str(&s->arena, v.value)};
 }
 
+static void set_path(struct schema *s, const struct sql_node *n)
+{
+	if (strcmp(node_str(n, "name"), "search_path") != 0)
+		return;
+	struct sql_side first = sql_side(&s->arena, node_item(n, "args", 0));
+	s->path = str_starts(first.value, "$") ? STR("") : arena_str(&s->arena, first.value);
+}
+
 static void read_statement(struct schema *s, const struct sql_node *n)
 {
 	static const struct {
@@ -509,6 +521,7 @@ static void read_statement(struct schema *s, const struct sql_node *n)
 		{"AlterRoleSetStmt", alter_settings},
 		{"AlterDatabaseSetStmt", alter_settings},
 		{"AlterSystemStmt", alter_settings},
+		{"VariableSetStmt", set_path},
 		{"DropStmt", drop},
 		{"RenameStmt", rename_object},
 	};
