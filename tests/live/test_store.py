@@ -8,6 +8,7 @@ import pytest
 
 import cluster
 from test_log_formats import PGASSAY, ROOT, ROWS, stderr
+from test_masking import log as masked_log
 
 SQL = os.path.join(ROOT, "sql")
 
@@ -99,3 +100,17 @@ def test_a_database_that_cannot_be_reached_is_said(tmp_path):
     got = subprocess.run([PGASSAY, "log", tmp_path / "pg.log", "--store", "host=127.0.0.1 port=1 connect_timeout=2", "-o", "/dev/null"],
                          capture_output=True, text=True)
     assert got.returncode == 75 and "nothing was stored" in got.stderr and "port 1 failed" in got.stderr
+
+
+def test_what_is_masked_is_not_stored(server, tmp_path):
+    """Nor is any value in the database, in whichever column."""
+    def stored():
+        tables = server.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'pgassay' AND table_type = 'BASE TABLE'",
+                            dbname="stock")
+        assert len(tables) > 5
+        return "\n".join(row for (t,) in tables for (row,) in server.sql(f"SELECT x::text FROM pgassay.{t} x", dbname="stock")).lower()
+    path = masked_log(tmp_path)
+    store(server, path, "--literals", "mask")
+    assert "lower(email)" in stored() and "canary" not in stored()
+    store(server, path, "--literals", "keep")
+    assert "canary" in stored()
