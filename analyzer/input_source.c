@@ -124,15 +124,29 @@ static int next_member(struct source *s)
 	}
 }
 
+/* By blocks: archive_read_data() forgets what it has when it meets the end of a file that was cut.
+ */
 static ssize_t read_archive(struct source *s, char *buf, size_t n, struct err *why)
 {
 	for (;;) {
+		if (s->unpacked_n > 0) {
+			size_t take = n < s->unpacked_n ? n : s->unpacked_n;
+			memcpy(buf, s->unpacked, take);
+			s->unpacked = (const char *)s->unpacked + take;
+			s->unpacked_n -= take;
+			return (ssize_t)take;
+		}
 		if (s->member) {
-			la_ssize_t r = archive_read_data(s->archive, buf, n);
-			if (r > 0)
-				return r;
-			if (r < 0)
+			la_int64_t at;
+			int r = archive_read_data_block(s->archive, &s->unpacked, &s->unpacked_n,
+				&at);
+			if (r < ARCHIVE_WARN) {
+				s->unpacked_n = 0;
 				break;
+			}
+			if (r != ARCHIVE_EOF)
+				continue;
+			s->unpacked_n = 0;
 			s->member = false;
 		}
 		if (s->by_member)
@@ -187,6 +201,7 @@ bool source_open(struct source *s, const char *name, uint64_t skip, volatile int
 	s->taken = s->size = 0;
 	s->member = s->ended = s->by_member = s->is_raw = s->is_solid = false;
 	s->member_name = NULL;
+	s->unpacked_n = 0;
 	s->name = name;
 	s->stop = stop;
 	s->fd = strcmp(name, "-") == 0 ? 0 : open(name, O_RDONLY | O_CLOEXEC);

@@ -25,10 +25,12 @@ struct source {
 	struct archive *archive; /* NULL: the bytes are the file's own */
 	char head[512];		 /* read ahead to see what it is */
 	size_t head_n, head_at;
-	char block[65536];  /* what libarchive is fed from */
-	uint64_t taken;	    /* bytes of the file itself, for the progress */
-	uint64_t size;	    /* 0: not known */
-	bool member;	    /* inside a member of an archive */
+	char block[65536];    /* what libarchive is fed from */
+	uint64_t taken;	      /* bytes of the file itself, for the progress */
+	uint64_t size;	      /* 0: not known */
+	bool member;	      /* inside a member of an archive */
+	const void *unpacked; /* of it, owned by libarchive: what is not handed on yet */
+	size_t unpacked_n;
 	bool ended;	    /* there is no further member */
 	bool by_member;	    /* reading ends with it */
 	bool is_raw;	    /* one packed file, no members */

@@ -166,9 +166,10 @@ function topChart(parent) {
 	const top = data.shapes.filter((s) => s.total_ms).slice(0, 15);
 	if (!top.length) return;
 	chart(parent, "Where the time goes", "The dearest shapes by total time", () => ({type: "bar",
-		data: {labels: top.map((s) => short(s.sql, 48)), datasets: [{label: "total", data: top.map((s) => s.total_ms), backgroundColor: color("--b0")}]},
+		data: {labels: top.map((s) => s.sql), datasets: [{label: "total", data: top.map((s) => s.total_ms), backgroundColor: color("--b0")}]},
 		options: {indexAxis: "y", onClick: (e, hit) => { if (hit.length) show(top[hit[0].index].id); },
-			plugins: {legend: {display: false}, tooltip: {callbacks: {label: (c) => ms(c.raw)}}}, scales: {x: {ticks: {callback: (v) => ms(v)}}, y: {ticks: {autoSkip: false}}}}}), true);
+			plugins: {legend: {display: false}, tooltip: {callbacks: {title: (c) => short(top[c[0].dataIndex].sql, 100), label: (c) => ms(c.raw)}}}, scales: {x: {ticks: {callback: (v) => ms(v)}},
+				y: {ticks: {autoSkip: false, callback(v) { return short(top[v].sql, Math.min(48, Math.max(12, Math.floor(this.chart.width / 16)))); }}}}}}), true);
 }
 
 /* --- findings and indexes -------------------------------------------------------------- */

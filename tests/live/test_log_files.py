@@ -325,3 +325,16 @@ def test_a_terminal_is_shown_the_progress(tmp_path):
         os.close(terminal)
     assert p.returncode == 0 and shown.endswith(b"\r\x1b[K") and b"\n" not in shown, shown
     assert sum(got["input"]["by_class"].values()) == got["input"]["bytes"]
+
+
+def test_of_an_archive_that_was_cut_all_is_read_that_is_there(tmp_path):
+    text, path = stderr(SESSIONS).encode(), tmp_path / "log.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as z:
+        z.writestr("pg.log", text)
+    there = text.index(b"\n", len(text) // 2) + 1
+    begin = path.read_bytes().index(text[:100])
+    path.write_bytes(path.read_bytes()[:begin + there])
+    got = subprocess.run([PGASSAY, "log", path, "-f", "json"], capture_output=True)
+    assert got.returncode == 3 and b"log.zip: cannot unpack" in got.stderr
+    report = json.loads(got.stdout)
+    assert report["input"]["bytes"] == there == sum(report["input"]["by_class"].values())
