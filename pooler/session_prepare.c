@@ -297,9 +297,10 @@ static void named_grow(struct client_statements *m)
 	free(old);
 }
 
+/* Shared or not, each client is charged for the whole. */
 static size_t named_bytes(const char *name, const struct prepared *p)
 {
-	return strlen(name) + sizeof(struct named) + p->body_len;
+	return strlen(name) + sizeof(struct named) + sizeof *p + p->body_len;
 }
 
 bool client_statement_put(struct client *c, const char *name, struct prepared *p)

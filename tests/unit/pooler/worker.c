@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: ISC
+ *
+ * A worker's loop: a tick that takes long is seen as such, deadlines come in their order and never
+ * too early, also those that are nearer than the loop's own timers are fine.
+ */
+#include "worker.h"
+
+#include <check.h>
+
+static struct worker w;
+
+static void setup(void)
+{
+	worker_init(&w, 0);
+}
+
+static void teardown(void)
+{
+	worker_release(&w);
+}
+
+static void run_stop(struct worker *worker, struct mail *m)
+{
+	(void)m;
+	worker_stop(worker);
+}
+
+#define BUSY (50 * USEC_MSEC)
+
+static void run_busy(struct worker *worker, struct mail *m)
+{
+	usec_t until = clock_mono() + BUSY;
+
+	(void)worker;
+	(void)m;
+	while (clock_mono() < until)
+		;
+}
+
+static struct mail stop = {.run = run_stop};
+
+static void on_last(struct timer *t)
+{
+	(void)t;
+	worker_stop(&w);
+}
+
+START_TEST(a_blocked_loop_shows)
+{
+	struct mail busy = {.run = run_busy};
+	struct timer after = {.fire = on_last};
+
+	worker_post(&w, &busy);
+	timer_ensure(&w.timers, &after, w.now + USEC_MSEC); /* the tick after that one */
+	worker_run(&w);
+	ck_assert_uint_ge(w.lag_max_usec, BUSY);
+	ck_assert_uint_ge(w.ticks, 2);
+}
+END_TEST
+
+#define TIMERS 40
+
+static struct timer timers[TIMERS];
+static int fired;
+
+static void on_fired(struct timer *t)
+{
+	ck_assert_uint_ge(w.now, t->at);
+	ck_assert_ptr_eq(t, &timers[fired]);
+	if (++fired == TIMERS)
+		worker_stop(&w);
+}
+
+/* From a tenth of a millisecond to four: the kernel's timer and libev's by turns. */
+START_TEST(deadlines_come_in_their_order)
+{
+	usec_t from = w.now;
+
+	fired = 0;
+	for (int i = TIMERS - 1; i >= 0; i--) {
+		timers[i] = (struct timer){.fire = on_fired};
+		timer_ensure(&w.timers, &timers[i], from + (usec_t)(i + 1) * 100);
+	}
+	worker_run(&w);
+	ck_assert_int_eq(fired, TIMERS);
+	ck_assert_uint_ge(clock_mono() - from, (usec_t)TIMERS * 100);
+}
+END_TEST
+
+START_TEST(a_guest_runs_on_its_hosts_loop)
+{
+	struct worker guest;
+	struct timer soon = {.fire = on_last};
+
+	worker_share(&guest, 1, &w);
+	timer_ensure(&guest.timers, &soon, guest.now + 300);
+	worker_run(&w);
+	ck_assert_uint_eq(guest.now, w.now);
+	worker_post(&w, &stop);
+	worker_release(&guest);
+	w.guest = NULL;
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("worker");
+	TCase *t = tcase_create("loop");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 120);
+	tcase_add_test(t, a_blocked_loop_shows);
+	tcase_add_test(t, deadlines_come_in_their_order);
+	tcase_add_test(t, a_guest_runs_on_its_hosts_loop);
+	suite_add_tcase(suite, t);
+	r = srunner_create(suite);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? 1 : 0;
+}
