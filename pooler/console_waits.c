@@ -367,11 +367,10 @@ static void put_worker(struct buf *into, const char *name, struct worker *w, int
 	row_int(&r, servers);
 	row_int(&r, lanes);
 	row_uint(&r, w->ticks);
-	row_uint(&r, w->lag_max_usec);
+	row_uint(&r, worker_lag(w));
 	row_uint(&r, lent);
 	row_uint(&r, taken_over);
 	row_end(&r);
-	w->lag_max_usec = 0;
 }
 
 static void gather_worker(struct relay *r, struct buf *into, void *arg)

@@ -112,8 +112,7 @@ static void run_answer(struct relay *r, void *arg)
 	a->row.clients = (uint32_t)r->n_clients;
 	a->row.servers = (uint32_t)r->n_servers;
 	a->row.ticks = r->w.ticks;
-	a->row.lag_max_us = r->w.lag_max_usec;
-	r->w.lag_max_usec = 0;
+	a->row.lag_max_us = worker_lag(&r->w);
 	pthread_mutex_lock(&observe.lock);
 	a->there = true;
 	q->left--;

@@ -42,7 +42,7 @@ struct obs_pool_row {
 
 struct obs_worker_row {
 	uint32_t clients, servers;
-	uint64_t ticks, lag_max_us; /* longest tick since the last look */
+	uint64_t ticks, lag_max_us; /* worker_lag() */
 };
 
 struct obs_process {

@@ -213,7 +213,7 @@ static void put_workers(struct metrics *m, const struct obs_snapshot *s)
 	char index[24];
 
 	family(m, "worker_loop_lag", "seconds", GAUGE,
-		"The longest turn of the worker's loop since the last look");
+		"The longest turn of the worker's loop in the last 30 to 60 seconds");
 	for (size_t i = 0; i < s->worker_count; i++) {
 		snprintf(index, sizeof index, "%zu", i);
 		sample(m, "worker_loop_lag", "seconds", "", NULL, "worker", index);

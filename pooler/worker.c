@@ -142,6 +142,25 @@ static void on_sleep(struct ev_loop *loop) EV_NOEXCEPT
 	}
 }
 
+#define LAG_SPAN (30 * USEC_SEC)
+
+/* Nobody who looks takes it from another who does: what is old goes by itself. */
+static void age_lag(struct worker *w)
+{
+	usec_t age = w->now - w->lag_since;
+
+	if (age < LAG_SPAN)
+		return;
+	w->lag_before = age < 2 * LAG_SPAN ? w->lag_max_usec : 0;
+	w->lag_since = w->now;
+	__atomic_store_n(&w->lag_max_usec, 0, __ATOMIC_RELAXED);
+}
+
+uint64_t worker_lag(const struct worker *w)
+{
+	return w->lag_max_usec > w->lag_before ? w->lag_max_usec : w->lag_before;
+}
+
 /* Right after it woke: the one clock reading of the tick. */
 static void on_awake(struct ev_loop *loop) EV_NOEXCEPT
 {
@@ -151,12 +170,15 @@ static void on_awake(struct ev_loop *loop) EV_NOEXCEPT
 	if (UNLIKELY(w->now >= w->compared + USEC_SEC)) {
 		w->compared = w->now;
 		w->wall_ahead = clock_wall() - w->now;
+		age_lag(w);
 	}
 	w->wall = w->now + w->wall_ahead;
 	__atomic_store_n(&w->ticks, w->ticks + 1, __ATOMIC_RELAXED);
 	if (w->guest) {
 		w->guest->now = w->now;
 		w->guest->wall = w->wall;
+		if (UNLIKELY(w->compared == w->now))
+			age_lag(w->guest);
 		__atomic_store_n(&w->guest->ticks, w->ticks, __ATOMIC_RELAXED);
 	}
 }
@@ -167,7 +189,7 @@ static void set_up(struct worker *w, int index, struct ev_loop *loop)
 	memset(w, 0, sizeof *w);
 	w->index = index;
 	w->loop = loop;
-	w->now = w->compared = clock_mono();
+	w->now = w->compared = w->lag_since = clock_mono();
 	w->wall = clock_wall();
 	w->wall_ahead = w->wall - w->now;
 	w->woke = ev_now(w->loop);

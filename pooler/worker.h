@@ -48,7 +48,9 @@ struct worker {
 
 	/* how busy it is, for SHOW WORKERS; read by others */
 	uint64_t ticks;
-	uint64_t lag_max_usec; /* longest tick since last asked */
+	uint64_t lag_max_usec; /* longest tick of this half minute; see worker_lag() */
+	uint64_t lag_before;   /* and of the one before */
+	usec_t lag_since;      /* when this one began */
 
 	/* inner */
 	int epoll_fd; /* what the loop waits on; -1: not found */
@@ -88,6 +90,9 @@ void worker_hand(struct worker *w, struct mail *m);
  * leaves it in the kernel's set, on the assumption that it will be closed soon: each of its next
  * bytes would wake this loop once more. */
 void worker_forget(struct worker *w, int fd);
+/* w's thread: its longest tick of the last 30 to 60 seconds, in microseconds: for so long
+ * something that was ready had to wait. */
+uint64_t worker_lag(const struct worker *w);
 /* w's thread: at the end of this tick. */
 void worker_defer(struct worker *w, struct mail *m);
 

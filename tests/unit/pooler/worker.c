@@ -53,8 +53,37 @@ START_TEST(a_blocked_loop_shows)
 	worker_post(&w, &busy);
 	timer_ensure(&w.timers, &after, w.now + USEC_MSEC); /* the tick after that one */
 	worker_run(&w);
-	ck_assert_uint_ge(w.lag_max_usec, BUSY);
+	ck_assert_uint_ge(worker_lag(&w), BUSY);
+	ck_assert_uint_ge(worker_lag(&w), BUSY); /* to everyone who asks */
 	ck_assert_uint_ge(w.ticks, 2);
+}
+END_TEST
+
+/* Turns the loop once, `seconds` after the last time. */
+static void turn_after(unsigned seconds)
+{
+	struct timer soon = {.fire = on_last};
+
+	w.stop = false;
+	w.lag_since -= seconds * USEC_SEC;
+	w.compared = 0;
+	timer_ensure(&w.timers, &soon, w.now);
+	worker_run(&w);
+}
+
+START_TEST(what_blocked_it_is_forgotten_in_time)
+{
+	w.lag_max_usec = USEC_SEC * 1000;
+	turn_after(29);
+	ck_assert_uint_eq(worker_lag(&w), USEC_SEC * 1000);
+	turn_after(2);
+	ck_assert_uint_eq(worker_lag(&w), USEC_SEC * 1000);
+	ck_assert_uint_lt(w.lag_max_usec, USEC_SEC * 1000);
+	turn_after(31);
+	ck_assert_uint_lt(worker_lag(&w), USEC_SEC * 1000);
+	w.lag_max_usec = USEC_SEC * 1000;
+	turn_after(61); /* it slept all the time */
+	ck_assert_uint_lt(worker_lag(&w), USEC_SEC * 1000);
 }
 END_TEST
 
@@ -112,6 +141,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, a_blocked_loop_shows);
+	tcase_add_test(t, what_blocked_it_is_forgotten_in_time);
 	tcase_add_test(t, deadlines_come_in_their_order);
 	tcase_add_test(t, a_guest_runs_on_its_hosts_loop);
 	suite_add_tcase(suite, t);
