@@ -46,6 +46,7 @@ CHECK(inner_seq_scan)
 CHECK(nested_loop_explosion)
 {
 	const struct plan_node *outer, *inner;
+	struct plan_finding *f;
 
 	if (n->kind != PLAN_NESTED_LOOP || !c->p->is_analyzed)
 		return;
@@ -56,8 +57,16 @@ CHECK(nested_loop_explosion)
 		return;
 	if (c->p->is_timed && plan_num(n->wall_ms) < 10)
 		return;
-	plan_report(c, n, "chosen for about %s outer rows, run for %s",
+	if (outer->kind == PLAN_WORKTABLE_SCAN)
+		return; /* how many rows a recursion's next step has, nothing can tell the planner
+			 */
+	f = plan_report(c, n, "chosen for about %s outer rows, run for %s",
 		say_count(c, outer->plan_rows), say_count(c, plan_num(outer->rows)));
+	if (outer->kind == PLAN_FUNCTION_SCAN)
+		f->advice = plan_say(c,
+			"say how many rows %.*s returns (ROWS in its definition), or keep them "
+			"in a temporary table and ANALYZE it",
+			STR_ARGS(plan_source(outer)));
 }
 
 /* How far the estimate is off, 1 when it is right or cannot be judged. */
@@ -88,7 +97,8 @@ static bool is_estimated(const struct plan_node *n)
 static bool input_is_off(const struct plan_node *n)
 {
 	for (size_t i = 0; i < n->children; i++)
-		if ((is_estimated(n->child[i]) && off_by(n->child[i]) >= 10) ||
+		if (((is_estimated(n->child[i]) || plan_is_scan(n->child[i])) &&
+			    off_by(n->child[i]) >= 10) ||
 			input_is_off(n->child[i]))
 			return true;
 	return false;
@@ -180,38 +190,6 @@ static size_t dependent_columns(struct plan_check *c, const struct plan_node *n,
 	return n->relation.n && conds > 1 && cols > 1 ? cols : 0;
 }
 
-static struct plan_finding *report_misestimate(struct plan_check *c, const struct plan_node *n,
-	double off)
-{
-	struct plan_finding *f =
-		plan_report(c, n, "expected %s rows%s, got %s%s: off by %.0f times",
-			say_count(c, n->plan_rows), node_loops(n) > 1 ? " each time" : "",
-			n->all_rows_err > 0 ? "about " : "", say_count(c, plan_num(n->rows)), off);
-
-	if (off >= 100 && feeds_a_choice(n))
-		f->grade = GRADE_ERROR;
-	return f;
-}
-
-CHECK(row_misestimate)
-{
-	double off = misestimate(c, n);
-	struct str name[MAX_STATISTICS];
-
-	if (off == 0 || dependent_columns(c, n, name, ARRAY_LEN(name)))
-		return; /* missing-extended-statistics says it */
-	struct plan_finding *f = report_misestimate(c, n, off);
-	if (n->relation.n == 0)
-		return;
-	f->fix_sql = plan_say(c, "ANALYZE %.*s;", STR_ARGS(n->relation));
-	f->advice = columns_of(c, n, name, ARRAY_LEN(name)) == 1
-			    ? plan_say(c,
-				      "collect fresh statistics; if that does not help, ALTER "
-				      "TABLE %.*s ALTER COLUMN %.*s SET STATISTICS 1000",
-				      STR_ARGS(n->relation), STR_ARGS(name[0]))
-			    : STR("collect fresh statistics before thinking of an index");
-}
-
 /* A name for the statistics, which PostgreSQL asks for before version 16. */
 static struct str statistics_name(struct plan_check *c, struct str table, const struct str *column,
 	size_t columns)
@@ -228,6 +206,70 @@ static struct str statistics_name(struct plan_check *c, struct str table, const 
 	struct str name = arena_str(c->a, str_before(text_slice(&t), NAME_LENGTH));
 	text_release(&t);
 	return name;
+}
+
+/* "((l_order % 2) = 0)": the expression that the only condition compares, "(l_order % 2)";
+ * STR_NONE when it is a column, or cannot be told. */
+static struct str compared_expression(const struct plan_check *c, const struct plan_node *n)
+{
+	struct str s = node_text(c, n, "Filter"), e;
+	int open = 0;
+	size_t end = 1;
+
+	if (!str_starts(s, "((") || conjuncts(s) != 1 || str_find(s, " OR ") < s.n ||
+		str_find(s, "Plan ") < s.n || str_find(s, "'") < s.n)
+		return STR_NONE;
+	for (; end < s.n; end++) {
+		open += s.p[end] == '(' ? 1 : s.p[end] == ')' ? -1 : 0;
+		if (open == 0)
+			break;
+	}
+	e = str_before(str_skip(s, 1), end);
+	if (end + 1 >= s.n || s.p[end + 1] != ' ' || str_find(e, " ") == e.n ||
+		str_find(e, ".") < e.n)
+		return STR_NONE;
+	return e;
+}
+
+static struct plan_finding *report_misestimate(struct plan_check *c, const struct plan_node *n,
+	double off)
+{
+	struct plan_finding *f =
+		plan_report(c, n, "expected %s rows%s, got %s%s: off by %.0f times",
+			say_count(c, n->plan_rows), node_loops(n) > 1 ? " each time" : "",
+			n->all_rows_err > 0 ? "about " : "", say_count(c, plan_num(n->rows)), off);
+
+	if (off >= 100 && feeds_a_choice(n))
+		f->grade = GRADE_ERROR;
+	return f;
+}
+
+CHECK(row_misestimate)
+{
+	double off = misestimate(c, n);
+	struct str name[MAX_STATISTICS], expr, what = STR("expression");
+
+	if (off == 0 || dependent_columns(c, n, name, ARRAY_LEN(name)))
+		return; /* missing-extended-statistics says it */
+	struct plan_finding *f = report_misestimate(c, n, off);
+	if (n->relation.n == 0)
+		return;
+	expr = compared_expression(c, n);
+	if (expr.n) {
+		f->fix_sql = plan_say(c, "CREATE STATISTICS %.*s ON %.*s FROM %.*s; ANALYZE %.*s;",
+			STR_ARGS(statistics_name(c, n->relation, &what, 1)), STR_ARGS(expr),
+			STR_ARGS(n->relation), STR_ARGS(n->relation));
+		f->advice = STR("the condition is on an expression, of which the planner knows "
+				"nothing: collect statistics of it before thinking of an index");
+		return;
+	}
+	f->fix_sql = plan_say(c, "ANALYZE %.*s;", STR_ARGS(n->relation));
+	f->advice = columns_of(c, n, name, ARRAY_LEN(name)) == 1
+			    ? plan_say(c,
+				      "collect fresh statistics; if that does not help, ALTER "
+				      "TABLE %.*s ALTER COLUMN %.*s SET STATISTICS 1000",
+				      STR_ARGS(n->relation), STR_ARGS(name[0]))
+			    : STR("collect fresh statistics before thinking of an index");
 }
 
 CHECK(missing_extended_statistics)

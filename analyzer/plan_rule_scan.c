@@ -7,6 +7,7 @@
 #include <math.h>
 
 #define MANY	    1000.0  /* rows thrown away before it is worth a word */
+#define FEW_EACH    3.0	    /* rows thrown away by each of many look-ups */
 #define FEW_BLOCKS  50.0    /* a table this small is read whole in no time */
 #define HUGE_BLOCKS 131072. /* 1 GB */
 
@@ -53,6 +54,8 @@ CHECK(index_filter_waste)
 		!plan_prop(n, "Filter") || removed < MANY || removed < 10 * rows ||
 		!gate_self(c, n))
 		return;
+	if (removed < FEW_EACH * node_loops(n))
+		return; /* look-ups of a row or two: a longer key saves nothing */
 	plan_report(c, n, "the index finds %s rows of %.*s, the filter keeps %s",
 		say_count(c, rows + removed), STR_ARGS(source(n)), say_count(c, rows));
 }

@@ -20,8 +20,14 @@ CHECK(jit_overhead)
 	if (!is_root(n) || isnan(p->jit_ms) || !p->is_timed || p->elapsed_ms >= 1000 ||
 		p->jit_ms < 5 || p->jit_ms < 0.2 * p->elapsed_ms)
 		return;
-	f = plan_report(c, NULL, "compiling took %.1f of %.1f ms", p->jit_ms, p->elapsed_ms);
-	f->share = p->jit_ms / p->elapsed_ms;
+	if (p->jit_ms < p->elapsed_ms)
+		f = plan_report(c, NULL, "compiling took %.1f of %.1f ms", p->jit_ms,
+			p->elapsed_ms);
+	else /* the workers' compiling is counted, too */
+		f = plan_report(c, NULL,
+			"compiling took %.1f ms in all its processes, the query %.1f", p->jit_ms,
+			p->elapsed_ms);
+	f->share = fmin(1, p->jit_ms / p->elapsed_ms);
 	f->ms = p->jit_ms;
 }
 
@@ -140,8 +146,9 @@ CHECK(cost_time_inversion)
 	double cost = plan_num(c->p->root->total_cost), part;
 
 	if (!c->p->is_timed || cost <= 0 || n->share < 0.3 || plan_num(n->self_ms) < 50 ||
-		n->kind == PLAN_MODIFY_TABLE || is_cut_short(n))
-		return;
+		n->kind == PLAN_MODIFY_TABLE || n->kind == PLAN_GATHER ||
+		n->kind == PLAN_GATHER_MERGE || is_cut_short(n))
+		return; /* a Gather's time is that of starting workers and waiting for them */
 	part = n->self_cost * fmax(1, n->kind == PLAN_NESTED_LOOP ? 1 : node_loops(n)) / cost;
 	if (part * 10 > n->share)
 		return;
