@@ -117,9 +117,10 @@
 	.at = {POOLER(track_extra_parameters)},
 	.def = "IntervalStyle",
 	.restart = true,
-	.help = "Parameters that the server reports and that belong to the client: restored on "
-		"whichever connection serves it next. client_encoding, DateStyle, TimeZone, "
-		"standard_conforming_strings and application_name always are.",
+	.help = "Parameters that a server of another make reports (ParameterStatus) and clients "
+		"are to be told at login. PostgreSQL's own are known, and every parameter "
+		"that a client sets is its own: restored on whichever connection serves it "
+		"next.",
 },
 {
 	.name = "ignore_startup_parameters",
@@ -127,7 +128,11 @@
 	.at = {POOLER(ignore_startup_parameters)},
 	.def = "",
 	.example = "extra_float_digits, options",
-	.help = "Startup parameters of clients that are dropped without a word.",
+	.help = "Startup parameters of clients that are dropped without a word. Others are the "
+		"client's, whatever their name; one that the server does not take fails the login. "
+		"With \"options\" only client_encoding, DateStyle, TimeZone, "
+		"standard_conforming_strings, application_name and track_extra_parameters are "
+		"taken from options=....",
 },
 {
 	.name = "application_name_add_host",

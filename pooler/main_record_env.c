@@ -160,24 +160,6 @@ static FILE *create(const char *dir, const char *name)
 	return f;
 }
 
-/* What clients set when they connect (options='-c …', JDBC's properties) beyond what every session
- * may: the pooler gives these on to the server, too. */
-static const char startup_parameters[] =
-	"search_path, role, statement_timeout, lock_timeout, idle_in_transaction_session_timeout, "
-	"idle_session_timeout, work_mem, maintenance_work_mem, temp_buffers, effective_cache_size, "
-	"default_transaction_isolation, default_transaction_read_only, default_tablespace, "
-	"default_text_search_config, default_toast_compression, session_replication_role, "
-	"synchronous_commit, row_security, client_min_messages, log_min_duration_statement, "
-	"log_statement, log_min_messages, jit, plan_cache_mode, force_parallel_mode, "
-	"max_parallel_workers_per_gather, enable_seqscan, enable_indexscan, enable_bitmapscan, "
-	"enable_hashjoin, enable_mergejoin, enable_nestloop, random_page_cost, seq_page_cost, "
-	"bytea_output, extra_float_digits, constraint_exclusion, check_function_bodies, "
-	"xmloption, xmlbinary, gin_fuzzy_search_limit, transform_null_equals, "
-	"escape_string_warning, "
-	"lc_messages, lc_monetary, lc_numeric, lc_time, geqo, from_collapse_limit, "
-	"join_collapse_limit, quote_all_identifiers, backslash_quote, array_nulls, "
-	"tcp_user_timeout";
-
 /* The directory of the server's socket, where no host is named: Debian's, else loopback. */
 static const char *default_host(void)
 {
@@ -212,7 +194,6 @@ bool record_write_settings(const struct record_server *s, const char *dir, int p
 		"shutdown_timeout = 5\nserver_login_retry = 1\nworkers = 1\n"
 		"query_log = %s\nquery_log_max_text = 1MB\n",
 		port, dir, dir, query_log);
-	fprintf(f, "track_extra_parameters = %s\n", startup_parameters);
 	put_tls(f, s->words);
 	return fclose(f) == 0;
 }

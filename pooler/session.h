@@ -8,6 +8,7 @@
  *   session_relay.c    struct relay: one worker's share; struct lane: one pool's share of it
  *   session_share.c    idle connections that go from one lane of a pool to another
  *   session_client.c   struct client: waiting, linked, closing
+ *   session_greeting.c   what it is told of its parameters when it comes
  *   session_deadline.c   when its patience, or ours with it, is over
  *   session_request.c  what it sends, message by message (session_message.h)
  *   session_express.c  the short way of what nearly every transaction is

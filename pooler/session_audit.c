@@ -17,6 +17,7 @@
 
 struct audit {
 	struct params *params; /* what is set in the session */
+	struct params *seen;   /* names of reported ones that are, too */
 	unsigned state;	       /* TEXT_* */
 	unsigned effects;      /* what made us ask */
 	struct buf found;      /* in words, what was not there before */
@@ -39,6 +40,7 @@ void audit_free(struct server *s)
 	if (!s->audit)
 		return;
 	params_drop(&relay_of(s)->params, &s->audit->params);
+	params_drop(&relay_of(s)->params, &s->audit->seen);
 	buf_free(&s->audit->found);
 	free(s->audit);
 	s->audit = NULL;
@@ -107,6 +109,13 @@ static bool learn(struct relay *r, const char *name, size_t len)
 	return true;
 }
 
+bool audit_learn_name(struct relay *r, const char *name)
+{
+	size_t n = strlen(name);
+
+	return n >= 3 && n < NAME_MAX_LEN && learn(r, name, n);
+}
+
 void audit_learn(struct server *s, const char *sql, size_t len)
 {
 	size_t i = 0;
@@ -155,12 +164,15 @@ void audit_start(struct server *s)
 	s->audit->effects = s->dirty_effects;
 	s->dirty_effects = 0; /* what the client does meanwhile takes another audit */
 	s->audit->params = params_empty(&r->params);
+	s->audit->seen = params_empty(&r->params);
 	/* Reported parameters stay what the server says they are. */
 	for (size_t i = 0; i < s->params->count; i++)
 		if (s->params->item[i].reported)
 			s->audit->params = params_with(&r->params, s->audit->params,
 				s->params->item[i].name, s->params->item[i].value, true);
 	s->auditing = true;
+	if (s->client && s->client->start) /* what it asks next comes after restore_start() */
+		s->settling = s->was_asked = true;
 	put_question(&sql, r);
 	if (!server_ask(s, buf_cstr(&sql), OUR_AUDIT))
 		server_close(s, CLOSE_SERVER_STATE, NULL);
@@ -209,8 +221,10 @@ static void note_row(struct server *s, char letter, const char *name, const char
 	const char *before = params_value(s->params, name);
 
 	if (letter == 's') {
-		if (params_value(a->params, name))
+		if (params_value(a->params, name)) {
+			a->seen = params_with(&relay_of(s)->params, a->seen, name, "", false);
 			return;
+		}
 		if (params_bytes(a->params) + strlen(name) + strlen(value) > PARAMS_MAX) {
 			note_row(s, 'b', name, "");
 			return;
@@ -247,6 +261,29 @@ void audit_row(struct server *s, const char *body, size_t len)
 static bool pins(const struct lane *l)
 {
 	return l->set.mode == POOL_MODE_AUTO || l->set.on_session_feature == ON_SESSION_FEATURE_PIN;
+}
+
+/* RESET and DISCARD ALL go back to what the startup packet said, which for the server is one more
+ * SET: what of it is not set any more is set again. */
+static void restore_start(struct server *s, struct client *c)
+{
+	struct audit *a = s->audit;
+	const struct params *base = s->lane->base;
+
+	for (size_t i = 0; i < c->start->count; i++) {
+		const struct param *p = &c->start->item[i];
+		const char *usual = base ? params_value(base, p->name) : p->value;
+
+		if (p->reported ? params_value(a->seen, p->name) || !usual ||
+					  strcmp(usual, p->value) == 0 ||
+					  !param_is_settable(p->name)
+				: params_value(a->params, p->name) != NULL)
+			continue;
+		c->params = params_with(&relay_of(s)->params, c->params, p->name, p->value,
+			p->reported);
+	}
+	if (c->params != s->params)
+		server_set_params(s, c);
 }
 
 /* For state_audit: who left what, and by which statements. */
@@ -324,7 +361,12 @@ void audit_done(struct server *s, bool failed)
 	if (c) {
 		params_drop(&r->params, &c->params);
 		c->params = params_ref(a->params);
-		settle(s, c);
+		if (s->lane->set.mode != POOL_MODE_SESSION)
+			settle(s, c);
+		else
+			s->dirty_effects |= a->effects & ~AUDITED_FOR_START;
+		if (c->start)
+			restore_start(s, c);
 	} else {
 		s->session_state |= a->state; /* its client is gone: it is reset (wants_reset) */
 	}

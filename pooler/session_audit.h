@@ -7,15 +7,20 @@
 
 #include "base.h"
 
+struct relay;
 struct server;
 
 /* Note of a Parse that must fail, its tag the effects for which: the error in our words. */
 #define NOTE_REFUSED UINT16_MAX
 void effects_put_error(struct buf *b, unsigned effects);
 
+/* After these a client that its startup packet gave parameters of its own may have lost them. */
+#define AUDITED_FOR_START (TEXT_SET | TEXT_DISCARD_ALL)
 /* The audit: asks the server what state the session holds (sql/state_audit.sql). */
 void audit_start(struct server *s);
 /* A text that sets parameters was sent: remembers the dotted names in it. */
+/* This one is asked for from now on.  False: there are too many. */
+bool audit_learn_name(struct relay *r, const char *name);
 void audit_learn(struct server *s, const char *sql, size_t len);
 /* With state_audit: a statement was sent; a transaction is over. */
 void audit_hear(struct server *s, const char *sql, size_t len);

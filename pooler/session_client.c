@@ -55,7 +55,7 @@ void client_watch(struct client *c)
 	int events = 0;
 	bool full = c->state != CLIENT_LINKED && chunk_left(c->in) >= PARKED_MAX;
 
-	if (c->state == CLIENT_CLOSED)
+	if (c->state == CLIENT_CLOSED || c->state == CLIENT_LOGIN)
 		return;
 	if (!c->out && !full && !c->quitting && !(c->server && c->server->out) &&
 		LIKELY(!relay_of(c)->suspended))
@@ -340,7 +340,7 @@ void client_cancel(struct client *c, struct conn *asker)
 	if (c->state == CLIENT_WAITING) {
 		lane_forget(c->lane, c);
 		cancel_here(c, "It was still waiting for a server connection.");
-	} else if (s && s->setup && !s->slot.own) {
+	} else if (s && s->setup && !s->slot.own && !c->pinned) {
 		c->server = NULL;
 		server_unlink(s);
 		cancel_here(c, "Its server connection was still being prepared for it.");
@@ -399,37 +399,6 @@ uint32_t client_pid(const struct client *c)
 	return c->slot * ((uint32_t)hub.n_relays + 1) + (uint32_t)relay_of(c)->w.index + 1;
 }
 
-void client_forget_first(struct lane *l)
-{
-	params_drop(&l->relay->params, &l->first.base);
-	params_drop(&l->relay->params, &l->first.got);
-	buf_free(&l->first.asked);
-}
-
-static struct params *first_params(struct client *c)
-{
-	struct relay *r = relay_of(c);
-	struct lane *l = c->lane;
-	const struct login *login = c->login;
-	struct params *p;
-	const char *name, *value;
-	size_t pos = 0;
-
-	if (l->first.base == l->base && login->params_len &&
-		l->first.asked.len == login->params_len &&
-		memcmp(l->first.asked.data, login->params, login->params_len) == 0)
-		return params_ref(l->first.got);
-	p = params_ref(l->base);
-	while (params_next(login->params, login->params_len, &pos, &name, &value))
-		if (param_is_settable(name))
-			p = params_with(&r->params, p, name, value, false);
-	client_forget_first(l);
-	l->first.base = params_ref(l->base);
-	l->first.got = params_ref(p);
-	buf_put(&l->first.asked, login->params, login->params_len);
-	return p;
-}
-
 void client_welcome(struct client *c)
 {
 	struct relay *r = relay_of(c);
@@ -441,7 +410,6 @@ void client_welcome(struct client *c)
 		c->params = params_ref(c->server->params);
 		client_linked(c);
 	} else {
-		c->params = first_params(c);
 		c->state = CLIENT_IDLE;
 		c->waiter.since = r->w.now;
 	}
@@ -505,12 +473,9 @@ void client_arrive(struct worker *w, struct mail *m)
 		lane_tend(l);
 		return;
 	}
-	if (l->base && !l->shard.paused) {
-		client_welcome(c);
+	if (l->base && !l->shard.paused && greeting_try(c))
 		return;
-	}
-	list_push_back(&l->logins, &c->waiter.link);
-	l->shard.n_greeters++;
+	greeting_line_up(c);
 	if (l->last_error && w->now < l->shard.dial_after) {
 		client_close(c, CLOSE_SERVER_LOGIN, l->last_error);
 		return;
@@ -598,6 +563,7 @@ void client_close(struct client *c, enum close_reason why, const char *detail)
 	client_statements_clear(c);
 	prepared_drop(&r->prepared, &c->unnamed);
 	params_drop(&r->params, &c->params);
+	params_drop(&r->params, &c->start);
 	l->n_clients--;
 	atomic_fetch_sub(&l->load, 1);
 	atomic_fetch_sub(&l->pool->clients, 1);

@@ -35,6 +35,8 @@ struct client {
 	struct chunk *in;  /* received, not yet processed */
 	struct chunk *out; /* to be sent to it */
 	struct params *params;
+	struct params *start; /* as its startup packet set them: what RESET goes back to; NULL: it
+			       * set nothing but its name */
 	struct client_statements *statements; /* NULL: none */
 	struct trace *trace;		      /* NULL: nothing is observed */
 	struct prepared *unnamed;	      /* its unnamed statement; NULL: none */
@@ -46,7 +48,7 @@ struct client {
 	uint32_t connected;    /* wall clock, in seconds */
 	uint32_t left;	       /* rest of a message that is passed on as it comes */
 	uint32_t slot, secret; /* its cancel key */
-	uint64_t id : 45;
+	uint64_t id : 44;
 	uint64_t replication : 2;      /* enum login_replication */
 	uint64_t state : 8;	       /* enum client_state */
 	uint64_t tls : 1, closing : 1; /* closing: ends when it is given its answer */
@@ -56,10 +58,11 @@ struct client {
 	uint64_t notified : 1;	  /* was told that it waits */
 	uint64_t saw_request : 1; /* sends; for client_idle_timeout */
 	uint64_t cancelled : 1;	  /* as soon as its server has answered what we asked */
+	uint64_t other : 1;	  /* SET SESSION AUTHORIZATION: not who logged in at the server */
 	uint64_t cut : 1;	  /* its server left in the middle of a message to it */
 };
 /* malloc's next class begins above */
-_Static_assert(sizeof(struct client) <= 216 || sizeof(void *) != 8, "an idle client has grown");
+_Static_assert(sizeof(struct client) <= 232 || sizeof(void *) != 8, "an idle client has grown");
 
 /* What a lane is given of a finished login; made on the front, used on the relay. */
 struct arrival {
@@ -75,10 +78,19 @@ struct client *relay_next_client(const struct relay *r, uint32_t *at);
 void client_close(struct client *c, enum close_reason why, const char *detail);
 /* A server connection has become ready for it: go on with what it asked. */
 void client_resume(struct client *c);
-/* The first server connection is there: finish its login. */
+/* Its parameters are known: finish its login. */
 void client_welcome(struct client *c);
-/* What a lane remembers of the client before. */
-void client_forget_first(struct lane *l);
+
+/* session_greeting.c.  A server connection of its pool was there, so that a login can be finished:
+ * welcomes the client, or tries its parameters.  False: it must stand in line. */
+bool greeting_try(struct client *c);
+/* The server has answered; `refusal`: in its words, when s->setup_failed. */
+void greeting_tried(struct server *s, const char *refusal);
+/* It waits in lane->logins; or no more, nor for its parameters to be tried. */
+void greeting_line_up(struct client *c);
+void greeting_gone(struct client *c);
+/* The server may be another one now: what is known of parameters is not. */
+void greeting_forget(struct lane *l);
 /* This server connection is being opened for it alone (replication). */
 void client_take_own(struct client *c, struct server *s);
 /* Bytes for it.  Keeps what it cannot take now. */

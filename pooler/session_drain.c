@@ -104,6 +104,7 @@ static void forget_session(struct server *s)
 /* One step of bringing a connection without a client back to a quiet state. */
 void server_drain(struct server *s)
 {
+	struct lane *l = s->lane; /* which outlives it */
 	struct buf b = {0};
 
 	if (s->closed || s->slot.state != SLOT_BUSY)
@@ -149,5 +150,7 @@ void server_drain(struct server *s)
 		if (s->asked_reset && !s->slot.doomed)
 			forget_session(s);
 		server_release(s);
+		if (UNLIKELY(!list_empty(&l->logins)))
+			lane_greet(l);
 	}
 }

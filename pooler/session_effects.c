@@ -68,5 +68,6 @@ void effects_put_error(struct buf *b, unsigned effects)
 bool effects_are_refused(const struct lane *l, unsigned effects)
 {
 	return (effects & EFFECTS_FEATURE) && l->set.mode != POOL_MODE_AUTO &&
+	       l->set.mode != POOL_MODE_SESSION &&
 	       l->set.on_session_feature == ON_SESSION_FEATURE_ERROR;
 }

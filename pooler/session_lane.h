@@ -66,13 +66,26 @@ struct pool {
 	pthread_mutex_t lock; /* secret: relays read it when they dial */
 };
 
+/* What startup packets asked for, and what the server made of it (session_greeting.c). */
+struct greetings {
+	struct params *last; /* of the last client; NULL: nobody yet */
+	struct buf last_asked;
+	struct {
+		struct params *got; /* NULL: free */
+		struct buf asked;
+	} known[32];
+	size_t next;	      /* gives way to the next one */
+	struct client *tried; /* its parameters are being tried; NULL: nobody's */
+};
+
 /* One pool's share of one relay. */
 struct lane {
 	struct shard shard;
 	struct list link; /* relay->lanes */
 	struct pool *pool;
 	struct relay *relay;
-	struct list logins; /* of struct client.waiter.link: wait for the first server */
+	struct list logins; /* of struct client.waiter.link: wait for the first server, or for
+			     * another's parameters to be tried */
 	int n_clients;
 	int n_servers;		 /* whose memory is in use, also by a cancel request */
 	atomic_int load;	 /* n_clients for whoever chooses a lane */
@@ -80,11 +93,7 @@ struct lane {
 	const struct conf_database *db;
 	struct pool_settings set;
 	struct params *base; /* what servers report after login; NULL: none yet */
-	/* What the last client asked for and got: the next one mostly asks for the same. */
-	struct {
-		struct params *base, *got; /* NULL: nobody yet */
-		struct buf asked;
-	} first;
+	struct greetings greetings;
 	struct stats stats;
 	struct hist wait;   /* microseconds until lent, of those who had to wait */
 	struct hist server; /* microseconds until the answer was complete */

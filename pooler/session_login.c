@@ -8,8 +8,11 @@
  */
 #include "session_front.h"
 
+#include "session_params.h"
 #include "wire.h"
 
+#include <ctype.h>
+#include <libpq-fe.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -154,58 +157,80 @@ static enum step pass_cancel(struct attempt *a, const struct startup *s)
 	return STEP_END;
 }
 
-/* Settings that the pooler keeps for each client (and track_extra_parameters). */
-static const char *const tracked[] = {"client_encoding", "datestyle", "timezone",
-	"standard_conforming_strings", "application_name"};
-
-/* extra_float_digits has had no further effect above 0 since PostgreSQL 12; JDBC and lib/pq
- * send it always. */
-static bool is_harmless(const char *name, const char *value)
+/* What PgBouncer keeps of options=… when ignore_startup_parameters names it. */
+static bool is_tracked(const struct conf_pooler *p, const char *name)
 {
-	return strcasecmp(name, "extra_float_digits") == 0 && value[0] >= '1' && value[0] <= '3' &&
-	       value[1] == '\0';
+	return conf_list_has_nocase("client_encoding, datestyle, timezone, "
+				    "standard_conforming_strings, application_name",
+		       name) ||
+	       conf_list_has_nocase(p->track_extra_parameters, name);
+}
+
+/* The encoding's own name, as PostgreSQL words it in its answer; NULL: there is none. */
+static const char *encoding_name(const char *value)
+{
+	int encoding = pg_char_to_encoding(value);
+
+	return encoding < 0 ? NULL : pg_encoding_to_char(encoding);
+}
+
+/* A name that can be in the question for session state as it is (session_audit.c).  PostgreSQL
+ * takes no others since 15. */
+static bool is_name_of_module(const char *name)
+{
+	const char *p = name;
+
+	for (; isalnum((unsigned char)*p) || *p == '_' || *p == '$' || *p == '.'; p++)
+		;
+	return !*p && strchr(name, '$') == NULL;
 }
 
 /* Keeps a startup parameter, drops it, or says no. */
-static bool keep_param(struct attempt *a, struct buf *kept, const char *name, const char *value)
+static bool keep_param(struct attempt *a, struct buf *kept, const char *name, const char *value,
+	enum step *out)
 {
 	const struct conf_pooler *p = &a->rules->conf->p;
-	/* a replication session takes them all to a server connection of its own */
-	bool keep = a->login->replication || conf_list_has_nocase(p->track_extra_parameters, name);
 
-	for (size_t i = 0; i < ARRAY_LEN(tracked) && !keep; i++)
-		keep = strcasecmp(name, tracked[i]) == 0;
-	if (keep) {
-		buf_put_cstr(kept, name);
-		buf_put_cstr(kept, value);
+	if (conf_list_has_nocase(p->ignore_startup_parameters, name) ||
+		conf_is_console(a->login->database))
 		return true;
+	if (strcasecmp(name, "session_authorization") == 0)
+		return true; /* PostgreSQL, too, gives a session the user's own at its start */
+	if (!a->login->replication && !param_is_settable(name)) {
+		*out = attempt_refuse(a, "55P02", "parameter \"%s\" cannot be changed", name);
+		return false;
 	}
-	return is_harmless(name, value) ||
-	       conf_list_has_nocase(p->ignore_startup_parameters, name) ||
-	       conf_is_console(a->login->database);
+	if (strchr(name, '.') && !is_name_of_module(name)) {
+		*out = attempt_refuse(a, "42602", "invalid configuration parameter name \"%s\"",
+			name);
+		return false;
+	}
+	if (strcasecmp(name, "client_encoding") == 0 && encoding_name(value))
+		value = encoding_name(value);
+	buf_put_cstr(kept, name);
+	buf_put_cstr(kept, value);
+	return true;
 }
 
 /* Unfolds options='-c a=b --c=d' into the block.  false: refused, *out set. */
 static bool keep_options(struct attempt *a, struct buf *kept, const char *options, enum step *out)
 {
 	struct buf name = {0}, value = {0};
-	bool ignored = conf_list_has_nocase(a->rules->conf->p.ignore_startup_parameters, "options");
+	const struct conf_pooler *p = &a->rules->conf->p;
+	bool ignored = conf_list_has_nocase(p->ignore_startup_parameters, "options");
 	bool ok = true;
 	int rc;
 
 	while (ok && (rc = startup_option_next(&options, &name, &value)) != 0) {
-		if (rc > 0 && keep_param(a, kept, name.data, value.data))
-			continue;
-		if (ignored)
+		if (rc < 0 && ignored)
 			break;
-		ok = false;
+		if (ignored && !is_tracked(p, name.data))
+			continue;
 		if (rc < 0)
 			*out = attempt_refuse(a, "08P01",
 				"unsupported options startup parameter: only \"-c name=value\" and "
 				"\"--name=value\" are allowed");
-		else
-			*out = attempt_refuse(a, "08P01",
-				"unsupported startup parameter in options: %s", name.data);
+		ok = rc > 0 && keep_param(a, kept, name.data, value.data, out);
 	}
 	buf_free(&name);
 	buf_free(&value);
@@ -279,10 +304,8 @@ static enum step take_params(struct attempt *a, const struct startup *s)
 			mine = strcmp(name, own[i]) == 0;
 		if (strcmp(name, "options") == 0 && !keep_options(a, &kept, value, &out))
 			goto refused;
-		if (mine || keep_param(a, &kept, name, value))
-			continue;
-		out = attempt_refuse(a, "08P01", "unsupported startup parameter: %s", name);
-		goto refused;
+		if (!mine && !keep_param(a, &kept, name, value, &out))
+			goto refused;
 	}
 	if (a->rules->conf->p.application_name_add_host && !conf_is_console(l->database))
 		add_host_to_name(l, &kept);

@@ -96,10 +96,11 @@ static inline void message_pass(struct message *m)
 	m->c->left = (uint32_t)(m->size - take);
 }
 
-/* Nobody else ever has its server connection: what it does to the session is its own. */
+/* Nobody else ever has its server connection: what it does to the session is its own.  (But RESET
+ * must go back to the parameters that its startup packet set.) */
 static inline bool message_has_session(const struct client *c)
 {
-	return c->lane->set.mode == POOL_MODE_SESSION || c->replication;
+	return (c->lane->set.mode == POOL_MODE_SESSION && !c->start) || c->replication;
 }
 
 /* Does the client call prepared statements by names that become ours (PGSLUICE_17)? */

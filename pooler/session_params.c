@@ -9,7 +9,7 @@
 
 /* Reported by the server, but nobody can set them. */
 static const char *const fixed[] = {"server_version", "server_encoding", "integer_datetimes",
-	"is_superuser", "session_authorization", "in_hot_standby", "scram_iterations"};
+	"is_superuser", "session_authorization", "in_hot_standby"};
 
 bool param_is_settable(const char *name)
 {
@@ -227,37 +227,73 @@ static void put_identifier(struct buf *b, const char *s)
 	buf_put_u8(b, '"');
 }
 
-bool params_put_change(struct buf *sql, const struct params *from, const struct params *to)
+static void put_set(struct buf *sql, const char *name, const char *value)
 {
-	bool any = false;
+	/* set_config takes every kind of value as it was reported, also lists */
+	buf_put_str(sql, "SELECT pg_catalog.set_config(");
+	put_literal(sql, name);
+	buf_put_u8(sql, ',');
+	put_literal(sql, value);
+	buf_put_str(sql, ",false);");
+}
 
-	if (from == to)
-		return false;
+/* Who the session speaks for: decides what else it may set. */
+#define ROLE "role"
+
+static bool is_who(const char *name)
+{
+	return strcasecmp(name, PARAM_WHO) == 0 || strcasecmp(name, ROLE) == 0;
+}
+
+static bool differ(const char *a, const char *b)
+{
+	return a != b && (!a || !b || strcmp(a, b) != 0);
+}
+
+/* What turns `from` into `to`, but for who it speaks for. */
+static void put_settings(struct buf *sql, const struct params *from, const struct params *to)
+{
 	for (size_t i = 0; i < from->count; i++) {
 		const struct param *f = &from->item[i];
 
-		if (f->reported || find(to, f->name))
+		if (f->reported || is_who(f->name) || find(to, f->name))
 			continue;
 		buf_put_str(sql, "RESET ");
 		put_identifier(sql, f->name);
 		buf_put_u8(sql, ';');
-		any = true;
 	}
-	/* set_config takes every kind of value as it was reported, also lists */
 	for (size_t i = 0; i < to->count; i++) {
-		const struct param *want = &to->item[i], *have = find(from, want->name);
+		const struct param *want = &to->item[i];
 
-		if ((have && strcmp(have->value, want->value) == 0) ||
-			!param_is_settable(want->name))
-			continue;
-		buf_put_str(sql, "SELECT pg_catalog.set_config(");
-		put_literal(sql, want->name);
-		buf_put_u8(sql, ',');
-		put_literal(sql, want->value);
-		buf_put_str(sql, ",false);");
-		any = true;
+		if (!is_who(want->name) && param_is_settable(want->name) &&
+			differ(want->value, params_value(from, want->name)))
+			put_set(sql, want->name, want->value);
 	}
-	return any;
+}
+
+bool params_put_change(struct buf *sql, const struct params *from, const struct params *to,
+	const char *who)
+{
+	const char *was = params_value(from, ROLE), *is = params_value(to, ROLE);
+	bool other = who && differ(params_value(from, PARAM_WHO), who);
+	struct buf settings = {0};
+	bool back;
+
+	put_settings(&settings, from, to);
+	/* first as the one who logged in, who may set what the roles between may not */
+	back = was && (other || settings.len || differ(was, is));
+	if (back)
+		buf_put_str(sql, "RESET ROLE;");
+	if (other)
+		buf_put_str(sql, "RESET SESSION AUTHORIZATION;");
+	buf_put(sql, settings.data, settings.len);
+	if (other)
+		put_set(sql, PARAM_WHO, who);
+	if (is && (back || !was))
+		put_set(sql, ROLE, is);
+	other = other || back || settings.len || (is && !was);
+	buf_free(&settings);
+	return other;
 }
 
 const struct buf *params_greeting(struct params *p)

@@ -43,8 +43,11 @@ void params_drop(struct param_table *t, struct params **p);
 /* What its texts take. */
 size_t params_bytes(const struct params *p);
 const char *params_value(const struct params *p, const char *name);
-/* Statements that turn `from` into `to`, as one simple Query's text; false: nothing to do. */
-bool params_put_change(struct buf *sql, const struct params *from, const struct params *to);
+/* Statements that turn `from` into `to`, as one simple Query's text; false: nothing to do.  `who`:
+ * the session_authorization that it shall have, whatever is in `to`; NULL: as it is. */
+bool params_put_change(struct buf *sql, const struct params *from, const struct params *to,
+	const char *who);
+#define PARAM_WHO "session_authorization"
 /* The ParameterStatus messages that tell a client all that is reported. */
 const struct buf *params_greeting(struct params *p);
 /* Can a client choose it at all?  (server_version and its kin cannot be set.) */

@@ -6,7 +6,7 @@
  *
  * The eight bytes of a key, alone (peer_id = 0):
  *
- *   number (32 bits)  who: relay and slot, see client_pid()
+ *   number (32 bits)  who: relay and slot, see client_pid(); plus NO_PROCESS
  *   secret (32 bits)
  *
  * and among peers, PgBouncer's layout since 1.21, so that both may be peers of each other:
@@ -37,6 +37,10 @@
 
 /* --- keys ------------------------------------------------------------------------- */
 
+/* Linux gives no process such a number or a higher one (PID_MAX_LIMIT), so that a client that calls
+ * pg_terminate_backend() with the number that we gave it ends nobody else's session. */
+#define NO_PROCESS (4U << 20)
+
 static void put_u32(uint8_t *p, uint32_t v)
 {
 	p[0] = (uint8_t)(v >> 24);
@@ -53,7 +57,7 @@ static uint32_t get_u32(const uint8_t *p)
 void cancel_key_pack(uint8_t key[8], int peer, uint32_t number, uint32_t secret)
 {
 	if (peer == 0) {
-		put_u32(key, number);
+		put_u32(key, number + NO_PROCESS);
 		put_u32(key + 4, secret);
 		return;
 	}
@@ -71,7 +75,7 @@ void cancel_key_unpack(const uint8_t key[8], bool among_peers, struct cancel_key
 	uint32_t low = get_u32(key + 4);
 
 	if (!among_peers) {
-		*k = (struct cancel_key){.number = get_u32(key), .secret = low};
+		*k = (struct cancel_key){.number = get_u32(key) - NO_PROCESS, .secret = low};
 		return;
 	}
 	k->peer = key[1] | key[2] << 8;

@@ -174,7 +174,7 @@ void lane_recycle(struct lane *l)
 	free(l->last_error);
 	l->last_error = NULL;
 	params_drop(&l->relay->params, &l->base);
-	client_forget_first(l);
+	greeting_forget(l);
 	lane_tend(l);
 }
 
@@ -278,6 +278,8 @@ void lane_tend(struct lane *l)
 	if (UNLIKELY(!list_empty(&sh->own_waiting)))
 		dial_own(l);
 	l->tending = false;
+	if (UNLIKELY(!list_empty(&l->logins)) && l->base)
+		lane_greet(l);
 	/* Until it changes, one client more that waits is nothing to look at: all places are ours,
 	 * or share_tend() has set the timer that asks for those of other lanes. */
 	l->full = sh->starved == &l->pool->open && sh->lim.reserve <= 0 && sh->n_dialing == 0 &&
@@ -316,23 +318,8 @@ void lane_forget(struct lane *l, struct client *c)
 			share_show(l);
 	} else if (c->replication) {
 		pool_own_forget(&c->waiter);
-	} else if (waiter_is_queued(&c->waiter)) {
-		list_del(&c->waiter.link);
-		l->shard.n_greeters--;
-	}
-}
-
-void lane_greet(struct lane *l)
-{
-	free(l->last_error);
-	l->last_error = NULL;
-	while (!list_empty(&l->logins) && l->base && !l->shard.paused) {
-		struct client *c = CONTAINER_OF(list_first(&l->logins, struct waiter, link),
-			struct client, waiter);
-
-		lane_forget(l, c);
-		stats_add(&l->stats.wait_time, l->relay->w.now - c->waiter.since);
-		client_welcome(c);
+	} else {
+		greeting_gone(c);
 	}
 }
 

@@ -36,10 +36,13 @@ static void lost(struct server *s)
 		 * goes to the front of the queue. */
 		struct client *c = s->client;
 
-		s->client = NULL;
-		c->server = NULL;
+		if (c->state != CLIENT_LOGIN) {
+			s->client = NULL;
+			c->server = NULL;
+		}
 		server_close(s, CLOSE_SERVER_CHECK, "it was gone when it was needed");
-		client_requeue(c);
+		if (c->state != CLIENT_LOGIN)
+			client_requeue(c);
 		return;
 	}
 	server_close(s, s->said_fatal ? CLOSE_SERVER_SAID_FATAL : CLOSE_SERVER_EOF, NULL);
@@ -87,6 +90,11 @@ static bool on_parameter(struct server *s, const char *body, size_t len, bool ou
 		return false; /* server_setup_done() compares when all is said */
 	if (news)
 		c->params = params_with(&r->params, c->params, name, value, true);
+	if (news && UNLIKELY(strcmp(name, PARAM_WHO) == 0)) {
+		const char *login = params_value(s->lane->base, name);
+
+		c->other = !login || strcmp(login, value) != 0;
+	}
 	return true;
 }
 
@@ -101,6 +109,7 @@ static void on_our_answer(struct server *s, const struct ledger_event *ev, bool 
 	case OUR_CONNECT:
 		if (failed && s->setup) {
 			s->setup_failed = true;
+			s->setup_refused = ev->done.tag == OUR_PARAMS;
 		} else if (failed) { /* and the client is gone that would hear of it */
 			s->doomed_why = CLOSE_SETUP_FAILED;
 			s->slot.doomed = true;
@@ -459,7 +468,7 @@ void server_settle(struct server *s)
 	}
 	if (UNLIKELY(s->settling) && !ledger_awaits_end(&s->ledger))
 		s->settling = false;
-	if (UNLIKELY(s->was_asked) && !s->describing && !s->awaited && !s->settling &&
+	if (UNLIKELY(s->was_asked) && !s->setup && !s->describing && !s->awaited && !s->settling &&
 		!(c->cancelled && s->ledger.len && ledger_head(&s->ledger)->flags & ENTRY_OURS)) {
 		bool cancelled = c->cancelled;
 
@@ -493,6 +502,9 @@ void server_settle(struct server *s)
 		client_close(c, CLOSE_REPLACED, NULL);
 	else if (!client_keeps_server(c))
 		client_done(c);
+	else if (UNLIKELY(s->dirty_effects & AUDITED_FOR_START) && c->start && !c->pinned &&
+		 server_is_quiet(s) && !s->auditing)
+		audit_start(s);
 }
 
 /* The beginning of a message is kept already, or something may come from inside the SSL. */

@@ -218,7 +218,7 @@ void lane_leave(struct lane *l)
 	timer_stop(&r->w.timers, &l->check);
 	list_del(&l->link);
 	params_drop(&r->params, &l->base);
-	client_forget_first(l);
+	greeting_forget(l);
 	prepared_forget_lane(&r->prepared, l);
 	l->left_mail.run = on_lane_left;
 	worker_post(&hub.front, &l->left_mail);

@@ -175,7 +175,10 @@ void server_close(struct server *s, enum close_reason why, const char *detail)
 		who_note(s, c);
 		c->server = NULL;
 		c->cut = s->left && s->left_forward;
-		client_close(c, why, detail);
+		if (c->state == CLIENT_LOGIN && !c->replication) /* its parameters: on another */
+			greeting_line_up(c);
+		else
+			client_close(c, why, detail);
 	}
 	server_reap(s);
 	lane_tend(l);
@@ -211,11 +214,12 @@ static void ask_check(struct server *s)
 	s->setup = server_ask(s, strcmp(q, CONF_CHECK_EMPTY) ? q : "", OUR_CHECK);
 }
 
-static void ask_params(struct server *s, const struct client *c)
+void server_set_params(struct server *s, const struct client *c)
 {
 	struct buf sql = {0};
+	const struct params *who = c->other ? c->params : s->lane->base;
 
-	if (params_put_change(&sql, s->params, c->params)) {
+	if (params_put_change(&sql, s->params, c->params, params_value(who, PARAM_WHO))) {
 		s->setup = true;
 		params_drop(&relay_of(s)->params, &s->setting);
 		s->setting = params_ref(c->params);
@@ -230,29 +234,6 @@ static void ask_deallocate(struct server *s)
 {
 	s->foreign_names = s->stale_names = false;
 	s->setup = server_ask(s, "DEALLOCATE ALL", OUR_CHECK);
-}
-
-bool server_set_up(struct server *s, struct client *c)
-{
-	struct lane *l = s->lane;
-	usec_t now = l->relay->w.now;
-
-	s->setup_failed = false;
-	if (UNLIKELY(s->foreign_names))
-		ask_deallocate(s);
-	if (UNLIKELY(now - s->released >= l->set.server_check_delay) && l->set.check_query[0] &&
-		s->was_used)
-		ask_check(s);
-	if (UNLIKELY(s->params != c->params))
-		ask_params(s, c);
-	s->was_used = true;
-	return !s->setup;
-}
-
-bool server_link(struct server *s, struct client *c)
-{
-	server_lend(s, c);
-	return server_set_up(s, c);
 }
 
 /* What was to be set, in the words of the server that did ("utc" has become "UTC"): takes `wanted`,
@@ -278,16 +259,40 @@ static void has_params(struct server *s, struct params *p)
 	s->params = p;
 }
 
-/* The client is told what the server made of its parameters. */
-static void reconcile(struct server *s, struct client *c)
+void server_use_params(struct server *s, struct client *c)
 {
 	struct buf news = {0};
 
 	c->params = in_its_words(s, c->params, &news);
 	has_params(s, params_ref(c->params));
-	if (news.len)
+	if (news.len && c->state != CLIENT_LOGIN) /* who is greeted hears all of them */
 		client_send(c, news.data, news.len);
 	buf_free(&news);
+}
+
+bool server_set_up(struct server *s, struct client *c)
+{
+	struct lane *l = s->lane;
+	usec_t now = l->relay->w.now;
+
+	s->setup_failed = s->setup_refused = false;
+	if (UNLIKELY(s->foreign_names))
+		ask_deallocate(s);
+	if (UNLIKELY(now - s->released >= l->set.server_check_delay) && l->set.check_query[0] &&
+		s->was_used)
+		ask_check(s);
+	if (UNLIKELY(s->params != c->params))
+		server_set_params(s, c);
+	if (UNLIKELY(s->params != c->params) && !s->setup) /* only what nobody can set differs */
+		server_use_params(s, c);
+	s->was_used = true;
+	return !s->setup;
+}
+
+bool server_link(struct server *s, struct client *c)
+{
+	server_lend(s, c);
+	return server_set_up(s, c);
 }
 
 void server_adopt_params(struct server *s)
@@ -314,12 +319,14 @@ void server_setup_done(struct server *s)
 			server_close(s, CLOSE_SETUP_FAILED, text);
 		else
 			server_ready(s);
+	} else if (c->state == CLIENT_LOGIN) {
+		greeting_tried(s, text);
 	} else if (s->setup_failed) {
 		s->slot.doomed = true; /* nobody knows how far it got */
 		client_close(c, CLOSE_SETUP_FAILED, text);
 	} else {
 		if (s->params != c->params)
-			reconcile(s, c);
+			server_use_params(s, c);
 		client_resume(c);
 	}
 	free(text);
@@ -434,6 +441,8 @@ void server_ready(struct server *s)
 	pool_dialed(&l->shard, &s->slot, w->now);
 	s->released = w->now;
 	timer_ensure(&w->timers, &s->timer, s->slot.die_at);
+	free(l->last_error);
+	l->last_error = NULL;
 	lane_greet(l);
 	lane_tend(l);
 }

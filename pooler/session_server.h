@@ -73,6 +73,7 @@ struct server {
 	};
 	bool left_forward; /* the rest goes to the client, or to nobody */
 	bool setup_failed;
+	bool setup_refused;	 /* it was parameters that the server does not take */
 	bool our_failed;	 /* an answer to us was an error */
 	bool resetting;		 /* the reset query runs */
 	uint64_t awaited;	 /* its client's next message waits for this Parse; or 0 */
@@ -109,7 +110,12 @@ bool server_link(struct server *s, struct client *c);
 bool server_set_up(struct server *s, struct client *c); /* the second half of that */
 void server_setup_done(struct server *s);
 /* OUR_PARAMS was done, and its client is gone: the connection has what was to be set. */
+/* Asks it to set the client's parameters. */
+void server_set_params(struct server *s, const struct client *c);
 void server_adopt_params(struct server *s);
+/* It was given the client's parameters: both have them now, as the server words them,
+ * and the client is told of what it believed otherwise. */
+void server_use_params(struct server *s, struct client *c);
 /* The client is gone: cancel, drain, roll back, reset; then give it back. */
 void server_unlink(struct server *s);
 void server_drain(struct server *s); /* the next step of that */

@@ -6,10 +6,16 @@
 SELECT CASE WHEN pg_catalog.octet_length(setting) > 16384 THEN 'b' ELSE 's' END, name::text,
   CASE WHEN pg_catalog.octet_length(setting) > 16384 THEN '' ELSE setting END
   FROM pg_catalog.pg_settings WHERE source = 'session'
+-- which pg_settings does not show
+UNION ALL SELECT 's', 'role', r FROM pg_catalog.current_setting('role') AS r WHERE r <> 'none'
 UNION ALL SELECT 'p', name, '' FROM pg_catalog.pg_prepared_statements WHERE from_sql
 UNION ALL SELECT 'l', c, '' FROM pg_catalog.pg_listening_channels() AS c
 UNION ALL SELECT 'a', '', '' FROM pg_catalog.pg_locks
   WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()
 UNION ALL SELECT 't', relname::text, '' FROM pg_catalog.pg_class
-  WHERE relnamespace = pg_catalog.pg_my_temp_schema() AND relkind IN ('r', 'S', 'v', 'p', 'm')
+  WHERE relnamespace = pg_catalog.pg_my_temp_schema() AND relkind IN ('r', 'S', 'v', 'p', 'm', 'c')
+UNION ALL SELECT 't', proname::text, '' FROM pg_catalog.pg_proc
+  WHERE pronamespace = pg_catalog.pg_my_temp_schema()
+UNION ALL SELECT 't', typname::text, '' FROM pg_catalog.pg_type
+  WHERE typnamespace = pg_catalog.pg_my_temp_schema() AND typtype IN ('d', 'e', 'r')
 UNION ALL SELECT 'h', name, '' FROM pg_catalog.pg_cursors WHERE is_holdable

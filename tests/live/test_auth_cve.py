@@ -520,7 +520,7 @@ def test_cve_2025_46801_a_server_connection_proves_nothing(pooler, method):
 
 def test_every_refusal_has_a_sqlstate(pooler, lookup):
     p = asks(pooler, lookup, max_client_conn=1, client_login_timeout=1)
-    packets = [wire.startup(user="", database="x"), wire.startup(user="a", search_path="x"),
+    packets = [wire.startup(user="", database="x"), wire.startup(user="a", is_superuser="on"),
                wire.startup(user="a", database="shop", options="-X"), b"\0\0\0\1\0\0\0\0",
                struct.pack("!II", 8, 131072), wire.startup(user="a", replication="maybe"),
                wire.startup(user="a" * 200), b"\0\0\0\x08"]

@@ -1,9 +1,13 @@
-"""SET of any parameter belongs to the client that said it, on whichever connection it is."""
+"""Parameters belong to the client that set them, at its start or later, on whichever connection it is."""
+import os
+import signal
 import threading
 
+import psycopg
 import pytest
 
 import wire
+from pooler import wait_until
 
 
 @pytest.mark.ours
@@ -141,3 +145,211 @@ def test_deallocate_of_what_cannot_be_prepared_any_more(pooler):
         c.query("select 1")
         c.send(wire.parse("mine", "select 5") + wire.sync())
         assert [k for k, _ in c.until()] == [b"1", b"Z"]
+
+
+# --- what a startup packet sets
+
+OWN = {"work_mem": "7MB", "statement_timeout": "51s", "extra_float_digits": "2", "search_path": "s1,pg_catalog",
+       "my.tenant": "seven", "default_transaction_isolation": "serializable", "IntervalStyle": "iso_8601"}
+
+
+def shown(c, names):
+    return [c.one(f"select replace(current_setting('{name}', true), ' ', '')") or "" for name in names]
+
+
+def options(settings):
+    return {"options": " ".join(f"-c {k}={v}" for k, v in settings.items())}
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("mode", ["transaction", "session", "auto"])
+def test_startup_parameters_belong_to_the_client(pooler, mode):
+    p = pooler(max_open=1 if mode != "session" else 4, pool_mode=mode)
+    with p.wire() as plain, p.wire(params=options(OWN)) as a, p.wire(params=OWN) as b, \
+            p.wire(params=options({"work_mem": "9MB"})) as other:
+        usual = shown(plain, OWN)
+        for _ in range(3):
+            assert shown(a, OWN) == list(OWN.values())
+            assert shown(other, OWN) == ["9MB"] + usual[1:]
+            assert shown(b, OWN) == list(OWN.values())
+            assert shown(plain, OWN) == usual
+        b.query("set work_mem = '11MB'")
+        assert shown(a, ["work_mem"]) == ["7MB"] and shown(b, ["work_mem"]) == ["11MB"]
+        for reset in ("reset work_mem", "reset all", "discard all", "set work_mem to default"):
+            b.query("set work_mem = '12MB'; set my.tenant = 'eight'")
+            assert shown(b, ["work_mem", "my.tenant"]) == ["12MB", "eight"]
+            b.query(reset)
+            assert shown(b, ["work_mem"]) == ["7MB"], reset
+            assert shown(b, ["my.tenant"]) == ["eight" if "work_mem" in reset else "seven"], reset
+            assert shown(plain, OWN) == usual
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("name, value", [
+    ("client_encoding", "utf-8"), ("client_encoding", "latin1"), ("DateStyle", "iso"), ("DateStyle", "German"),
+    ("TimeZone", "utc"), ("TimeZone", "+3"), ("standard_conforming_strings", "true"), ("IntervalStyle", "ISO_8601")])
+def test_a_client_hears_of_its_parameters_what_the_server_says(pooler, postgres, name, value):
+    """At login, in the server's words; and RESET goes back to them."""
+    p = pooler(max_open=2)
+    with wire.Wire(postgres.port, params={name: value}) as direct, p.wire() as plain, p.wire(params={name: value}) as c, \
+            p.wire(params={name: value, "application_name": "another"}) as again:
+        plain.query("select 1")
+        said = direct.parameters[name]
+        assert c.parameters[name] == said and again.parameters[name] == said
+        assert c.parameters["application_name"] == "" and again.parameters["application_name"] == "another"
+        assert c.one(f"show {name}") == direct.one(f"show {name}")
+        c.query("reset all")
+        plain.query("select 1")
+        assert c.one(f"show {name}") == direct.one(f"show {name}")
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("name, value, said", [
+    ("TimeZone", "Nowhere/X", 'invalid value for parameter "TimeZone": "Nowhere/X"'),
+    ("client_encoding", "none", 'invalid value for parameter "client_encoding": "none"'),
+    ("extra_float_digits", "99", "99 is outside the valid range"),
+    ("no_such_thing", "1", 'unrecognized configuration parameter "no_such_thing"'),
+    ("shared_buffers", "1GB", 'parameter "shared_buffers" cannot be changed'),
+    ("is_superuser", "on", 'parameter "is_superuser" cannot be changed'),
+    ("my.x}',now()--", "1", "invalid configuration parameter name")])
+def test_a_startup_parameter_that_the_server_refuses(pooler, name, value, said):
+    """The login fails with the server's words, and the connection that was asked serves on."""
+    p = pooler(max_open=1)
+    with p.wire() as c:
+        pid = c.one("select pg_backend_pid()")
+        for _ in range(2):
+            with pytest.raises(wire.ServerError) as e:
+                p.wire(params={name: value})
+            assert said in str(e.value), e.value
+        assert c.one("select pg_backend_pid()") == pid
+
+
+@pytest.mark.ours
+def test_a_login_waits_for_no_busy_connection(pooler):
+    """An application may open a second connection within a transaction of the first."""
+    p = pooler(max_open=1)
+    with p.wire() as a:
+        a.begin()
+        a.query("select 1")
+        with p.wire(params={"DateStyle": "german"}) as b:
+            a.query("commit")
+            assert b.one("show datestyle") == "German, DMY"
+            assert b.parameters["DateStyle"] == "German, DMY"
+
+
+@pytest.mark.ours
+def test_parameters_are_tried_on_another_connection_when_one_dies(pooler):
+    p = pooler(max_open=2, workers=1)
+    with p.wire() as a, p.wire() as b:
+        for c in (a, b):
+            c.begin()
+        pids = [c.one("select pg_backend_pid()") for c in (a, b)]
+        a.query("commit")
+        b.query("commit")  # is lent next
+        os.kill(int(pids[1]), signal.SIGSTOP)
+        got = []
+
+        def come():
+            with p.wire(params={"work_mem": "7MB"}) as c:
+                got.append(c.one("show work_mem"))
+
+        threads = [threading.Thread(target=come) for _ in range(3)]
+        for t in threads:
+            t.start()
+        wait_until(lambda: sum(row["state"] == "waiting" for row in p.show("CLIENTS")) == 3, 20, "they wait")
+        os.kill(int(pids[1]), signal.SIGTERM)
+        os.kill(int(pids[1]), signal.SIGCONT)
+        for t in threads:
+            t.join()
+        assert got == ["7MB"] * 3
+
+
+@pytest.mark.ours
+def test_ignored_startup_parameters_are_dropped(pooler):
+    p = pooler(max_open=1, ignore_startup_parameters="work_mem, options")
+    with p.wire() as plain, p.wire(params={"work_mem": "7MB", "options": "-c lock_timeout=5s -c DateStyle=German -x"}) as c:
+        assert shown(c, ["work_mem", "lock_timeout"]) == shown(plain, ["work_mem", "lock_timeout"])
+        assert c.one("show datestyle") == "German, DMY"
+
+
+# --- who a session speaks for
+
+WHO = "select session_user || ' as ' || current_user"
+
+
+@pytest.fixture(scope="module")
+def roles(postgres):
+    """app may be ann, who sees other rows; function become_ann()."""
+    with psycopg.connect(postgres.dsn(dbname="shop", user="postgres"), autocommit=True) as direct:
+        for sql in ("drop role if exists ann", "create role ann", "grant ann to trusty",
+                    "create or replace function become_ann() returns void language plpgsql as "
+                    "$$ begin set role ann; end $$"):
+            direct.execute(sql)
+    yield
+    with psycopg.connect(postgres.dsn(dbname="shop", user="postgres"), autocommit=True) as direct:
+        direct.execute("drop function become_ann()")
+        direct.execute("drop role ann")
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("how", ["set role ann", "select set_config('role', 'ann', false)", "begin; set role ann; commit",
+                                 "do 'begin set role ann; end'"])
+def test_a_role_is_its_client_s_alone(pooler, roles, how):
+    """pg_settings does not show it."""
+    p = pooler(max_open=1)
+    with p.wire() as a, p.wire() as b, p.wire(params={"options": "-c role=ann -c lock_timeout=7s"}) as born:
+        for sql in how.split(";") if how.startswith("begin") else [how]:
+            a.query(sql)
+        for _ in range(3):
+            assert b.one(WHO) == "trusty as trusty"
+            assert a.one(WHO) == "trusty as ann"
+            assert born.one(WHO) == "trusty as ann" and born.one("show lock_timeout") == "7s"
+        a.query("reset role")
+        assert a.one(WHO) == "trusty as trusty" and b.one(WHO) == "trusty as trusty"
+        born.query("reset role")
+        assert born.one(WHO) == "trusty as ann"
+
+
+@pytest.mark.ours
+def test_a_role_that_a_function_took_is_found_by_the_audit(pooler, roles):
+    p = pooler(max_open=1, state_audit="always")
+    with p.wire() as a, p.wire() as b:
+        a.query("select become_ann()")
+        assert b.one(WHO) == "trusty as trusty" and a.one(WHO) == "trusty as ann"
+
+
+@pytest.mark.ours
+def test_session_authorization_is_its_client_s_alone(pooler, postgres, roles):
+    p = pooler(max_open=1, databases={"shop": f"host=127.0.0.1 port={postgres.port} user=postgres"})
+    with p.wire() as a, p.wire() as b:
+        a.query("set session authorization trusty")
+        a.query("set role ann")
+        for _ in range(3):
+            assert b.one(WHO) == "postgres as postgres"
+            assert a.one(WHO) == "trusty as ann"
+        b.query("set log_statement = 'ddl'")
+        assert a.one(WHO) == "trusty as ann"
+        assert b.one("show log_statement") == "ddl"
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("what, proof", [
+    ("create function pg_temp.mine() returns int language sql as 'select 7'", "select pg_temp.mine()"),
+    ("create type pg_temp.mine as enum ('7')", "select '7'::pg_temp.mine"),
+    ("create domain pg_temp.mine as int", "select 7::pg_temp.mine")])
+def test_whatever_is_temporary_pins(pooler, what, proof):
+    p = pooler(max_open=2, pool_mode="auto")
+    with p.wire() as a, p.wire() as b:
+        a.query(what)
+        for _ in range(3):
+            assert a.one(proof) == "7"
+            with pytest.raises(wire.ServerError):
+                b.query(proof)
+
+
+@pytest.mark.ours
+def test_the_process_number_that_a_client_is_given_is_nobody_s(pooler):
+    p = pooler()
+    with p.wire() as a:
+        assert a.pid > 4194304
+        assert a.query(f"select pg_terminate_backend({a.pid})") == [["f"]]

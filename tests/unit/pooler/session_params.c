@@ -15,13 +15,18 @@ static struct params *with(struct params *p, const char *name, const char *value
 	return params_with(&t, p, name, value, true);
 }
 
-static const char *change(struct params *from, struct params *to)
+static const char *change_to(struct params *from, struct params *to, const char *who)
 {
 	static struct buf sql;
 
 	sql.len = 0;
-	ck_assert_int_eq(params_put_change(&sql, from, to), sql.len > 0);
+	ck_assert_int_eq(params_put_change(&sql, from, to, who), sql.len > 0);
 	return buf_cstr(&sql);
+}
+
+static const char *change(struct params *from, struct params *to)
+{
+	return change_to(from, to, params_value(to, PARAM_WHO));
 }
 
 START_TEST(equal_sets_are_one)
@@ -154,11 +159,44 @@ START_TEST(what_nobody_can_set_is_left_alone)
 
 	to = with(with(params_empty(&t), "server_version", "15.4"), "is_superuser", "on");
 	to = with(with(to, "in_hot_standby", "off"), "Session_Authorization", "bob");
-	ck_assert_str_eq(change(from, to), "");
+	ck_assert_str_eq(change_to(from, to, NULL), "");
 	ck_assert(!param_is_settable("INTEGER_datetimes"));
 	ck_assert(param_is_settable("client_encoding"));
 	params_drop(&t, &from);
 	params_drop(&t, &to);
+	free(t.slot);
+}
+END_TEST
+
+/* A role may set less than who logged in. */
+START_TEST(who_it_speaks_for_is_given_up_first_and_taken_last)
+{
+	struct params *login = with(params_empty(&t), "session_authorization", "app");
+	struct params *bob = with(params_ref(login), "session_authorization", "bob");
+	struct params *ann = params_with(&t, params_ref(login), "role", "ann", false);
+	struct params *both = params_with(&t, params_ref(bob), "role", "ann", false);
+	struct params *more = params_with(&t, params_ref(ann), "log_statement", "all", false);
+
+	ck_assert_str_eq(change(login, ann), "SELECT pg_catalog.set_config(E'role',E'ann',false);");
+	ck_assert_str_eq(change(ann, login), "RESET ROLE;");
+	ck_assert_str_eq(change(login, bob), "RESET SESSION AUTHORIZATION;"
+					     "SELECT pg_catalog.set_config("
+					     "E'session_authorization',E'bob',false);");
+	ck_assert_str_eq(change(ann, both), "RESET ROLE;RESET SESSION AUTHORIZATION;"
+					    "SELECT pg_catalog.set_config("
+					    "E'session_authorization',E'bob',false);"
+					    "SELECT pg_catalog.set_config(E'role',E'ann',false);");
+	ck_assert_str_eq(change(ann, more),
+		"RESET ROLE;SELECT pg_catalog.set_config(E'log_statement',E'all',false);"
+		"SELECT pg_catalog.set_config(E'role',E'ann',false);");
+	ck_assert_str_eq(change(more, login), "RESET ROLE;RESET \"log_statement\";");
+	/* only who said so is another than the one who logged in */
+	ck_assert_str_eq(change_to(login, bob, "app"), "");
+	params_drop(&t, &login);
+	params_drop(&t, &bob);
+	params_drop(&t, &ann);
+	params_drop(&t, &both);
+	params_drop(&t, &more);
 	free(t.slot);
 }
 END_TEST
@@ -199,6 +237,7 @@ int main(void)
 	tcase_add_test(c, changes_say_what_differs);
 	tcase_add_test(c, values_cannot_break_out);
 	tcase_add_test(c, what_nobody_can_set_is_left_alone);
+	tcase_add_test(c, who_it_speaks_for_is_given_up_first_and_taken_last);
 	tcase_add_test(c, reported_is_remembered);
 	suite_add_tcase(s, c);
 	r = srunner_create(s);
