@@ -17,6 +17,8 @@ struct cancel_key {
 };
 void cancel_key_pack(uint8_t key[8], int peer, uint32_t number, uint32_t secret);
 void cancel_key_unpack(const uint8_t key[8], bool among_peers, struct cancel_key *k);
+/* The process number that a client with this key is given. */
+uint32_t cancel_key_pid(uint32_t number, uint32_t secret);
 /* BackendKeyData, with our peer_id in it. */
 void cancel_key_put(struct buf *b, uint32_t number, uint32_t secret);
 uint32_t cancel_secret(void);

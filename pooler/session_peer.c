@@ -84,6 +84,14 @@ void cancel_key_unpack(const uint8_t key[8], bool among_peers, struct cancel_key
 	k->hops = low & HOPS;
 }
 
+uint32_t cancel_key_pid(uint32_t number, uint32_t secret)
+{
+	uint8_t key[8];
+
+	cancel_key_pack(key, hub.peer_id, number, secret);
+	return get_u32(key);
+}
+
 void cancel_key_put(struct buf *b, uint32_t number, uint32_t secret)
 {
 	uint8_t key[8];

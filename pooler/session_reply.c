@@ -164,6 +164,17 @@ static void on_error(struct server *s, const char *body, size_t len, enum ledger
 	}
 }
 
+/* What the client has notified itself of: drivers know it by the number that they were given. */
+static void put_own_notification(const struct client *c, struct buf *b, const char *body,
+	size_t len)
+{
+	size_t at = wire_begin(b, 'A');
+
+	buf_put_u32(b, cancel_key_pid(client_pid(c), c->secret));
+	buf_put(b, body + 4, len - 4);
+	wire_end(b, at);
+}
+
 /* ReadyForQuery for the client. */
 static void on_client_ready(struct server *s)
 {
@@ -253,7 +264,10 @@ static enum fate on_message(struct server *s, struct gather *g, char type, const
 			bool asked = s->client && (client_owns_session(s->client) ||
 							  s->dirty_effects || s->auditing);
 
-			return asked ? FATE_FORWARD : FATE_SWALLOW;
+			if (!asked || len < 4 || wire_u32(body) != s->pid)
+				return asked ? FATE_FORWARD : FATE_SWALLOW;
+			put_own_notification(s->client, gather_insert(g), body, len);
+			return FATE_SWALLOW;
 		}
 		return s->setup || (head && head->flags & ENTRY_OURS) ? FATE_SWALLOW : FATE_FORWARD;
 	case LEDGER_FORWARD:
@@ -298,7 +312,7 @@ static void put_local_answers(struct server *s, struct gather *g)
 static bool needs_body(char type)
 {
 	return type == 'Z' || type == 'S' || type == 'E' || type == 'K' || type == 'R' ||
-	       type == 't';
+	       type == 't' || type == 'A';
 }
 
 static bool describes_statement(const struct server *s)

@@ -353,3 +353,19 @@ def test_the_process_number_that_a_client_is_given_is_nobody_s(pooler):
     with p.wire() as a:
         assert a.pid > 4194304
         assert a.query(f"select pg_terminate_backend({a.pid})") == [["f"]]
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("settings", [{}, {"peer_id": 3}], ids=["alone", "peer"])
+def test_a_client_knows_its_own_notifications(pooler, settings):
+    """By the number that it was given at login, as drivers compare them."""
+    p = pooler(max_open=2, pool_mode="auto", **settings)
+    with psycopg.connect(p.dsn(), autocommit=True) as a, psycopg.connect(p.dsn(), autocommit=True) as b:
+        got = {}
+        a.add_notify_handler(lambda n: got.update({n.payload: n.pid}))
+        a.execute("listen news")
+        a.execute("notify news, 'mine'")
+        b.execute("notify news, 'yours'")
+        wait_until(lambda: a.execute("select 1") and len(got) == 2, 10, "both have come")
+        assert got["mine"] == a.info.backend_pid
+        assert got["yours"] not in (a.info.backend_pid, b.info.backend_pid)
