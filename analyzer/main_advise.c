@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * pgassay advise: a workload from logs, SQL files or pg_stat_statements -> the indexes it would
- * be better with, and what is superfluous among those there are.
+ * be better with.  What is superfluous among those there are the rules say (IX002 to IX004).
  */
 #include "db.h"
 #include "main.h"
@@ -68,52 +68,6 @@ static bool read_statements(struct options *o, struct facts *f)
 	return ok;
 }
 
-/* Indexes that another one makes needless, and such as nobody used. */
-static void note_superfluous(const struct schema *s, struct report *r)
-{
-	for (size_t i = 0; i < s->table.n; i++) {
-		const struct schema_table *t = s->table.at[i];
-
-		for (size_t j = 0; j < t->index.n; j++) {
-			const struct schema_index *x = t->index.at[j];
-			const struct schema_index *by = NULL;
-
-			if (x->unique || x->constraint || x->where.p || !x->valid)
-				continue;
-			for (size_t k = 0; k < t->index.n && !by; k++) {
-				const struct schema_index *y = t->index.at[k];
-				size_t same = 0;
-
-				if (k == j || y->where.p || !y->valid ||
-					!str_eq(x->method, y->method) || y->keys < x->keys ||
-					(y->keys == x->keys && k > j && !y->unique))
-					continue;
-				while (same < x->keys && x->key[same].column >= 0 &&
-					x->key[same].column == y->key[same].column &&
-					x->key[same].desc == y->key[same].desc &&
-					str_eq(x->key[same].opclass, y->key[same].opclass))
-					same++;
-				if (same == x->keys && x->includes == 0)
-					by = y;
-			}
-			if (by)
-				*VEC_PUSH(&r->note) = (struct report_note){SEVERITY_WARNING,
-					arena_printf(&r->arena,
-						"index %.*s on %.*s is covered by %.*s: DROP INDEX "
-						"CONCURRENTLY %.*s",
-						STR_ARGS(x->name), STR_ARGS(t->name),
-						STR_ARGS(by->name), STR_ARGS(x->name))};
-			else if (x->scans == 0 && x->bytes > 1 << 20)
-				*VEC_PUSH(&r->note) = (struct report_note){SEVERITY_INFO,
-					arena_printf(&r->arena,
-						"index %.*s on %.*s was not used since the "
-						"statistics began (%.1f MB)",
-						STR_ARGS(x->name), STR_ARGS(t->name),
-						(double)x->bytes / 1e6)};
-		}
-	}
-}
-
 enum exit_status run_advise(struct options *o)
 {
 	struct input in = {0};
@@ -137,7 +91,6 @@ enum exit_status run_advise(struct options *o)
 	} else if (ok) {
 		rules_run(f, schema, &ro, &found, &r.unparsed);
 		if (options_advise(o, f, schema, &found, &r)) {
-			note_superfluous(schema, &r);
 			status = options_report(o, &r);
 		} else {
 			status = EXIT_FAILED;

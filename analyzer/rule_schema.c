@@ -162,14 +162,23 @@ static void each_pair(struct rule_check *c,
 	}
 }
 
+static size_t place_of(const struct schema_index *x)
+{
+	size_t i = 0;
+
+	while (i < x->table->index.n && x->table->index.at[i] != x)
+		i++;
+	return i;
+}
+
 /* a is the one to drop: of two alike the one without a constraint, then the later. */
 static void look_ix002(struct rule_check *c, const struct schema_index *a,
 	const struct schema_index *b)
 {
 	if (a->keys != b->keys || !is_prefix(a, b) || !same_include(a, b) || a->constraint ||
-		(a->unique && !b->unique))
+		a->replica || (a->unique && !b->unique) || schema_is_attached(c->schema, a))
 		return;
-	if (!b->constraint && a->unique == b->unique && a < b)
+	if (!b->constraint && a->unique == b->unique && place_of(a) < place_of(b))
 		return; /* said once, of the later */
 	report_drop(c, a, b, "is the same as");
 }
@@ -183,7 +192,7 @@ static void look_ix003(struct rule_check *c, const struct schema_index *a,
 	const struct schema_index *b)
 {
 	if (a->keys >= b->keys || a->unique || a->constraint || a->includes ||
-		!str_is(a->method, "btree") || !is_prefix(a, b))
+		!str_is(a->method, "btree") || !is_prefix(a, b) || schema_is_attached(c->schema, a))
 		return;
 	report_drop(c, a, b, "is the beginning of");
 }

@@ -37,6 +37,7 @@ void check_ix004(struct rule_check *c)
 			bool expression = x->keys && x->key[0].column < 0;
 			if (x->scans != 0 || x->unique || x->constraint || x->replica ||
 				!x->valid || t->rows < 1000 || serves_foreign_key(x) ||
+				schema_is_attached(c->schema, x) ||
 				(c->schema->stats_days >= 0 && c->schema->stats_days < 30))
 				continue;
 			struct finding *f = rule_find(c,

@@ -154,6 +154,8 @@ bool schema_is_volatile(const struct schema *s, const struct sql_node *expr);
 struct str schema_level_of(const struct schema *s, struct str role, struct str db);
 /* Is there a valid index whose leading key is this column? */
 const struct schema_index *schema_led_by(const struct schema_table *t, struct str column);
+/* Is it a partition's part of an index of the whole (by its keys)?  It cannot be dropped alone. */
+bool schema_is_attached(const struct schema *s, const struct schema_index *x);
 bool schema_has_extension(const struct schema *s, const char *name);
 
 /* How many values an enum type has; 0: it is none, or not known. */

@@ -132,6 +132,33 @@ const struct schema_index *schema_led_by(const struct schema_table *t, struct st
 	return NULL;
 }
 
+static bool same_keys(const struct schema_index *a, const struct schema_index *b)
+{
+	if (a->keys != b->keys || !str_eq(a->method, b->method))
+		return false;
+	for (size_t i = 0; i < a->keys; i++) {
+		const struct schema_key *x = &a->key[i], *y = &b->key[i];
+		struct str column = x->column >= 0 ? a->table->column.at[x->column].name : x->expr;
+
+		if (x->desc != y->desc || (x->column < 0) != (y->column < 0) ||
+			!str_eq(column,
+				y->column >= 0 ? b->table->column.at[y->column].name : y->expr))
+			return false;
+	}
+	return true;
+}
+
+bool schema_is_attached(const struct schema *s, const struct schema_index *x)
+{
+	const struct schema_table *whole =
+		x->table->parent.n ? schema_find(s, x->table->schema, x->table->parent) : NULL;
+
+	for (size_t i = 0; whole && i < whole->index.n; i++)
+		if (same_keys(whole->index.at[i], x))
+			return true;
+	return false;
+}
+
 bool schema_has_extension(const struct schema *s, const char *name)
 {
 	for (size_t i = 0; s && i < s->extension.n; i++)
