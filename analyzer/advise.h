@@ -25,12 +25,14 @@ struct matrix;
 struct plan;
 struct plan_node;
 struct schema;
+struct schema_table;
 struct sql_outline;
 
 /* --- candidates ------------------------------------------------------------------------
  *
  *   advise_want.c    what a condition asks of an index: equality on a, range on b, GIN on c
  *   advise_ddl.c     wants -> keys in order -> CREATE INDEX; duplicates and prefixes merged
+ *   advise_partition.c   an index for a part, said of the whole; the steps that build it
  *   advise_scan.c    one scan in a plan: what stands around it, is it worth an index
  *   advise_plan.c    a plan's nodes -> candidates
  */
@@ -107,6 +109,16 @@ void candidate_finish_apart(struct arena *a, const struct schema *s, struct cand
 	bool concurrently);
 /* What stands behind the table's name: "(a, b) WHERE c", "USING gin (tags)". */
 struct str candidate_definition(struct arena *a, const struct candidate *c);
+/* Partitions (advise_partition.c).  The top of the partitions that the table is one of; NULL: none.
+ */
+const struct schema_table *partition_root(const struct schema *s, const struct candidate *c);
+/* Bytes of the index on the whole, when one on this part has so many. */
+int64_t partition_size(const struct schema *s, const struct candidate *part, int64_t bytes,
+	const struct schema_table *root);
+/* x->online: how the (finished, not concurrent) index on a partitioned table is built without
+ * locking out writes; nothing when the schema does not know its parts. */
+void partition_steps(struct arena *a, const struct schema *s, const struct candidate *whole,
+	struct index_advice *x);
 /* Adds it to what is reported, as an index nobody has tried: why, costs and size are the
  * caller's to fill in. */
 struct index_advice *candidate_report(struct findings *f, const struct candidate *c);

@@ -18,14 +18,44 @@ static const struct schema_column *column_of(const struct schema_table *t, struc
 	return at >= 0 ? &t->column.at[at] : NULL;
 }
 
+/* Equal keys of these are not always equal bytes: PostgreSQL stores each on its own (char(n), too).
+ */
+static bool is_deduplicated(const struct schema_column *c)
+{
+	static const char *const not [] = {"numeric", "float4", "float8", "interval", "jsonb",
+		"bpchar", "tsvector", "tsquery", "record"};
+
+	for (size_t i = 0; i < ARRAY_LEN(not ); i++)
+		if (str_is(c->type, not [i]))
+			return false;
+	return !str_ends(c->type, "[]") && !str_ends(c->type, "range");
+}
+
+/* The part of the table's rows that a partial index has; < 0: not known. */
+static double part_of_rows(const struct schema_table *t, struct str where)
+{
+	bool is_null = str_ends(where, " IS NULL"), is_there = str_ends(where, " IS NOT NULL");
+	size_t tail = strlen(is_null ? " IS NULL" : " IS NOT NULL");
+	const struct schema_column *col;
+
+	if (where.n == 0)
+		return 1;
+	col = is_null || is_there ? column_of(t, str_before(where, where.n - tail)) : NULL;
+	if (col == NULL)
+		return -1;
+	return is_null ? col->null_frac : 1 - col->null_frac;
+}
+
 /* HypoPG's pages hold half of what PostgreSQL's do, and it knows no deduplication: equal keys are
  * stored once, with a list of rows. */
 static int64_t true_size(const struct workload *w, const struct candidate *c, int64_t hypo)
 {
 	const struct schema_table *t = schema_find(w->schema, c->schema, c->table);
-	double distinct = 1, width = 0, rows = t ? t->rows : -1, plain, packed;
+	double distinct = 1, width = 0, rows = t ? t->rows * part_of_rows(t, c->where) : -1;
+	double plain, packed;
+	bool is_packed = c->includes == 0;
 
-	if (rows < 1 || c->where.n || strcmp(c->method, "btree") != 0)
+	if (rows < 1 || strcmp(c->method, "btree") != 0)
 		return hypo;
 	for (size_t i = 0; i < c->keys + c->includes; i++) {
 		struct str name = i < c->keys ? c->key[i].expr : c->include[i - c->keys];
@@ -34,6 +64,7 @@ static int64_t true_size(const struct workload *w, const struct candidate *c, in
 		if (col == NULL || col->width == 0)
 			return hypo;
 		width += col->width;
+		is_packed = is_packed && is_deduplicated(col);
 		if (i < c->keys)
 			distinct *= col->n_distinct > 0	  ? col->n_distinct
 				    : col->n_distinct < 0 ? -col->n_distinct * rows
@@ -43,13 +74,21 @@ static int64_t true_size(const struct workload *w, const struct candidate *c, in
 	distinct = fmin(distinct, rows);
 	plain = rows * (8 + width + 4) / 0.88 + 16384;
 	packed = (rows * 6.5 + distinct * (16 + width)) / 0.88 + 16384;
-	if (c->includes == 0 && rows >= 2 * distinct)
+	if (is_packed && rows >= 2 * distinct)
 		plain = fmin(plain, packed);
 	return hypo >= 0 && (double)hypo < plain ? hypo : (int64_t)plain;
 }
 
-/* What is not a B-tree, by the width of its column: a GIN index holds every part of a value
- * once for each row, compressed; a pattern's trigrams are about as many as its bytes. */
+/* Bytes that a GIN index has for each byte of the values, by what was built: a pattern's trigrams
+ * are about as many as the bytes, the parts of a document or an array fewer. */
+static double gin_density(const char *opclass)
+{
+	if (opclass && strcmp(opclass, "gin_trgm_ops") == 0)
+		return 3.0;
+	return 0.6;
+}
+
+/* What is not a B-tree, by the width of its column; NULLs are in none of these. */
 static int64_t guessed_size(const struct workload *w, const struct candidate *c)
 {
 	const struct schema_table *t = schema_find(w->schema, c->schema, c->table);
@@ -58,10 +97,9 @@ static int64_t guessed_size(const struct workload *w, const struct candidate *c)
 
 	if (rows < 0)
 		return -1;
+	rows *= 1 - (col ? col->null_frac : 0);
 	if (strcmp(c->method, "gin") == 0)
-		bytes = rows * width *
-			(c->key[0].opclass && strcmp(c->key[0].opclass, "gin_trgm_ops") == 0 ? 1.3
-											     : 0.6);
+		bytes = rows * width * gin_density(c->key[0].opclass);
 	else if (strcmp(c->method, "brin") == 0)
 		bytes = t->bytes > 0 ? (double)t->bytes / 8192 / 128 * (2 * width + 16) : 8192;
 	else if (strcmp(c->method, "hash") == 0)

@@ -104,18 +104,6 @@ struct index_advice *candidate_report(struct findings *f, const struct candidate
 /* --- partitions ---------------------------------------------------------------------------------
  */
 
-/* The top of the partitions that the table is one of; NULL: it is none. */
-static const struct schema_table *root_of(const struct schema *s, const struct candidate *c)
-{
-	const struct schema_table *t = schema_find(s, c->schema, c->table), *root = NULL;
-
-	for (int i = 0; t && t->parent.n && i < 16; i++) {
-		t = schema_find(s, t->schema, t->parent);
-		root = t ? t : root;
-	}
-	return root;
-}
-
 /* The index of a part, said of the whole: CONCURRENTLY does not go on a partitioned table, but
  * on its parts one by one. */
 static void raise_to_root(struct workload *w, const struct schema_table *root, struct candidate *c)
@@ -123,32 +111,6 @@ static void raise_to_root(struct workload *w, const struct schema_table *root, s
 	c->schema = root->schema;
 	c->table = root->name;
 	candidate_finish_apart(&w->arena, w->schema, c, false);
-}
-
-/* Rows of the parts of this table (itself when it has none), at any depth. */
-static double rows_of(const struct schema *s, const struct schema_table *t, int depth)
-{
-	double rows = 0;
-
-	if (!t->is_partitioned || depth > 16)
-		return t->rows > 0 ? t->rows : 0;
-	for (size_t i = 0; i < s->table.n; i++)
-		if (str_eq(s->table.at[i]->parent, t->name) &&
-			str_eq(s->table.at[i]->schema, t->schema))
-			rows += rows_of(s, s->table.at[i], depth + 1);
-	return rows;
-}
-
-/* Of the whole, when only a part was tried: by rows. */
-static int64_t size_of(const struct workload *w, uint32_t id, const struct schema_table *root)
-{
-	const struct candidate *c = &w->pool.at.at[id];
-	const struct schema_table *t = root ? schema_find(w->schema, c->schema, c->table) : NULL;
-
-	if (t == NULL || t->rows < 1)
-		return w->size[id];
-	return (int64_t)((double)w->size[id] * fmax(rows_of(w->schema, root, 0), t->rows) /
-			 t->rows);
 }
 
 static struct index_advice *find_advice(struct findings *f, size_t first, const struct candidate *c)
@@ -219,7 +181,7 @@ void workload_report(struct workload *w, const struct choice *c, struct workload
 
 		if (!is_used(w, id))
 			continue;
-		root = root_of(w->schema, &own);
+		root = partition_root(w->schema, &own);
 		if (root)
 			raise_to_root(w, root, &own);
 		else
@@ -233,16 +195,16 @@ void workload_report(struct workload *w, const struct choice *c, struct workload
 		x = candidate_report(w->found, &own);
 		x->status =
 			w->is_guessed[id] && !w->is_built[id] ? INDEX_UNVALIDATED : INDEX_VALIDATED;
-		x->size_bytes = size_of(w, id, root);
+		x->size_bytes =
+			root ? partition_size(w->schema, &w->pool.at.at[id], w->size[id], root)
+			     : w->size[id];
 		x->why = say_why(w, c, i, add_queries(w, x, id));
-		if (root)
+		if (root) {
 			x->why = arena_printf(&w->found->arena,
-				"%.*s; this locks out writes while it builds: without that, CREATE "
-				"INDEX … "
-				"ON ONLY the table, then CREATE INDEX CONCURRENTLY on each "
-				"partition and "
-				"ALTER INDEX … ATTACH PARTITION",
+				"%.*s; as it stands it locks out writes while it builds",
 				STR_ARGS(x->why));
+			partition_steps(&w->found->arena, w->schema, &own, x);
+		}
 	}
 	for (size_t k = 0; k < w->query.n; k++) {
 		r->before += w->query.at[k].before * w->query.at[k].weight;

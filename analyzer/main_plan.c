@@ -175,6 +175,7 @@ static void add_index(struct reader *r, const struct seen *s, const struct candi
 	if (x == NULL) {
 		x = candidate_report(r->found, c);
 		x->why = arena_str(&r->found->arena, c->why);
+		partition_steps(&r->found->arena, r->schema, c, x);
 	}
 	if (s->shape != NO_SHAPE && (x->query.n == 0 || x->query.at[x->query.n - 1] != s->shape))
 		*VEC_PUSH(&x->query) = s->shape;

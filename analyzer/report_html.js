@@ -215,7 +215,9 @@ function indexes(parent) {
 			el("p", {}, el("span", {class: "badge " + x.status}, x.status), " ",
 				x.cost_before !== null ? "cost " + num(Math.round(x.cost_before)) + " \u2192 " + num(Math.round(x.cost_after)) + " " : "",
 				x.size_bytes !== null ? "about " + bytes(x.size_bytes) : ""),
-			el("p", {class: "dim"}, x.why), el("p", {}, x.queries.map((q) => el("button", {on: {click: () => show(q)}}, q)))));
+			el("p", {class: "dim"}, x.why),
+			x.online && x.online.length ? el("details", {}, el("summary", {}, "without locking out writes"), el("pre", {}, x.online.map((s) => s + ";").join("\n"))) : "",
+			el("p", {}, x.queries.map((q) => el("button", {on: {click: () => show(q)}}, q)))));
 }
 
 /* --- tables --------------------------------------------------------------------------------- */

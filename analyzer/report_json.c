@@ -309,6 +309,7 @@ static json_t *json_index(struct report *r, const struct index_advice *x)
 	}
 	js_set(o, "query_costs", costs);
 	js_set(o, "replaces", json_strings(x->replaces.at, x->replaces.n));
+	js_set(o, "online", json_strings(x->online.at, x->online.n));
 	js_set(o, "why", js_str(x->why));
 	return o;
 }

@@ -48,6 +48,19 @@ static void code_block(FILE *to, struct str s)
 	fputc('\n', to);
 }
 
+static void print_steps(struct report *r, FILE *to, const struct index_advice *x)
+{
+	struct text t = {0};
+
+	if (x->online.n == 0)
+		return;
+	for (size_t i = 0; i < x->online.n; i++)
+		text_printf(&t, "%s%.*s;", i ? "\n" : "", STR_ARGS(x->online.at[i]));
+	fputs("\nWithout locking out writes:\n", to);
+	code_block(to, arena_str(&r->arena, text_slice(&t)));
+	text_release(&t);
+}
+
 /* Code inside of a line, also of a table's cell: there a bar is escaped even in code. */
 static void code_span(FILE *to, struct str s)
 {
@@ -205,6 +218,7 @@ void report_markdown(struct report *r, FILE *to)
 		fputc('\n', to);
 		words(to, x->why);
 		fputc('\n', to);
+		print_steps(r, to, x);
 	}
 	print_transactions(r, to);
 	print_errors(r, to);

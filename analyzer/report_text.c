@@ -212,6 +212,18 @@ static void print_gains(struct out *o, const struct index_advice *x)
 		fprintf(o->to, "     … and %zu more: --top 0\n", x->gain.n - most);
 }
 
+static void print_steps(struct out *o, const struct index_advice *x)
+{
+	size_t most = o->r->opt.top ? 7 : x->online.n;
+
+	if (x->online.n)
+		fputs("     without locking out writes:\n", o->to);
+	for (size_t i = 0; i < x->online.n && i < most; i++)
+		fprintf(o->to, "       %.*s;\n", STR_ARGS(x->online.at[i]));
+	if (x->online.n > most)
+		fprintf(o->to, "       … and %zu more: --top 0\n", x->online.n - most);
+}
+
 static void print_indexes(struct out *o)
 {
 	struct findings *f = o->r->findings;
@@ -245,6 +257,7 @@ static void print_indexes(struct out *o)
 		if (x->why.n)
 			text_wrapped(o, x->why, 5);
 		print_gains(o, x);
+		print_steps(o, x);
 	}
 }
 

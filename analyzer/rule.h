@@ -144,6 +144,7 @@ struct index_advice {
 	VEC(uint32_t) query;		/* shapes */
 	VEC(struct index_gain) gain;	/* of each of them, one call; empty: not known */
 	VEC(struct str) replaces;
+	VEC(struct str) online; /* of a partitioned table: steps that do not lock out writes */
 };
 
 struct findings {

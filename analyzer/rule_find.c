@@ -216,6 +216,7 @@ void findings_release(struct findings *f)
 		VEC_RELEASE(&f->index.at[i].query);
 		VEC_RELEASE(&f->index.at[i].gain);
 		VEC_RELEASE(&f->index.at[i].replaces);
+		VEC_RELEASE(&f->index.at[i].online);
 	}
 	VEC_RELEASE(&f->at);
 	VEC_RELEASE(&f->index);

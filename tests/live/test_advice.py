@@ -479,3 +479,28 @@ def test_dry_run_only_says_what_it_would_cost(cursor, postgres, tmp_path):
                           str(queries)], capture_output=True, text=True)
     assert re.search(r"some \d+ plans will be asked of the planner, in about \d+ s; no query is run", run.stderr)
     assert json.loads(run.stdout)["indexes"] == []
+
+
+def test_a_partitioned_table_is_indexed_without_locking_out_writes(cursor, postgres, tmp_path):
+    """The steps beside the DDL build the same index, part by part, also below a part of parts."""
+    cursor.execute("""
+        CREATE TABLE "Parts" (id int, k int, d date NOT NULL) PARTITION BY LIST (k);
+        CREATE TABLE parts_a PARTITION OF "Parts" FOR VALUES IN (1, 2, 3) PARTITION BY RANGE (d);
+        CREATE TABLE parts_a1 PARTITION OF parts_a FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+        CREATE TABLE parts_b PARTITION OF "Parts" DEFAULT;
+        INSERT INTO "Parts" SELECT i, i % 10, date '2024-01-01' + i % 300 FROM generate_series(1, 20000) i""")
+    cursor.execute("ANALYZE")
+    queries = tmp_path / "q.sql"
+    queries.write_text('SELECT * FROM "Parts" WHERE id = 5;\n')
+    run = subprocess.run([BIN, "advise", "--dsn", postgres.dsn(user="postgres", dbname="advice"), "-f", "json",
+                          str(queries)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    index, = json.loads(run.stdout)["indexes"]
+    assert index["ddl"] == 'CREATE INDEX parts_id_idx ON public."Parts" (id)'
+    assert len(index["online"]) == 7 and sum("CONCURRENTLY" in s for s in index["online"]) == 2
+    for step in index["online"]:
+        cursor.execute(step)
+    cursor.execute("SELECT count(*), bool_and(indisvalid) FROM pg_index JOIN pg_class c ON c.oid = indrelid "
+                   "WHERE c.relname IN ('Parts', 'parts_a', 'parts_a1', 'parts_b')")
+    assert cursor.fetchone() == (4, True)
+    cursor.execute('DROP TABLE "Parts"')
