@@ -31,8 +31,9 @@ void check_sg015(struct rule_check *c)
 			!mentions_one_table(k, &rel))
 			continue;
 		for (size_t j = 0; j < k->arms; j++) {
-			enum serve v = schema_serves(c->schema, c->arena, c->o, &k->arm[j], NULL);
-			served |= v == SERVE_YES;
+			struct schema_served by;
+			enum serve v = schema_serves(c->schema, c->arena, c->o, &k->arm[j], &by);
+			served |= v == SERVE_YES && by.why == WHY_SERVED;
 			unknown |= v == SERVE_UNKNOWN;
 			bad = v == SERVE_NO && !bad ? &k->arm[j] : bad;
 		}
@@ -50,6 +51,15 @@ void check_sg015(struct rule_check *c)
 }
 
 /* --- SG020: the index's leading column is not asked for ------------------------------------- */
+
+/* Is the side's column one of the table? */
+static bool is_of(const struct rule_check *c, const struct sql_side *s,
+	const struct schema_table *t)
+{
+	const struct schema_table *own;
+
+	return s->cols && schema_resolve(c->schema, c->o, &s->col, &own, NULL) && own == t;
+}
 
 static void look_sg020(struct rule_check *c, const struct sql_cond *k)
 {
@@ -70,12 +80,10 @@ static void look_sg020(struct rule_check *c, const struct sql_cond *k)
 	for (size_t i = 0; i < c->o->conds; i++) {
 		struct schema_served also;
 		const struct sql_cond *q = &c->o->cond[i];
+		bool left = is_of(c, &q->left, t), right = is_of(c, &q->right, t);
 		/* a join looks rows up by its own condition */
-		other |=
-			q->right.cols && q->pred == PRED_EQ &&
-			(q->left.col.rel == k->left.col.rel || q->right.col.rel == k->left.col.rel);
-		other |= q != k && q->left.col.rel == k->left.col.rel && !q->right.cols &&
-			 q->pred != PRED_NOT_NULL &&
+		other |= q->right.cols && q->pred == PRED_EQ && (left || right);
+		other |= q != k && left && !q->right.cols && q->pred != PRED_NOT_NULL &&
 			 schema_serves(c->schema, c->arena, c->o, q, &also) == SERVE_YES &&
 			 also.why == WHY_SERVED;
 	}
@@ -93,9 +101,13 @@ static void look_sg020(struct rule_check *c, const struct sql_cond *k)
 		"an index that begins with the column; or ask for %.*s, too", STR_ARGS(lead));
 }
 
+/* Conjuncts alone: an arm of an OR is not looked up by itself. */
 void check_sg020(struct rule_check *c)
 {
-	sarg_each(c, look_sg020);
+	for (size_t i = 0; i < c->o->conds; i++)
+		if (c->o->cond[i].clause != CLAUSE_HAVING && !c->o->cond[i].arms &&
+			!sarg_is_beyond(c->o, &c->o->cond[i].left))
+			look_sg020(c, &c->o->cond[i]);
 }
 
 /* --- SG026: only a subquery restricts -----------------------------------------------------------

@@ -132,6 +132,19 @@ void check_sg009(struct rule_check *c)
 
 /* --- SG010: IS [NOT] DISTINCT FROM ------------------------------------------------------- */
 
+/* Does another conjunct say which rows are wanted?  Then this one only takes some of them out. */
+static bool restricts_else(const struct sql_outline *o, const struct sql_cond *self)
+{
+	for (size_t i = 0; i < o->conds; i++) {
+		const struct sql_cond *k = &o->cond[i];
+		if (k != self && k->clause == CLAUSE_WHERE && k->pred != PRED_NE &&
+			k->pred != PRED_DISTINCT && k->pred != PRED_NOT_NULL &&
+			k->pred != PRED_NOT_IN && k->pred != PRED_NOT_LIKE && k->pred != PRED_CONST)
+			return true;
+	}
+	return false;
+}
+
 static void look_sg010(struct rule_check *c, const struct sql_cond *k)
 {
 	bool same = k->pred == PRED_NOT_DISTINCT;
@@ -140,7 +153,8 @@ static void look_sg010(struct rule_check *c, const struct sql_cond *k)
 
 	if ((k->pred != PRED_DISTINCT && k->pred != PRED_NOT_DISTINCT) || k->left.col.rel == -2 ||
 		k->right.is_null || !k->left.cols || k->left.wrap == WRAP_ROW || k->right.cols ||
-		k->clause != CLAUSE_WHERE || sarg_is_served(c, k))
+		k->clause != CLAUSE_WHERE || (!same && restricts_else(c->o, k)) ||
+		sarg_is_served(c, k))
 		return;
 	struct finding *x = sarg_report(c, k, sarg_sure(c, k),
 		same ? "IS NOT DISTINCT FROM tests" : "IS DISTINCT FROM tests", STR(""));

@@ -59,7 +59,13 @@ static void look_sg012(struct rule_check *c, const struct sql_cond *k)
 		is_outer(k) || sarg_is_served(c, k))
 		return;
 	struct finding *x = sarg_report(c, k, sarg_sure(c, k), "a field is taken out of", field.by);
-	finding_fix(c->findings, x, sarg_expression_index(c, s, ""),
+	if (k->right.cols && c->o->rels == 1) {
+		finding_fix(c->findings, x, STR_NONE,
+			"both sides need the row: only an index on the whole comparison would "
+			"know");
+		return;
+	}
+	finding_fix(c->findings, x, sarg_expression_index(c, s, sarg_opclass(k)),
 		node_is(field.node, "A_Indirection")
 			? "an index on the expression serves it as it is"
 			: "an index on the expression serves it as it is; a GIN index serves "

@@ -173,12 +173,21 @@ void check_cc005(struct rule_check *c)
 
 /* --- SEC ------------------------------------------------------------------------------ */
 
+/* Does a statement stand before this on its line? */
+static bool is_behind_sql(struct str text, const char *at)
+{
+	while (at > text.p && at[-1] != '\n' && (at[-1] == '-' || at[-1] == ' ' || at[-1] == '\t'))
+		at--;
+	return at > text.p && at[-1] != '\n';
+}
+
 /* What is left when a value that was put into the text closed its quote and made the rest of the
- * statement a comment: -- and the quote that should have closed it. */
+ * statement a comment: at the end -- and the quote that should have closed it. */
 static bool is_cut_off(struct rule_check *c)
 {
 	struct str text = c->variant ? c->variant->text : c->shape->example, comment;
 	size_t at = 0, quotes = 0;
+	bool found = false;
 
 	if (!(c->shape->lex.traits & SQL_HAS_COMMENT) || c->o != c->top)
 		return false;
@@ -186,10 +195,10 @@ static bool is_cut_off(struct rule_check *c)
 		quotes = 0;
 		for (size_t i = 0; i < comment.n; i++)
 			quotes += comment.p[i] == '\'';
-		if (comment.n && comment.p[0] == '\'' && quotes % 2)
-			return true;
+		found = comment.n && comment.p[0] == '\'' && quotes % 2 &&
+			str_trim(str_skip(text, at)).n == 0 && is_behind_sql(text, comment.p);
 	}
-	return false;
+	return found;
 }
 
 void check_sec001(struct rule_check *c)
@@ -337,7 +346,8 @@ void check_ag004(struct rule_check *c)
 
 	if (node_is(first, "FuncCall") && str_is(node_last_name(first, "funcname"), "random") &&
 		!is_short_list(c, c->o))
-		rule_find(c, CONF_LIKELY, "all of %.*s is read and sorted by random()",
+		rule_find(c, CONF_LIKELY, "%s of %.*s is sorted by random()",
+			c->o->conds ? "all that is found" : "all",
 			STR_ARGS(c->o->rel[0].name.n ? c->o->rel[0].name : c->o->rel[0].alias));
 }
 
@@ -376,9 +386,35 @@ static bool all_distinct(struct rule_check *c, const struct sql_outline *o)
 	return true;
 }
 
+/* Is a row of one table told by its key, and everything that is returned is of that row? */
+static bool all_of_key(struct rule_check *c, const struct sql_outline *o)
+{
+	struct str set[16];
+	size_t n = 0;
+	int rel = o->targets ? o->target[0].val.col.rel : -1;
+
+	for (size_t i = 0; i < o->targets; i++)
+		if (o->target[i].kind != TARGET_COLUMN || o->target[i].val.col.rel != rel)
+			return false;
+	for (size_t k = 0; k < node_len(o->node, "distinct_clause") && n < 16; k++) {
+		struct sql_side v = sql_side(c->arena, node_item(o->node, "distinct_clause", k));
+		if (v.kind == SIDE_COLUMN && rel >= 0 &&
+			(str_eq(v.col.qual, o->rel[rel].alias) || o->rels == 1))
+			set[n++] = v.col.name;
+	}
+	if (rel < 0 || o->rel[rel].kind != REL_TABLE)
+		return false;
+	const struct schema_table *t = schema_find(c->schema, o->rel[rel].schema, o->rel[rel].name);
+	bool habit = false;
+	for (size_t i = 0; i < n; i++)
+		habit |= str_is(set[i], "id");
+	return t ? schema_unique_by(t, set, n) : habit;
+}
+
 void check_ag009(struct rule_check *c)
 {
-	if (c->o->is_distinct_on && !c->o->orders && c->o->rels && !all_distinct(c, c->o))
+	if (c->o->is_distinct_on && !c->o->orders && c->o->rels && !all_distinct(c, c->o) &&
+		!all_of_key(c, c->o))
 		rule_find(c, CONF_CERTAIN,
 			"DISTINCT ON without ORDER BY: which row of each group comes is left to "
 			"chance");

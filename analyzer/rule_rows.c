@@ -100,7 +100,8 @@ void check_ag003(struct rule_check *c)
 		const struct schema_table *t = table_of(c, r);
 		struct str set[16];
 		size_t n = 0;
-		if ((int)i == from || (c->schema && !t))
+		if ((int)i == from || (c->schema && !t) || str_starts(r->name, "pg_") ||
+			str_is(r->schema, "information_schema"))
 			continue;
 		for (size_t k = 0; k < o->conds && n < 16; k++) {
 			const struct sql_cond *q = &o->cond[k];

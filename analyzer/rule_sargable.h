@@ -42,6 +42,8 @@ struct str sarg_column(struct rule_check *c, const struct sql_side *s); /* as SQ
  * default. */
 struct str sarg_expression_index(struct rule_check *c, const struct sql_side *s,
 	const char *opclass);
+/* The operator class that an index needs for the condition; "": the default. */
+const char *sarg_opclass(const struct sql_cond *k);
 /* CREATE INDEX … (column opclass) by that method. */
 struct str sarg_column_index(struct rule_check *c, const struct sql_side *s, const char *method,
 	const char *opclass);

@@ -7,6 +7,8 @@
 
 static bool key_equal(const struct schema_key *a, const struct schema_key *b)
 {
+	if (a->column < 0 && !a->expr.n)
+		return false; /* a column that is not known */
 	return a->column == b->column && str_eq(a->expr, b->expr) &&
 	       str_eq(a->opclass, b->opclass) && str_eq(a->collation, b->collation) &&
 	       a->desc == b->desc && a->nulls_first == b->nulls_first;
@@ -86,11 +88,10 @@ static bool is_list(const struct schema_table *t)
 		key = t->index.at[i]->primary ? t->index.at[i] : key;
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
 		named |= str_ends(t->name, ends[i]);
-	if (named || !key || key->keys != 1 || key->key[0].column < 0)
+	if (named || !key || t->column.n > 2 || key->key[0].column < 0)
 		return named;
 	struct str type = t->column.at[key->key[0].column].type;
-	return t->column.n <= 2 &&
-	       (schema_type_is_text(type) || str_is(type, "int2") || str_is(type, "char"));
+	return schema_type_is_text(type) || str_is(type, "int2") || str_is(type, "char");
 }
 
 static void check_foreign(struct rule_check *c, const struct schema_foreign *f)

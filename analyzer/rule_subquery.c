@@ -398,7 +398,7 @@ static int filters_cte(const struct sql_outline *o, const struct sql_outline *ct
 			continue;
 		verdict = 0;
 		for (size_t k = 0; k < o->conds; k++)
-			if (o->cond[k].left.cols && o->cond[k].left.col.rel == (int)i &&
+			if (o->cond[k].left.cols == 1 && o->cond[k].left.col.rel == (int)i &&
 				!o->cond[k].right.cols && o->cond[k].pred != PRED_NOT_NULL &&
 				o->cond[k].clause != CLAUSE_HAVING)
 				verdict = 1;
@@ -463,7 +463,9 @@ void check_sq009(struct rule_check *c)
 	for (const struct sql_outline *o = c->o; o; o = o->up) {
 		if (o->is_recursive)
 			return;
-		deep += o->role != ROLE_ARM;
+		deep += o->role != ROLE_ARM && o->role != ROLE_INSERT && o->role != ROLE_INNER;
+		if (o->role == ROLE_CTE)
+			break; /* that has a name */
 	}
 	if (deep == 5)
 		rule_find(c, CONF_CERTAIN, "subqueries are nested five deep");

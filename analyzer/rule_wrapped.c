@@ -5,6 +5,8 @@
  */
 #include "rule_sargable.h"
 
+#include <ctype.h>
+
 /* --- days --------------------------------------------------------------------------- */
 
 /* A value as a date that stands before `+ 1`; STR_NONE: it has a time of day, which the cast would
@@ -112,6 +114,15 @@ static bool has_own_support(struct str f)
 	return str_starts(f, "time_bucket") || str_starts(f, "st_");
 }
 
+const char *sarg_opclass(const struct sql_cond *k)
+{
+	if (k->pred == PRED_LIKE)
+		return is_unanchored(k) ? "gin_trgm_ops" : "text_pattern_ops";
+	return k->pred == PRED_REGEX || k->pred == PRED_ILIKE || k->pred == PRED_SIMILAR
+		       ? "gin_trgm_ops"
+		       : "";
+}
+
 static void look_sg001(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct sql_side *s = &k->left;
@@ -132,13 +143,7 @@ static void look_sg001(struct rule_check *c, const struct sql_cond *k)
 		finding_fix(c->findings, x, rewrite_to_char(c, k),
 			"compare the column itself with a half-open range");
 	else if (is_immutable(s->by))
-		finding_fix(c->findings, x,
-			sarg_expression_index(c, s,
-				k->pred == PRED_LIKE ? "text_pattern_ops"
-				: k->pred == PRED_REGEX || k->pred == PRED_ILIKE ||
-						k->pred == PRED_SIMILAR
-					? "gin_trgm_ops"
-					: ""),
+		finding_fix(c->findings, x, sarg_expression_index(c, s, sarg_opclass(k)),
 			"an index on the expression serves it as it is");
 	else
 		finding_fix(c->findings, x, STR_NONE,
@@ -260,6 +265,18 @@ void check_sg004(struct rule_check *c)
 /* --- SG005: leading wildcard
  * ------------------------------------------------------------------------- */
 
+/* Are there three letters or digits in a row, which a trigram index looks up? */
+static bool has_trigram(struct str pattern)
+{
+	size_t row = 0;
+
+	for (size_t i = 0; i < pattern.n && row < 3; i++) {
+		unsigned char ch = (unsigned char)pattern.p[i];
+		row = isalnum(ch) || ch >= 128 ? row + 1 : 0;
+	}
+	return row >= 3;
+}
+
 static void look_sg005(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct sql_side *s = &k->left;
@@ -269,9 +286,13 @@ static void look_sg005(struct rule_check *c, const struct sql_cond *k)
 		return;
 	struct finding *x =
 		sarg_report(c, k, sarg_sure(c, k), "the pattern is not anchored on", STR(""));
-	finding_fix(c->findings, x, sarg_column_index(c, s, "gin", "gin_trgm_ops"),
-		"a trigram index (extension pg_trgm) serves patterns with three characters or more "
-		"in a row");
+	bool any = k->right.kind != SIDE_CONST || has_trigram(k->right.value);
+	finding_fix(c->findings, x,
+		any ? sarg_column_index(c, s, "gin", "gin_trgm_ops") : STR_NONE,
+		any ? "a trigram index (extension pg_trgm) serves patterns with three characters or "
+		      "more in a row"
+		    : "a trigram index would serve it with three characters or more in a row; with "
+		      "fewer, keep what is looked for in a column of its own");
 }
 
 void check_sg005(struct rule_check *c)

@@ -21,6 +21,14 @@ static struct schema_index *make_index(struct schema *s, struct schema_table *t,
 	return i;
 }
 
+static bool has_index(const struct schema_table *t, struct str name)
+{
+	for (size_t i = 0; i < t->index.n; i++)
+		if (str_eq(t->index.at[i]->name, name))
+			return true;
+	return false;
+}
+
 static void include_columns(struct schema_index *x, const struct sql_node *n, const char *list)
 {
 	for (size_t i = 0; i < node_len(n, list) && x->includes < 32; i++) {
@@ -74,8 +82,11 @@ static void add_key(struct schema *s, struct schema_table *t, const struct sql_n
 		adopt_index(t, use, primary);
 		return;
 	}
-	struct schema_index *i =
-		make_index(s, t, name.n ? name : key_name(s, t, c, column, primary), n ? n : 1);
+	if (!name.n)
+		name = key_name(s, t, c, column, primary);
+	if (has_index(t, name))
+		return; /* read twice */
+	struct schema_index *i = make_index(s, t, name, n ? n : 1);
 
 	i->unique = i->constraint = true;
 	i->primary = primary;
@@ -363,11 +374,12 @@ static void create_index(struct schema *s, const struct sql_node *n)
 {
 	struct schema_table *t = table_of(s, node_get(n, "relation"), false);
 	size_t keys = node_len(n, "index_params");
+	struct str name = str_of(node_str(n, "idxname"));
 	struct schema_index *x;
 
-	if (!t)
-		return;
-	x = make_index(s, t, str_of(node_str(n, "idxname")), keys);
+	if (!t || (name.n && has_index(t, name)))
+		return; /* IF NOT EXISTS, or read twice */
+	x = make_index(s, t, name, keys);
 	x->unique = node_int(n, "unique") != 0;
 	if (*node_str(n, "access_method"))
 		x->method = arena_str(&s->arena, str_of(node_str(n, "access_method")));
