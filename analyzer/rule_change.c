@@ -187,6 +187,9 @@ void check_mg006(struct rule_check *c)
 	for (size_t i = 0; node_is(n, "AlterTableStmt") && i < node_len(n, "cmds"); i++)
 		if (strcmp(node_enum(node_item(n, "cmds", i), "subtype"), "AT_DropColumn") == 0)
 			column = str_of(node_str(node_item(n, "cmds", i), "name"));
+	for (size_t i = 0; column.n && i < node_len(n, "cmds"); i++)
+		if (str_is(column, node_str(node_get(node_item(n, "cmds", i), "def"), "colname")))
+			return; /* it comes back, of another type */
 	struct str schema = str_of(node_str(node_get(n, "relation"), "schemaname"));
 	const struct shape *s = column.n ? user_of(c, schema, table, column) : NULL;
 	if (!s)

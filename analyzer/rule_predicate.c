@@ -65,6 +65,11 @@ static void look_sg012(struct rule_check *c, const struct sql_cond *k)
 			"know");
 		return;
 	}
+	if (k->pred == PRED_OP) { /* @>, ?: not a B-tree's */
+		finding_fix(c->findings, x, STR_NONE,
+			"a GIN index on the expression serves it as it is, where it is a jsonb");
+		return;
+	}
 	finding_fix(c->findings, x, sarg_expression_index(c, s, sarg_opclass(k)),
 		node_is(field.node, "A_Indirection")
 			? "an index on the expression serves it as it is"

@@ -140,8 +140,9 @@ void check_ix001(struct rule_check *c)
 static void report_drop(struct rule_check *c, const struct schema_index *drop,
 	const struct schema_index *keep, const char *how)
 {
+	struct str other = keep->name.n ? keep->name : STR("another, which has no name here");
 	struct finding *x = rule_find(c, CONF_CERTAIN, "index %.*s of %.*s %s %.*s",
-		STR_ARGS(drop->name), STR_ARGS(drop->table->name), how, STR_ARGS(keep->name));
+		STR_ARGS(drop->name), STR_ARGS(drop->table->name), how, STR_ARGS(other));
 
 	x->key = arena_str(&c->findings->arena, drop->name);
 	finding_str(x, "table", drop->table->name);

@@ -287,9 +287,9 @@ static void look_sg005(struct rule_check *c, const struct sql_cond *k)
 	struct finding *x =
 		sarg_report(c, k, sarg_sure(c, k), "the pattern is not anchored on", STR(""));
 	bool any = k->right.kind != SIDE_CONST || has_trigram(k->right.value);
-	finding_fix(c->findings, x,
-		any ? sarg_column_index(c, s, "gin", "gin_trgm_ops") : STR_NONE,
-		any ? "a trigram index (extension pg_trgm) serves patterns with three characters or "
+	finding_fix(c->findings, x, any ? sarg_column_index(c, s, "gin", "gin_trgm_ops") : STR_NONE,
+		any ? "a trigram index (extension pg_trgm) serves patterns with three characters "
+		      "or "
 		      "more in a row"
 		    : "a trigram index would serve it with three characters or more in a row; with "
 		      "fewer, keep what is looked for in a column of its own");
