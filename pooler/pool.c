@@ -192,7 +192,7 @@ bool pool_own_dial(struct shard *s, struct waiter **w, struct slot **spare)
  * but doomed are no help: sessions may keep them for days. */
 static bool greeters_wait(const struct shard *s)
 {
-	return s->n_greeters && s->n_dialing == s->n_own_dialing && !s->n_coming;
+	return s->n_greeters && !s->greets && s->n_dialing == s->n_own_dialing && !s->n_coming;
 }
 
 /* Are fewer open than are to be kept warm?  Where a shard gave one away its pool has it still. */

@@ -110,13 +110,14 @@ struct shard {
 	struct list waiting;		 /* of struct waiter */
 	struct list own_waiting;	 /* of struct waiter: for a connection of their own */
 	int n_dialing, n_idle, n_busy, n_waiting;
-	int n_coming;		      /* asked of another shard of the pool */
-	int n_own, n_own_dialing;     /* of the open ones, of the dialing: those with slot.own */
-	int n_greeters;		      /* clients whose login waits for a first connection */
-	bool paused;		      /* leases nothing and dials nothing */
-	bool limits_are_new;	      /* more may be open than they allow */
-	usec_t dial_after;	      /* not before: the last login failed */
-	usec_t yield_until;	      /* not before: a place was given up for another shard */
+	int n_coming;		  /* asked of another shard of the pool */
+	int n_own, n_own_dialing; /* of the open ones, of the dialing: those with slot.own */
+	int n_greeters;		  /* clients whose login is not finished */
+	bool greets;		  /* and who need not wait for a first connection: it was there */
+	bool paused;		  /* leases nothing and dials nothing */
+	bool limits_are_new;	  /* more may be open than they allow */
+	usec_t dial_after;	  /* not before: the last login failed */
+	usec_t yield_until;	  /* not before: a place was given up for another shard */
 	struct cap *caps[SHARD_CAPS]; /* every open slot holds a place in each; [0] is the pool's */
 	int n_caps;
 	struct cap *claimed; /* the cap on which this shard has a claim, or NULL */

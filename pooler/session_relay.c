@@ -254,6 +254,7 @@ void lane_tend(struct lane *l)
 	struct waiter *next;
 	enum pool_fate why;
 
+	sh->greets = l->base != NULL;
 	if (l->tending)
 		return; /* a close on the way came back here: the loop below sees to it */
 	l->tending = true;

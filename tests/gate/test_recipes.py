@@ -66,7 +66,7 @@ class Project:
                 "PGUSER": "trusty", "PGDATABASE": "shop", "PGSLUICE_REPOSITORY": self.installed, **more}
 
     def run(self, script, shell=("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")):
-        got = subprocess.run([*shell, script], cwd=self.dir, env=self.env(), capture_output=True, text=True, timeout=500)
+        got = subprocess.run([*shell, script], cwd=self.dir, env=self.env(), capture_output=True, text=True, timeout=1500)
         try:    # what GitHub does with $GITHUB_PATH behind each step
             with open(self.env()["GITHUB_PATH"], encoding="utf-8") as f:
                 self.extra_path = [x for x in f.read().splitlines() if x not in self.extra_path] + self.extra_path
@@ -106,7 +106,7 @@ def steps():
 
 
 @pytest.mark.ours
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_github_actions(project):
     project.extra_path = []
     outcome = {}
@@ -135,7 +135,7 @@ def test_github_actions(project):
 
 
 @pytest.mark.ours
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_gitlab(project):
     with open(CI + "/gitlab-ci.yml", encoding="utf-8") as f:
         job = yaml.safe_load(f)["queries"]

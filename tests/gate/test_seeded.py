@@ -100,7 +100,7 @@ class World:
         env.update(DATABASE_URL=f"postgresql://trusty@127.0.0.1:{self.postgres.port}/{self.database}", PYTHONDONTWRITEBYTECODE="1",
                    NODE_PATH=BUILD + "/drivers/node/node_modules")
         return subprocess.run([poolers.BIN, "record", "-o", "q.jsonl", *options, "--", *self.world["run"], *more], cwd=self.dir, env=env,
-                              capture_output=True, text=True, timeout=500)
+                              capture_output=True, text=True, timeout=1500)
 
     def judged(self, more=()):
         """(status, {(rule, tests)}) of what counts."""
@@ -113,7 +113,7 @@ class World:
 
 
 @pytest.mark.ours
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", WORLDS)
 def test_caught_in_the_commit_that_adds_it(own_postgres, tmp_path, name):
     own_postgres.sql("alter role trusty createdb")

@@ -238,8 +238,9 @@ def test_a_login_waits_for_no_busy_connection(pooler):
 
 
 @pytest.mark.ours
-def test_parameters_are_tried_on_another_connection_when_one_dies(pooler):
-    p = pooler(max_open=2, workers=1)
+def test_parameters_are_tried_on_another_connection_when_one_dies(pooler, postgres):
+    """And nobody opens a connection just to try them."""
+    p = pooler(max_open=5, workers=1)
     with p.wire() as a, p.wire() as b:
         for c in (a, b):
             c.begin()
@@ -257,6 +258,7 @@ def test_parameters_are_tried_on_another_connection_when_one_dies(pooler):
         for t in threads:
             t.start()
         wait_until(lambda: sum(row["state"] == "waiting" for row in p.show("CLIENTS")) == 3, 20, "they wait")
+        assert len(p.show("SERVERS")) == 2
         os.kill(int(pids[1]), signal.SIGTERM)
         os.kill(int(pids[1]), signal.SIGCONT)
         for t in threads:
