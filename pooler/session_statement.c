@@ -463,7 +463,8 @@ static enum step bind_named(struct message *m, struct prepared *said, uint64_t *
 	return STEP_DONE;
 }
 
-enum step message_bind(struct message *m)
+/* *held: the client's statement, which DISCARD ALL (it may be one) takes from it. */
+static enum step bind_held(struct message *m, struct prepared **held)
 {
 	struct client *c = m->c;
 	const char *end = m->at + m->have, *rest = m->body, *portal, *name = NULL;
@@ -496,6 +497,8 @@ enum step message_bind(struct message *m)
 		} else if ((p = client_statement_get(c, name))) {
 			if (naming_is_unsettled(m, name))
 				return STEP_WAIT;
+			p->refs++;
+			*held = p;
 			step = bind_named(m, p, &number);
 			if (step != STEP_DONE)
 				return step;
@@ -515,6 +518,16 @@ enum step message_bind(struct message *m)
 	else
 		message_pass(m);
 	return STEP_DONE;
+}
+
+enum step message_bind(struct message *m)
+{
+	struct prepared_table *t = &m->c->lane->relay->prepared;
+	struct prepared *held = NULL;
+	enum step step = bind_held(m, &held);
+
+	prepared_drop(t, &held);
+	return step;
 }
 
 /* The statement that a Describe is about, as far as it is known. */

@@ -423,3 +423,27 @@ def test_the_query_log_has_the_comment(pooler):
         assert sql.format(i) in line["message"]
     with p.console() as c:
         assert statements(p) == 1 and c
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("how", ["discard all", "/* by */ discard all -- now"])
+def test_a_prepared_statement_that_discards_itself(pooler, how):
+    """By name, as psycopg 3 with prepare_threshold = 0 sends it."""
+    p = pooler(max_open=1, query_log="query.jsonl")
+    with p.wire() as a, p.wire() as b:
+        b.send(wire.parse("kept", "select 5") + wire.sync())
+        b.until()
+        for _ in range(3):
+            a.send(wire.parse("kept", "select 5") + wire.parse("bye", how) + wire.sync())
+            a.until()
+            a.send(wire.bind("", "bye") + wire.execute() + wire.sync())
+            assert a.result() == []
+            with pytest.raises(wire.ServerError, match="kept"):
+                a.send(wire.bind("", "kept") + wire.execute() + wire.sync())
+                a.result()
+            b.send(wire.bind("", "kept") + wire.execute() + wire.sync())
+            assert b.result() == [["5"]]
+            a.send(wire.parse("kept", "select 5") + wire.sync())
+            assert [k for k, _ in a.until() if k != b"N"] == [b"1", b"Z"]
+            a.send(wire.close(b"S", "kept") + wire.sync())
+            a.until()
