@@ -445,7 +445,7 @@ static int act_reshape(struct client *c)
 	if (!opt.prepared)
 		return act_prepared(c);
 	/* a run whose connections are killed leaves some of them to the next */
-	snprintf(table, sizeof(table), "shape_%llx_%d_%u_%u", (unsigned long long)opt.seed, c->id,
+	snprintf(table, sizeof(table), "shape_%llx_%d_%u_%u", (unsigned long long)opt.run, c->id,
 		c->session, c->action);
 	snprintf(sql, sizeof(sql), "create table %s as select '%s'::text as t", table, s.tag);
 	status = command(c, sql);
@@ -652,6 +652,7 @@ int main(int argc, char **argv)
 {
 	struct client *clients;
 	pthread_t *threads, killer;
+	struct timespec now;
 
 	read_options(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
@@ -659,6 +660,8 @@ int main(int argc, char **argv)
 	threads = calloc((size_t)opt.clients, sizeof(*threads));
 	if (!clients || !threads)
 		return 2;
+	clock_gettime(CLOCK_REALTIME, &now);
+	opt.run = (uint64_t)now.tv_sec << 30 ^ (uint64_t)now.tv_nsec;
 	printf("seed %llu\n", (unsigned long long)opt.seed);
 	for (int i = 0; i < opt.clients; i++) {
 		clients[i] = (struct client){.id = i,

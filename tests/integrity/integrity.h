@@ -28,6 +28,7 @@ struct options {
 	int clients;
 	long actions;
 	uint64_t seed;
+	uint64_t run; /* this one's, whatever its seed: in the names of tables */
 	int kill_ms;
 	int patience_ms; /* how long an answer may take */
 	bool prepared;
