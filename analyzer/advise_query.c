@@ -14,6 +14,50 @@
 #define RELATIVE_PART 1.0  /* of the workload's cost: what relative speed counts in all */
 #define RELATIVE_SPAN 6.0  /* natural logarithm of the gain beyond which nothing more counts */
 
+/* The bytes of the quoted literal at the begin; 0: its end is not there. */
+static size_t quoted(struct str s)
+{
+	for (size_t i = 1; i < s.n; i++) {
+		if (s.p[i] != '\'')
+			continue;
+		if (i + 1 == s.n || s.p[i + 1] != '\'')
+			return i + 1;
+		i++;
+	}
+	return 0;
+}
+
+struct str query_args(struct arena *a, const struct shape *s)
+{
+	struct str p = s->samples && s->slow[s->samples - 1].params
+			       ? str_of(s->slow[s->samples - 1].params)
+			       : STR_NONE;
+	struct text t = {0};
+	struct str out = STR_NONE;
+	unsigned n = 0;
+
+	while (p.n) {
+		char name[24];
+		size_t end;
+
+		snprintf(name, sizeof(name), "$%u = ", n + 1);
+		if (!str_starts(p, name))
+			break;
+		p = str_skip(p, strlen(name));
+		end = str_starts(p, "'") ? quoted(p) : str_find(p, ",");
+		if (end == 0 || (end >= 4 && memcmp(p.p + end - 4, "...'", 4) == 0))
+			break; /* cut, by log_parameter_max_length for one */
+		text_printf(&t, "%s%.*s", n ? ", " : "", (int)end, p.p);
+		p = str_skip(p, end);
+		p = str_skip(p, str_starts(p, ", ") ? 2 : 0);
+		n++;
+	}
+	if (n && n == s->lex.params && p.n == 0)
+		out = arena_str(a, text_slice(&t));
+	text_release(&t);
+	return out;
+}
+
 struct plan *query_plan(struct workload *w, const struct query *q)
 {
 	return whatif_plan(&w->whatif, &w->plans, q->sql, q->params, q->args);

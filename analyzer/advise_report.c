@@ -169,10 +169,33 @@ static bool is_used(const struct workload *w, uint32_t id)
 	return false;
 }
 
+/* What could not be tried was not chosen: who is not told takes it for worthless. */
+static void say_failed(const struct workload *w, struct workload_result *r)
+{
+	bool is_logged =
+		str_starts(str_of(w->whatif.failure.text), "cache lookup failed for index");
+
+	if (w->whatif.failed == 0)
+		return;
+	*VEC_PUSH(&r->say) = (struct workload_note){.is_warning = true,
+		.text = arena_printf(&w->found->arena,
+			"%zu of %zu plans with hypothetical indexes were refused, and advice is "
+			"missing: %s%s",
+			w->whatif.failed, w->whatif.asked,
+			w->mask && !is_logged ? db_sqlstate(w->whatif.db) : w->whatif.failure.text,
+			is_logged
+				? "; auto_explain on that server logs the EXPLAINs of the role in "
+				  "--dsn, too, and fails on indexes that do not exist: ALTER "
+				  "ROLE … SET auto_explain.log_min_duration = -1 for that role "
+				  "(as a superuser)"
+				: "")};
+}
+
 void workload_report(struct workload *w, const struct choice *c, struct workload_result *r)
 {
 	size_t first = w->found->index.n;
 
+	say_failed(w, r);
 	for (size_t i = 0; i < c->count; i++) {
 		uint32_t id = c->index[i];
 		const struct schema_table *root;

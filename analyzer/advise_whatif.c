@@ -122,6 +122,10 @@ static struct plan *explain(struct whatif *w, enum db_mode mode, const char *hea
 		plan_find(a, text_slice(&json), &found);
 	if (found.plan.n)
 		p = found.plan.at[0];
+	if (p == NULL && w->id.n) {
+		w->failed++;
+		w->failure = w->why;
+	}
 	plan_list_release(&found);
 	text_release(&prepare);
 	text_release(&q);

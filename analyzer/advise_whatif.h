@@ -19,6 +19,8 @@ struct whatif {
 	size_t asked;
 	struct err why;	 /* of the last statement that the planner refused */
 	struct str last; /* the last statement asked about */
+	size_t failed;	 /* plans refused because of the indexes tried, and the last reason */
+	struct err failure;
 	/* The indexes tried now: their ids and the names the planner shows. */
 	bool is_known; /* id is what the server has; false: nothing was tried yet */
 	VEC(uint32_t) id;

@@ -124,46 +124,6 @@ static void add_candidates(struct workload *w, const struct plan *p, struct str 
 	advise_generously(&w->arena, p, w->schema, s.at, s.n, &w->pool);
 }
 
-/* The parameters of a logged call, "$1 = '42', $2 = NULL", as EXECUTE takes them; STR_NONE: none
- * were logged, or not whole. */
-static struct str sampled_args(struct arena *a, const struct shape *s)
-{
-	struct str p = s->samples && s->slow[s->samples - 1].params
-			       ? str_of(s->slow[s->samples - 1].params)
-			       : STR_NONE;
-	struct text t = {0};
-	struct str out = STR_NONE;
-	unsigned n = 0;
-
-	while (p.n) {
-		char name[24];
-		size_t end = 1;
-
-		snprintf(name, sizeof(name), "$%u = ", n + 1);
-		if (!str_starts(p, name))
-			break;
-		p = str_skip(p, strlen(name));
-		if (str_starts(p, "'"))
-			while (end < p.n &&
-				(p.p[end] != '\'' || (end + 1 < p.n && p.p[++end] == '\'')))
-				end++;
-		else
-			end = str_find(p, ",");
-		if (str_starts(p, "'") && end == p.n && p.p[end - 1] != '\'')
-			break; /* cut */
-		text_printf(&t, "%s%.*s", n ? ", " : "", (int)end, p.p);
-		if (end >= 4 && memcmp(p.p + end - 4, "...'", 4) == 0)
-			break; /* log_parameter_max_length */
-		p = str_skip(p, end);
-		p = str_skip(p, str_starts(p, ", ") ? 2 : 0);
-		n++;
-	}
-	if (n && n == s->lex.params && p.n == 0)
-		out = arena_str(a, text_slice(&t));
-	text_release(&t);
-	return out;
-}
-
 /* What the planner refuses gets no advice (a table that is not there, or may not be read): the
  * first few are told one by one. */
 static void note_refused(struct workload *w, const struct shape *s, size_t refused,
@@ -205,6 +165,20 @@ static void say_left(struct workload *w, size_t left, double part, struct worklo
 				w->query.n, left, 100 * part)};
 }
 
+/* The generic plan is that of an average value, which a skewed column has not. */
+static void say_generic(struct workload *w, size_t generic, struct workload_result *r)
+{
+	if (generic)
+		*VEC_PUSH(&r->say) = (struct workload_note){
+			.text = arena_printf(&w->found->arena,
+				"of %zu queries the parameters' values are not in the input: they "
+				"were "
+				"planned as for a value of average frequency (the server logs "
+				"values with "
+				"log_min_duration_statement, the extended protocol's)",
+				generic)};
+}
+
 /* Its time in the log, or its calls. */
 static double weight_of(const struct shape *s)
 {
@@ -214,7 +188,7 @@ static double weight_of(const struct shape *s)
 static void collect(struct workload *w, const uint32_t *shape, size_t n, size_t most,
 	struct workload_result *r)
 {
-	size_t refused = 0, left = 0;
+	size_t refused = 0, left = 0, generic = 0;
 	double looked_at = 0, left_out = 0;
 
 	for (size_t i = 0; i < n && !db_is_lost(w->whatif.db); i++) {
@@ -231,7 +205,7 @@ static void collect(struct workload *w, const uint32_t *shape, size_t n, size_t 
 			continue;
 		}
 		looked_at += weight_of(s);
-		args = sampled_args(&w->arena, s);
+		args = query_args(&w->arena, s);
 		p = whatif_plan(&w->whatif, &w->arena, s->example, s->lex.params, args);
 		if (p == NULL && args.n) {
 			args = STR_NONE;
@@ -242,6 +216,7 @@ static void collect(struct workload *w, const uint32_t *shape, size_t n, size_t 
 		if (p == NULL || !p->has_cost)
 			continue;
 		add_candidates(w, p, s->example);
+		generic += s->lex.params && args.n == 0;
 		q = VEC_PUSH(&w->query);
 		*q = (struct query){.shape = shape[i],
 			.sql = s->example,
@@ -253,6 +228,7 @@ static void collect(struct workload *w, const uint32_t *shape, size_t n, size_t 
 			.after = p->root->total_cost};
 	}
 	say_refused(w, refused, r);
+	say_generic(w, generic, r);
 	say_left(w, left, left ? left_out / (looked_at + left_out) : 0, r);
 	advise_merge(&w->arena, &w->pool, MERGED_MAX);
 	w->whatif.candidate = w->pool.at.at;

@@ -80,6 +80,9 @@ void query_ask(struct workload *w, size_t at);
 void query_ask_around(struct workload *w, size_t at, const struct choice *c);
 /* Plans the query with what is tried now; NULL: refused. */
 struct plan *query_plan(struct workload *w, const struct query *q);
+/* The parameters of a logged call, "$1 = '42', $2 = NULL", as EXECUTE takes them; STR_NONE: none
+ * were logged, or not whole. */
+struct str query_args(struct arena *a, const struct shape *s);
 /* An order walked below a LIMIT, past a filter, by an index that finds nothing itself. */
 bool is_order_trap(const struct plan_node *n);
 /* What a query's cost counts in the matrix: its weight, and a little for being relatively

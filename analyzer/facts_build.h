@@ -9,7 +9,8 @@
 
 /* A call, before it is closed: what came in may still be completed by later entries. */
 struct open {
-	bool is_call; /* else a note: error, lock wait, temporary file */
+	bool is_call;	       /* else a note: error, lock wait, temporary file */
+	bool is_timed_by_plan; /* by auto_explain, for want of its own duration */
 	uint32_t shape;
 	enum log_class class;
 	enum log_phase phase;
@@ -31,7 +32,7 @@ struct session {
 	uint64_t key, pid_key; /* pid_key: of facts.pid_of; 0: not known */
 	uint32_t user, db, app, host;
 	uint32_t group[GROUP_KINDS]; /* rows of facts.group, MAP_NONE: not looked up */
-	bool has_open, in_tx, has_plan;
+	bool has_open, in_tx;
 	struct open open;
 	struct text sql;    /* of the open call, capped */
 	struct text params; /* of the open call, capped */
@@ -41,6 +42,9 @@ struct session {
 	/* auto_explain's plan, waiting for its statement. */
 	uint32_t plan_shape;
 	int64_t plan_usec;
+	/* The call whose plan may still come, behind it, and its own time; NO_SHAPE: none. */
+	uint32_t ran_shape;
+	int64_t ran_usec;			/* -1: not known */
 	enum isolation isolation, tx_isolation; /* what BEGIN gives; of the transaction it is in */
 	uint64_t vxid;				/* of the unit; 0: none */
 	uint32_t test, marker; /* the test it is in; the one a marker named; NO_TEST */

@@ -10,7 +10,9 @@
  *	                   When another statement comes instead, they count as a call by
  *	                   themselves (the execute was below the server's threshold).
  *	auto_explain:      the plan waits for its statement; when none comes (nothing else is
- *	                   logged) the plan is the call.
+ *	                   logged) the plan is the call.  A portal is closed later than its
+ *	                   execute is logged, and log_statement logs at the begin: there the
+ *	                   plan comes behind, and tells the time when nothing else does.
  */
 #include "facts_build.h"
 
@@ -28,7 +30,8 @@ static struct session *session_new(struct facts *f, uint64_t key)
 	struct session *s = mem_zalloc(sizeof(*s));
 
 	s->key = key;
-	s->wait_shape = s->plan_shape = s->last_shape = s->lock_holder = NO_SHAPE;
+	s->wait_shape = s->plan_shape = s->ran_shape = NO_SHAPE;
+	s->last_shape = s->lock_holder = NO_SHAPE;
 	s->pause_shape = s->page_shape = NO_SHAPE;
 	s->test = s->marker = s->unit.test = s->burst.test = NO_TEST;
 	memset(s->group, 0xff, sizeof(s->group));
@@ -391,6 +394,10 @@ static void feed_statement(struct facts *f, struct session *s, struct log_entry 
 		waited = s->wait_usec;
 		s->wait_shape = NO_SHAPE;
 	}
+	s->ran_shape = s->plan_shape == shape || (e->phase != PHASE_EXECUTE && e->usec >= 0)
+			       ? NO_SHAPE
+			       : shape;
+	s->ran_usec = e->usec;
 	if (s->plan_shape == shape)
 		s->plan_shape = NO_SHAPE;
 	if (e->usec >= 0)
@@ -406,6 +413,19 @@ static void feed_statement(struct facts *f, struct session *s, struct log_entry 
 		s->open.rows = e->pooler->rows;
 		f->has_rows |= e->pooler->rows >= 0;
 	}
+}
+
+/* The plan of the call before it.  One that took longer than that call is another's. */
+static bool is_plan_of_last(struct session *s, uint32_t shape, int64_t usec)
+{
+	if (s->ran_shape != shape || (s->ran_usec >= 0 && usec > s->ran_usec))
+		return false;
+	s->ran_shape = NO_SHAPE;
+	if (s->has_open && s->open.is_call && s->open.usec < 0) {
+		s->open.usec = usec;
+		s->open.is_timed_by_plan = true;
+	}
+	return true;
 }
 
 /* auto_explain: keep the slowest plan of the shape. */
@@ -424,6 +444,9 @@ static void feed_plan(struct facts *f, struct session *s, struct log_entry *e)
 		sh->plan_time = e->usec;
 		sh->plan_at = (struct place){e->file, e->line};
 	}
+	if (is_plan_of_last(s, i, e->usec))
+		return;
+	session_close(f, s);
 	s->plan_shape = i;
 	s->plan_usec = e->usec;
 	s->open.at = (struct place){e->file, e->line};
@@ -476,9 +499,9 @@ static bool filtered(const struct facts *f, const struct log_entry *e)
 /* log_duration: the time of the statement logged before it. */
 static bool late_duration(struct facts *f, struct session *s, const struct log_entry *e)
 {
-	if (!s->has_open || !s->open.is_call || s->open.usec >= 0)
+	if (!s->has_open || !s->open.is_call || (s->open.usec >= 0 && !s->open.is_timed_by_plan))
 		return false;
-	s->open.usec = e->usec;
+	s->open.usec = s->ran_usec = e->usec;
 	s->open.ts = e->ts;
 	session_close(f, s);
 	return true;
@@ -565,7 +588,8 @@ void session_feed(struct facts *f, struct log_entry *e)
 	}
 	if (e->phase == PHASE_DURATION && late_duration(f, s, e))
 		return;
-	session_close(f, s);
+	if (e->class != LOG_PLAN) /* which may tell the open call's time */
+		session_close(f, s);
 	session_who(f, s, e);
 	f->has_session |= e->session != 0;
 	f->has_vxid |= e->vxid.n > 0;

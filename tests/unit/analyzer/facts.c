@@ -121,6 +121,47 @@ static const struct shape *shape_like(const struct feed *x, const char *part)
 	return NULL;
 }
 
+/* A SELECT's plan stands behind its execute, after the next parse even; a DML's before it. */
+START_TEST(plans_are_no_calls_of_their_own)
+{
+	static const char plan[] = "plan:\n\tQuery Text: SELECT a FROM t WHERE b = $1\n\t"
+				   "Seq Scan on t  (cost=0.00..1.01 rows=1 width=4)";
+	static const char dml[] = "plan:\n\tQuery Text: UPDATE t SET a = $1\n\t"
+				  "Update on t  (cost=0.00..1.01 rows=0 width=0)";
+	struct feed x;
+
+	feed_init(&x);
+	for (int i = 0; i < 3; i++) {
+		say(&x, 1, 1, "LOG:  duration: 9.000 ms  execute s1: SELECT a FROM t WHERE b = $1");
+		say(&x, 1, 0, "DETAIL:  parameters: $1 = '5'");
+		if (i == 1)
+			say(&x, 1, 1, "LOG:  duration: 0.100 ms  parse <unnamed>: SELECT 1");
+		say(&x, 1, 1, "LOG:  duration: 8.900 ms  %s", plan);
+		if (i == 1)
+			say(&x, 1, 1, "LOG:  duration: 0.200 ms  execute <unnamed>: SELECT 1");
+		say(&x, 1, 1, "LOG:  duration: 2.900 ms  %s", dml);
+		say(&x, 1, 1, "LOG:  duration: 3.000 ms  execute s2: UPDATE t SET a = $1");
+	}
+	/* log_statement: the text at the begin, the time only in the plan, or behind it */
+	say(&x, 2, 1, "LOG:  statement: SELECT a FROM t WHERE b = 6");
+	say(&x, 2, 1, "LOG:  duration: 4.000 ms  %s", plan);
+	say(&x, 2, 1, "LOG:  statement: SELECT a FROM t WHERE b = 6");
+	say(&x, 2, 1, "LOG:  duration: 4.000 ms  %s", plan);
+	say(&x, 2, 1, "LOG:  duration: 5.000 ms");
+	/* slower than the call before it: another, of which nothing else is logged */
+	say(&x, 3, 1, "LOG:  duration: 1.000 ms  execute s1: SELECT a FROM t WHERE b = $1");
+	say(&x, 3, 1, "LOG:  duration: 7.000 ms  %s", plan);
+	runs(&x);
+	ck_assert_uint_eq(shape_like(&x, "select a from t")->calls, 7);
+	ck_assert_uint_eq(shape_like(&x, "select a from t")->plans, 6);
+	ck_assert_uint_eq(shape_like(&x, "select a from t")->time.total, 7);
+	ck_assert_uint_eq(shape_like(&x, "select a from t")->time.sum, 3 * 9000 + 9000 + 8000);
+	ck_assert_uint_eq(shape_like(&x, "update t")->calls, 3);
+	ck_assert_uint_eq(x.f->statements, 11);
+	feed_release(&x);
+}
+END_TEST
+
 START_TEST(three_durations_are_one_call)
 {
 	struct feed x;
@@ -289,6 +330,7 @@ int main(void)
 
 	tcase_add_test(t, quantiles_are_within_the_stated_error);
 	tcase_add_test(t, three_durations_are_one_call);
+	tcase_add_test(t, plans_are_no_calls_of_their_own);
 	tcase_add_test(t, a_duration_on_its_own_line_belongs_to_the_statement_before_it);
 	tcase_add_test(t, an_error_belongs_to_its_statement_even_interleaved);
 	tcase_add_test(t, a_loop_behind_a_parent_is_a_run);
