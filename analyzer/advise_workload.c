@@ -171,12 +171,12 @@ static void say_generic(struct workload *w, size_t generic, struct workload_resu
 	if (generic)
 		*VEC_PUSH(&r->say) = (struct workload_note){
 			.text = arena_printf(&w->found->arena,
-				"of %zu queries the parameters' values are not in the input: they "
-				"were "
-				"planned as for a value of average frequency (the server logs "
-				"values with "
-				"log_min_duration_statement, the extended protocol's)",
-				generic)};
+				"the input has no values of the parameters of %zu %s: planned as "
+				"for a "
+				"value of average frequency (the server logs the extended "
+				"protocol's "
+				"values with log_min_duration_statement)",
+				generic, generic == 1 ? "query" : "queries")};
 }
 
 /* Its time in the log, or its calls. */

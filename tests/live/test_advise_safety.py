@@ -161,6 +161,47 @@ def test_a_shorter_timeout_of_the_server_is_kept(cursor, postgres, tmp_path):
     assert [i["columns"] for i in report["indexes"]] == [["b"]]
 
 
+def test_auto_explain_does_not_hide_what_is_tried(cursor, postgres, tmp_path):
+    """It explains an EXPLAIN, too, and fails on indexes that do not exist: off where we may, said where not."""
+    text = "SELECT * FROM t WHERE b = 'x';\n"
+    try:
+        for role in ("postgres", "advise_poor"):
+            cursor.execute(f"ALTER ROLE {role} IN DATABASE {NAME} SET session_preload_libraries = 'auto_explain'")
+            cursor.execute(f"ALTER ROLE {role} IN DATABASE {NAME} SET auto_explain.log_min_duration = 0")
+        ours = json.loads(advise(postgres, tmp_path, text).stdout)
+        theirs = json.loads(advise(postgres, tmp_path, text, user="advise_poor").stdout)
+    finally:
+        for role in ("postgres", "advise_poor"):
+            cursor.execute(f"ALTER ROLE {role} IN DATABASE {NAME} RESET ALL")
+    assert [i["columns"] for i in ours["indexes"]] == [["b"]]
+    assert theirs["indexes"] == []
+    assert "SET auto_explain.log_min_duration = -1" in " ".join(theirs["notes"])
+
+
+def test_values_of_the_log_are_asked_about(cursor, postgres, tmp_path):
+    """A value that is rare where the average is not; without values it is said what was assumed."""
+    cursor.execute("CREATE TABLE skew AS SELECT i AS id, CASE WHEN i % 1000 = 0 THEN 'open' ELSE 'it''s done' END AS state,"
+                   " repeat('x', 50) AS pad FROM generate_series(1, 40000) i")
+    cursor.execute("VACUUM ANALYZE skew")
+    sql = "SELECT * FROM skew WHERE state = $1 AND pad <> $2"
+    head = "2026-01-05 10:00:00.000 UTC [77] LOG:  duration: "
+    values = "2026-01-05 10:00:00.000 UTC [77] DETAIL:  parameters: $1 = 'open', $2 = 'it''s'\n"
+    log = tmp_path / "server.log"
+    log.write_text(f"{head}0.100 ms  parse <unnamed>: {sql}\n{head}0.100 ms  bind <unnamed>: {sql}\n{values}"
+                   f"{head}9.000 ms  execute <unnamed>: {sql}\n{values}")
+
+    def ask(path):
+        run = subprocess.run([BIN, "advise", "--dsn", postgres.dsn(user="postgres", dbname=NAME), "-f", "json", str(path)],
+                             capture_output=True, text=True, check=True, timeout=60 * PATIENCE)
+        return json.loads(run.stdout)
+    known = ask(log)
+    assert [i["columns"][0] for i in known["indexes"]] == ["state"]
+    assert "no values of the parameters" not in " ".join(known["notes"])
+    (tmp_path / "w.sql").write_text(sql + ";\n")
+    assert "no values of the parameters of 1 query:" in " ".join(ask(tmp_path / "w.sql")["notes"])
+    cursor.execute("DROP TABLE skew")
+
+
 def test_what_the_role_may_not_read_is_said(cursor, postgres, tmp_path):
     run = advise(postgres, tmp_path, "SELECT * FROM plain WHERE a = 7;\nSELECT * FROM t WHERE b = 'x';\n"
                  "SELECT gone FROM t WHERE a = 8;\nSELECT * FROM t WHERE a = 'secret';\n",
