@@ -143,6 +143,8 @@ void facts_totals(struct facts *f, struct str sql, const struct log_totals *t, s
 	part.sum = usec;
 	part.min = whole(t->min_ms * 1000);
 	part.max = whole(t->max_ms * 1000);
+	if (part.max < usec / calls) /* 9.4 has neither; a reset of them leaves zeros */
+		part.min = part.max = usec / calls;
 	part.sum2 = (double)calls * ((dev >= 0 && dev < 1e15 ? dev * dev : 0) + mean * mean);
 	sketch_merge(&s->time, &part);
 	sketch_release(&part);

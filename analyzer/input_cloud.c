@@ -51,7 +51,14 @@ static bool azure(struct arena *a, const json_t *p, struct log_entry *e, struct 
 {
 	struct str ts = js_get_str(p, "timestamp");
 
+	struct str level = js_get_str(p, "errorLevel"), text = js_get_str(p, "message");
+
 	*inner = keep(a, p, "message");
+	if (json_object_get(p, "prefix") && level.n) { /* Single Server: all in pieces */
+		struct str prefix = js_get_str(p, "prefix");
+		*inner = arena_printf(a, "%.*s%.*s:  %.*s", (int)prefix.n, prefix.p, (int)level.n,
+			level.p, (int)text.n, text.p);
+	}
 	time_parse(ts.p ? ts.p : "", ts.n, &e->ts);
 	e->pid = (int32_t)js_get_int(p, "processId");
 	e->user = keep(a, p, "user");
@@ -63,8 +70,10 @@ static bool azure(struct arena *a, const json_t *p, struct log_entry *e, struct 
 
 static bool unwrap(struct arena *a, const json_t *o, struct log_entry *e, struct str *inner)
 {
-	struct str ts = js_get_str(o, "timestamp");
+	struct str ts = js_get_str(o, "timestamp"), when = js_get_str(o, "time");
 
+	if (when.n)
+		time_parse(when.p, when.n, &e->ts);
 	if (json_is_object(json_object_get(o, "properties")))
 		return azure(a, json_object_get(o, "properties"), e, inner);
 	if (json_is_string(json_object_get(o, "textPayload"))) {

@@ -31,6 +31,7 @@ const struct log_format log_formats[] = {
 		.what = "journalctl -o export",
 		.starts = journal_starts,
 		.parse = journal_parse,
+		.unwrap = journal_unwrap,
 		.score = journal_score},
 	{.name = "cloud",
 		.what = "JSON lines of Cloud SQL, Azure, CloudNativePG, journalctl -o json",

@@ -58,6 +58,8 @@ void wrap_text(const struct log_format *f, struct log_entry *e, struct str text)
 bool severity_at(const char *line, size_t n, size_t *at);
 
 int syslog_score(const char *p, size_t n);
+/* A line with a syslog's head, of whichever program. */
+bool syslog_has_header(const char *p, size_t n);
 bool syslog_unwrap(struct arena *a, const char *line, size_t n, struct log_entry *e,
 	struct str *inner);
 int logplex_score(const char *p, size_t n);
@@ -68,6 +70,8 @@ bool cloud_unwrap(struct arena *a, const char *line, size_t n, struct log_entry 
 	struct str *inner);
 
 bool journal_starts(const struct log_format *f, const char *line, size_t n);
+bool journal_unwrap(struct arena *a, const char *line, size_t n, struct log_entry *e,
+	struct str *inner);
 void journal_parse(const struct log_format *f, struct chunk *c);
 int journal_score(const char *p, size_t n);
 

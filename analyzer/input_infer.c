@@ -38,6 +38,11 @@ static const char *const candidates[] = {
 	"%m %p %c %l %u %d %h %a %v ",
 	"%m|%p|%c|%l|%u|%d|%h|%a|%v|%x|%e|%i|",
 	"%m:%r:%u@%d:[%p]:%l:%e:%s:%v:%x:%c:%q%a:",
+	/* Heroku's, now and before */
+	" sql_error_code = %e time=\"%m\" pid=\"%p\" proc_start_time=\"%s\" session_id=\"%c\" "
+	"vtid=\"%v\" tid=\"%x\" log_line=\"%l\" %qdatabase=\"%d\" connection_source=\"%r\" "
+	"user=\"%u\" application_name=\"%a\" ",
+	" sql_error_code = %e ",
 	"%t ",
 	"%m ",
 	"%n [%p] ",
@@ -113,7 +118,7 @@ static size_t run(const char *p, size_t n, bool hexa)
 {
 	size_t i = 0;
 
-	while (i < n && (hexa ? isxdigit((unsigned char)p[i]) : isdigit((unsigned char)p[i])))
+	while (i < n && (isdigit((unsigned char)p[i]) || (hexa && p[i] >= 'a' && p[i] <= 'f')))
 		i++;
 	return i;
 }

@@ -13,6 +13,16 @@ bool journal_starts(const struct log_format *f, const char *line, size_t n)
 	return n > 9 && memcmp(line, "__CURSOR=", 9) == 0;
 }
 
+/* What the prefix is inferred from. */
+bool journal_unwrap(struct arena *a, const char *line, size_t n, struct log_entry *e,
+	struct str *inner)
+{
+	(void)a;
+	(void)e;
+	*inner = (struct str){line + 8, n > 8 ? n - 8 : 0};
+	return n > 8 && memcmp(line, "MESSAGE=", 8) == 0;
+}
+
 static uint64_t little_endian(const char *p)
 {
 	uint64_t v = 0;

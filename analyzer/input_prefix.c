@@ -149,11 +149,12 @@ static int64_t number(const char *s, size_t n)
 	return v;
 }
 
+/* In small letters: behind the last of them may stand DETAIL or ERROR. */
 static size_t hex_digits(const char *s, size_t n)
 {
 	size_t i = 0;
 
-	while (i < n && isxdigit((unsigned char)s[i]))
+	while (i < n && (isdigit((unsigned char)s[i]) || (s[i] >= 'a' && s[i] <= 'f')))
 		i++;
 	return i;
 }

@@ -221,6 +221,8 @@ bool source_open(struct source *s, const char *name, uint64_t skip, volatile int
 		s->head_n += (size_t)n;
 	}
 	s->taken = s->head_n;
+	s->begin_n = s->head_n < sizeof(s->begin) ? s->head_n : sizeof(s->begin);
+	memcpy(s->begin, s->head, s->begin_n);
 	if (is_packed(s->head, s->head_n)) {
 		bool ok = open_archive(s, why) && discard(s, skip, why);
 		if (!ok)
@@ -245,10 +247,18 @@ bool source_was_rotated(const struct source *s)
 bool source_was_truncated(struct source *s)
 {
 	struct stat st;
+	off_t at = lseek(s->fd, 0, SEEK_CUR);
+	char now[sizeof(s->begin)];
 
-	if (fstat(s->fd, &st) != 0 || st.st_size >= lseek(s->fd, 0, SEEK_CUR))
+	if (at < 0 || fstat(s->fd, &st) != 0)
 		return false;
-	return lseek(s->fd, 0, SEEK_SET) == 0;
+	size_t want = at < (off_t)sizeof(now) ? (size_t)at : sizeof(now);
+	ssize_t n = pread(s->fd, now, want, 0);
+	bool other = st.st_size < at ||
+		     (n >= (ssize_t)s->begin_n && memcmp(now, s->begin, s->begin_n) != 0);
+	s->begin_n = other || n < 0 ? 0 : (size_t)n;
+	memcpy(s->begin, now, s->begin_n);
+	return other && lseek(s->fd, 0, SEEK_SET) == 0;
 }
 
 ssize_t source_read(struct source *s, char *buf, size_t n, struct err *why)

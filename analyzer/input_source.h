@@ -25,6 +25,9 @@ struct source {
 	struct archive *archive; /* NULL: the bytes are the file's own */
 	char head[512];		 /* read ahead to see what it is */
 	size_t head_n, head_at;
+	char begin[64]; /* --follow: the file's first bytes, other ones when it was cut and refilled
+			 */
+	size_t begin_n;
 	char block[65536];    /* what libarchive is fed from */
 	uint64_t taken;	      /* bytes of the file itself, for the progress */
 	uint64_t size;	      /* 0: not known */
@@ -42,7 +45,8 @@ struct source {
 /* Begins `skip` bytes into the file, unpacked. */
 bool source_open(struct source *s, const char *name, uint64_t skip, volatile int *stop,
 	struct err *why);
-/* A plain file: has its name come to mean another file, or was it cut shorter? */
+/* A plain file: has its name come to mean another file, or was it cut and begun
+ * anew (then reading goes on at its start)? */
 bool source_was_rotated(const struct source *s);
 bool source_was_truncated(struct source *s);
 /* Up to n bytes; 0 at the end; -1 on error. */

@@ -168,12 +168,12 @@ static void chunk_room(struct chunk *c, size_t want)
  * another one?  true: it is worth reading again. */
 static bool look_again(struct stream *s, const struct input_options *opt)
 {
+	if (!s->source->archive && source_was_truncated(s->source))
+		return true;
 	if (s->source->archive || (opt->stop && *opt->stop)) {
 		s->at_end = true;
 		return false;
 	}
-	if (source_was_truncated(s->source))
-		return true;
 	if (s->rotated) { /* and what was written until then is read */
 		s->at_end = true;
 		return false;
@@ -188,6 +188,8 @@ static void fill(struct stream *s, struct chunk *c, size_t want, const struct in
 	struct err *why)
 {
 	while (!s->at_end && c->n < want && !is_stopped(s, opt)) {
+		if (opt->follow && !s->source->archive)
+			source_was_truncated(s->source); /* and filled beyond where we are */
 		ssize_t n = source_read(s->source, c->buf + c->n, want - c->n, why);
 		if (n < 0)
 			s->failed = s->at_end = true;

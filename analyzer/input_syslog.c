@@ -93,6 +93,17 @@ bool syslog_unwrap(struct arena *a, const char *line, size_t n, struct log_entry
 	return p < end;
 }
 
+/* No plain log's prefix begins like that. */
+bool syslog_has_header(const char *p, size_t n)
+{
+	size_t skip = skip_priority(p, n);
+	int64_t ts;
+
+	if (skip > 0 || bsd_time(p, n, &ts))
+		return true;
+	return n > 19 && p[10] == 'T' && time_parse(p, n, &ts) > 19;
+}
+
 int syslog_score(const char *p, size_t n)
 {
 	const char *end = p + n, *nl;
@@ -105,9 +116,11 @@ int syslog_score(const char *p, size_t n)
 		nl = memchr(p, '\n', (size_t)(end - p));
 		if (!nl)
 			break;
-		lines++;
-		hits += syslog_unwrap(NULL, p, (size_t)(nl - p), &e, &inner) && inner.n > 4 &&
-			inner.p[0] == '[' && isdigit((unsigned char)inner.p[1]);
+		bool hit = syslog_unwrap(NULL, p, (size_t)(nl - p), &e, &inner) && inner.n > 4 &&
+			   inner.p[0] == '[' && isdigit((unsigned char)inner.p[1]);
+		hits += hit;
+		lines += hit ||
+			 !syslog_has_header(p, (size_t)(nl - p)); /* others' lines do not count */
 	}
 	return lines && hits * 2 > lines ? 85 : 0;
 }

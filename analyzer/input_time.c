@@ -123,6 +123,19 @@ static int named_zone(const char *p, size_t n)
 	return z.minutes;
 }
 
+/* How long the longest zone is that the letters begin with; five when none is known. */
+static size_t known_zone(const char *p, size_t n)
+{
+	size_t best = 0;
+
+	for (size_t k = 0; k < ARRAY_LEN(zones); k++) {
+		size_t len = strlen(zones[k].name);
+		if (len > best && len >= 3 && len <= n && memcmp(zones[k].name, p, len) == 0)
+			best = len;
+	}
+	return best ? best : 5;
+}
+
 /* The zone at p ("UTC", "+02", "-0330", "+02:00", "Z"): its length and minutes. */
 static size_t zone(const char *p, size_t n, int *minutes)
 {
@@ -144,8 +157,10 @@ static size_t zone(const char *p, size_t n, int *minutes)
 		*minutes = p[0] == '-' ? -m : m;
 		return i;
 	}
-	while (i < n && i < 5 && p[i] >= 'A' && p[i] <= 'Z')
+	while (i < n && i < 6 && p[i] >= 'A' && p[i] <= 'Z')
 		i++;
+	if (i == 6) /* longer than any zone: "CETLOG:", a prefix that ends in %m */
+		i = known_zone(p, i);
 	*minutes = named_zone(p, i);
 	return i;
 }

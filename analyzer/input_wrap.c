@@ -75,7 +75,7 @@ void wrap_parse(const struct log_format *f, struct chunk *c)
 		n -= n > 0 && p[n - 1] == '\r';
 		struct log_entry *e = chunk_entry(c, line, (size_t)(next - p));
 		if (!f->unwrap(&c->arena, p, n, e, &inner)) {
-			e->class = LOG_NOT_UNDERSTOOD;
+			e->class = syslog_has_header(p, n) ? LOG_OTHER : LOG_NOT_UNDERSTOOD;
 			continue;
 		}
 		if (e->class == LOG_OTHER)
@@ -92,6 +92,8 @@ void wrap_parse(const struct log_format *f, struct chunk *c)
 			inner = strip_number(e, inner);
 		}
 		wrap_text(f, e, inner);
+		if (e->class == LOG_NOT_UNDERSTOOD && f->pieces && e->line_num == 0)
+			e->class = LOG_OTHER; /* another program's */
 	}
 	c->lines = line - c->line;
 }

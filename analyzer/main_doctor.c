@@ -40,7 +40,9 @@ static void say_unknown(const struct input_file *x)
 		       "xz, "
 		       "zst, lz4, zip, tar)\n");
 	else
-		printf("  -> give --prefix (SHOW log_line_prefix on the server) or --input\n");
+		printf("  -> give --prefix (SHOW log_line_prefix on the server) or --input; if the "
+		       "messages are in\n     a language that is not read, set lc_messages = "
+		       "'C'\n");
 }
 
 static void say_files(const struct doctor *d)

@@ -275,6 +275,25 @@ def test_follow_several_files_across_a_rotation(jobs, tmp_path, whole):
     assert {s["sql"]: s["calls"] for s in got["shapes"]} == {s["sql"]: s["calls"] for s in whole["shapes"]}
 
 
+@pytest.mark.parametrize("again", [5, 9])
+def test_follow_a_file_that_is_cut_and_filled_again(again, tmp_path):
+    """copytruncate, and the new lines are as many bytes as the old ones, or more: the size tells nothing."""
+    line = "2024-01-05 10:00:{:02d}.000 UTC [77] bob@shop LOG:  duration: 1.500 ms  statement: SELECT {} FROM t{}\n"
+    log, out = tmp_path / "pg.log", tmp_path / "out.json"
+    log.write_text("".join(line.format(i, i, 0) for i in range(5)))
+    p = subprocess.Popen([PGASSAY, "log", "--follow", log, "-f", "json", "-o", out])
+    try:
+        wait_until(lambda: has_read(p, log))
+        log.write_text("".join(line.format(10 + i, i, 1) for i in range(again)))
+        wait_until(lambda: has_read(p, log))
+        p.send_signal(signal.SIGINT)
+        assert p.wait(500) == 0
+    finally:
+        p.kill()
+    got = json.loads(out.read_text())
+    assert {s["sql"]: s["calls"] for s in got["shapes"]} == {"select ? from t0": 5, "select ? from t1": again}
+
+
 def is_taken(pipe):
     """Has its reader read all that was written to a pipe?"""
     return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0] == 0

@@ -171,6 +171,24 @@ def cnpg(rows):
     return "\n".join(out) + "\n"
 
 
+def azure_single(rows):
+    """Azure's Single Server: prefix, level and message are fields of their own."""
+    return "".join(json.dumps({"time": r["at"].isoformat() + "Z", "category": "PostgreSQLLogs", "properties": {
+        "prefix": prefix_text("%m [%p] ", r, n), "message": text, "errorLevel": sev}}) + "\n" for r in rows for sev, text, n in parts(r))
+
+
+def syslog_mixed(rows, head):
+    """The machine's own syslog: most of its lines are other programs'."""
+    other = ["systemd[1]: Started a service.", "kernel: eth0: link is up", "cron[77]: (root) CMD (true)"]
+    lines = syslog(rows, head).splitlines()
+    when = head(rows[0]).partition(" dbhost ")[0] if head is rfc3164 else head(rows[0]).split()[0]
+    return "".join(f"{when} dbhost {other[i % 3]}\n{when} dbhost {other[(i + 1) % 3]}\n{line}\n" for i, line in enumerate(lines))
+
+
+def rsyslog(r):
+    return f"{r['at'].isoformat(timespec='microseconds')}+00:00 dbhost postgres[{r['pid']}]: "
+
+
 def journal_json(rows):
     return "".join(json.dumps({"__REALTIME_TIMESTAMP": str(int((r["at"] - datetime.datetime(1970, 1, 1)).total_seconds() * 1e6)), "_PID": str(r["pid"]),
                                "SYSLOG_IDENTIFIER": "postgres", "MESSAGE": prefix_text("%m [%p] ", r, n) + f"{sev}:  {text}"}) + "\n"
@@ -235,6 +253,8 @@ FORMATS = {
     "jsonlog": lambda: jsonlog(ROWS), "crlf": lambda: stderr(ROWS, end="\r\n"),
     "rfc3164": lambda: syslog(ROWS, rfc3164), "rfc5424": lambda: syslog(ROWS, rfc5424),
     "syslog-interleaved": lambda: syslog(ROWS, rfc3164, True), "logplex": lambda: syslog(ROWS, logplex),
+    "syslog-mixed": lambda: syslog_mixed(ROWS, rfc3164), "rsyslog-mixed": lambda: syslog_mixed(ROWS, rsyslog),
+    "azure-single": lambda: azure_single(ROWS),
     "cloudsql": lambda: cloudsql(ROWS), "azure": lambda: azure(ROWS), "cnpg": lambda: cnpg(ROWS),
     "journal-json": lambda: journal_json(ROWS), "journal-export": lambda: journal_export(ROWS),
 }
@@ -258,7 +278,7 @@ def test_jobs_and_chunks_change_nothing(name, tmp_path):
 
 
 PREFIXES = ["%m [%p] ", "%t [%p]: [%l-1] user=%u,db=%d,app=%a,client=%h ", "%t:%r:%u@%d:[%p]:", "%n [%p] %q%u@%d ", "%m|%p|%c|%l|%u|%d|%h|%a|%v|%x|%e|%i|",
-            "%m %p %u@%d from %h [vxid:%v txid:%x] [%i] ", "[%m] [%p] [%u] [%d] [%a] ", "%c %m %q%a "]
+            "%m %p %u@%d from %h [vxid:%v txid:%x] [%i] ", "[%m] [%p] [%u] [%d] [%a] ", "%c %m %q%a ", "%p,%m", "%u@%d,%p,%m", "%m %p %c"]
 
 
 def random_prefix(rng):
@@ -431,6 +451,34 @@ def test_pg_stat_statements_as_csv(tmp_path):
     assert (one["calls"], one["total_ms"], one["min_ms"], one["max_ms"], one["rows"]) == (40, 100.5, .25, 9, 80)
     assert got["input"]["statements"] == 43
     assert any("quantiles are not known" in n for n in got["notes"])
+
+
+@pytest.mark.parametrize("columns", [["query", "calls", "total_time", "rows"], ["toplevel", "query", "calls", "new", "total_exec_time", "rows"]])
+def test_pg_stat_statements_without_a_least_and_a_longest_time(columns, tmp_path):
+    """9.4 does not have them; what a later release adds is passed over.  The mean stands in."""
+    path = tmp_path / "pgss.csv"
+    row = dict(query="SELECT 1 FROM t WHERE c = $1", calls=40, rows=80, new='a,"b"', toplevel="t")
+    with open(path, "w", newline="") as f:
+        w = csv.writer(f)
+        w.writerow(columns)
+        w.writerow([row.get(c, 100) for c in columns])
+    got = assay(path)
+    accounted(got, path)
+    [one] = got["shapes"]
+    assert (one["calls"], one["total_ms"], one["min_ms"], one["max_ms"], one["rows"]) == (40, 100, 2.5, 2.5, 80)
+
+
+def test_herokus_own_prefix(tmp_path):
+    """It is the same for all their databases, so nobody can be asked to write it down."""
+    fields = ('sql_error_code = %e time="%m" pid="%p" proc_start_time="%s" session_id="%c" vtid="%v" tid="%x" log_line="%l" '
+              'database="%d" connection_source="%r" user="%u" application_name="%a" ')
+    lines = [f"{logplex(r)}[{r['line']}-1]  {prefix_text(fields, r, n)}{sev}:  {text}\n" for r in ROWS for sev, text, n in parts(r) if "\n" not in text]
+    path = write(tmp_path, "".join(lines))
+    report = assay(path)
+    accounted(report, path)
+    assert report["input"]["not_understood_bytes"] == 0
+    plain = assay(write(tmp_path, stderr(ROWS)))
+    assert {u["name"] for u in report["by"]["users"]} == {u["name"] for u in plain["by"]["users"]}
 
 
 def fits(schema, value, where="$"):
