@@ -392,11 +392,15 @@ static void take_slot(struct relay *r, struct client *c)
 	c->secret = cancel_secret();
 }
 
-/* The process id that a client is given: tells which relay (or the front, see
- * hub_front_pid) and which slot. */
-uint32_t client_pid(const struct client *c)
+/* Tells which relay (or the front, see hub_front_pid) and which slot. */
+static uint32_t number_of(const struct client *c)
 {
 	return c->slot * ((uint32_t)hub.n_relays + 1) + (uint32_t)relay_of(c)->w.index + 1;
+}
+
+uint32_t client_pid(const struct client *c)
+{
+	return cancel_key_pid(number_of(c), c->secret);
 }
 
 void client_welcome(struct client *c)
@@ -416,7 +420,7 @@ void client_welcome(struct client *c)
 	c->begin = NULL; /* in the place of the login */
 	wire_put_auth_ok(b);
 	buf_put(b, params_greeting(c->params)->data, params_greeting(c->params)->len);
-	cancel_key_put(b, client_pid(c), c->secret);
+	cancel_key_put(b, number_of(c), c->secret);
 	if (hub.conf->p.login_notify_message[0]) {
 		snprintf(note, sizeof note, "%s", hub.conf->p.login_notify_message);
 		wire_put_error(b, 'N', "NOTICE", "00000", note, NULL, NULL);

@@ -110,6 +110,7 @@ static inline bool client_owns_session(const struct client *c)
 {
 	return c->lane->set.mode == POOL_MODE_SESSION || c->pinned || c->replication;
 }
+/* The process number that it was given at login. */
 uint32_t client_pid(const struct client *c);
 /* Its timer looks no later than at its next deadline. */
 void client_arm_timer(struct client *c);

@@ -6,7 +6,7 @@
  *
  * The eight bytes of a key, alone (peer_id = 0):
  *
- *   number (32 bits)  who: relay and slot, see client_pid(); plus NO_PROCESS
+ *   number (32 bits)  who: relay and slot, see session_client.c; plus NO_PROCESS
  *   secret (32 bits)
  *
  * and among peers, PgBouncer's layout since 1.21, so that both may be peers of each other:

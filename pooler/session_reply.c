@@ -170,7 +170,7 @@ static void put_own_notification(const struct client *c, struct buf *b, const ch
 {
 	size_t at = wire_begin(b, 'A');
 
-	buf_put_u32(b, cancel_key_pid(client_pid(c), c->secret));
+	buf_put_u32(b, client_pid(c));
 	buf_put(b, body + 4, len - 4);
 	wire_end(b, at);
 }
