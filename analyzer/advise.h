@@ -193,6 +193,7 @@ struct workload_note {
 
 struct workload_result {
 	VEC(struct workload_note) say;	   /* what was left out, what is doubtful */
+	VEC(uint32_t) judged;		   /* shapes whose advice is the planner's word */
 	size_t queries, candidates, asked; /* asked: plans the planner made for us */
 	double before, after;		   /* the workload's weighted cost */
 	struct str note;		   /* what the reader must know; "" */

@@ -230,6 +230,8 @@ void workload_report(struct workload *w, const struct choice *c, struct workload
 		}
 	}
 	for (size_t k = 0; k < w->query.n; k++) {
+		if (w->whatif.failed == 0)
+			*VEC_PUSH(&r->judged) = w->query.at[k].shape;
 		r->before += w->query.at[k].before * w->query.at[k].weight;
 		r->after += w->query.at[k].after * w->query.at[k].weight;
 	}

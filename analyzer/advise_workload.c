@@ -533,6 +533,7 @@ static void announce(struct workload *w, const struct workload_limits *l, double
 void workload_result_release(struct workload_result *r)
 {
 	VEC_RELEASE(&r->say);
+	VEC_RELEASE(&r->judged);
 }
 
 /* The server has gone, or has thrown us out: at which statement?  Asking it again might do the same

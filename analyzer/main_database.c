@@ -38,6 +38,37 @@ struct schema *options_schema(const struct options *o, bool *ok)
 
 /* --- indexes ------------------------------------------------------------------------------ */
 
+static bool is_judged(const struct index_advice *x, const struct workload_result *r)
+{
+	size_t known = 0;
+
+	for (size_t q = 0; q < x->query.n; q++)
+		for (size_t i = 0; i < r->judged.n; i++)
+			known += r->judged.at[i] == x->query.at[q];
+	return known > 0 && known == x->query.n;
+}
+
+/* What a plan alone suggested goes where the planner has been asked about all its statements: the
+ * answer is among those from `first` on, or in a note why it is not. */
+static void drop_judged(struct findings *f, size_t first, const struct workload_result *r)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < f->index.n; i++) {
+		struct index_advice *x = &f->index.at[i];
+		bool drop = i < first && is_judged(x, r);
+
+		for (size_t k = 0; k < f->at.n; k++)
+			if (f->at.at[k].index == (int)i)
+				f->at.at[k].index = drop ? -1 : (int)kept;
+		if (drop)
+			index_advice_release(x);
+		else
+			f->index.at[kept++] = *x;
+	}
+	f->index.n = kept;
+}
+
 static void link_findings(struct findings *f)
 {
 	for (size_t i = 0; i < f->at.n; i++)
@@ -79,6 +110,7 @@ bool options_advise(struct options *o, struct facts *f, const struct schema *sch
 		.announce = r->command && strcmp(r->command, "advise") == 0 ? announce : NULL,
 	};
 	struct workload_result result;
+	size_t first = found->index.n;
 	struct err why;
 	struct db *db;
 
@@ -100,6 +132,7 @@ bool options_advise(struct options *o, struct facts *f, const struct schema *sch
 		db_close(&db);
 		return false;
 	}
+	drop_judged(found, first, &result);
 	link_findings(found);
 	if (result.note.n)
 		*VEC_PUSH(&r->note) = (struct report_note){SEVERITY_INFO, result.note};

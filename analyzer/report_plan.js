@@ -65,7 +65,7 @@ function plan_picture(plan, findings, tools) {
 		const b = box.get(n.number);
 		if (!b) continue;
 		const cell = el("button", {role: "treeitem", tabindex: n === nodes[0] ? 0 : -1, class: "cell" + (n.never_executed ? " never" : ""),
-			"aria-level": b.depth + 1, title: n.title + "\n" + took(n) + ", " + percent(n.share || 0) + " itself",
+			"aria-level": b.depth + 1, title: "node " + n.number + ": " + n.title + "\n" + took(n) + ", " + percent(n.share || 0) + " itself",
 			"aria-label": n.title + ", " + took(n) + ", " + percent(n.share || 0)}, n.title);
 		cell.style.left = b.x + "%";
 		cell.style.width = b.w + "%";
@@ -94,7 +94,8 @@ function plan_picture(plan, findings, tools) {
 		const b = box.get(n.number), bar = el("span", {class: "bar", "aria-hidden": "true"}, el("i", {}));
 		bar.firstChild.style.width = 100 * (n.share || 0) / widest + "%";
 		bar.firstChild.style.setProperty("--heat", Math.round(90 * Math.min(1, n.share || 0)) + "%");
-		const name = el("span", {class: "name"}, n.subplan ? el("em", {}, n.subplan + " ") : "", n.title,
+		const name = el("span", {class: "name"}, el("span", {class: "number", title: "node " + n.number}, String(n.number)),
+			n.subplan ? el("em", {}, n.subplan + " ") : "", n.title,
 			(own.get(n.number) || []).map((f) => el("span", {class: "badge " + f.severity, title: f.message}, f.rule)));
 		name.style.setProperty("--depth", Math.min(b.depth, 24));
 		const shown = Object.entries(n.properties).filter(([k]) => !dull.includes(k));

@@ -218,6 +218,7 @@ void findings_join(struct findings *f, struct map *seen, size_t from);
 void findings_sort(struct findings *f);
 /* Is there a finding at or above `gate` that counts (certain or likely, not suppressed)? */
 bool findings_fail(const struct findings *f, enum severity gate);
+void index_advice_release(struct index_advice *x);
 void findings_release(struct findings *f);
 
 /* --- help for checks ----------------------------------------------------------------------- */

@@ -208,16 +208,20 @@ bool findings_fail(const struct findings *f, enum severity gate)
 	return false;
 }
 
+void index_advice_release(struct index_advice *x)
+{
+	VEC_RELEASE(&x->query);
+	VEC_RELEASE(&x->gain);
+	VEC_RELEASE(&x->replaces);
+	VEC_RELEASE(&x->online);
+}
+
 void findings_release(struct findings *f)
 {
 	for (size_t i = 0; i < f->at.n; i++)
 		json_decref(f->at.at[i].evidence);
-	for (size_t i = 0; i < f->index.n; i++) {
-		VEC_RELEASE(&f->index.at[i].query);
-		VEC_RELEASE(&f->index.at[i].gain);
-		VEC_RELEASE(&f->index.at[i].replaces);
-		VEC_RELEASE(&f->index.at[i].online);
-	}
+	for (size_t i = 0; i < f->index.n; i++)
+		index_advice_release(&f->index.at[i]);
 	VEC_RELEASE(&f->at);
 	VEC_RELEASE(&f->index);
 	arena_release(&f->arena);

@@ -190,13 +190,21 @@ def test_values_of_the_log_are_asked_about(cursor, postgres, tmp_path):
     log.write_text(f"{head}0.100 ms  parse <unnamed>: {sql}\n{head}0.100 ms  bind <unnamed>: {sql}\n{values}"
                    f"{head}9.000 ms  execute <unnamed>: {sql}\n{values}")
 
-    def ask(path):
-        run = subprocess.run([BIN, "advise", "--dsn", postgres.dsn(user="postgres", dbname=NAME), "-f", "json", str(path)],
+    def ask(path, command="advise"):
+        run = subprocess.run([BIN, command, "--dsn", postgres.dsn(user="postgres", dbname=NAME), "-f", "json", str(path)],
                              capture_output=True, text=True, check=True, timeout=60 * PATIENCE)
         return json.loads(run.stdout)
     known = ask(log)
     assert [i["columns"][0] for i in known["indexes"]] == ["state"]
     assert "no values of the parameters" not in " ".join(known["notes"])
+    with log.open("a") as f:
+        f.write(f"{head}8.900 ms  plan:\n\tQuery Text: {sql}\n"
+                "\tSeq Scan on skew  (cost=0.00..997.00 rows=40 width=60) (actual time=0.1..8.8 rows=40 loops=1)\n"
+                "\t  Filter: ((pad <> 'it''s'::text) AND (state = 'open'::text))\n\t  Rows Removed by Filter: 39960\n")
+    both = ask(log, "log")
+    assert [(i["columns"][0], i["status"]) for i in both["indexes"]] == [("state", "validated")], "and none of the plan alone"
+    assert [s["calls"] for s in both["shapes"]] == [1]
+    assert "PL001" in [f["rule"] for f in both["findings"]]
     (tmp_path / "w.sql").write_text(sql + ";\n")
     assert "no values of the parameters of 1 query:" in " ".join(ask(tmp_path / "w.sql")["notes"])
     cursor.execute("DROP TABLE skew")
