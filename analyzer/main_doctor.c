@@ -82,13 +82,24 @@ static void say_classes(const struct doctor *d)
 				d->in->entries[c] == 1 ? "entry" : "entries");
 }
 
-static void say_settings(struct doctor *d)
+/* Why there is none: what the log itself says of it. */
+static const char *no_statement(const struct doctor *d)
+{
+	if (d->f->min_duration[0] == '-')
+		return "statements: log_min_duration_statement was set to -1, says the log";
+	if (d->in->entries[LOG_STATEMENT])
+		return "statements: durations alone are logged (log_duration), without a text";
+	if (d->in->entries[LOG_ERROR])
+		return "statements: only those that failed are logged";
+	return "statements";
+}
+
+static void say_statements(struct doctor *d)
 {
 	const struct facts *f = d->f;
 
-	printf("what findings need:\n");
 	if (f->statements == 0)
-		bad(d, "statements", "log_min_duration_statement = 0, or pgsluice's query_log");
+		bad(d, no_statement(d), "log_min_duration_statement = 0, or pgsluice's query_log");
 	else if (f->no_duration == f->statements)
 		bad(d, "durations: statements are logged by log_statement alone",
 			"log_min_duration_statement = 0 instead of log_statement = all");
@@ -96,6 +107,10 @@ static void say_settings(struct doctor *d)
 		bad(d, "statements that sampling left out: counts are lower bounds",
 			"log_statement_sample_rate = 1, log_transaction_sample_rate = 0, "
 			"log_min_duration_statement = 0");
+	else if (facts_has_threshold(f) && f->min_duration[0])
+		bad(d, "fast statements: log_min_duration_statement is above 0, says the log",
+			"log_min_duration_statement = 0; counts are lower bounds and N+1 loops are "
+			"not seen");
 	else if (facts_has_threshold(f))
 		bad(d, "fast statements: none took less than a millisecond",
 			"log_min_duration_statement = 0; with a threshold or sampling "
@@ -103,6 +118,14 @@ static void say_settings(struct doctor *d)
 			"seen");
 	else
 		good("statements with their durations, fast ones too");
+}
+
+static void say_settings(struct doctor *d)
+{
+	const struct facts *f = d->f;
+
+	printf("what findings need:\n");
+	say_statements(d);
 	if (f->has_session)
 		good("which session sent a statement");
 	else

@@ -205,6 +205,18 @@ def test_nothing_spills_over_on_a_phone(page):
     assert page.js("document.documentElement.scrollWidth") <= 360
 
 
+def test_on_paper_the_findings_stand_open(page):
+    """Nobody can open them there."""
+    shown = "[...document.querySelectorAll('#findings details.finding')].map(d => d.lastElementChild.checkVisibility())"
+    page.js("document.querySelectorAll('#findings details').forEach(d => d.open = false)")
+    assert page.js(shown) and not any(page.js(shown))
+    page.call("Emulation.setEmulatedMedia", media="print")
+    try:
+        assert all(page.js(shown))
+    finally:
+        page.call("Emulation.setEmulatedMedia", media="")
+
+
 def test_markup_in_a_statement_stays_text(page):
     assert page.js("document.querySelectorAll('script').length") == 0  # the page replaced its own
     page.js("{const s = document.getElementById('shape-search'); s.value = 'lower'; s.dispatchEvent(new Event('input'))}")

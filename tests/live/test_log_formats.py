@@ -536,6 +536,12 @@ def test_a_sampled_log_says_that_its_counts_are_lower_bounds(tmp_path):
 @pytest.mark.parametrize("text, says", [
     ("2024-01-05 10:00:00.000 UTC [7] LOG:  checkpoint starting: time\n", "log_min_duration_statement = 0"),
     ("2024-01-05 10:00:00.000 UTC [7] LOG:  statement: SELECT 1\n", "log_min_duration_statement = 0 instead of log_statement = all"),
+    ('2024-01-05 10:00:00.000 UTC [7] LOG:  parameter "log_min_duration_statement" changed to "-1"\n', "was set to -1, says the log"),
+    ('2024-01-05 10:00:00.000 UTC [7] LOG:  parameter "log_min_duration_statement" changed to "200ms"\n'
+     "2024-01-05 10:00:01.000 UTC [8] LOG:  duration: 200.5 ms  statement: SELECT 1\n", "is above 0, says the log"),
+    ("2024-01-05 10:00:00.000 UTC [7] LOG:  duration: 0.1 ms\n", "durations alone are logged"),
+    ("2024-01-05 10:00:00.000 UTC [7] ERROR:  division by zero\n", "only those that failed"),
+    ("2024-01-05 10:00:00.000 UTC [7] PROTOKOLLI:  kesto: 0.1 ms  lause: SELECT 1\n", "lc_messages = 'C'"),
     ("what is this?\n" * 9, "--prefix"),
     ("", "pg_current_logfile"),
     ("\0\1\2" * 99, "this is no text"),
