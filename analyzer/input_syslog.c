@@ -150,12 +150,19 @@ bool logplex_unwrap(struct arena *a, const char *line, size_t n, struct log_entr
 	return true;
 }
 
+/* A line of the database among the applications' and the router's. */
 int logplex_score(const char *p, size_t n)
 {
-	const char *nl = memchr(p, '\n', n);
-	struct log_entry e;
-	struct str inner;
+	const char *end = p + n, *nl;
 
-	memset(&e, 0, sizeof(e));
-	return logplex_unwrap(NULL, p, nl ? (size_t)(nl - p) : n, &e, &inner) ? 90 : 0;
+	for (; p < end; p = nl + 1) {
+		struct log_entry e;
+		struct str inner;
+		memset(&e, 0, sizeof(e));
+		nl = memchr(p, '\n', (size_t)(end - p));
+		nl = nl ? nl : end;
+		if (logplex_unwrap(NULL, p, (size_t)(nl - p), &e, &inner))
+			return 90;
+	}
+	return 0;
 }

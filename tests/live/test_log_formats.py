@@ -185,6 +185,13 @@ def syslog_mixed(rows, head):
     return "".join(f"{when} dbhost {other[i % 3]}\n{when} dbhost {other[(i + 1) % 3]}\n{line}\n" for i, line in enumerate(lines))
 
 
+def logplex_mixed(rows):
+    """What `heroku logs` prints: the application, the router, the database."""
+    when = logplex(rows[0]).split()[0]
+    others = [f"{when} app[web.1]: Started GET /", f"{when} heroku[router]: at=info method=GET path=/ status=200"]
+    return "".join(f"{others[i % 2]}\n{line}\n" for i, line in enumerate(syslog(rows, logplex).splitlines()))
+
+
 def rsyslog(r):
     return f"{r['at'].isoformat(timespec='microseconds')}+00:00 dbhost postgres[{r['pid']}]: "
 
@@ -254,6 +261,7 @@ FORMATS = {
     "rfc3164": lambda: syslog(ROWS, rfc3164), "rfc5424": lambda: syslog(ROWS, rfc5424),
     "syslog-interleaved": lambda: syslog(ROWS, rfc3164, True), "logplex": lambda: syslog(ROWS, logplex),
     "syslog-mixed": lambda: syslog_mixed(ROWS, rfc3164), "rsyslog-mixed": lambda: syslog_mixed(ROWS, rsyslog),
+    "logplex-mixed": lambda: logplex_mixed(ROWS),
     "azure-single": lambda: azure_single(ROWS),
     "cloudsql": lambda: cloudsql(ROWS), "azure": lambda: azure(ROWS), "cnpg": lambda: cnpg(ROWS),
     "journal-json": lambda: journal_json(ROWS), "journal-export": lambda: journal_export(ROWS),
