@@ -10,8 +10,9 @@
  *			|.2 rows=1 width=4)|			          . loops=1)
  *
  * A cell that is longer than the terminal ("wrapped") has a mark at the edge of its line, "." or
- * "…", and mostly one before the next; a line break in the cell has "+" or "↵".  old-ascii draws
- * none at the edge: there a cell that fills its line may go on (plan_line.is_full).
+ * "…", and mostly one before the next; a line break in the cell has "+" or "↵".  old-ascii's mark
+ * is a blank, at the edge of a line that would else have none; where the paste has lost it, a cell
+ * that fills its line may go on (plan_line.is_full).
  *
  * Each table of the paste is looked at for itself: from a header or a first record on.
  */
@@ -30,6 +31,7 @@ struct table {
 	bool is_record;	 /* \x: a label before each cell */
 	bool has_margin; /* a column before the cell, blank or a mark */
 	bool has_wraps;	 /* marks are drawn */
+	bool has_blanks; /* the marks are blanks */
 	size_t edge;	 /* the column behind the cells; 0: not known */
 };
 
@@ -240,14 +242,21 @@ static void note_shape(struct table *t)
 	t->is_record |= labels == 1 && !is_header(t->line[0].text);
 }
 
+/* A full line with one blank behind it: a table of one column pads none. */
+static bool is_blank_wrap(const struct table *t, struct str s)
+{
+	return str_ends(s, " ") && width(s) == t->edge + 1 && !is_header(s);
+}
+
 /* Where the cells end: at the rule below the header, or where the longest lines have a mark. */
 static void note_edge(struct table *t)
 {
+	bool is_ruled = t->lines > 1 && is_header(t->line[0].text) && dashes(t->line[1].text) > 0;
 	size_t longest = 0, plain = 0, bytes;
 
 	if (t->has_bars)
 		return;
-	if (t->lines > 1 && is_header(t->line[0].text) && dashes(t->line[1].text)) {
+	if (is_ruled) {
 		t->edge = dashes(t->line[1].text) - t->has_margin;
 	} else {
 		for (size_t i = 0; i < t->lines; i++) {
@@ -271,6 +280,8 @@ static void note_edge(struct table *t)
 		t->has_wraps |=
 			t->edge && width(s) == t->edge + 1 && mark_behind(s, &bytes) == MARK_WRAP;
 	}
+	for (size_t i = 2; i < t->lines && is_ruled && t->has_margin && !t->has_wraps; i++)
+		t->has_blanks |= is_blank_wrap(t, t->line[i].text);
 }
 
 /* --- a line ------------------------------------------------------------------------------- */
@@ -313,6 +324,9 @@ static struct cell read_cell(const struct table *t, struct str line)
 		if (t->has_margin || t->is_record) /* else another program's table */
 			c.behind = mark_behind(s, &bytes);
 		s = str_before(s, s.n - (bytes ? bytes : s.n && s.p[s.n - 1] == ' '));
+	} else if (t->has_blanks && is_blank_wrap(t, s)) {
+		c.behind = MARK_WRAP;
+		s = str_before(s, s.n - 1);
 	} else if (t->edge && width(trim_end(s)) > t->edge) {
 		s = trim_end(s);
 		c.behind = mark_behind(s, &bytes);
@@ -385,7 +399,7 @@ static size_t read_table(struct arena *a, struct table *t)
 	unindent(t);
 	note_shape(t);
 	note_edge(t);
-	full = t->has_wraps ? 0 : filled(t);
+	full = t->has_wraps || t->has_blanks ? 0 : filled(t);
 	if (!t->has_bars && !t->is_record && !t->edge && !(t->has_margin && full))
 		return t->lines;
 	for (size_t i = 0; i < t->lines; i++) {

@@ -64,6 +64,8 @@ def combinations():
             yield kind, border, style, expanded, tuples, 70
     for border, expanded in itertools.product(range(4), ("off", "on")):
         yield "aligned", border, "old-ascii", expanded, "off", 80
+    for columns in range(30, 131, 10):  # a blank at the edge is the mark, in psql's own border
+        yield "wrapped", 1, "old-ascii", "off", "off", columns
     for kind, expanded, tuples in itertools.product(
             ("unaligned", "html", "latex", "latex-longtable", "asciidoc", "csv", "troff-ms"),
             ("off", "on"), ("off", "on")):
@@ -76,7 +78,7 @@ def test_psql(explained, form, tmp_path):
     cast = "::json" if form == "json" else ""
     script, names = [], []
     for i, (kind, border, style, expanded, tuples, columns) in enumerate(combinations()):
-        names.append((kind, border, style, expanded, tuples))
+        names.append((kind, border, style, expanded, tuples, columns))
         script.append(f"\\o /dev/null\n\\pset format {kind}\n\\pset border {border}\n"
                       f"\\pset linestyle {style}\n\\pset expanded {expanded}\n"
                       f"\\pset tuples_only {tuples}\n\\pset columns {columns}\n\\o {tmp_path}/{i}\n"
