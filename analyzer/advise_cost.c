@@ -120,8 +120,23 @@ static bool has_column(const struct candidate *c, struct str name)
 	return false;
 }
 
+/* None of the table's indexes has a column that the UPDATE sets. */
+static bool is_hot(const struct schema_table *t, const struct sql_outline *o)
+{
+	for (size_t i = 0; i < o->sets; i++)
+		for (size_t k = 0; k < t->index.n; k++)
+			for (size_t j = 0; j < t->index.at[k]->keys; j++) {
+				int column = t->index.at[k]->key[j].column;
+
+				if (column < 0 || str_eq(t->column.at[column].name, o->set[i].name))
+					return false;
+			}
+	return true;
+}
+
 /* What one write statement costs the candidate, in the planner's unit for one call. */
-static double write_cost(struct workload *w, const struct candidate *c, const struct shape *s)
+static double write_cost(struct workload *w, const struct candidate *c, const struct shape *s,
+	bool *ends_hot)
 {
 	struct sql_tree *tree = sql_parse(&w->plans, s->example, NULL);
 	const struct sql_outline *o;
@@ -141,6 +156,7 @@ static double write_cost(struct workload *w, const struct candidate *c, const st
 		if (has_column(c, o->set[i].name)) {
 			/* The update is HOT no more: every index of the table gets an entry. */
 			t = schema_find(w->schema, c->schema, c->table);
+			*ends_hot = t && is_hot(t, o);
 			return WRITE_COST * (double)(1 + (t ? t->index.n : 1));
 		}
 	return 0;
@@ -159,10 +175,13 @@ void workload_cost(struct workload *w)
 			w->size[i] = true_size(w, c, w->size[i]);
 		for (size_t k = 0; k < w->facts->shape.n && w->size[i] >= 0; k++) {
 			const struct shape *s = w->facts->shape.at[k];
+			bool ends_hot = false;
 
 			if ((s->verb == SQL_INSERT || s->verb == SQL_UPDATE) && s->calls)
-				w->upkeep[i] += write_cost(w, c, s) * (double)s->calls * w->unit *
+				w->upkeep[i] += write_cost(w, c, s, &ends_hot) * (double)s->calls *
+						w->unit *
 						(strcmp(c->method, "gin") == 0 ? GIN_WRITES : 1);
+			w->hot_lost[i] += ends_hot ? s->calls : 0;
 		}
 		arena_reset(&w->plans);
 	}

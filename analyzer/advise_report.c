@@ -5,6 +5,7 @@
  */
 #include "advise_workload.h"
 
+#include <inttypes.h>
 #include <math.h>
 
 /* The index of the same table that would be best in the place of this one: the total with it. */
@@ -64,6 +65,11 @@ static struct str say_why(struct workload *w, const struct choice *c, size_t at,
 	if (w->upkeep[id] > 0 && saves > 0)
 		text_printf(&why, "; its writes take back %.1f %% of what it saves",
 			100 * w->upkeep[id] / saves);
+	if (w->hot_lost[id])
+		text_printf(&why,
+			"; %" PRIu64
+			" %s can be HOT no more and will write to every index of the table",
+			w->hot_lost[id], w->hot_lost[id] == 1 ? "UPDATE" : "UPDATEs");
 	if (w->is_guessed[id] && !w->is_built[id])
 		text_puts(&why, "; HypoPG cannot try this method, so gain and size are guessed: "
 				"--scratch builds it in a copy");

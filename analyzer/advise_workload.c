@@ -253,6 +253,7 @@ static void list_candidates(struct workload *w)
 
 	w->size = ARENA_ARRAY(&w->arena, int64_t, n + 1);
 	w->upkeep = ARENA_ARRAY(&w->arena, double, n + 1);
+	w->hot_lost = ARENA_ARRAY(&w->arena, uint64_t, n + 1);
 	w->rent = ARENA_ARRAY(&w->arena, double, n + 1);
 	w->barred = ARENA_ARRAY(&w->arena, bool, n + 1);
 	w->is_guessed = ARENA_ARRAY(&w->arena, bool, n + 1);

@@ -58,15 +58,16 @@ struct workload {
 	bool mask; /* no literal in what is said */
 	VEC(struct query) query;
 	struct candidates pool;
-	int64_t *size;	  /* of each candidate; -1: cannot be had */
-	double *upkeep;	  /* of each: what the workload's writes pay for it */
-	double *rent;	  /* of each: what its bytes count when there is no budget */
-	bool *barred;	  /* of each: not to be chosen */
-	bool *is_guessed; /* of each: HypoPG cannot try it */
-	bool *is_built;	  /* of each: was built in the copy, its gain is measured */
-	double unit;	  /* weight of one cost unit on average: what upkeep is counted in */
-	double total;	  /* weighted cost of all queries without new indexes */
-	double calls;	  /* of all queries */
+	int64_t *size;	    /* of each candidate; -1: cannot be had */
+	double *upkeep;	    /* of each: what the workload's writes pay for it */
+	uint64_t *hot_lost; /* calls of UPDATEs that would be HOT no more */
+	double *rent;	    /* of each: what its bytes count when there is no budget */
+	bool *barred;	    /* of each: not to be chosen */
+	bool *is_guessed;   /* of each: HypoPG cannot try it */
+	bool *is_built;	    /* of each: was built in the copy, its gain is measured */
+	double unit;	    /* weight of one cost unit on average: what upkeep is counted in */
+	double total;	    /* weighted cost of all queries without new indexes */
+	double calls;	    /* of all queries */
 	struct matrix *matrix;
 	struct scratch *scratch; /* NULL: there is no copy */
 };

@@ -210,6 +210,28 @@ def test_values_of_the_log_are_asked_about(cursor, postgres, tmp_path):
     cursor.execute("DROP TABLE skew")
 
 
+def test_updates_that_lose_hot_are_said(cursor, postgres, tmp_path):
+    """What is counted is what the server counts: HOT before the index is there, not with it."""
+    cursor.execute("CREATE TABLE hot (id int PRIMARY KEY, state int, pad text) WITH (fillfactor = 50)")
+    cursor.execute("INSERT INTO hot SELECT i, i % 500, repeat('x', 50) FROM generate_series(1, 20000) i")
+    cursor.execute("VACUUM ANALYZE hot")
+    run = advise(postgres, tmp_path, "SELECT pad FROM hot WHERE state = 7;\n" + "UPDATE hot SET state = 8 WHERE id = 9;\n" * 3)
+    index = json.loads(run.stdout)["indexes"][0]
+    assert "state" in index["columns"] and "3 UPDATEs can be HOT no more" in index["why"]
+
+    def hot_updates():
+        cursor.execute("BEGIN")
+        before = cursor.execute("SELECT pg_stat_get_xact_tuples_hot_updated('hot'::regclass)").fetchone()[0]
+        cursor.execute("UPDATE hot SET state = state + 1 WHERE id <= 20")
+        after = cursor.execute("SELECT pg_stat_get_xact_tuples_hot_updated('hot'::regclass)").fetchone()[0]
+        cursor.execute("COMMIT")
+        return after - before
+    assert hot_updates() == 20
+    cursor.execute("CREATE INDEX ON hot (state)")
+    assert hot_updates() == 0
+    cursor.execute("DROP TABLE hot")
+
+
 def test_what_the_role_may_not_read_is_said(cursor, postgres, tmp_path):
     run = advise(postgres, tmp_path, "SELECT * FROM plain WHERE a = 7;\nSELECT * FROM t WHERE b = 'x';\n"
                  "SELECT gone FROM t WHERE a = 8;\nSELECT * FROM t WHERE a = 'secret';\n",
