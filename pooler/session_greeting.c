@@ -38,6 +38,17 @@ static bool is_taken_as_it_is(const char *name)
 	return strcasecmp(name, "application_name") == 0;
 }
 
+/* Does its packet set anything that only a server can judge? */
+static bool asks(const struct login *login)
+{
+	const char *name, *value;
+
+	for (size_t pos = 0; params_next(login->params, login->params_len, &pos, &name, &value);)
+		if (!is_taken_as_it_is(name))
+			return true;
+	return false;
+}
+
 /* What its packet sets, but for what is taken as it is. */
 static void put_asked(struct buf *asked, const struct login *login)
 {
@@ -190,12 +201,8 @@ static struct server *borrow(struct client *c)
 
 static void welcome(struct client *c)
 {
-	struct buf asked = {0};
-
-	put_asked(&asked, c->login);
-	if (asked.len)
+	if (asks(c->login))
 		c->start = params_ref(c->params);
-	buf_free(&asked);
 	client_welcome(c);
 }
 
