@@ -215,6 +215,7 @@ $(B)/tests/bench/index_selection: tests/bench/index_selection.c $(B)/analyzer.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(analyzer_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(analyzer_LIBS)
 $(B)/tests/bench/logins: BENCH_LIBS := -lcrypto
+$(B)/tests/bench/floor: BENCH_LIBS := -lev
 $(B)/tests/bench/%: tests/bench/%.c
 	@mkdir -p "$(@D)"
 	$(call say,LD,$@)

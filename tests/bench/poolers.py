@@ -3,7 +3,8 @@
 Each gets the same work: transaction mode, one pool of ten servers, no logging of
 connections; trusty is let in unasked, app is asked for SCRAM, TLS is possible (but not with
 Odyssey).  A pooler is a name, a binary and a configuration text; what its name begins with
-says which: pgsluice, pgbouncer, odyssey.  After a + come options: log (the query log on),
+says which: pgsluice, pgbouncer, odyssey; floor is a relay that does nothing but receive and send
+(floor.c), which says how low a pooler can come on this machine.  After a + come options: log (the query log on),
 track and sample (track_queries = all, sample), scrape (its metrics are read twice a second),
 x2 (two workers; PgBouncer: two processes with so_reuseport, five servers each).  The
 environment names more of them beside Debian's pgbouncer:
@@ -30,6 +31,7 @@ import cluster  # noqa: E402
 BINARY = {
     "pgsluice": os.path.abspath(os.environ.get("PGSLUICE_BIN") or ROOT + "/bin/pgsluice"),
     "pgbouncer": os.environ.get("PGBOUNCER_BIN") or "/usr/sbin/pgbouncer",
+    "floor": ROOT + "/build/release/tests/bench/floor",
     **dict(word.split("=", 1) for word in os.environ.get("PEERS", "").split()),
 }
 TOOLS = ROOT + "/build/release/tests/bench/"
@@ -89,7 +91,7 @@ database default {{
 
 def family(name):
     """Which program a pooler's name means."""
-    return next(f for f in ("pgsluice", "pgbouncer", "odyssey") if name.startswith(f))
+    return next(f for f in ("pgsluice", "pgbouncer", "odyssey", "floor") if name.startswith(f))
 
 
 def pin(pid, cpus):
@@ -116,10 +118,11 @@ class Running:
         plain, *options = name.split("+")
         ours = family(name) == "pgsluice"
         workers = 2 if "x2" in options else 1
+        conf = ""
         if family(name) == "odyssey":
             conf = ODYSSEY.format(dir=self.dir, port=self.port, server_port=server_port,
                                   workers=workers, pool=pool)
-        else:
+        elif family(name) != "floor":
             self._certificate()
             conf = f"[databases]\nshop = host=127.0.0.1 port={server_port}\n"
             conf += f"[{'pooler' if ours else 'pgbouncer'}]\n"
@@ -149,10 +152,12 @@ class Running:
         if wrap:  # valgrind writes its file as whoever it ends as: be that one from the start
             binary = shutil.copy(binary, self.dir)
         words = ["setpriv", "--pdeathsig", "KILL"] if ours and not wrap else cluster.as_user()
+        given = [self.port, server_port, pool, "trusty", "shop"] if family(name) == "floor" \
+            else [self.dir + "/pooler.conf"]
         self.lines = []
         self.processes = []
         for _ in range(workers if family(name) == "pgbouncer" else 1):
-            p = subprocess.Popen([*words, *wrap, binary, self.dir + "/pooler.conf"],
+            p = subprocess.Popen([*words, *wrap, binary, *map(str, given)],
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                  cwd=self.dir, text=True, errors="replace")
             self.processes.append(p)
@@ -278,7 +283,8 @@ class NullServer:
         self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL",
                                          TOOLS + "null_server", str(self.port), str(threads)],
                                         stdout=subprocess.PIPE, text=True)
-        self.process.stdout.readline()  # it listens
+        if not self.process.stdout.readline():  # it listens
+            raise RuntimeError("the null server does not start")
 
     def connections(self):
         """How many are open to it."""
