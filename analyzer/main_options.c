@@ -13,6 +13,9 @@
 
 enum kind { KIND_TEXT, KIND_FLAG, KIND_INT, KIND_PERCENT, KIND_SIZE, KIND_SEVERITY, KIND_LIST };
 
+/* Statements named that could not be parsed: somebody writes files; in logs many are cut. */
+enum { NAMED_OF_FILES = 20, NAMED_OF_LOGS = 3 };
+
 #define AT(field) offsetof(struct options, field)
 
 static const struct option {
@@ -442,6 +445,27 @@ bool options_mask(const struct options *o)
 	return o->literals ? strcmp(o->literals, "mask") == 0 : f->mask;
 }
 
+/* Statements that the parser refused are in no finding: without a word the report would look as
+ * if they were clean.  (JSON has the reason with each shape.) */
+static void name_unparsed(struct report *r)
+{
+	size_t most = strcmp(r->command, "lint") == 0 ? NAMED_OF_FILES : NAMED_OF_LOGS, named = 0;
+
+	for (size_t i = 0; r->unparsed && i < r->facts->shape.n; i++) {
+		const struct shape *s = r->facts->shape.at[i];
+
+		if (!s->unparsed.p || s->verb == SQL_EMPTY)
+			continue;
+		if (named++ == most)
+			break;
+		struct str at = report_place(r, &s->place[0]), why = report_reason(r, s->unparsed);
+		fprintf(stderr, "pgassay: %.*s: not checked: %.*s\n", STR_ARGS(at), STR_ARGS(why));
+	}
+	if (r->unparsed > most)
+		fprintf(stderr, "pgassay: … and %zu more; --format json says why for each\n",
+			r->unparsed - most);
+}
+
 enum exit_status options_report(struct options *o, struct report *r)
 {
 	const struct report_format *f = report_format_find(o->format ? o->format : "text");
@@ -471,6 +495,8 @@ enum exit_status options_report(struct options *o, struct report *r)
 	f->write(r, to);
 	ok = fflush(to) == 0 && !ferror(to);
 	int why = errno;
+	if (strcmp(f->name, "json") != 0)
+		name_unparsed(r);
 	if (to != stdout && fclose(to) != 0 && ok) {
 		ok = false;
 		why = errno;

@@ -181,3 +181,17 @@ def test_no_format_cuts_a_character(hostile):
     for fmt in ("text", "markdown", "html", "json", "csv"):
         got = subprocess.run([PGASSAY, "log", str(hostile), "-f", fmt], capture_output=True, check=True).stdout
         assert "größe" in got.decode("utf-8") and "\ufffd" not in got.decode("utf-8")
+
+
+def test_what_was_not_parsed_is_named_on_stderr(tmp_path):
+    """An empty report must not look like a clean one: place and reason of each, masked in a mask."""
+    path = tmp_path / "q.sql"
+    path.write_text("select 1;\nselect * frm t where a = 'secret';\nselect 2;\n")
+    said = subprocess.run([PGASSAY, "lint", path], capture_output=True, text=True)
+    assert said.stderr == f"pgassay: {path}:2: not checked: syntax error at or near \"frm\"\n"
+    said = subprocess.run([PGASSAY, "lint", "--literals", "mask", path], capture_output=True, text=True)
+    assert said.stderr == f"pgassay: {path}:2: not checked: syntax error\n"
+    path.write_text("".join(f"select {k} frm t{k};\n" for k in range(30)))
+    said = subprocess.run([PGASSAY, "lint", "--max-unparsed", "100", path], capture_output=True, text=True)
+    lines = said.stderr.splitlines()
+    assert len(lines) == 21 and "30 more" not in said.stderr and lines[-1].startswith("pgassay: … and 10 more")
