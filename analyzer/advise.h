@@ -53,11 +53,13 @@ struct want {
 	bool is_join;	      /* compared with another relation's column */
 	const char *method;   /* WANT_OTHER: "gin", "gist" */
 	const char *opclass;  /* or NULL */
-	struct str predicate; /* WANT_BOOL, WANT_THERE: as SQL */
+	struct str predicate; /* WANT_BOOL, WANT_THERE, WANT_EQ with a constant: as SQL; else "" */
+	struct str value;     /* WANT_EQ with one constant: it */
 	int arm;	      /* of which OR it is an arm, from 1; 0: a conjunct of its own */
 };
 
 struct wants {
+	const struct schema_table *table; /* its columns' types, where they are known; NULL */
 	struct want at[32];
 	size_t n;
 	int ors;
@@ -88,6 +90,7 @@ struct candidate {
 	struct str include[INDEX_KEYS_MAX];
 	size_t includes;
 	struct str where;     /* "" */
+	bool is_of_value;     /* where: a column's constant */
 	struct str name, ddl; /* candidate_finish() */
 	unsigned nth;	      /* a number behind its name, where that is taken; 0: none */
 	struct str why;
@@ -107,6 +110,8 @@ void candidate_finish(struct arena *a, struct candidate *c, bool concurrently);
 /* The same, with a name that no table and no index of the schema has (NULL: as above). */
 void candidate_finish_apart(struct arena *a, const struct schema *s, struct candidate *c,
 	bool concurrently);
+/* The column that a key is, by its SQL; -1: it is an expression. */
+int candidate_column(const struct schema_table *t, struct str key);
 /* What stands behind the table's name: "(a, b) WHERE c", "USING gin (tags)". */
 struct str candidate_definition(struct arena *a, const struct candidate *c);
 /* Partitions (advise_partition.c).  The top of the partitions that the table is one of; NULL: none.
@@ -128,7 +133,7 @@ void candidates_add(struct candidates *list, const struct candidate *c);
 void candidates_release(struct candidates *list);
 /* An index there already that serves whatever the candidate would: its name, else "".  One
  * that the candidate would make redundant goes to c->replaces. */
-struct str candidate_existing(const struct schema *s, struct candidate *c);
+struct str candidate_existing(struct arena *a, const struct schema *s, struct candidate *c);
 
 /* What indexes would help the plan, most weight first, finished.  schema may be NULL. */
 void advise_plan(struct arena *a, const struct plan *p, const struct schema *schema,
@@ -143,13 +148,18 @@ struct needed_columns {
 	size_t columns;
 	bool is_all; /* a star, or too many */
 };
+struct constants;
 void advise_generously(struct arena *a, const struct plan *p, const struct schema *schema,
-	const struct needed_columns *needed, size_t n, struct candidates *out);
+	const struct needed_columns *needed, size_t n, const struct constants *constants,
+	struct candidates *out);
 /* Adds to the list what one index could be in the place of two of them, at most so many. */
 void advise_merge(struct arena *a, struct candidates *list, size_t most);
 
 /* --- a workload -------------------------------------------------------------------------
  *
+ *   advise_collect.c    the queries and the candidates they ask for
+ *   advise_draw.c       which calls of a shape are planned
+ *   advise_constant.c   what every call asks for: the predicates of partial indexes
  *   advise_ask.c        generous candidates of one query
  *   advise_whatif.c     the planner's cost of each query with sets of candidates (HypoPG)
  *   advise_query.c      the planner asked about one query; the answers are the matrix

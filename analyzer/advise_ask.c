@@ -6,13 +6,9 @@
  * table they are gathered from the whole plan, so that an index is found even where the present
  * plan has no use for it (a hash join today, a nested loop with the index).
  */
-#include "advise.h"
+#include "advise_workload.h"
 
 #include <math.h>
-
-#include "plan.h"
-#include "schema.h"
-#include "sql.h"
 
 #define INCLUDE_WIDTH 100.0 /* bytes of a row that may ride along */
 
@@ -22,6 +18,7 @@ struct asker {
 	const struct schema *schema;
 	const struct needed_columns *needed;
 	size_t n_needed;
+	const struct constants *constants; /* NULL: none */
 	struct candidates *out;
 	const struct plan_node *n; /* the scan at hand */
 	struct wants w;
@@ -34,7 +31,7 @@ static bool same(const struct candidate *a, const struct candidate *b)
 
 static void put(struct asker *k, struct candidate *c)
 {
-	if (c->keys == 0 || candidate_existing(k->schema, c).n)
+	if (c->keys == 0 || candidate_existing(k->a, k->schema, c).n)
 		return;
 	candidate_finish(k->a, c, true);
 	for (size_t i = 0; i < k->out->at.n; i++)
@@ -80,11 +77,15 @@ static bool add_keys(struct asker *k, struct candidate *c, const struct plan_pro
 	return any;
 }
 
+static const struct schema_table *table_of(const struct asker *k)
+{
+	return k->schema ? schema_find(k->schema, k->n->schema, k->n->relation) : NULL;
+}
+
 /* Wide columns make an index a second table. */
 static double width_of(const struct asker *k, struct str column)
 {
-	const struct schema_table *t =
-		k->schema ? schema_find(k->schema, k->n->schema, k->n->relation) : NULL;
+	const struct schema_table *t = table_of(k);
 	int at = t ? schema_column_of(t, column) : -1;
 
 	return at >= 0 && t->column.at[at].width > 0 ? t->column.at[at].width : 8;
@@ -170,7 +171,7 @@ static void put_with_order(struct asker *k, const struct candidate *of)
 		struct candidate c = *of;
 
 		/* An order alone, past a filter, is a trap: the planner may walk all of it. */
-		if (sort && (c.keys || !has_filter) && add_keys(k, &c, sort))
+		if (sort && (c.keys || c.where.n || !has_filter) && add_keys(k, &c, sort))
 			put_both(k, &c);
 		c = *of;
 		if (group && add_keys(k, &c, group))
@@ -217,12 +218,61 @@ static void put_flags(struct asker *k, const struct candidate *of)
 		}
 }
 
+static void drop_key(struct candidate *c, struct str expr)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->keys; i++)
+		if (!str_eq(c->key[i].expr, expr))
+			c->key[kept++] = c->key[i];
+	c->keys = kept;
+}
+
+static bool is_stable(const struct asker *k, const struct want *w)
+{
+	for (size_t i = 0; k->constants && i < k->constants->at.n; i++)
+		if (str_eq(k->constants->at.at[i].table, k->n->relation) &&
+			str_eq(k->constants->at.at[i].schema, k->n->schema) &&
+			str_eq(k->constants->at.at[i].predicate, w->predicate))
+			return true;
+	return false;
+}
+
+/* Only the rows with a constant that every call asks for: what else it asks for, by itself, with
+ * each range and each order behind it. */
+static void put_of_value(struct asker *k, const struct candidate *eq, const struct candidate *both)
+{
+	for (size_t i = 0; i < k->w.n; i++) {
+		const struct want *w = &k->w.at[i];
+		struct candidate c = *eq, joined = *both, one = begin(k);
+
+		if (w->kind != WANT_EQ || w->arm || w->predicate.n == 0 || !is_stable(k, w))
+			continue;
+		drop_key(&c, w->expr);
+		drop_key(&joined, w->expr);
+		c.where = joined.where = one.where = w->predicate;
+		c.is_of_value = joined.is_of_value = one.is_of_value = true;
+		add_want(&one, w);
+		put_both(k, &one);
+		put_both(k, &c);
+		put_both(k, &joined);
+		put_with_order(k, &c);
+		for (size_t j = 0; j < k->w.n; j++) {
+			struct candidate ranged = c;
+
+			if (k->w.at[j].kind != WANT_RANGE || k->w.at[j].arm)
+				continue;
+			add_want(&ranged, &k->w.at[j]);
+			put_both(k, &ranged);
+		}
+	}
+}
+
 /* A huge table whose rows lie in the range's order. */
 static void put_brin(struct asker *k, const struct want *w)
 {
-	const struct schema_table *t =
-		k->schema ? schema_find(k->schema, k->n->schema, k->n->relation) : NULL;
-	int at = t ? schema_column_of(t, w->expr) : -1;
+	const struct schema_table *t = table_of(k);
+	int at = t ? candidate_column(t, w->expr) : -1;
 	struct candidate c = begin(k);
 
 	if (at < 0 || t->bytes < 1 << 30 || fabs(t->column.at[at].correlation) < 0.9 ||
@@ -237,7 +287,7 @@ static void ask_table(struct asker *k)
 {
 	struct candidate eq = begin(k), join = begin(k), both = begin(k), none = begin(k), c;
 
-	k->w = (struct wants){0};
+	k->w = (struct wants){.table = table_of(k)};
 	gather(k);
 	add_equalities(&k->w, &eq, 0);
 	add_equalities(&k->w, &join, 1);
@@ -285,6 +335,7 @@ static void ask_table(struct asker *k)
 	put_extremes(k, &eq);
 	put_flags(k, &eq);
 	put_flags(k, &none);
+	put_of_value(k, &eq, &both);
 }
 
 /* Two of one table, one's keys the first of the other's: one index for both. */
@@ -334,10 +385,16 @@ void advise_merge(struct arena *a, struct candidates *list, size_t most)
 }
 
 void advise_generously(struct arena *a, const struct plan *p, const struct schema *schema,
-	const struct needed_columns *needed, size_t n, struct candidates *out)
+	const struct needed_columns *needed, size_t n, const struct constants *constants,
+	struct candidates *out)
 {
-	struct asker k = {
-		.a = a, .p = p, .schema = schema, .needed = needed, .n_needed = n, .out = out};
+	struct asker k = {.a = a,
+		.p = p,
+		.schema = schema,
+		.needed = needed,
+		.n_needed = n,
+		.constants = constants,
+		.out = out};
 
 	for (size_t i = 0; i < p->nodes; i++) {
 		k.n = p->node[i];

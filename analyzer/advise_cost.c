@@ -8,12 +8,13 @@
 
 #define WRITE_COST 0.6 /* in the planner's unit, for one index entry written */
 #define GIN_WRITES 4.0 /* times that: one row is many entries */
+#define VALUE_PART 0.2 /* of the rows: a value that more have is no partial index's predicate */
 
 /* --- sizes ------------------------------------------------------------------------------------ */
 
 static const struct schema_column *column_of(const struct schema_table *t, struct str name)
 {
-	int at = t ? schema_column_of(t, name) : -1;
+	int at = t ? candidate_column(t, name) : -1;
 
 	return at >= 0 ? &t->column.at[at] : NULL;
 }
@@ -31,27 +32,47 @@ static bool is_deduplicated(const struct schema_column *c)
 	return !str_ends(c->type, "[]") && !str_ends(c->type, "range");
 }
 
-/* The part of the table's rows that a partial index has; < 0: not known. */
-static double part_of_rows(const struct schema_table *t, struct str where)
+/* The rows that the planner expects; < 0: it refuses. */
+static double rows_where(struct workload *w, struct str table, struct str where)
 {
-	bool is_null = str_ends(where, " IS NULL"), is_there = str_ends(where, " IS NOT NULL");
-	size_t tail = strlen(is_null ? " IS NULL" : " IS NOT NULL");
-	const struct schema_column *col;
+	struct str sql = arena_printf(&w->arena, "SELECT FROM ONLY %.*s%s%.*s", STR_ARGS(table),
+		where.n ? " WHERE " : "", STR_ARGS(where));
+	struct plan *p = whatif_plan(&w->whatif, &w->plans, sql, 0, STR_NONE);
 
-	if (where.n == 0)
+	return p ? plan_num(p->root->plan_rows) : -1;
+}
+
+double workload_part(struct workload *w, const struct candidate *c)
+{
+	struct str table;
+	double all, some;
+
+	if (c->where.n == 0)
 		return 1;
-	col = is_null || is_there ? column_of(t, str_before(where, where.n - tail)) : NULL;
-	if (col == NULL)
-		return -1;
-	return is_null ? col->null_frac : 1 - col->null_frac;
+	for (size_t i = 0; i < w->part.n; i++)
+		if (str_eq(w->part.at[i].schema, c->schema) &&
+			str_eq(w->part.at[i].table, c->table) &&
+			str_eq(w->part.at[i].where, c->where))
+			return w->part.at[i].part;
+	table = arena_printf(&w->arena, "%.*s%s%.*s",
+		STR_ARGS(sql_quote_ident(&w->arena, c->schema)), c->schema.n ? "." : "",
+		STR_ARGS(sql_quote_ident(&w->arena, c->table)));
+	whatif_try(&w->whatif, NULL, 0);
+	all = rows_where(w, table, STR_NONE);
+	some = rows_where(w, table, c->where);
+	*VEC_PUSH(&w->part) = (struct part){.schema = c->schema,
+		.table = c->table,
+		.where = c->where,
+		.part = all > 0 && some >= 0 ? fmin(some / all, 1) : 1};
+	return w->part.at[w->part.n - 1].part;
 }
 
 /* HypoPG's pages hold half of what PostgreSQL's do, and it knows no deduplication: equal keys are
  * stored once, with a list of rows. */
-static int64_t true_size(const struct workload *w, const struct candidate *c, int64_t hypo)
+static int64_t true_size(struct workload *w, const struct candidate *c, int64_t hypo)
 {
 	const struct schema_table *t = schema_find(w->schema, c->schema, c->table);
-	double distinct = 1, width = 0, rows = t ? t->rows * part_of_rows(t, c->where) : -1;
+	double distinct = 1, width = 0, rows = t ? t->rows * workload_part(w, c) : -1;
 	double plain, packed;
 	bool is_packed = c->includes == 0;
 
@@ -173,6 +194,8 @@ void workload_cost(struct workload *w)
 					      : whatif_size(&w->whatif, (uint32_t)i);
 		if (w->size[i] >= 0 && !w->is_guessed[i])
 			w->size[i] = true_size(w, c, w->size[i]);
+		if (c->is_of_value && workload_part(w, c) > VALUE_PART)
+			w->size[i] = -1;
 		for (size_t k = 0; k < w->facts->shape.n && w->size[i] >= 0; k++) {
 			const struct shape *s = w->facts->shape.at[k];
 			bool ends_hot = false;

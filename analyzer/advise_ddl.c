@@ -261,9 +261,24 @@ static const struct schema_table *find_table(const struct schema *s, const struc
 	return NULL;
 }
 
-/* The index of the schema in a candidate's terms; false: it has too many keys. */
-static bool as_candidate(const struct schema_table *t, const struct schema_index *x,
-	struct candidate *out)
+int candidate_column(const struct schema_table *t, struct str key)
+{
+	char name[NAME_MAX_BYTES + 1];
+	size_t n = 0;
+
+	if (!str_starts(key, "\""))
+		return schema_column_of(t, key);
+	for (size_t i = 1; i + 1 < key.n && n < sizeof(name); i++) {
+		name[n++] = key.p[i];
+		i += key.p[i] == '"'; /* doubled */
+	}
+	return schema_column_of(t, (struct str){name, n});
+}
+
+/* The index of the schema in a candidate's terms; false: it has too many keys, or sorts otherwise.
+ */
+static bool as_candidate(struct arena *a, const struct schema_table *t,
+	const struct schema_index *x, struct candidate *out)
 {
 	*out = (struct candidate){.schema = t->schema, .table = t->name, .where = x->where};
 	out->method = str_is(x->method, "gin")	  ? "gin"
@@ -277,7 +292,10 @@ static bool as_candidate(const struct schema_table *t, const struct schema_index
 		const struct schema_key *k = &x->key[i];
 		struct index_key *to = &out->key[out->keys++];
 
-		to->expr = k->column >= 0 ? t->column.at[k->column].name : k->expr;
+		if (k->collation.n)
+			return false;
+		to->expr =
+			k->column >= 0 ? sql_quote_ident(a, t->column.at[k->column].name) : k->expr;
 		to->is_expr = k->column < 0;
 		to->desc = k->desc;
 		to->nulls_first = k->nulls_first && !k->desc;
@@ -291,11 +309,12 @@ static bool as_candidate(const struct schema_table *t, const struct schema_index
 	}
 	for (size_t i = 0; i < x->includes && i < INDEX_KEYS_MAX; i++)
 		if (x->include[i] >= 0)
-			out->include[out->includes++] = t->column.at[x->include[i]].name;
+			out->include[out->includes++] =
+				sql_quote_ident(a, t->column.at[x->include[i]].name);
 	return true;
 }
 
-struct str candidate_existing(const struct schema *s, struct candidate *c)
+struct str candidate_existing(struct arena *a, const struct schema *s, struct candidate *c)
 {
 	const struct schema_table *t = s ? find_table(s, c) : NULL;
 	struct candidate there;
@@ -303,7 +322,7 @@ struct str candidate_existing(const struct schema *s, struct candidate *c)
 	for (size_t i = 0; t && i < t->index.n; i++) {
 		const struct schema_index *x = t->index.at[i];
 
-		if (!x->valid || !as_candidate(t, x, &there))
+		if (!x->valid || !as_candidate(a, t, x, &there))
 			continue;
 		if (covers(&there, c))
 			return x->name;

@@ -140,7 +140,7 @@ static void add(struct advisor *v, const struct scan *s, struct candidate *c, do
 	/* One whose parent is not known gets an index of its own. */
 	c->is_partition = n->up && !str_eq(c->table, n->relation) &&
 			  (n->up->kind == PLAN_APPEND || n->up->kind == PLAN_MERGE_APPEND);
-	if (c->replaces.n == 0 && candidate_existing(v->schema, c).n)
+	if (c->replaces.n == 0 && candidate_existing(v->a, v->schema, c).n)
 		return;
 	c->why = arena_printf(v->a, "%s; %s%s%s", why, evidence(v, s),
 		c->statistics_first ? "; the estimate is far off: ANALYZE first and "
@@ -528,7 +528,7 @@ static void ask_triggers(struct advisor *v)
 			"the foreign key %.*s is checked row by row (table and "
 			"column are taken from its name)",
 			STR_ARGS(t->constraint));
-		if (candidate_existing(v->schema, &c).n)
+		if (candidate_existing(v->a, v->schema, &c).n)
 			continue;
 		candidate_finish(v->a, &c, true);
 		candidates_add(v->out, &c);

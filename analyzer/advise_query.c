@@ -14,52 +14,9 @@
 #define RELATIVE_PART 1.0  /* of the workload's cost: what relative speed counts in all */
 #define RELATIVE_SPAN 6.0  /* natural logarithm of the gain beyond which nothing more counts */
 
-/* The bytes of the quoted literal at the begin; 0: its end is not there. */
-static size_t quoted(struct str s)
-{
-	for (size_t i = 1; i < s.n; i++) {
-		if (s.p[i] != '\'')
-			continue;
-		if (i + 1 == s.n || s.p[i + 1] != '\'')
-			return i + 1;
-		i++;
-	}
-	return 0;
-}
-
-struct str query_args(struct arena *a, const struct shape *s)
-{
-	struct str p = s->samples && s->slow[s->samples - 1].params
-			       ? str_of(s->slow[s->samples - 1].params)
-			       : STR_NONE;
-	struct text t = {0};
-	struct str out = STR_NONE;
-	unsigned n = 0;
-
-	while (p.n) {
-		char name[24];
-		size_t end;
-
-		snprintf(name, sizeof(name), "$%u = ", n + 1);
-		if (!str_starts(p, name))
-			break;
-		p = str_skip(p, strlen(name));
-		end = str_starts(p, "'") ? quoted(p) : str_find(p, ",");
-		if (end == 0 || (end >= 4 && memcmp(p.p + end - 4, "...'", 4) == 0))
-			break; /* cut, by log_parameter_max_length for one */
-		text_printf(&t, "%s%.*s", n ? ", " : "", (int)end, p.p);
-		p = str_skip(p, end);
-		p = str_skip(p, str_starts(p, ", ") ? 2 : 0);
-		n++;
-	}
-	if (n && n == s->lex.params && p.n == 0)
-		out = arena_str(a, text_slice(&t));
-	text_release(&t);
-	return out;
-}
-
 struct plan *query_plan(struct workload *w, const struct query *q)
 {
+	w->asking = q->shape;
 	return whatif_plan(&w->whatif, &w->plans, q->sql, q->params, q->args);
 }
 
@@ -123,7 +80,7 @@ void query_find_concerned(struct workload *w, size_t at)
 	whatif_try(&w->whatif, NULL, 0);
 	p = query_plan(w, q);
 	if (p)
-		advise_generously(&w->plans, p, NULL, NULL, 0, &own);
+		advise_generously(&w->plans, p, NULL, NULL, 0, NULL, &own);
 	for (size_t i = 0; i < w->pool.at.n && q->n_concerned < CONCERNED_MAX; i++) {
 		const struct candidate *c = &w->pool.at.at[i];
 		bool leads = false;
@@ -132,6 +89,8 @@ void query_find_concerned(struct workload *w, size_t at)
 			leads = !w->is_guessed[i] && str_eq(own.at.at[k].table, c->table) &&
 				str_eq(own.at.at[k].schema, c->schema) &&
 				str_eq(own.at.at[k].key[0].expr, c->key[0].expr);
+		if (c->is_of_value) /* an order alone may lead it */
+			leads = p && w->size[i] >= 0 && constants_has(w, p, c);
 		if (leads)
 			q->concerned[q->n_concerned++] = (uint32_t)i;
 	}

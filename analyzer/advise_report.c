@@ -62,6 +62,11 @@ static struct str say_why(struct workload *w, const struct choice *c, size_t at,
 	without = with + tray_loss(t, id);
 	next = next_best(w, t, id, &total);
 	text_printf(&why, "%zu %s cheaper", queries, queries == 1 ? "query is" : "queries are");
+	if (w->pool.at.at[id].is_of_value)
+		text_printf(&why,
+			"; it has only the rows that their calls ask for, about %.2g %% of the "
+			"table's: a call with another value would not use it",
+			100 * workload_part(w, &w->pool.at.at[id]));
 	if (w->upkeep[id] > 0 && saves > 0)
 		text_printf(&why, "; its writes take back %.1f %% of what it saves",
 			100 * w->upkeep[id] / saves);
@@ -132,7 +137,8 @@ static struct index_advice *find_advice(struct findings *f, size_t first, const 
 /* --- queries
  * --------------------------------------------------------------------------------------- */
 
-/* The queries whose last plan uses it, with what they cost before and after. */
+/* The shapes whose last plans use it, with what a call of them costs before and after on average.
+ */
 static bool has_query(const struct index_advice *x, uint32_t shape)
 {
 	for (size_t i = 0; i < x->query.n; i++)
@@ -141,37 +147,56 @@ static bool has_query(const struct index_advice *x, uint32_t shape)
 	return false;
 }
 
+static bool gains_by(const struct query *q, uint32_t id)
+{
+	bool uses = false;
+
+	for (size_t j = 0; j < q->n_used; j++)
+		uses |= q->used[j] == id;
+	return uses && q->after < q->before;
+}
+
+/* Adds the shape of these queries; false: none of them gains. */
+static bool add_shape(struct index_advice *x, const struct query *q, size_t n, uint32_t id)
+{
+	double calls = 0, before = 0, after = 0;
+	bool gains = false;
+
+	for (size_t i = 0; i < n; i++) {
+		gains |= gains_by(&q[i], id);
+		calls += q[i].calls;
+		before += q[i].before * q[i].calls;
+		after += q[i].after * q[i].calls;
+	}
+	if (!gains || has_query(x, q->shape)) /* by another partition's index */
+		return gains;
+	*VEC_PUSH(&x->query) = q->shape;
+	*VEC_PUSH(&x->gain) = (struct index_gain){before / calls, after / calls};
+	x->cost_before += before;
+	x->cost_after += after;
+	return true;
+}
+
 static size_t add_queries(const struct workload *w, struct index_advice *x, uint32_t id)
 {
-	size_t queries = 0;
+	size_t shapes = 0, n;
 
 	if (x->cost_before < 0)
 		x->cost_before = x->cost_after = 0;
-	for (size_t k = 0; k < w->query.n; k++) {
-		const struct query *q = &w->query.at[k];
-
-		for (size_t j = 0; j < q->n_used; j++) {
-			if (q->used[j] != id || q->after >= q->before)
-				continue;
-			queries++;
-			if (has_query(x, q->shape)) /* by another partition's index */
-				continue;
-			*VEC_PUSH(&x->query) = q->shape;
-			*VEC_PUSH(&x->gain) = (struct index_gain){q->before, q->after};
-			x->cost_before += q->before * q->calls;
-			x->cost_after += q->after * q->calls;
-		}
+	for (size_t k = 0; k < w->query.n; k += n) {
+		n = 1;
+		while (k + n < w->query.n && w->query.at[k + n].shape == w->query.at[k].shape)
+			n++;
+		shapes += add_shape(x, &w->query.at[k], n, id);
 	}
-	return queries;
+	return shapes;
 }
 
 static bool is_used(const struct workload *w, uint32_t id)
 {
 	for (size_t k = 0; k < w->query.n; k++)
-		for (size_t j = 0; j < w->query.at[k].n_used; j++)
-			if (w->query.at[k].used[j] == id &&
-				w->query.at[k].after < w->query.at[k].before)
-				return true;
+		if (gains_by(&w->query.at[k], id))
+			return true;
 	return false;
 }
 
@@ -215,7 +240,7 @@ void workload_report(struct workload *w, const struct choice *c, struct workload
 			raise_to_root(w, root, &own);
 		else
 			candidate_finish_apart(&w->arena, w->schema, &own, true);
-		candidate_existing(w->schema, &own);
+		candidate_existing(&w->arena, w->schema, &own);
 		x = root ? find_advice(w->found, first, &own) : NULL;
 		if (x) {
 			add_queries(w, x, id);
@@ -236,7 +261,8 @@ void workload_report(struct workload *w, const struct choice *c, struct workload
 		}
 	}
 	for (size_t k = 0; k < w->query.n; k++) {
-		if (w->whatif.failed == 0)
+		if (w->whatif.failed == 0 &&
+			(k == 0 || w->query.at[k].shape != w->query.at[k - 1].shape))
 			*VEC_PUSH(&r->judged) = w->query.at[k].shape;
 		r->before += w->query.at[k].before * w->query.at[k].weight;
 		r->after += w->query.at[k].after * w->query.at[k].weight;

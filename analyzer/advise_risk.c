@@ -78,14 +78,18 @@ bool risk_bar(struct workload *w, const struct choice *c)
 
 void risk_say(struct workload *w, struct workload_result *r)
 {
+	uint32_t told = NO_SHAPE;
+
 	for (size_t i = 0; i < w->query.n; i++) {
 		const struct query *q = &w->query.at[i];
 		const struct shape *s = w->facts->shape.at[q->shape];
 		struct text t = {0};
 
 		/* Run in the copy: known. */
-		if (q->worst <= q->before * TELL || q->n_used == 0 || !isnan(q->ms_after))
+		if (q->shape == told || q->worst <= q->before * TELL || q->n_used == 0 ||
+			!isnan(q->ms_after))
 			continue;
+		told = q->shape;
 		text_printf(&t,
 			"doubtful: query %s would look up rows one by one in %.*s, which the "
 			"planner "

@@ -361,7 +361,7 @@ static void build_one(struct workload *w, uint32_t id)
 	int64_t bytes = -1;
 	struct str name, sql;
 	bool uses;
-	double before[QUERIES_MAX];
+	double *before = ARENA_ARRAY(&w->plans, double, w->query.n + 1);
 
 	for (size_t i = 0; i < w->query.n; i++) {
 		before[i] = NAN;

@@ -460,6 +460,17 @@ static bool is_long(const struct sql_side *s)
 	return s->kind == SIDE_CONST && s->is_string && s->value.n >= 512;
 }
 
+/* The condition itself, as a partial index's predicate. */
+static void note_constant(struct arena *a, struct want *x, const struct sql_cond *c,
+	const struct sql_side *value, struct str alias, struct str relation)
+{
+	if (x->is_expr || x->predicate.n || c->negated || value->kind != SIDE_CONST ||
+		value->is_null)
+		return;
+	x->predicate = unqualified(a, sql_deparse(a, c->node), alias, relation);
+	x->value = value->value;
+}
+
 static void add_cond(struct arena *a, struct wants *w, const struct sql_cond *c, struct str alias,
 	struct str relation, int arm)
 {
@@ -493,6 +504,8 @@ static void add_cond(struct arena *a, struct wants *w, const struct sql_cond *c,
 		x = push(w, is_long(other) ? WANT_OTHER : WANT_EQ, &s, arm);
 		if (x && x->kind == WANT_OTHER)
 			x->method = "hash";
+		else if (x)
+			note_constant(a, x, c, other, alias, relation);
 		break;
 	case PRED_IN:
 		x = push(w, WANT_EQ, &s, arm);
@@ -512,6 +525,8 @@ static void add_cond(struct arena *a, struct wants *w, const struct sql_cond *c,
 		break;
 	case PRED_ANY:
 		x = str_is(c->op, "=") && own == &c->left ? push(w, WANT_EQ, &s, arm) : NULL;
+		if (x)
+			note_constant(a, x, c, other, alias, relation);
 		break;
 	case PRED_LT:
 	case PRED_LE:

@@ -102,7 +102,6 @@ static struct plan *explain(struct whatif *w, enum db_mode mode, const char *hea
 	size_t n = 0;
 
 	w->asked++;
-	w->last = sql;
 	text_puts(&q, head);
 	if (params == 0) {
 		text_str(&q, sql);

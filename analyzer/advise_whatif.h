@@ -17,9 +17,8 @@ struct whatif {
 	struct db *db;
 	const struct candidate *candidate; /* the pool that ids point into */
 	size_t asked;
-	struct err why;	 /* of the last statement that the planner refused */
-	struct str last; /* the last statement asked about */
-	size_t failed;	 /* plans refused because of the indexes tried, and the last reason */
+	struct err why; /* of the last statement that the planner refused */
+	size_t failed;	/* plans refused because of the indexes tried, and the last reason */
 	struct err failure;
 	/* The indexes tried now: their ids and the names the planner shows. */
 	bool is_known; /* id is what the server has; false: nothing was tried yet */

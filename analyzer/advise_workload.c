@@ -20,14 +20,11 @@
 #include <math.h>
 #include <time.h>
 
-#define MERGED_MAX 150
 #define BYTES_PART                                                                                 \
 	0.15 /* without a budget: of the workload, what bytes as many as the tables' cost */
-#define MIN_PART      0.001 /* of the workload: an index must save at least this */
-#define PROOF_ROUNDS  12    /* with a choice made anew; then what is barred only goes */
-#define SLOW_ROUNDS   3
-#define REFUSED_TOLD  10 /* statements that the planner refuses, told one by one, with */
-#define REFUSED_SHOWN 80 /* bytes of their texts */
+#define MIN_PART     0.001 /* of the workload: an index must save at least this */
+#define PROOF_ROUNDS 12	   /* with a choice made anew; then what is barred only goes */
+#define SLOW_ROUNDS  3
 /* How many plans a query is asked about beside one for each candidate, by experience: with others
  * together, beside those chosen, and in the end with all. */
 #define ASKED_PAIRS   3.0
@@ -37,202 +34,7 @@
 #define AROUND_ROUNDS 2	    /* questions about the neighbours of a choice, and a new choice */
 #define AROUND_MAX    12000 /* plans asked for in one of them: the dearest queries' first */
 
-/* --- 1: queries and candidates -----------------------------------------------------------------
- */
-
-static bool is_worth_asking(const struct shape *s)
-{
-	bool reads = s->lex.traits & SQL_HAS_FROM;
-
-	return (s->verb == SQL_UPDATE ||
-		       (reads && (s->verb == SQL_SELECT || s->verb == SQL_DELETE ||
-					 s->verb == SQL_INSERT))) &&
-	       !s->unparsed.p && !s->is_cut && s->lex.statements == 1 &&
-	       !(s->lex.traits & SQL_HAS_PLACEHOLDER);
-}
-
-struct needs {
-	struct workload *w;
-	const struct plan *p;
-	struct needed_columns *at;
-	size_t n;
-};
-
-static void need(struct needed_columns *n, struct str column)
-{
-	for (size_t i = 0; i < n->columns; i++)
-		if (str_eq(n->column[i], column))
-			return;
-	if (n->columns == ARRAY_LEN(n->column))
-		n->is_all = true;
-	else
-		n->column[n->columns++] = column;
-}
-
-static bool table_has(const struct needs *s, struct str alias, struct str column)
-{
-	for (size_t i = 0; i < s->p->nodes; i++) {
-		const struct plan_node *n = s->p->node[i];
-		const struct schema_table *t;
-
-		if (!str_eq(n->alias, alias) || n->relation.n == 0)
-			continue;
-		t = schema_find(s->w->schema, n->schema, n->relation);
-		return t && schema_column_of(t, column) >= 0;
-	}
-	return false;
-}
-
-static enum walk note_column(void *ctx, const struct sql_path *at)
-{
-	struct needs *s = ctx;
-	size_t parts;
-	struct str qual = STR_NONE, name;
-	const struct sql_node *last;
-
-	if (!node_is(at->node, "ColumnRef"))
-		return WALK_ON;
-	parts = node_len(at->node, "fields");
-	last = node_item(at->node, "fields", parts - 1);
-	if (parts > 1)
-		qual = str_of(node_str(node_item(at->node, "fields", parts - 2), "sval"));
-	name = str_of(node_str(last, "sval"));
-	for (size_t i = 0; i < s->n; i++) {
-		struct needed_columns *n = &s->at[i];
-
-		if (qual.n && !str_eq(qual, n->alias))
-			continue;
-		if (node_is(last, "A_Star"))
-			n->is_all = true;
-		else if (qual.n || table_has(s, n->alias, name))
-			need(n, name);
-	}
-	return WALK_PRUNE;
-}
-
-static void add_candidates(struct workload *w, const struct plan *p, struct str sql)
-{
-	struct needs s = {.w = w, .p = p};
-	struct sql_tree *tree = sql_parse(&w->arena, sql, NULL);
-
-	s.at = ARENA_ARRAY(&w->arena, struct needed_columns, p->nodes + 1);
-	for (size_t i = 0; tree && i < p->nodes; i++)
-		if (p->node[i]->relation.n)
-			s.at[s.n++] = (struct needed_columns){.alias = p->node[i]->alias};
-	if (tree)
-		sql_walk(tree->root, note_column, &s);
-	advise_generously(&w->arena, p, w->schema, s.at, s.n, &w->pool);
-}
-
-/* What the planner refuses gets no advice (a table that is not there, or may not be read): the
- * first few are told one by one. */
-static void note_refused(struct workload *w, const struct shape *s, size_t refused,
-	struct workload_result *r)
-{
-	const char *state = db_sqlstate(w->whatif.db);
-	/* Names of tables and columns are told, what may be a value is not. */
-	bool is_named = strncmp(state, "42", 2) == 0 && strcmp(state, "42601") != 0;
-
-	if (refused > REFUSED_TOLD)
-		return;
-	*VEC_PUSH(&r->say) = (struct workload_note){.is_warning = true,
-		.text = arena_printf(&w->found->arena,
-			"query %s could not be planned here, and gets no advice: %s%s (%.*s%s)",
-			s->id, w->mask && state[0] && !is_named ? "SQLSTATE " : "",
-			w->mask && state[0] && !is_named ? state : w->whatif.why.text,
-			STR_ARGS(utf8_before(s->norm, REFUSED_SHOWN)),
-			s->norm.n > REFUSED_SHOWN ? " …" : "")};
-}
-
-static void say_refused(struct workload *w, size_t refused, struct workload_result *r)
-{
-	if (refused > REFUSED_TOLD)
-		*VEC_PUSH(&r->say) = (struct workload_note){.is_warning = true,
-			.text = arena_printf(&w->found->arena,
-				"%zu more statements could not be planned here, and get no advice",
-				refused - REFUSED_TOLD)};
-}
-
-/* The dearest are looked at; how many are not, and what part of the whole they are. */
-static void say_left(struct workload *w, size_t left, double part, struct workload_result *r)
-{
-	if (left)
-		*VEC_PUSH(&r->say) = (struct workload_note){.is_warning = part > 0.05,
-			.text = arena_printf(&w->found->arena,
-				"the dearest %zu queries were looked at; %zu others, %.1f %% of "
-				"the "
-				"workload, were not",
-				w->query.n, left, 100 * part)};
-}
-
-/* The generic plan is that of an average value, which a skewed column has not. */
-static void say_generic(struct workload *w, size_t generic, struct workload_result *r)
-{
-	if (generic)
-		*VEC_PUSH(&r->say) = (struct workload_note){
-			.text = arena_printf(&w->found->arena,
-				"the input has no values of the parameters of %zu %s: planned as "
-				"for a "
-				"value of average frequency (the server logs the extended "
-				"protocol's "
-				"values with log_min_duration_statement)",
-				generic, generic == 1 ? "query" : "queries")};
-}
-
-/* Its time in the log, or its calls. */
-static double weight_of(const struct shape *s)
-{
-	return s->time.total > 0 ? (double)s->time.sum : (double)s->calls;
-}
-
-static void collect(struct workload *w, const uint32_t *shape, size_t n, size_t most,
-	struct workload_result *r)
-{
-	size_t refused = 0, left = 0, generic = 0;
-	double looked_at = 0, left_out = 0;
-
-	for (size_t i = 0; i < n && !db_is_lost(w->whatif.db); i++) {
-		const struct shape *s = w->facts->shape.at[shape[i]];
-		struct query *q;
-		struct plan *p;
-		struct str args;
-
-		if (!is_worth_asking(s))
-			continue;
-		if (w->query.n == most) {
-			left++;
-			left_out += weight_of(s);
-			continue;
-		}
-		looked_at += weight_of(s);
-		args = query_args(&w->arena, s);
-		p = whatif_plan(&w->whatif, &w->arena, s->example, s->lex.params, args);
-		if (p == NULL && args.n) {
-			args = STR_NONE;
-			p = whatif_plan(&w->whatif, &w->arena, s->example, s->lex.params, args);
-		}
-		if (p == NULL)
-			note_refused(w, s, ++refused, r);
-		if (p == NULL || !p->has_cost)
-			continue;
-		add_candidates(w, p, s->example);
-		generic += s->lex.params && args.n == 0;
-		q = VEC_PUSH(&w->query);
-		*q = (struct query){.shape = shape[i],
-			.sql = s->example,
-			.params = s->lex.params,
-			.args = args,
-			.ms_before = NAN,
-			.ms_after = NAN,
-			.before = p->root->total_cost,
-			.after = p->root->total_cost};
-	}
-	say_refused(w, refused, r);
-	say_generic(w, generic, r);
-	say_left(w, left, left ? left_out / (looked_at + left_out) : 0, r);
-	advise_merge(&w->arena, &w->pool, MERGED_MAX);
-	w->whatif.candidate = w->pool.at.at;
-}
+/* --- 2: what bytes and calls weigh ------------------------------------------------------- */
 
 /* Without a budget bytes are not free: an index must be worth its part of the database. */
 static void price_bytes(struct workload *w)
@@ -274,11 +76,12 @@ static void weigh(struct workload *w)
 	for (size_t i = 0; i < w->query.n; i++) {
 		struct query *q = &w->query.at[i];
 		const struct shape *s = w->facts->shape.at[q->shape];
-		double calls = s->calls ? (double)s->calls : 1;
+		double calls = (s->calls ? (double)s->calls : 1) * q->part_of_calls;
 
 		q->weight = q->calls = calls;
 		if (timed * 2 > w->query.n)
-			q->weight = fmax((double)s->time.sum, 1) / 1000 / fmax(q->before, 0.01);
+			q->weight = fmax((double)s->time.sum, 1) * q->part_of_time / 1000 /
+				    fmax(q->before, 0.01);
 		weight += q->weight * q->before;
 		cost += calls * q->before;
 		w->calls += calls;
@@ -421,6 +224,7 @@ static void workload_release(struct workload *w)
 	candidates_release(&w->pool);
 	whatif_release(&w->whatif);
 	VEC_RELEASE(&w->query);
+	VEC_RELEASE(&w->part);
 	arena_release(&w->plans);
 	arena_release(&w->arena);
 }
@@ -517,7 +321,7 @@ static void announce(struct workload *w, const struct workload_limits *l, double
 	text_printf(&t,
 		"%zu queries, %zu candidate indexes: some %zu plans will be asked of the planner, "
 		"in about %.0f s; no query is run%s",
-		w->query.n, w->pool.at.n, plans, ceil(each * (double)plans),
+		w->shapes, w->pool.at.n, plans, ceil(each * (double)plans),
 		l->scratch ? " here" : "");
 	if (l->scratch) {
 		int64_t bytes = scratch_bytes(w);
@@ -541,18 +345,13 @@ void workload_result_release(struct workload_result *r)
  * to the server once more. */
 static bool say_lost(struct workload *w, struct workload_result *r)
 {
-	const char *id = "";
-
 	if (!db_is_lost(w->whatif.db) || db_stop_signal())
 		return false;
-	for (size_t i = 0; i < w->facts->shape.n; i++)
-		if (w->facts->shape.at[i]->example.p == w->whatif.last.p)
-			id = w->facts->shape.at[i]->id;
 	r->lost = arena_printf(&w->found->arena,
 		"the connection to the database was lost while query %s was planned: %s; nothing "
 		"is "
 		"advised",
-		id, w->whatif.why.text);
+		w->facts->shape.at[w->asking]->id, w->whatif.why.text);
 	return true;
 }
 
@@ -579,7 +378,7 @@ struct workload_result advise_workload(struct db *db, struct facts *f, const uin
 			"for version 15)");
 		return r;
 	}
-	collect(&w, shape, n, limits->queries ? limits->queries : QUERIES_MAX, &r);
+	workload_collect(&w, shape, n, limits->queries ? limits->queries : SHAPES_MAX, &r);
 	weigh(&w);
 	list_candidates(&w);
 	workload_cost(&w);
@@ -619,7 +418,7 @@ struct workload_result advise_workload(struct db *db, struct facts *f, const uin
 		workload_report(&w, &choice, &r);
 	}
 	whatif_try(&w.whatif, NULL, 0);
-	r.queries = w.query.n;
+	r.queries = w.shapes;
 	r.candidates = w.pool.at.n;
 	r.asked = w.whatif.asked;
 	choice_release(&choice);

@@ -3,6 +3,9 @@
  * advise_workload.h: a workload being advised on; private to the files that do it.
  *
  *   advise_workload.c   the steps, in their order
+ *   advise_collect.c    the queries and the candidates they ask for
+ *   advise_draw.c       which calls of a shape are planned
+ *   advise_constant.c   what every call asks for: the predicates of partial indexes
  *   advise_query.c      the planner asked about one query; its costs into the matrix
  *   advise_risk.c       plans that are cheap only by the planner's word
  *   advise_pay.c        what was chosen but does not pay, left out
@@ -20,22 +23,23 @@
 #include "schema.h"
 #include "sql.h"
 
-#define QUERIES_MAX   300
-#define CONCERNED_MAX 64 /* candidates asked about for one query */
-#define GUESSES_MAX   8	 /* of one query */
+#define SHAPES_MAX    300 /* looked at, unless told otherwise */
+#define CONCERNED_MAX 64  /* candidates asked about for one query */
+#define GUESSES_MAX   8	  /* of one query */
 
 struct guess { /* a query's cost with an index that HypoPG cannot try */
 	uint32_t id;
 	double cost;
 };
 
-struct query {
+struct query { /* calls of one shape with one plan */
 	uint32_t shape;
 	struct str sql;
 	unsigned params;
 	struct str args;      /* values of the parameters as SQL, from the log; STR_NONE: generic */
 	double before, after; /* the planner's cost */
 	double worst;	      /* after, pessimistically (advise_risk.c) */
+	double part_of_time, part_of_calls; /* of the shape's */
 	double weight, calls;
 	uint32_t concerned[CONCERNED_MAX];
 	size_t n_concerned;
@@ -48,6 +52,11 @@ struct query {
 	double ms_before, ms_after; /* run in the copy; NAN: not run */
 };
 
+struct part { /* of a table's rows, by the planner's estimate */
+	struct str schema, table, where;
+	double part; /* 0 … 1 */
+};
+
 struct workload {
 	struct arena arena; /* of the whole run */
 	struct arena plans; /* of one plan; reset often */
@@ -55,9 +64,12 @@ struct workload {
 	const struct schema *schema;
 	struct findings *found;
 	struct whatif whatif;
-	bool mask; /* no literal in what is said */
-	VEC(struct query) query;
+	bool mask;		 /* no literal in what is said */
+	VEC(struct query) query; /* those of a shape one after the other */
+	size_t shapes;		 /* that they are of */
+	uint32_t asking;	 /* the shape that the planner was asked about last */
 	struct candidates pool;
+	VEC(struct part) part;
 	int64_t *size;	    /* of each candidate; -1: cannot be had */
 	double *upkeep;	    /* of each: what the workload's writes pay for it */
 	uint64_t *hot_lost; /* calls of UPDATEs that would be HOT no more */
@@ -72,6 +84,39 @@ struct workload {
 	struct scratch *scratch; /* NULL: there is no copy */
 };
 
+/* advise_collect.c: query[] from the dearest `most` of the shapes, and the pool. */
+void workload_collect(struct workload *w, const uint32_t *shape, size_t n, size_t most,
+	struct workload_result *r);
+
+/* advise_draw.c */
+struct call {
+	struct str sql, args; /* as in struct query */
+	double time, calls;   /* what it stands for; of all returned, in no unit */
+};
+/* At most so many calls that stand for all of the shape, the most time first; one at least. */
+size_t draw_calls(struct workload *w, uint32_t shape, struct call *out, size_t most);
+
+/* advise_constant.c: of the calls of one shape. */
+struct constant { /* a column compared with a constant: a partial index may hold only those rows */
+	struct str schema, table;
+	struct str column, predicate; /* as SQL */
+	bool is_written;	      /* in the statement, and not a parameter's value */
+	double part;		      /* of the shape's calls */
+	const struct plan *last;      /* that had it */
+};
+struct constants {
+	VEC(struct constant) at;
+	double weight;
+};
+void constants_note(struct workload *w, struct constants *k, const struct shape *s,
+	const struct call *c, const struct plan *p);
+/* Only those stay that next to all calls have. */
+void constants_settle(struct constants *k, const struct shape *s);
+/* Does the plan ask for the rows that this partial index has? */
+bool constants_has(struct workload *w, const struct plan *p, const struct candidate *c);
+bool constants_are_equal(struct workload *w, const struct plan *a, const struct plan *b);
+void constants_release(struct constants *k);
+
 /* advise_query.c: concerned[], the candidates that could matter to the query: on a table its plan
  * reads, led by something it asks for. */
 void query_find_concerned(struct workload *w, size_t at);
@@ -81,9 +126,6 @@ void query_ask(struct workload *w, size_t at);
 void query_ask_around(struct workload *w, size_t at, const struct choice *c);
 /* Plans the query with what is tried now; NULL: refused. */
 struct plan *query_plan(struct workload *w, const struct query *q);
-/* The parameters of a logged call, "$1 = '42', $2 = NULL", as EXECUTE takes them; STR_NONE: none
- * were logged, or not whole. */
-struct str query_args(struct arena *a, const struct shape *s);
 /* An order walked below a LIMIT, past a filter, by an index that finds nothing itself. */
 bool is_order_trap(const struct plan_node *n);
 /* What a query's cost counts in the matrix: its weight, and a little for being relatively
@@ -92,6 +134,8 @@ double query_felt(const struct workload *w, const struct query *q, double cost);
 
 /* advise_cost.c: size[] and upkeep[] of every candidate. */
 void workload_cost(struct workload *w);
+/* The part of the table's rows that the candidate has, 0 … 1. */
+double workload_part(struct workload *w, const struct candidate *c);
 
 /* advise_guess.c: guess[] of each query, size[] of what is guessed. */
 void workload_guess(struct workload *w);

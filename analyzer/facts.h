@@ -5,6 +5,7 @@
  *
  *   facts_sketch.c    a mergeable quantile sketch
  *   facts_shape.c     the table of shapes
+ *   facts_draw.c      a few calls that stand for all of a shape
  *   facts_session.c   entries of one session -> events; three durations -> one call
  *   facts_params.c    the values of one call: parameters as logged, a request's tag
  *   facts_unit.c      calls -> units: transactions, bursts, requests
@@ -40,6 +41,7 @@
 
 #define TEXT_MAX   8192 /* bytes kept of a shape's text or example */
 #define SAMPLE_MAX 3	/* slowest calls kept per shape */
+#define DRAWN_MAX  8	/* calls drawn from those of a shape */
 #define TALLY_MAX  40	/* users, databases, applications, hosts counted per shape */
 #define NO_SHAPE   UINT32_MAX
 #define NO_ORIGIN  UINT32_MAX
@@ -109,6 +111,18 @@ struct sample {
 	char *sql, *params;	/* owned, capped; params may be NULL */
 };
 
+struct drawn {	       /* a call that stands for others */
+	double key;    /* its place in the draw: the least stay */
+	uint64_t usec; /* 0: not known */
+	uint64_t times;
+	char *sql, *params; /* owned, whole; params may be NULL */
+};
+
+struct draw {
+	struct drawn at[DRAWN_MAX]; /* ascending by key */
+	uint32_t n;
+};
+
 struct shape_hour {
 	int64_t hour; /* hours since 1970: where the row begins, which is hour_step long */
 	uint64_t calls, usec, max;
@@ -174,6 +188,7 @@ struct shape {
 	uint32_t text_count; /* texts of how many of its calls the unit keeps so far */
 	uint64_t text_unit;
 	struct sample slow[SAMPLE_MAX]; /* slowest first */
+	struct draw *draw;		/* NULL: nothing was drawn */
 
 	struct str unparsed; /* why libpg_query refused the example; STR_NONE: it did not */
 	uint64_t errors, cancels;
@@ -488,7 +503,8 @@ struct facts {
 	const char *lang;  /* of the server's messages; NULL: English */
 	bool has_totals;   /* some calls are known by their totals only: no quantiles */
 	bool has_params, has_session, has_vxid, has_rows, has_tx;
-	int64_t since, until;			 /* filters; 0: none */
+	bool draws_calls;     /* set before the first entry: someone will ask for shape.draw */
+	int64_t since, until; /* filters; 0: none */
 	struct str only_db, only_user, only_app; /* filters; n 0: none */
 	struct input *in;
 };

@@ -81,6 +81,10 @@ void shape_place(struct shape *s, struct place at);
 void shape_limits(struct shape *s, const struct sql_shape *lex, struct str params);
 void shape_release(struct shape *s);
 
+/* facts_draw.c */
+void shape_draw(struct shape *s, const struct session *who, const struct open *o);
+void draw_free(struct draw **d);
+
 /* facts_params.c */
 int64_t params_int(struct str params, uint32_t n); /* -1: not a number, or not there */
 /* The parameter that stands behind a word: LIMIT $2; 0: none does. */

@@ -62,6 +62,16 @@ static void give_memo(struct facts *f, struct sql_memo *m)
 	pthread_mutex_unlock(&f->memo_lock);
 }
 
+/* The plan of an EXECUTE names what was prepared: that is the statement. */
+static struct str planned_text(struct arena *a, struct str plan)
+{
+	struct str sql = message_plan_query(a, plan), body = STR_NONE;
+
+	if (sql.n > 8 && strncasecmp(sql.p, "prepare ", 8) == 0)
+		body = message_prepare_body(sql);
+	return body.n ? body : sql;
+}
+
 /* On any thread: the statements of a chunk are lexed. */
 static void facts_prepare(void *ctx, struct chunk *c)
 {
@@ -73,7 +83,7 @@ static void facts_prepare(void *ctx, struct chunk *c)
 		struct log_entry *e = &c->entry.at[i];
 		e->shape_row = e->session_row = MAP_NONE;
 		if (e->phase == PHASE_PLAN && !e->sql.n)
-			e->sql = message_plan_query(&c->arena, e->plan);
+			e->sql = planned_text(&c->arena, e->plan);
 		if (!e->sql.n)
 			continue;
 		/* parse, bind and execute carry the same text one after the other */

@@ -223,6 +223,8 @@ static void close_call(struct facts *f, struct session *s, struct open *o)
 	} else {
 		f->no_duration++;
 	}
+	if (f->draws_calls)
+		shape_draw(sh, s, o);
 	if (o->has_pooler)
 		count_pooler(sh, &o->pooler);
 	call_limits(s, sh, o);
@@ -249,11 +251,33 @@ static void close_call(struct facts *f, struct session *s, struct open *o)
 	unit_add(f, s, o);
 }
 
+static bool is_execute(const struct facts *f, uint32_t shape)
+{
+	return shape != NO_SHAPE && f->shape.at[shape]->verb == SQL_EXECUTE;
+}
+
+/* EXECUTE by SQL, of what no DETAIL tells (log_error_verbosity = terse): its plan does. */
+static void execute_adopt(struct facts *f, struct session *s, uint32_t shape)
+{
+	struct str sql = f->shape.at[shape]->example;
+
+	text_clear(&s->params);
+	text_str(&s->params, text_slice(&s->sql));
+	text_clear(&s->sql);
+	text_str(&s->sql, sql);
+	s->open.shape = shape;
+}
+
 void session_close(struct facts *f, struct session *s)
 {
 	if (!s->has_open)
 		return;
 	s->has_open = false;
+	if (s->plan_shape != NO_SHAPE && s->open.is_call && is_execute(f, s->open.shape) &&
+		(s->open.usec < 0 || s->open.usec >= s->plan_usec)) {
+		execute_adopt(f, s, s->plan_shape);
+		s->plan_shape = NO_SHAPE;
+	}
 	if (s->open.is_call)
 		close_call(f, s, &s->open);
 	else if (s->open.shape != NO_SHAPE)
@@ -346,8 +370,8 @@ static void open_sql(struct facts *f, struct session *s, uint32_t shape, struct 
 	struct shape *sh = f->shape.at[o->shape];
 	shape_limits(sh, lex, STR_NONE);
 	o->origin = tags_note(f, sh, sql, lex, o->at, false);
-	bool slow =
-		o->usec < 0 || sh->samples < SAMPLE_MAX || o->usec > sh->slow[SAMPLE_MAX - 1].usec;
+	bool slow = f->draws_calls || o->usec < 0 || sh->samples < SAMPLE_MAX ||
+		    o->usec > sh->slow[SAMPLE_MAX - 1].usec;
 	size_t want = slow ? TEXT_MAX : lex->literals ? KEEP : 0;
 	text_clear(&s->sql);
 	text_str(&s->sql, str_before(sql, want));
@@ -380,7 +404,8 @@ static void feed_statement(struct facts *f, struct session *s, struct log_entry 
 	shape = entry_shape(f, e, e->truncated);
 	if (s->wait_shape != NO_SHAPE && s->wait_shape != shape)
 		flush_waiting(f, s, e);
-	if (s->plan_shape != NO_SHAPE && s->plan_shape != shape)
+	/* What an EXECUTE runs is told behind it. */
+	if (s->plan_shape != NO_SHAPE && s->plan_shape != shape && !is_execute(f, shape))
 		flush_plan(f, s, e);
 	count_phase(&f->server, e);
 	if (e->phase == PHASE_PARSE || e->phase == PHASE_BIND) {
@@ -416,11 +441,14 @@ static void feed_statement(struct facts *f, struct session *s, struct log_entry 
 }
 
 /* The plan of the call before it.  One that took longer than that call is another's. */
-static bool is_plan_of_last(struct session *s, uint32_t shape, int64_t usec)
+static bool is_plan_of_last(struct facts *f, struct session *s, uint32_t shape, int64_t usec)
 {
-	if (s->ran_shape != shape || (s->ran_usec >= 0 && usec > s->ran_usec))
+	if ((s->ran_shape != shape && !is_execute(f, s->ran_shape)) ||
+		(s->ran_usec >= 0 && usec > s->ran_usec))
 		return false;
 	s->ran_shape = NO_SHAPE;
+	if (s->has_open && s->open.is_call && is_execute(f, s->open.shape))
+		execute_adopt(f, s, shape);
 	if (s->has_open && s->open.is_call && s->open.usec < 0) {
 		s->open.usec = usec;
 		s->open.is_timed_by_plan = true;
@@ -444,7 +472,7 @@ static void feed_plan(struct facts *f, struct session *s, struct log_entry *e)
 		sh->plan_time = e->usec;
 		sh->plan_at = (struct place){e->file, e->line};
 	}
-	if (is_plan_of_last(s, i, e->usec))
+	if (is_plan_of_last(f, s, i, e->usec))
 		return;
 	session_close(f, s);
 	s->plan_shape = i;
@@ -466,7 +494,14 @@ static void feed_prepared(struct facts *f, struct session *s, struct str detail)
 		return;
 	sql_lex(e.sql.p, e.sql.n, &lex, NULL, 0);
 	uint64_t values = sql_hash_bytes(s->sql.p ? s->sql.p : "", s->sql.n, 0);
-	open_sql(f, s, shape_index(f, e.sql, &lex, false), e.sql, &lex);
+	uint32_t shape = shape_index(f, e.sql, &lex, false);
+	if (s->ran_shape == s->open.shape)
+		s->ran_shape = s->plan_shape == shape ? NO_SHAPE : shape;
+	if (s->plan_shape == shape)
+		s->plan_shape = NO_SHAPE;
+	text_clear(&s->params); /* EXECUTE p(1) has the values */
+	text_str(&s->params, text_slice(&s->sql));
+	open_sql(f, s, shape, e.sql, &lex);
 	s->open.values = values;
 }
 

@@ -230,6 +230,7 @@ void shape_release(struct shape *s)
 {
 	for (uint32_t i = 0; i < s->samples; i++)
 		sample_free(&s->slow[i]);
+	draw_free(&s->draw);
 	sketch_release(&s->time);
 	VEC_RELEASE(&s->tally);
 	VEC_RELEASE(&s->sent);

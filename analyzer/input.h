@@ -215,6 +215,8 @@ struct str message_plan_query(struct arena *a, struct str plan);
 struct str message_params(struct str detail);
 /* The statement behind "prepare: " of a detail, "PREPARE p AS …"; STR_NONE when it is none. */
 struct str message_prepared(struct str detail);
+/* What stands behind AS in "PREPARE p AS …"; STR_NONE: nothing does. */
+struct str message_prepare_body(struct str prepare);
 /* The i-th (from 1) value of such a list, unquoted: STR_NONE for NULL or when it is absent. */
 struct str message_param(struct arena *a, struct str params, int i);
 

@@ -7,6 +7,8 @@
  */
 #include "input_words.h"
 
+#include <ctype.h>
+
 static const char *const class_names[LOG_CLASSES] = {
 	[LOG_NOT_UNDERSTOOD] = "not_understood",
 	[LOG_STATEMENT] = "statement",
@@ -277,19 +279,28 @@ struct str message_prepared(struct str detail)
 	return STR_NONE;
 }
 
+struct str message_prepare_body(struct str d)
+{
+	struct str body;
+
+	for (size_t i = 0; i + 4 < d.n; i++)
+		if (isspace((unsigned char)d.p[i]) && strncasecmp(d.p + i + 1, "as", 2) == 0 &&
+			isspace((unsigned char)d.p[i + 3])) {
+			body = str_trim(str_skip(d, i + 4));
+			return str_before(body, body.n - str_ends(body, ";"));
+		}
+	return STR_NONE;
+}
+
 /* `EXECUTE p(1)`: the statement is in the detail, "prepare: PREPARE p AS …". */
 static void prepared_text(struct log_entry *e)
 {
-	struct str d = message_prepared(e->detail);
+	struct str body = message_prepare_body(message_prepared(e->detail));
 
-	for (size_t i = 0; i + 4 < d.n; i++)
-		if (strncasecmp(d.p + i, " as ", 4) == 0 || strncasecmp(d.p + i, " as\n", 4) == 0) {
-			e->params = e->sql;
-			e->sql = str_trim(str_skip(d, i + 4));
-			if (e->sql.n && e->sql.p[e->sql.n - 1] == ';')
-				e->sql.n--;
-			return;
-		}
+	if (body.n == 0)
+		return;
+	e->params = e->sql;
+	e->sql = body;
 }
 
 static __attribute__((noinline)) bool other_language(struct log_entry *e)

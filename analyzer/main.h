@@ -79,6 +79,8 @@ bool options_mask(const struct options *o);
 enum exit_status options_report(struct options *o, struct report *r);
 /* --store: the report goes into tables; false: it did not (said on stderr). */
 bool options_store(const struct options *o, struct report *r);
+/* The workload as pg_stat_statements of --dsn has it; false: it cannot be read (said on stderr). */
+bool options_statements(const struct options *o, struct facts *f);
 /* The schema --schema or --dsn names; *ok false: it could not be read (said on stderr). */
 struct schema *options_schema(const struct options *o, bool *ok);
 

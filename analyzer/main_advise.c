@@ -3,9 +3,7 @@
  * pgassay advise: a workload from logs, SQL files or pg_stat_statements -> the indexes it would
  * be better with.  What is superfluous among those there are the rules say (IX002 to IX004).
  */
-#include "db.h"
 #include "main.h"
-#include "sql_text.h"
 
 static bool is_sql(const char *name)
 {
@@ -21,6 +19,7 @@ static bool read_logs(struct options *o, struct input *in, struct facts *f)
 	in->opt.prefix = o->prefix;
 	in->opt.format = o->input;
 	in->opt.jobs = 1;
+	f->draws_calls = true;
 	for (size_t i = 0; i < o->file.n; i++) {
 		if (is_sql(o->file.at[i]))
 			continue;
@@ -41,33 +40,6 @@ static bool read_logs(struct options *o, struct input *in, struct facts *f)
 	return true;
 }
 
-static void take_statement(void *ctx, const struct db_row *r)
-{
-	int64_t calls = db_int(r, 0);
-	double ms = db_real(r, 1);
-	struct shape *s = facts_statement(ctx, db_get(r, 2), (struct place){0});
-
-	if (s == NULL || calls < 1)
-		return;
-	s->calls += (uint64_t)calls - 1;
-	sketch_add_n(&s->time, (uint64_t)(ms * 1000 / (double)calls), (uint64_t)calls);
-}
-
-static bool read_statements(struct options *o, struct facts *f)
-{
-	struct err why;
-	struct db *db = db_open(o->dsn, &why);
-	bool ok = db && db_each(db, sql_assay_statements, NULL, 0, take_statement, f, &why);
-
-	if (!ok)
-		fprintf(stderr,
-			"pgassay: %s\npgassay: without files the workload is read from "
-			"pg_stat_statements\n",
-			why.text);
-	db_close(&db);
-	return ok;
-}
-
 enum exit_status run_advise(struct options *o)
 {
 	struct input in = {0};
@@ -82,7 +54,7 @@ enum exit_status run_advise(struct options *o)
 	if (!ok)
 		fprintf(stderr,
 			"pgassay: which database?  `pgassay advise --dsn 'dbname=…' FILE…`\n");
-	ok = ok && (o->file.n ? read_logs(o, &in, f) : read_statements(o, f));
+	ok = ok && (o->file.n ? read_logs(o, &in, f) : options_statements(o, f));
 	if (ok)
 		schema = options_schema(o, &ok);
 	if (ok && f->statements == 0) {

@@ -7,6 +7,7 @@
 #include "db.h"
 #include "main.h"
 #include "schema_live.h"
+#include "sql_text.h"
 
 #include <signal.h>
 
@@ -34,6 +35,34 @@ struct schema *options_schema(const struct options *o, bool *ok)
 	if (!*ok || (!o->schema && !o->dsn))
 		schema_free(&s);
 	return s;
+}
+
+static void take_statement(void *ctx, const struct db_row *r)
+{
+	struct log_totals t = {.calls = db_real(r, 1),
+		.rows = db_real(r, 2),
+		.total_ms = db_real(r, 3),
+		.min_ms = db_real(r, 4),
+		.max_ms = db_real(r, 5),
+		.stddev_ms = db_real(r, 6),
+		.plan_ms = db_real(r, 7)};
+
+	facts_totals(ctx, db_get(r, 0), &t, (struct place){0, 0});
+}
+
+bool options_statements(const struct options *o, struct facts *f)
+{
+	struct err why = {""};
+	struct db *db = db_open(o->dsn, &why);
+	bool ok = db && db_each(db, sql_assay_statements, NULL, 0, take_statement, f, &why);
+
+	if (!ok)
+		fprintf(stderr,
+			"pgassay: %s\npgassay: without files the workload is read from "
+			"pg_stat_statements\n",
+			why.text);
+	db_close(&db);
+	return ok;
 }
 
 /* --- indexes ------------------------------------------------------------------------------ */

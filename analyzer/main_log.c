@@ -67,33 +67,6 @@ static bool time_option(const char *text, const char *name, int64_t *to)
 	return false;
 }
 
-static void live_row(void *ctx, const struct db_row *r)
-{
-	struct log_totals t = {.calls = db_real(r, 1),
-		.rows = db_real(r, 2),
-		.total_ms = db_real(r, 3),
-		.min_ms = db_real(r, 4),
-		.max_ms = db_real(r, 5),
-		.stddev_ms = db_real(r, 6),
-		.plan_ms = db_real(r, 7)};
-
-	facts_totals(ctx, db_get(r, 0), &t, (struct place){0, 0});
-}
-
-/* pg_stat_statements of a live database. */
-static bool read_live(const char *dsn, struct input *in, struct facts *f)
-{
-	struct err why = {""};
-	struct db *db = db_open(dsn, &why);
-	bool ok = db && db_each(db, sql_assay_statements, NULL, 0, live_row, f, &why);
-
-	(void)in;
-	if (!ok)
-		fprintf(stderr, "pgassay: %s\n", why.text);
-	db_close(&db);
-	return ok;
-}
-
 static bool set_input(struct options *o, struct input *in, struct facts *f)
 {
 	struct err why;
@@ -109,6 +82,7 @@ static bool set_input(struct options *o, struct input *in, struct facts *f)
 	in->opt.stop = &stopped;
 	in->opt.follow = o->follow;
 	in->opt.state = o->state;
+	f->draws_calls = o->dsn != NULL;
 	f->only_db = str_of(o->db);
 	f->only_user = str_of(o->user);
 	f->only_app = str_of(o->app);
@@ -116,7 +90,7 @@ static bool set_input(struct options *o, struct input *in, struct facts *f)
 		!time_option(o->until, "until", &f->until))
 		return false;
 	if (o->file.n == 0 && o->dsn && o->input && strcmp(o->input, "pg_stat_statements") == 0)
-		return read_live(o->dsn, in, f);
+		return options_statements(o, f);
 	if (o->file.n == 0) {
 		fprintf(stderr, "pgassay: which log?  `pgassay log FILE…`, or - for stdin\n");
 		return false;

@@ -430,7 +430,7 @@ def test_an_index_must_pay(cursor, postgres, tmp_path):
 
     tables, left_out = asked()
     assert tables == {"orders"} and len(left_out) == 1, (tables, left_out)
-    assert re.search(r"users \((country, score|score, country)\) .* 5 % is asked of it", left_out[0])
+    assert re.search(r"users \(.*\) .* 5 % is asked of it", left_out[0])
     assert asked("--min-gain", "0") == ({"orders", "users"}, [])
 
 

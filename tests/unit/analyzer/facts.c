@@ -162,6 +162,41 @@ START_TEST(plans_are_no_calls_of_their_own)
 }
 END_TEST
 
+/* EXECUTE by SQL: what it ran stands in a DETAIL, or (terse) in the plan alone. */
+START_TEST(a_plan_of_an_execute_is_no_call_of_its_own)
+{
+	static const char plan[] = "plan:\n\tQuery Text: PREPARE p (int) AS\n\tSELECT a FROM t "
+				   "WHERE b = $1;\n\t"
+				   "Seq Scan on t  (cost=0.00..1.01 rows=1 width=4)";
+	static const char detail[] =
+		"DETAIL:  prepare: PREPARE p (int) AS SELECT a FROM t WHERE b = $1;";
+	struct feed x;
+
+	feed_init(&x);
+	for (int terse = 0; terse < 2; terse++) {
+		say(&x, 1, 1, "LOG:  duration: 2.900 ms  %s", plan);
+		say(&x, 1, 0, "LOG:  duration: 3.000 ms  statement: EXECUTE p(5);");
+		if (!terse)
+			say(&x, 1, 0, "%s", detail);
+		sql(&x, 1, 1, "SELECT 1");
+		/* log_statement: before the plan, which tells the time */
+		say(&x, 1, 1, "LOG:  statement: EXECUTE p(6);");
+		if (!terse)
+			say(&x, 1, 0, "%s", detail);
+		say(&x, 1, 1, "LOG:  duration: 4.000 ms  %s", plan);
+		sql(&x, 1, 1, "SELECT 1");
+	}
+	runs(&x);
+	ck_assert_uint_eq(shape_like(&x, "select a from t")->calls, 4);
+	ck_assert_uint_eq(shape_like(&x, "select a from t")->plans, 4);
+	ck_assert_uint_eq(shape_like(&x, "select a from t")->time.sum, 2 * (3000 + 4000));
+	ck_assert_str_eq(shape_like(&x, "select a from t")->slow[0].params, "EXECUTE p(6);");
+	ck_assert_ptr_null(shape_like(&x, "prepare"));
+	ck_assert_uint_eq(x.f->statements, 8);
+	feed_release(&x);
+}
+END_TEST
+
 START_TEST(three_durations_are_one_call)
 {
 	struct feed x;
@@ -331,6 +366,7 @@ int main(void)
 	tcase_add_test(t, quantiles_are_within_the_stated_error);
 	tcase_add_test(t, three_durations_are_one_call);
 	tcase_add_test(t, plans_are_no_calls_of_their_own);
+	tcase_add_test(t, a_plan_of_an_execute_is_no_call_of_its_own);
 	tcase_add_test(t, a_duration_on_its_own_line_belongs_to_the_statement_before_it);
 	tcase_add_test(t, an_error_belongs_to_its_statement_even_interleaved);
 	tcase_add_test(t, a_loop_behind_a_parent_is_a_run);
