@@ -84,36 +84,103 @@ void check_sg012(struct rule_check *c)
 
 /* --- SG013: value = ANY (array column) ------------------------------------------------------ */
 
-/* The array that a value is looked for in: = ANY (column), IN (SELECT unnest(column)). */
-static struct sql_side array_of(struct rule_check *c, const struct sql_cond *k)
+/* A value looked for among the elements of an array, one by one. */
+struct search {
+	struct sql_side array, value; /* value SIDE_NONE: elements are tested in another way */
+	struct str by;		      /* the function that takes it apart; "": = ANY */
+};
+
+/* The function that takes an array apart; NULL: it is another one. */
+static const struct sql_node *unnested(const struct sql_node *call)
+{
+	static const char *const names[] = {"unnest", "jsonb_array_elements_text",
+		"jsonb_array_elements", "json_array_elements_text", "json_array_elements"};
+
+	for (size_t i = 0; node_is(call, "FuncCall") && i < ARRAY_LEN(names); i++)
+		if (str_is(node_last_name(call, "funcname"), names[i]) &&
+			node_len(call, "args") == 1)
+			return call;
+	return NULL;
+}
+
+/* SELECT unnest(column): nothing else. */
+static const struct sql_node *selected(const struct sql_outline *s)
+{
+	return s->rels || s->targets != 1 || s->conds ? NULL : unnested(s->target[0].val.node);
+}
+
+/* SELECT … FROM unnest(column) AS x WHERE x = value. */
+static const struct sql_node *filtered(const struct sql_outline *s, struct search *out)
+{
+	const struct sql_node *from = s->rels == 1 && s->conds ? s->rel[0].node : NULL;
+	const struct sql_node *call =
+		unnested(node_item(node_item(from, "functions", 0), "items", 0));
+
+	if (!call || node_len(from, "functions") != 1 || s->rel[0].kind != REL_FUNCTION)
+		return NULL;
+	const struct sql_cond *k = &s->cond[0];
+	if (s->conds == 1 && k->pred == PRED_EQ && k->left.kind == SIDE_COLUMN &&
+		k->left.col.rel == 0 && k->right.kind != SIDE_QUERY && !k->right.cols)
+		out->value = k->right;
+	return call;
+}
+
+/* Is a value looked for in an array of a table of FROM?  = ANY (column), IN (SELECT
+ * unnest(column)), EXISTS (SELECT … FROM unnest(column) …). */
+static bool find_search(struct rule_check *c, const struct sql_cond *k, struct search *out)
 {
 	const struct sql_outline *s = k->right.sub;
-	struct sql_side none = {.kind = SIDE_NONE};
+	const struct sql_node *call = NULL;
 
-	if (k->pred == PRED_ANY && str_is(k->op, "="))
-		return k->right;
-	if (k->pred != PRED_IN || !s || s->rels || s->targets != 1 || s->conds ||
-		!node_is(s->target[0].val.node, "FuncCall") ||
-		!str_is(node_last_name(s->target[0].val.node, "funcname"), "unnest"))
-		return none;
-	struct sql_side array = sql_side(c->arena, node_item(s->target[0].val.node, "args", 0));
-	if (array.col.qual.n || c->o->rels != 1)
-		for (size_t i = 0; i < c->o->rels; i++)
-			if (str_eq(c->o->rel[i].alias, array.col.qual))
-				array.col.rel = (int)i;
-	if (!array.col.qual.n && c->o->rels == 1)
-		array.col.rel = 0;
-	return array.col.rel >= 0 ? array : none;
+	*out = (struct search){.value = k->left, .by = STR("")};
+	if (k->pred == PRED_ANY && str_is(k->op, "=")) {
+		out->array = k->right;
+		return out->array.kind == SIDE_COLUMN;
+	}
+	if (k->pred == PRED_IN && s) {
+		call = selected(s);
+	} else if (k->pred == PRED_EXISTS && s) {
+		out->value.kind = SIDE_NONE;
+		call = filtered(s, out);
+	}
+	if (!call)
+		return false;
+	out->by = node_last_name(call, "funcname");
+	struct sql_side *a = &out->array;
+	*a = sql_side(c->arena, node_item(call, "args", 0));
+	a->col.rel = !a->col.qual.n && c->o->rels == 1 ? 0 : -1;
+	for (size_t i = 0; a->col.qual.n && i < c->o->rels; i++)
+		if (str_eq(c->o->rel[i].alias, a->col.qual))
+			a->col.rel = (int)i;
+	return a->cols == 1 && a->col.rel >= 0;
+}
+
+/* document ? value: of strings in a jsonb. */
+static struct str has_key(struct rule_check *c, const struct search *x, struct str v)
+{
+	struct str type = schema_type(c->schema, c->arena, c->o, x->value.node);
+
+	if (!str_is(x->by, "jsonb_array_elements_text") || x->value.kind == SIDE_NONE || !v.n ||
+		(!str_is(type, "unknown") && !schema_type_is_text(type)) || x->value.is_null)
+		return STR_NONE;
+	struct str doc = sql_deparse(c->arena, x->array.node);
+	return arena_printf(c->arena,
+		x->array.kind == SIDE_COLUMN ? "%.*s ? %.*s" : "(%.*s) ? %.*s", STR_ARGS(doc),
+		STR_ARGS(v));
 }
 
 /* column @> ARRAY[value]: there is an operator only for arrays of one type. */
-static struct str contains(struct rule_check *c, const struct sql_side *array,
-	const struct sql_side *value, struct str v)
+static struct str contains(struct rule_check *c, const struct search *x, struct str v)
 {
 	const struct schema_column *col;
+	const struct sql_side *array = &x->array, *value = &x->value;
+
+	if (str_ends(x->by, "_text"))
+		return has_key(c, x, v);
+	if (array->kind != SIDE_COLUMN || value->kind == SIDE_NONE || str_ends(x->by, "_elements"))
+		return STR_NONE;
 	struct str type = schema_type(c->schema, c->arena, c->o, value->node);
 	bool known = schema_resolve(c->schema, c->o, &array->col, NULL, &col);
-
 	if (!v.n || value->is_null || (!known && str_is(type, "unknown") && !value->is_string))
 		return STR_NONE;
 	struct str made = arena_printf(c->arena, "%.*s[]",
@@ -125,22 +192,28 @@ static struct str contains(struct rule_check *c, const struct sql_side *array,
 
 static void look_sg013(struct rule_check *c, const struct sql_cond *k)
 {
-	struct sql_side array = array_of(c, k);
+	struct search s;
 	struct str v;
 
-	if (array.kind != SIDE_COLUMN || k->left.cols || k->negated ||
-		sarg_is_beyond(c->o, &array) || array.col.rel == -2 ||
-		rule_is_small(c, c->o, array.col.rel))
+	if (!find_search(c, k, &s) || s.value.cols || k->negated ||
+		sarg_is_beyond(c->o, &s.array) || s.array.col.rel == -2)
 		return;
-	v = sql_deparse(c->arena, k->left.node);
 	struct sql_cond flipped = *k;
-	flipped.left = array;
-	flipped.right = k->left;
+	flipped.left = s.array;
+	flipped.right = s.value;
+	if (sarg_is_found(c, k, &flipped.left))
+		return;
+	v = s.value.kind == SIDE_NONE ? STR_NONE : sql_deparse(c->arena, s.value.node);
+	bool document = str_starts(s.by, "json");
 	struct finding *x = sarg_report(c, &flipped, CONF_LIKELY,
-		k->pred == PRED_IN ? "unnest looks into the array" : "= ANY looks into the array",
+		document  ? "a function takes apart the document"
+		: !s.by.n ? "= ANY looks into the array"
+			  : "unnest looks into the array",
 		STR(""));
-	finding_fix(c->findings, x, contains(c, &array, &k->left, v),
-		"containment means the same and a GIN index on the array serves it");
+	finding_fix(c->findings, x, contains(c, &s, v),
+		document ? "containment is what a GIN index serves: column @> '[…]', or column ? "
+			   "'string'"
+			 : "containment means the same and a GIN index on the array serves it");
 }
 
 void check_sg013(struct rule_check *c)

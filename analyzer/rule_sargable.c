@@ -102,7 +102,7 @@ static bool is_lookup(const struct sql_cond *k)
 }
 
 /* Does a look-up beside it, served by an index, leave few rows to look at? */
-static bool other_finds(struct rule_check *c, const struct sql_cond *self)
+static bool other_finds(struct rule_check *c, const struct sql_cond *self, int rel)
 {
 	for (size_t i = 0; i < c->o->conds; i++) {
 		const struct sql_cond *k = &c->o->cond[i];
@@ -114,8 +114,8 @@ static bool other_finds(struct rule_check *c, const struct sql_cond *self)
 			continue;
 		if (by.index && by.index->where.p) /* few rows are what it is for */
 			return true;
-		if (k->left.kind != SIDE_COLUMN || k->right.cols ||
-			k->left.col.rel != self->left.col.rel || !is_lookup(k) ||
+		if (k->left.kind != SIDE_COLUMN || k->right.cols || k->left.col.rel != rel ||
+			!is_lookup(k) ||
 			!schema_resolve(c->schema, c->o, &k->left.col, NULL, &col) ||
 			str_is(col->type, "bool"))
 			continue;
@@ -124,9 +124,8 @@ static bool other_finds(struct rule_check *c, const struct sql_cond *self)
 	return false;
 }
 
-bool sarg_is_served(struct rule_check *c, const struct sql_cond *k)
+bool sarg_is_found(struct rule_check *c, const struct sql_cond *k, const struct sql_side *s)
 {
-	const struct sql_side *s = &k->left;
 	const struct schema_table *t;
 	bool habit;
 
@@ -137,11 +136,20 @@ bool sarg_is_served(struct rule_check *c, const struct sql_cond *k)
 		return true;
 	if (!c->schema) /* with one, other_finds() asks which conjunct finds the row */
 		return c->o->rels == 1 && rule_one_row(c, c->o, &habit);
+	return other_finds(c, k, s->col.rel);
+}
+
+bool sarg_is_served(struct rule_check *c, const struct sql_cond *k)
+{
+	if (sarg_is_found(c, k, &k->left))
+		return true;
+	if (!c->schema)
+		return false;
 	for (size_t i = 0; i < c->o->conds; i++) /* AND in an arm of an OR: one of them is enough */
 		if (holds(&c->o->cond[i], k) &&
 			schema_serves(c->schema, c->arena, c->o, &c->o->cond[i], NULL) == SERVE_YES)
 			return true;
-	return schema_serves(c->schema, c->arena, c->o, k, NULL) == SERVE_YES || other_finds(c, k);
+	return schema_serves(c->schema, c->arena, c->o, k, NULL) == SERVE_YES;
 }
 
 /* Another conjunct on the same table that an index could serve: then this one costs less. */

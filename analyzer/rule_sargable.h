@@ -25,6 +25,9 @@ struct str sarg_text(struct rule_check *c, const struct sql_cond *k);
 /* "WHAT column (BY): no index on the column serves PREDICATE", with the usual evidence. */
 struct finding *sarg_report(struct rule_check *c, const struct sql_cond *k, enum confidence sure,
 	const char *what, struct str by);
+/* Is it no fault, whatever form it has: is the table of side `s` small, foreign or made by the
+ * query, or does another conjunct find the rows? */
+bool sarg_is_found(struct rule_check *c, const struct sql_cond *k, const struct sql_side *s);
 /* An index serves it (schema), the table is small, or another conjunct finds the rows: by a
  * unique key, or by equality over an index. */
 bool sarg_is_served(struct rule_check *c, const struct sql_cond *k);

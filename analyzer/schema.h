@@ -106,6 +106,8 @@ struct schema_policy { /* of row security */
 struct schema_function { /* not the server's own */
 	struct str name;
 	bool is_volatile; /* all of that name are */
+	struct str
+		type; /* what they return, in schema_type()'s spelling; "": not known, or several */
 };
 
 struct schema_level {	     /* ALTER ROLE, ALTER DATABASE … SET default_transaction_isolation */
@@ -175,14 +177,16 @@ struct str schema_type(const struct schema *s, struct arena *a, const struct sql
 /* The name of a TypeName node, in that spelling. */
 struct str schema_type_name(struct arena *a, const struct schema *s, const struct sql_node *type);
 bool schema_type_is_text(struct str type); /* of any kind */
+/* Of two types that meet in COALESCE, a list or arithmetic. */
+struct str schema_type_common(struct str a, struct str b);
 /* Is the cast only another name for the same bytes, which an index sees through? */
 bool schema_type_is_relabel(struct str from, struct str to);
 
 enum schema_fit { FIT_UNKNOWN = 0, FIT_DIRECT, FIT_CASTS /* the column is cast */ };
 enum schema_fit schema_fit(struct str column, struct str value);
-/* Has the method's family operators for the two types of one family, int4 and int8 say?  Only
- * B-trees and BRIN have all of them. */
-bool schema_fit_family(struct str method, struct str column, struct str value);
+/* Has the index's family operators for the two types of one family, int4 and int8 say?  Only
+ * B-trees and most of BRIN have all of them. */
+bool schema_fit_family(struct str method, struct str opclass, struct str column, struct str value);
 
 /* --- is it served? -------------------------------------------------------------------------- */
 

@@ -474,14 +474,18 @@ static struct schema_function *function_of(struct schema *s, struct str name)
 		if (str_eq(s->function.at[i].name, name))
 			return &s->function.at[i];
 	struct schema_function *f = VEC_PUSH(&s->function);
-	*f = (struct schema_function){.name = arena_str(&s->arena, name), .is_volatile = true};
+	*f = (struct schema_function){
+		.name = arena_str(&s->arena, name), .is_volatile = true, .type = STR_NONE};
 	return f;
 }
 
 static void create_function(struct schema *s, const struct sql_node *n)
 {
 	struct schema_function *f = function_of(s, node_last_name(n, "funcname"));
+	const struct sql_node *returns = node_get(n, "return_type");
+	struct str type = returns ? schema_type_name(&s->arena, s, returns) : STR("");
 
+	f->type = !f->type.p || str_eq(f->type, type) ? type : STR("");
 	for (size_t i = 0; i < node_len(n, "options"); i++) {
 		const struct sql_node *o = node_item(n, "options", i);
 		if (strcmp(node_str(o, "defname"), "volatility") == 0)

@@ -163,8 +163,10 @@ static void read_function(void *ctx, const struct db_row *r)
 {
 	struct reader *x = ctx;
 
-	*VEC_PUSH(&x->s->function) = (struct schema_function){
-		.name = arena_str(&x->s->arena, db_get(r, 0)), .is_volatile = db_true(r, 1)};
+	*VEC_PUSH(&x->s->function) =
+		(struct schema_function){.name = arena_str(&x->s->arena, db_get(r, 0)),
+			.is_volatile = db_true(r, 1),
+			.type = type_of(&x->s->arena, db_get(r, 2))};
 }
 
 static void read_level(void *ctx, const struct db_row *r)

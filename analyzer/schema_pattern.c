@@ -134,11 +134,13 @@ static bool has_arms(const struct scan *s)
 
 static enum schema_pattern regex(struct scan *s)
 {
+	if (s->end - s->p > 4 && memcmp(s->p, "***:", 4) == 0) /* what it is anyway */
+		s->p += 4;
 	size_t n = (size_t)(s->end - s->p);
-
-	if (n == 0 || *s->p != '^' || has_arms(s))
+	bool start = n > 1 && memcmp(s->p, "\\A", 2) == 0;
+	if (n == 0 || (*s->p != '^' && !start) || has_arms(s))
 		return PATTERN_NONE;
-	s->p++;
+	s->p += start ? 2 : 1;
 	if (s->end - s->p > 1 && memcmp(s->p, "\\m", 2) == 0) /* a word begins: nothing is read */
 		s->p += 2;
 	bool whole = fixed_part(s, ".*+?{}[]|$^\\");

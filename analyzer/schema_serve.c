@@ -174,22 +174,16 @@ static enum serve serve_cond(struct ask *q, const struct sql_cond *k);
 static enum serve serve_row(struct ask *q, const struct sql_cond *k)
 {
 	const struct sql_node *l = k->left.node, *r = k->right.node;
-	bool equal = k->pred == PRED_EQ || k->pred == PRED_IN;
+	bool equal = k->pred == PRED_EQ;
 	enum serve best = SERVE_NO;
 
-	if (k->pred == PRED_NE || k->pred == PRED_NOT_IN)
+	if (k->pred == PRED_NE)
 		return SERVE_NO;
 	for (size_t i = 0; i < node_len(l, "args") && (equal || i == 0); i++) {
 		struct sql_cond one = *k;
 		one.left = sql_side(q->a, node_item(l, "args", i));
 		one.left.col.rel = q->o->rels == 1 ? 0 : one.left.col.rel;
-		if (k->pred == PRED_IN) {
-			one.pred = PRED_EQ;
-			one.op = STR("=");
-			one.right = sql_side(q->a, node_item(node_item(r, "items", 0), "args", i));
-		} else {
-			one.right = sql_side(q->a, node_item(r, "args", i));
-		}
+		one.right = sql_side(q->a, node_item(r, "args", i));
 		q->of_row = !equal;
 		enum serve v = serve_cond(q, &one);
 		q->of_row = false;
@@ -200,6 +194,22 @@ static enum serve serve_row(struct ask *q, const struct sql_cond *k)
 			best = v == SERVE_YES || best == SERVE_NO ? v : best;
 	}
 	return best;
+}
+
+/* (a, b) IN ((1, 2), (3, 4)): an OR of rows. */
+static enum serve serve_rows(struct ask *q, const struct sql_cond *k)
+{
+	enum serve worst = SERVE_YES;
+
+	for (size_t i = 0; i < node_len(k->right.node, "items") && worst != SERVE_NO; i++) {
+		struct sql_cond one = *k;
+		one.pred = PRED_EQ;
+		one.op = STR("=");
+		one.right = sql_side(q->a, node_item(k->right.node, "items", i));
+		enum serve v = serve_row(q, &one);
+		worst = v == SERVE_YES ? worst : v;
+	}
+	return worst;
 }
 
 /* IN (SELECT …), = ANY (SELECT …); not = ANY (ARRAY (SELECT …)), which is a value. */
@@ -215,15 +225,32 @@ static bool is_semijoin(const struct sql_cond *k)
 	       (is_join_with_query(k) && k->left.cols);
 }
 
+static bool is_same_column(const struct sql_cond *k)
+{
+	return k->pred == PRED_EQ && k->left.kind == SIDE_COLUMN && k->right.kind == SIDE_COLUMN &&
+	       k->left.col.rel != -2 && str_eq(k->left.col.name, k->right.col.name) &&
+	       str_eq(k->left.col.qual, k->right.col.qual);
+}
+
+/* TRUE in an AND, FALSE in an OR: the planner leaves it out. */
+static bool is_neutral(const struct sql_cond *k, bool truth)
+{
+	const struct sql_node *b = k->pred == PRED_CONST ? node_get(k->left.node, "boolval") : NULL;
+
+	return b && (node_int(b, "boolval") != 0) == truth;
+}
+
 static enum serve serve_arms(struct ask *q, const struct sql_cond *k)
 {
 	bool all = k->pred == PRED_OR;
 	enum serve verdict = all ? SERVE_YES : SERVE_NO;
 
 	for (size_t i = 0; i < k->arms; i++) {
+		if (is_neutral(&k->arm[i], !all))
+			continue;
 		enum serve v = serve_cond(q, &k->arm[i]);
-		if (all && is_semijoin(&k->arm[i])) /* below OR it is no join but a test by row */
-			v = SERVE_NO;
+		if (all && (is_semijoin(&k->arm[i]) || is_same_column(&k->arm[i])))
+			v = SERVE_NO; /* below OR neither is a join: a test by row */
 		if (all ? v == SERVE_NO : v == SERVE_YES)
 			return v;
 		if (v == SERVE_UNKNOWN)
@@ -307,7 +334,9 @@ static enum serve serve_side(struct ask *q, const struct sql_cond *k)
 		(q->t->is_view && !q->t->is_stored))
 		return SERVE_UNKNOWN;
 	if (s->kind == SIDE_WRAPPED && s->wrap == WRAP_ROW)
-		return serve_row(q, k);
+		return k->pred == PRED_NOT_IN		? SERVE_NO
+		       : node_is(k->right.node, "List") ? serve_rows(q, k)
+							: serve_row(q, k);
 	if (into) {
 		q->out->why = WHY_OPERATOR;
 		return SERVE_NO;
@@ -332,13 +361,6 @@ static enum serve serve_side(struct ask *q, const struct sql_cond *k)
 	q->explicit_collation = false;
 	ask_table(q, s->node);
 	return q->out->why == WHY_SERVED || q->out->why == WHY_NOT_LEADING ? SERVE_YES : SERVE_NO;
-}
-
-static bool is_same_column(const struct sql_cond *k)
-{
-	return k->pred == PRED_EQ && k->left.kind == SIDE_COLUMN && k->right.kind == SIDE_COLUMN &&
-	       k->left.col.rel != -2 && str_eq(k->left.col.name, k->right.col.name) &&
-	       str_eq(k->left.col.qual, k->right.col.qual);
 }
 
 static enum serve serve_cond(struct ask *q, const struct sql_cond *k)

@@ -161,11 +161,8 @@ static enum schema_why takes_values(const struct ask *q, const struct schema_ind
 {
 	if (!takes_operator(q, x, key, op))
 		return WHY_OPERATOR;
-	if (str_ends(key->opclass, "_bloom_ops") && value.n && !str_is(value, "unknown") &&
-		!str_eq(value, q->type))
-		return WHY_TYPE; /* it hashes its own type only */
 	if (schema_fit(q->type, value) == FIT_CASTS ||
-		!schema_fit_family(x->method, q->type, value))
+		!schema_fit_family(x->method, key->opclass, q->type, value))
 		return WHY_TYPE;
 	/* A name brings its own collation, which is C. */
 	if (str_is(value, "name") && !str_is(q->type, "name") && !q->explicit_collation)
@@ -176,11 +173,6 @@ static enum schema_why takes_values(const struct ask *q, const struct schema_ind
 	return collation_fits(q, key) ? WHY_SERVED : WHY_COLLATION;
 }
 
-static bool is_integer(struct str type)
-{
-	return str_is(type, "int2") || str_is(type, "int4") || str_is(type, "int8");
-}
-
 static enum schema_why takes_list(const struct ask *q, const struct schema_index *x,
 	const struct schema_key *key, struct str op)
 {
@@ -188,10 +180,10 @@ static enum schema_why takes_list(const struct ask *q, const struct schema_index
 
 	if (str_ends(type, "[]"))
 		type = str_before(type, type.n - 2);
-	/* a list takes the common type of its elements and the column */
-	if (q->k->pred == PRED_IN && is_integer(type) && is_integer(q->type) &&
-		str_cmp(type, q->type) < 0)
-		type = q->type;
+	/* a list takes the common type of the column and its elements */
+	if (q->k->pred == PRED_IN && schema_type_common(q->type, type).n &&
+		!schema_type_is_text(type))
+		type = schema_type_common(q->type, type);
 	if (q->k->pred == PRED_IN && q->k->right.list > 1 && str_is(q->type, "bpchar") &&
 		str_is(type, "text"))
 		type = q->type; /* text is turned into char(n) here, unlike by = */
@@ -211,8 +203,12 @@ static enum schema_why takes_pattern(const struct ask *q, const struct schema_in
 	if (str_is(op, "^@") && (str_is(q->type, "bpchar") || str_is(q->type, "name")))
 		return WHY_TYPE; /* the column is cast to text */
 	bool bytes = str_is(q->type, "bytea");
+	if (ops && !schema_type_is_text(q->type) && !bytes) /* ltree ~ lquery */
+		return in_ops(ops, op) ? WHY_SERVED : WHY_OPERATOR;
 	if (str_is(q->type, "citext") || (!schema_type_is_text(q->type) && !bytes))
 		return WHY_OPERATOR;
+	if (!schema_fit_family(x->method, key->opclass, q->type, STR("text")))
+		return WHY_TYPE;
 	if (p == PATTERN_UNKNOWN)
 		return WHY_SERVED; /* a parameter: it may be a prefix */
 	if (p == PATTERN_EXACT)	   /* in whatever collation: equal is equal */

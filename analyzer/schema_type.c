@@ -13,27 +13,15 @@ static const struct {
 	const char *type, *family;
 	int rank; /* within the numbers: int2 < int4 < … < float8 */
 } types[] = {
-	{"int2", "integer", 1},
-	{"int4", "integer", 2},
-	{"int8", "integer", 3},
-	{"numeric", "numeric", 4},
-	{"float4", "float", 5},
-	{"float8", "float", 6},
-	{"date", "datetime", 0},
-	{"timestamp", "datetime", 0},
-	{"timestamptz", "datetime", 0},
-	{"time", "time", 0},
-	{"timetz", "timetz", 0},
-	{"interval", "interval", 0},
-	{"text", "text", 0},
-	{"varchar", "text", 0},
-	{"name", "text", 0},
-	{"bpchar", "bpchar", 0},
-	{"citext", "citext", 0},
-	{"inet", "network", 0},
-	{"cidr", "network", 0},
-	{"bit", "bit", 0},
-	{"varbit", "bit", 0},
+	{"int2", "integer", 1}, {"int4", "integer", 2}, {"int8", "integer", 3},
+	{"numeric", "numeric", 4}, {"float4", "float", 5}, {"float8", "float", 6},
+	{"date", "datetime", 0}, {"timestamp", "datetime", 0}, {"timestamptz", "datetime", 0},
+	{"time", "time", 0}, {"timetz", "timetz", 0}, {"interval", "interval", 0},
+	{"text", "text", 0}, {"varchar", "text", 0}, {"name", "text", 0}, {"bpchar", "bpchar", 0},
+	{"citext", "citext", 0}, {"inet", "network", 0}, {"cidr", "network", 0}, {"bit", "bit", 0},
+	{"varbit", "bit", 0}, {"oid", "oid", 0}, {"regclass", "oid", 0}, {"regtype", "oid", 0},
+	{"regproc", "oid", 0}, {"regprocedure", "oid", 0}, {"regrole", "oid", 0},
+	{"regnamespace", "oid", 0}, {"char", "char", 0}, /* the one of one byte, "char" */
 };
 
 static int row_of(struct str type)
@@ -59,10 +47,11 @@ bool schema_type_is_relabel(struct str from, struct str to)
 
 	if (str_eq(from, to) || (str_is(from, "cidr") && str_is(to, "inet")))
 		return true;
-	if (a < 0 || b < 0)
+	if (a < 0 || b < 0 || strcmp(types[a].family, types[b].family) != 0)
 		return false;
-	return strcmp(types[a].family, "text") == 0 && strcmp(types[b].family, "text") == 0 &&
-	       !str_is(from, "name") && !str_is(to, "name");
+	return strcmp(types[a].family, "oid") == 0 ||
+	       (strcmp(types[a].family, "text") == 0 && !str_is(from, "name") &&
+		       !str_is(to, "name"));
 }
 
 enum schema_fit schema_fit(struct str column, struct str value)
@@ -73,13 +62,18 @@ enum schema_fit schema_fit(struct str column, struct str value)
 		return FIT_UNKNOWN;
 	if (str_is(value, "unknown") || str_eq(column, value))
 		return FIT_DIRECT;
-	if (str_is(value, "oid")) /* no integer is compared with one: it becomes one */
-		return c >= 0 && strcmp(types[c].family, "integer") == 0 ? FIT_CASTS : FIT_UNKNOWN;
 	if (c < 0 || v < 0)
 		return FIT_UNKNOWN;
 	const char *cf = types[c].family, *vf = types[v].family;
 	if (strcmp(cf, vf) == 0)
-		return FIT_DIRECT;
+		return str_is(column, "bit") ? FIT_CASTS : FIT_DIRECT; /* bit = varbit */
+	if (strcmp(vf, "oid") == 0 || strcmp(cf, "oid") == 0)	       /* an integer becomes one */
+		return strcmp(cf, "integer") == 0   ? FIT_CASTS
+		       : strcmp(vf, "integer") == 0 ? FIT_DIRECT
+						    : FIT_UNKNOWN;
+	if (strcmp(cf, "char") == 0)
+		return strcmp(vf, "text") == 0 || strcmp(vf, "bpchar") == 0 ? FIT_CASTS
+									    : FIT_UNKNOWN;
 	if (types[c].rank && types[v].rank)
 		return types[c].rank > types[v].rank ? FIT_DIRECT : FIT_CASTS;
 	if (str_is(column, "varchar") && strcmp(vf, "bpchar") == 0)
@@ -88,9 +82,9 @@ enum schema_fit schema_fit(struct str column, struct str value)
 		return strcmp(vf, "bpchar") == 0 || strcmp(vf, "citext") == 0 ? FIT_DIRECT
 									      : FIT_UNKNOWN;
 	if (strcmp(cf, "bpchar") == 0)
-		return str_is(value, "varchar")	 ? FIT_DIRECT
-		       : strcmp(vf, "text") == 0 ? FIT_CASTS
-						 : FIT_UNKNOWN;
+		return str_is(value, "varchar")				      ? FIT_DIRECT
+		       : strcmp(vf, "text") == 0 || strcmp(vf, "citext") == 0 ? FIT_CASTS
+									      : FIT_UNKNOWN;
 	if (strcmp(cf, "citext") == 0)
 		return strcmp(vf, "text") == 0 || strcmp(vf, "bpchar") == 0 ? FIT_CASTS
 									    : FIT_UNKNOWN;
@@ -102,15 +96,22 @@ enum schema_fit schema_fit(struct str column, struct str value)
 	return FIT_UNKNOWN;
 }
 
-bool schema_fit_family(struct str method, struct str column, struct str value)
+bool schema_fit_family(struct str method, struct str opclass, struct str column, struct str value)
 {
 	int c = row_of(column), v = row_of(value);
-	bool dates = c >= 0 && strcmp(types[c].family, "datetime") == 0;
 
-	if (c < 0 || v < 0 || str_eq(column, value) ||
-		strcmp(types[c].family, types[v].family) != 0 || (!dates && !types[c].rank))
+	if (c < 0 || v < 0 || str_eq(column, value))
 		return true;
-	if (str_is(method, "gist") || str_is(method, "gin"))
+	if (str_is(column, "float4") &&
+		types[v].rank) /* every number but a float4 comes as float8 */
+		v = row_of(STR("float8"));
+	bool dates = strcmp(types[c].family, "datetime") == 0;
+	bool same = strcmp(types[c].family, types[v].family) == 0;
+	if (str_is(column, "name")) /* its BRIN knows names only */
+		return !str_is(method, "brin");
+	if (!same || (!dates && !types[c].rank))
+		return true;
+	if (str_is(method, "gist") || str_is(method, "gin") || str_ends(opclass, "_bloom_ops"))
 		return false;
 	return !(dates && str_is(method, "hash"));
 }
@@ -165,8 +166,7 @@ static struct str type_of_const(const struct sql_node *n)
 	return STR("int4");
 }
 
-/* Of two types that meet in COALESCE, a list or arithmetic. */
-static struct str common(struct str a, struct str b)
+struct str schema_type_common(struct str a, struct str b)
 {
 	int x = row_of(a), y = row_of(b);
 
@@ -183,7 +183,11 @@ static struct str common(struct str a, struct str b)
 									    : STR("timestamp");
 	if (schema_type_is_text(a) && schema_type_is_text(b))
 		return STR("text");
-	return STR("");
+	if (strcmp(types[x].family, "time") == 0 && strcmp(types[y].family, "timetz") == 0)
+		return b;
+	return strcmp(types[x].family, "timetz") == 0 && strcmp(types[y].family, "time") == 0
+		       ? a
+		       : STR("");
 }
 
 static bool is_time(struct str t)
@@ -202,7 +206,7 @@ static struct str type_of_arithmetic(struct str op, struct str l, struct str r)
 	if (x >= 0 && y >= 0 && types[x].rank && types[y].rank) {
 		bool mixed = !str_eq(l, r) && (str_is(l, "float4") || str_is(r, "float4") ||
 						      str_is(l, "float8") || str_is(r, "float8"));
-		return mixed ? STR("float8") : common(l, r);
+		return mixed ? STR("float8") : schema_type_common(l, r);
 	}
 	if (is_time(l) && is_time(r) && str_is(op, "-"))
 		return str_is(l, "date") && str_is(r, "date") ? STR("int4") : STR("interval");
@@ -223,7 +227,7 @@ static bool is_boolean_operator(struct str op)
 {
 	static const char *const ops[] = {"=", "<", ">", "<=", ">=", "<>", "!=", "~", "~*", "!~",
 		"!~*", "~~", "!~~", "~~*", "!~~*", "@>", "<@", "&&", "@@", "?", "?|", "?&", "@?",
-		"^@"};
+		"^@", "-|-", "~=", "<<|", "|>>", "&<", "&>", "&<|", "|&>", "<@>"};
 
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++)
 		if (str_is(op, ops[i]))
@@ -238,7 +242,9 @@ static struct str type_of_nullif(struct str l, struct str r)
 
 	if (str_is(l, "unknown"))
 		return str_is(r, "unknown") ? STR("text") : r;
-	return x >= 0 && y >= 0 && strcmp(types[x].family, types[y].family) != 0 ? common(l, r) : l;
+	return x >= 0 && y >= 0 && strcmp(types[x].family, types[y].family) != 0
+		       ? schema_type_common(l, r)
+		       : l;
 }
 
 static struct str type_of_operator(const struct typing *t, const struct sql_node *n)
@@ -253,7 +259,7 @@ static struct str type_of_operator(const struct typing *t, const struct sql_node
 	struct str l = left ? type_of(t, left) : STR(""), r = type_of(t, right);
 	if (!left)
 		return str_is(op, "-") || str_is(op, "+") ? r : STR("");
-	if (str_is(op, "->>") || str_is(op, "#>>"))
+	if (str_is(op, "->>") || str_is(op, "#>>") || (str_is(op, "->") && str_is(l, "hstore")))
 		return STR("text");
 	if (str_is(op, "->") || str_is(op, "#>") || str_is(op, "#-"))
 		return l;
@@ -291,10 +297,31 @@ static const char *const functions[][2] = {{"now", "timestamptz"},
 	{"json_extract_path_text", "text"}, {"make_timestamp", "timestamp"},
 	{"make_timestamptz", "timestamptz"}, {"to_tsvector", "tsvector"}, {"to_tsquery", "tsquery"},
 	{"plainto_tsquery", "tsquery"}, {"sign", "="}, {"starts_with", "bool"},
-	{"isfinite", "bool"}, {"int4range", "int4range"}, {"int8range", "int8range"},
-	{"numrange", "numrange"}, {"daterange", "daterange"}, {"tsrange", "tsrange"},
-	{"tstzrange", "tstzrange"}, {"host", "text"}, {"masklen", "int4"},
-	{"string_to_array", "text[]"}, {"regexp_split_to_array", "text[]"}};
+	{"isfinite", "bool"}, {"isempty", "bool"}, {"int4range", "int4range"},
+	{"int8range", "int8range"}, {"numrange", "numrange"}, {"daterange", "daterange"},
+	{"tsrange", "tsrange"}, {"tstzrange", "tstzrange"}, {"host", "text"}, {"masklen", "int4"},
+	{"string_to_array", "text[]"}, {"regexp_split_to_array", "text[]"}, {"quote_ident", "text"},
+	{"quote_nullable", "text"}, {"array_to_string", "text"}, {"to_hex", "text"},
+	{"overlay", "text"}, {"normalize", "text"}, {"string_agg", "text"}, {"timeofday", "text"},
+	{"pg_typeof", "regtype"}, {"to_regclass", "regclass"}, {"make_time", "time"},
+	{"justify_days", "interval"}, {"justify_hours", "interval"}, {"inet_client_addr", "inet"},
+	{"network", "cidr"}, {"set_masklen", "="}, {"decode", "bytea"}, {"sha256", "bytea"},
+	{"convert_to", "bytea"}, {"digest", "bytea"}, {"to_jsonb", "jsonb"},
+	{"jsonb_build_object", "jsonb"}, {"jsonb_build_array", "jsonb"}, {"num_nulls", "int4"},
+	{"num_nonnulls", "int4"}, {"array_position", "int4"}, {"regexp_match", "text[]"},
+	{"gcd", "="}, {"lcm", "="}, {"factorial", "numeric"}};
+
+/* lower() and upper() of a range or multirange. */
+static struct str bound_of(struct str range)
+{
+	static const char *const bounds[][2] = {{"int4", "int4"}, {"int8", "int8"},
+		{"num", "numeric"}, {"date", "date"}, {"tstz", "timestamptz"}, {"ts", "timestamp"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(bounds); i++)
+		if (str_starts(range, bounds[i][0]))
+			return str_of(bounds[i][1]);
+	return STR("");
+}
 
 /* Of numeric for numeric, of double precision for everything else. */
 static bool is_numeric_or_float(struct str f)
@@ -314,7 +341,7 @@ static struct str type_of_call(const struct typing *t, const struct sql_node *n)
 	struct str second = node_len(n, "args") > 1 ? type_of(t, node_item(n, "args", 1)) : STR("");
 
 	if (str_ends(first, "range")) /* lower(r), upper(r) are not those of text */
-		return STR("");
+		return str_is(name, "lower") || str_is(name, "upper") ? bound_of(first) : STR("");
 	if (str_is(name, "timezone"))
 		return str_is(second, "timestamptz") ? STR("timestamp") : STR("timestamptz");
 	if (str_is(name, "date_trunc"))
@@ -340,6 +367,9 @@ static struct str type_of_call(const struct typing *t, const struct sql_node *n)
 	for (size_t i = 0; i < ARRAY_LEN(functions); i++)
 		if (str_is(name, functions[i][0]))
 			return functions[i][1][0] == '=' ? first : str_of(functions[i][1]);
+	for (size_t i = 0; t->s && i < t->s->function.n; i++)
+		if (str_eq(name, t->s->function.at[i].name))
+			return t->s->function.at[i].type;
 	return STR("");
 }
 
@@ -363,7 +393,7 @@ static struct str type_of_list(const struct typing *t, const struct sql_node *n,
 	struct str type = STR("unknown");
 
 	for (size_t i = 0; i < node_len(n, field); i++)
-		type = common(type, type_of(t, node_item(n, field, i)));
+		type = schema_type_common(type, type_of(t, node_item(n, field, i)));
 	return type;
 }
 
@@ -434,9 +464,9 @@ static struct str type_of(const struct typing *t, const struct sql_node *n)
 		struct str type = node_get(n, "defresult") ? type_of(t, node_get(n, "defresult"))
 							   : STR("unknown");
 		for (size_t i = 0; i < node_len(n, "args"); i++)
-			type = common(type,
+			type = schema_type_common(type,
 				type_of(t, node_get(node_item(n, "args", i), "result")));
-		return type;
+		return str_is(type, "unknown") ? STR("text") : type;
 	}
 	if (node_is(n, "BoolExpr") || node_is(n, "NullTest") || node_is(n, "BooleanTest"))
 		return STR("bool");

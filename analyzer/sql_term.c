@@ -8,9 +8,16 @@
 #include "sql.h"
 #include "sql_build.h"
 
+/* Of the server and its extensions; one may come from pg_proc.provolatile. */
 static const char *const volatile_functions[] = {"random", "clock_timestamp", "timeofday",
-	"nextval", "setval", "currval", "gen_random_uuid", "uuid_generate_v4", "txid_current",
-	"pg_current_xact_id", "pg_sleep", "statement_timestamp_volatile", "setseed"};
+	"nextval", "setval", "currval", "lastval", "gen_random_uuid", "gen_random_bytes",
+	"gen_salt", "uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4", "pg_sleep",
+	"pg_sleep_for", "pg_sleep_until", "setseed", "set_config", "current_query",
+	"pg_current_wal_lsn", "pg_current_wal_insert_lsn", "pg_current_wal_flush_lsn",
+	"pg_last_wal_receive_lsn", "pg_last_wal_replay_lsn", "pg_last_xact_replay_timestamp",
+	"pg_is_in_recovery", "pg_advisory_lock", "pg_advisory_xact_lock", "pg_try_advisory_lock",
+	"pg_try_advisory_xact_lock", "pg_advisory_unlock", "pg_relation_size", "pg_table_size",
+	"pg_total_relation_size", "pg_database_size", "txid_status", "pg_xact_commit_timestamp"};
 
 bool build_is_volatile(struct str name)
 {
