@@ -79,7 +79,7 @@ static bool is_accompanied(struct rule_check *c, const struct sql_cond *self, in
 		const struct sql_cond *k = &c->o->cond[i];
 		bool about = c->o->rels == 1 || rel < 0 || k->arms || k->left.col.rel == rel ||
 			     k->right.col.rel == rel || k->left.col.rel == -1;
-		if (k != self && about && k->clause != CLAUSE_HAVING &&
+		if (k != self && about && k->clause != CLAUSE_HAVING && k->pred != PRED_CONST &&
 			schema_serves(c->schema, c->arena, c->o, k, NULL) != SERVE_NO)
 			return true;
 	}
@@ -99,6 +99,22 @@ static const struct sql_cond *culprit(struct rule_check *c, const struct sql_con
 		k = &k->arm[bad];
 	}
 	return k;
+}
+
+/* Those of the arms of an OR that no index serves: "a > 5, b < 6". */
+static struct str unserved_arms(struct rule_check *c, const struct sql_cond *whole)
+{
+	struct text all = {0};
+
+	for (size_t i = 0; i < whole->arms; i++) {
+		const struct sql_cond *arm = &whole->arm[i];
+		bool same = str_eq(sarg_column(c, &arm->left), sarg_column(c, &arm->right));
+		if (schema_serves(c->schema, c->arena, c->o, arm, NULL) != SERVE_YES || same)
+			text_printf(&all, "%s%.*s", all.n ? ", " : "", STR_ARGS(sarg_text(c, arm)));
+	}
+	struct str out = arena_str(c->arena, text_slice(&all));
+	text_release(&all);
+	return out;
 }
 
 static void look_sg025(struct rule_check *c, const struct sql_cond *whole)
@@ -121,10 +137,17 @@ static void look_sg025(struct rule_check *c, const struct sql_cond *whole)
 		sarg_is_served(c, whole) || is_accompanied(c, whole, s->cols ? s->col.rel : -1) ||
 		is_spoken_of(c, whole))
 		return;
-	struct str text = sarg_text(c, k);
+	struct str text = sarg_text(c, whole->pred == PRED_OR ? whole : k);
 	struct str index = x ? x->name : STR("");
-	struct finding *f = rule_find(c, CONF_POSSIBLE, "%.*s %s%s%.*s", STR_ARGS(text),
-		reason(k, miss.why, s->kind == SIDE_WRAPPED), index.n ? ": " : "", STR_ARGS(index));
+	struct finding *f;
+	if (whole->pred == PRED_OR)
+		f = rule_find(c, CONF_POSSIBLE,
+			"the OR is tested row by row, for no index serves %.*s",
+			STR_ARGS(unserved_arms(c, whole)));
+	else
+		f = rule_find(c, CONF_POSSIBLE, "%.*s %s%s%.*s", STR_ARGS(text),
+			reason(k, miss.why, s->kind == SIDE_WRAPPED), index.n ? ": " : "",
+			STR_ARGS(index));
 	finding_str(f, "predicate", text);
 	f->key = arena_str(&c->findings->arena, sarg_text(c, whole));
 	if (x)

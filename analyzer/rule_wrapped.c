@@ -243,7 +243,8 @@ static void look_sg004(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct schema_column *col;
 
-	if (needs_same_row(&k->right))
+	if (needs_same_row(&k->right) || k->pred == PRED_LIKE || k->pred == PRED_ILIKE ||
+		k->pred == PRED_SIMILAR || k->pred == PRED_REGEX) /* patterns are of text for all */
 		return;
 	if (k->left.kind != SIDE_COLUMN || !sarg_is_comparison(k) || k->right.cols ||
 		!schema_resolve(c->schema, c->o, &k->left.col, NULL, &col))

@@ -228,6 +228,18 @@ static bool is_open(const struct sql_cond *k, struct str v)
 	return k->pred == PRED_REGEX ? v.p[0] != '^' : v.p[0] == '%' || v.p[0] == '_';
 }
 
+/* $1 || '%': whatever comes first, it is no more than a prefix. */
+static bool ends_in_wildcard(const struct sql_node *n)
+{
+	char escape = '\\';
+	const struct sql_node *last =
+		node_is(n, "A_Expr") && str_is(node_last_name(n, "name"), "||")
+			? literal_of(node_get(n, "rexpr"), &escape)
+			: NULL;
+
+	return last && node_str(node_get(last, "sval"), "sval")[0] == '%';
+}
+
 enum schema_pattern schema_pattern(const struct sql_cond *k)
 {
 	char escape = '\\';
@@ -240,6 +252,8 @@ enum schema_pattern schema_pattern(const struct sql_cond *k)
 		p = pattern_of(k, text_slice(&t), escape);
 	else if (is_open(k, text_slice(&t)))
 		p = PATTERN_NONE;
+	else if (k->pred == PRED_LIKE && ends_in_wildcard(k->right.node))
+		p = PATTERN_PREFIX;
 	text_release(&t);
 	return p;
 }

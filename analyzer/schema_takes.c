@@ -136,7 +136,8 @@ static bool keeps_prefixes(const struct ask *q, const struct schema_index *x,
 		return true;
 	if (str_is(x->method, "spgist"))
 		return true;
-	if (!str_is(x->method, "btree") && !str_is(x->method, "brin"))
+	if ((!str_is(x->method, "btree") && !str_is(x->method, "brin")) ||
+		str_ends(key->opclass, "_bloom_ops"))
 		return false;
 	return is_c(own) || str_is(q->type, "name") || (is_default(own) && is_c(q->s->collate));
 }
