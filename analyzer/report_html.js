@@ -33,7 +33,7 @@ function ms(v) {
 function bytes(n) {
 	const units = ["B", "kB", "MB", "GB", "TB"];
 	let u = 0;
-	for (; n >= 10240 && u < 4; u++) n /= 1024;
+	for (; n >= 1024 && u < 4; u++) n /= 1024;
 	return (u ? n.toFixed(1) : n) + " " + units[u];
 }
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -213,7 +213,7 @@ function indexes(parent) {
 	for (const x of data.indexes)
 		parent.append(el("article", {class: "card finding"}, el("pre", {}, x.ddl + ";"),
 			el("p", {}, el("span", {class: "badge " + x.status}, x.status), " ",
-				x.cost_before !== null ? "cost " + num(Math.round(x.cost_before)) + " \u2192 " + num(Math.round(x.cost_after)) + " " : "",
+				x.cost_before !== null ? "cost " + num(Math.round(x.cost_before)) + " \u2192 " + num(Math.round(x.cost_after)) + (x.size_bytes !== null ? ", " : " ") : "",
 				x.size_bytes !== null ? "about " + bytes(x.size_bytes) : ""),
 			el("p", {class: "dim"}, x.why),
 			x.online && x.online.length ? el("details", {}, el("summary", {}, "without locking out writes"), el("pre", {}, x.online.map((s) => s + ";").join("\n"))) : "",

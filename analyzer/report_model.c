@@ -235,7 +235,7 @@ struct str report_bytes(struct report *r, double n)
 	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
 	size_t u = 0;
 
-	for (; n >= 10240 && u + 1 < ARRAY_LEN(units); u++)
+	for (; n >= 1024 && u + 1 < ARRAY_LEN(units); u++)
 		n /= 1024;
 	return arena_printf(&r->arena, n == floor(n) ? "%.0f %s" : "%.1f %s", n, units[u]);
 }
