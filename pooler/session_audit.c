@@ -87,7 +87,7 @@ void audit_transaction_done(struct server *s)
 static bool is_name_byte(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '_' || c == '.';
+	       c == '_' || c == '.' || c == '$' || (c & 0x80);
 }
 
 /* False: there are too many. */
@@ -116,23 +116,77 @@ bool audit_learn_name(struct relay *r, const char *name)
 	return n >= 3 && n < NAME_MAX_LEN && learn(r, name, n);
 }
 
-void audit_learn(struct server *s, const char *sql, size_t len)
+/* A name at p, its quotes taken off; answers the bytes that it takes. */
+static size_t read_name(const char *p, const char *end, char name[NAME_MAX_LEN], size_t *len)
 {
-	size_t i = 0;
+	const char *at = p;
+	bool dotted = false;
 
-	while (i < len) {
-		size_t from = i;
-		bool dotted = false;
+	for (*len = 0; at < end && (is_name_byte(*at) || *at == '"'); at++) {
+		dotted = *at == '.' || dotted;
+		if (*at != '"' && *len < NAME_MAX_LEN)
+			name[(*len)++] = *at;
+	}
+	if (!dotted || *len < 3 || *len == NAME_MAX_LEN)
+		*len = 0;
+	return (size_t)(at - p);
+}
 
-		while (i < len && is_name_byte(sql[i]))
-			dotted = sql[i++] == '.' || dotted;
-		if (dotted && i - from >= 3 && i - from < NAME_MAX_LEN &&
-			!learn(relay_of(s), sql + from, i - from)) {
-			s->slot.doomed = true; /* what it will hold cannot be found out */
-			s->doomed_why = CLOSE_SERVER_STATE;
-		}
-		if (i == from)
-			i++;
+/* What must not be taken for the name of a parameter: what follows no quote and none of the words
+ * of SET.  (In a whole block of code most dotted names are others'.) */
+static bool follows_set(const char *sql, const char *p)
+{
+	static const char *const words[] = {"set", "local", "session"};
+
+	if (p > sql && p[-1] == '\'')
+		return true;
+	while (p > sql && (p[-1] == ' ' || p[-1] == '\t' || p[-1] == '\n'))
+		p--;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		size_t n = strlen(words[i]);
+
+		if ((size_t)(p - sql) >= n && strncasecmp(p - n, words[i], n) == 0)
+			return true;
+	}
+	return false;
+}
+
+void audit_learn(struct server *s, const char *sql, size_t len, bool code)
+{
+	const char *p = sql, *end = sql + len;
+	char name[NAME_MAX_LEN];
+	size_t n, took;
+
+	for (; p < end; p += took ? took : 1) {
+		took = read_name(p, end, name, &n);
+		if (n && (!code || follows_set(sql, p)) && !learn(relay_of(s), name, n))
+			s->dirty_effects |= TEXT_LONG; /* it will be nameless */
+	}
+}
+
+void audit_learn_values(struct server *s, const char *p, const char *end)
+{
+	char name[NAME_MAX_LEN];
+	size_t n, len;
+
+	if (end - p < 2)
+		return;
+	p += 2 + 2 * (size_t)wire_u16(p); /* the formats: text is the same in both */
+	if (end - p < 2)
+		return;
+	n = wire_u16(p);
+	for (p += 2; n > 0 && end - p >= 4; n--) {
+		uint32_t size = wire_u32(p);
+
+		p += 4;
+		if (size == UINT32_MAX) /* NULL */
+			continue;
+		if (size > (size_t)(end - p))
+			return;
+		if (read_name(p, p + size, name, &len) == size && len == size &&
+			!learn(relay_of(s), name, len))
+			s->dirty_effects |= TEXT_LONG;
+		p += size;
 	}
 }
 
@@ -283,7 +337,7 @@ static void restore_start(struct server *s, struct client *c)
 			p->reported);
 	}
 	if (c->params != s->params)
-		server_set_params(s, c);
+		server_set_params(s, c, false);
 }
 
 /* For state_audit: who left what, and by which statements. */
@@ -358,6 +412,10 @@ void audit_done(struct server *s, bool failed)
 	s->said.len = 0;
 	params_drop(&r->params, &s->params);
 	s->params = params_ref(a->params);
+	if (c && (a->effects & TEXT_LONG)) {
+		s->nameless = true;
+		s->nameless_of = c->id;
+	}
 	if (c) {
 		params_drop(&r->params, &c->params);
 		c->params = params_ref(a->params);

@@ -18,10 +18,13 @@ void effects_put_error(struct buf *b, unsigned effects);
 #define AUDITED_FOR_START (TEXT_SET | TEXT_DISCARD_ALL)
 /* The audit: asks the server what state the session holds (sql/state_audit.sql). */
 void audit_start(struct server *s);
-/* A text that sets parameters was sent: remembers the dotted names in it. */
 /* This one is asked for from now on.  False: there are too many. */
 bool audit_learn_name(struct relay *r, const char *name);
-void audit_learn(struct server *s, const char *sql, size_t len);
+/* A text that sets parameters was sent: remembers the dotted names in it.  `code`: it is a block of
+ * code, and most are not parameters'. */
+void audit_learn(struct server *s, const char *sql, size_t len, bool code);
+/* The same for the values of a Bind, which begin with their formats. */
+void audit_learn_values(struct server *s, const char *p, const char *end);
 /* With state_audit: a statement was sent; a transaction is over. */
 void audit_hear(struct server *s, const char *sql, size_t len);
 void audit_transaction_done(struct server *s);

@@ -92,6 +92,7 @@ static void forget_session(struct server *s)
 	s->was_pinned = false;
 	if (s->reset_keeps && !s->reset_sets)
 		return;
+	s->nameless = false;
 	p = params_empty(&r->params);
 	for (size_t i = 0; i < s->params->count; i++)
 		if (s->params->item[i].reported)

@@ -30,8 +30,8 @@ static const char *feature_word(unsigned effects)
 
 void effects_note(struct client *c, struct server *s, unsigned effects, const char *sql, size_t len)
 {
-	if (effects & TEXT_SET)
-		audit_learn(s, sql, len);
+	if (effects & (TEXT_SET | TEXT_LONG))
+		audit_learn(s, sql, len, !(effects & TEXT_SET));
 	if (effects & EFFECTS_LASTING)
 		s->dirty_effects |= effects & EFFECTS_LASTING;
 	if ((effects & EFFECTS_UNDOING) && s->session_state)

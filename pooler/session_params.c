@@ -251,9 +251,12 @@ static bool differ(const char *a, const char *b)
 }
 
 /* What turns `from` into `to`, but for who it speaks for. */
-static void put_settings(struct buf *sql, const struct params *from, const struct params *to)
+static void put_settings(struct buf *sql, const struct params *from, const struct params *to,
+	bool anew)
 {
-	for (size_t i = 0; i < from->count; i++) {
+	if (anew)
+		buf_put_str(sql, "RESET ALL;");
+	for (size_t i = 0; i < from->count && !anew; i++) {
 		const struct param *f = &from->item[i];
 
 		if (f->reported || is_who(f->name) || find(to, f->name))
@@ -266,20 +269,20 @@ static void put_settings(struct buf *sql, const struct params *from, const struc
 		const struct param *want = &to->item[i];
 
 		if (!is_who(want->name) && param_is_settable(want->name) &&
-			differ(want->value, params_value(from, want->name)))
+			(anew || differ(want->value, params_value(from, want->name))))
 			put_set(sql, want->name, want->value);
 	}
 }
 
 bool params_put_change(struct buf *sql, const struct params *from, const struct params *to,
-	const char *who)
+	const char *who, bool anew)
 {
 	const char *was = params_value(from, ROLE), *is = params_value(to, ROLE);
 	bool other = who && differ(params_value(from, PARAM_WHO), who);
 	struct buf settings = {0};
 	bool back;
 
-	put_settings(&settings, from, to);
+	put_settings(&settings, from, to, anew);
 	/* first as the one who logged in, who may set what the roles between may not */
 	back = was && (other || settings.len || differ(was, is));
 	if (back)

@@ -44,9 +44,10 @@ void params_drop(struct param_table *t, struct params **p);
 size_t params_bytes(const struct params *p);
 const char *params_value(const struct params *p, const char *name);
 /* Statements that turn `from` into `to`, as one simple Query's text; false: nothing to do.  `who`:
- * the session_authorization that it shall have, whatever is in `to`; NULL: as it is. */
+ * the session_authorization that it shall have, whatever is in `to`; NULL: as it is.  `anew`: there
+ * may be more than is in `from`, which must go. */
 bool params_put_change(struct buf *sql, const struct params *from, const struct params *to,
-	const char *who);
+	const char *who, bool anew);
 #define PARAM_WHO "session_authorization"
 /* The ParameterStatus messages that tell a client all that is reported. */
 const struct buf *params_greeting(struct params *p);

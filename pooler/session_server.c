@@ -214,12 +214,12 @@ static void ask_check(struct server *s)
 	s->setup = server_ask(s, strcmp(q, CONF_CHECK_EMPTY) ? q : "", OUR_CHECK);
 }
 
-void server_set_params(struct server *s, const struct client *c)
+void server_set_params(struct server *s, const struct client *c, bool anew)
 {
 	struct buf sql = {0};
 	const struct params *who = c->other ? c->params : s->lane->base;
 
-	if (params_put_change(&sql, s->params, c->params, params_value(who, PARAM_WHO))) {
+	if (params_put_change(&sql, s->params, c->params, params_value(who, PARAM_WHO), anew)) {
 		s->setup = true;
 		params_drop(&relay_of(s)->params, &s->setting);
 		s->setting = params_ref(c->params);
@@ -275,14 +275,18 @@ bool server_set_up(struct server *s, struct client *c)
 	struct lane *l = s->lane;
 	usec_t now = l->relay->w.now;
 
+	bool anew = UNLIKELY(s->nameless) && s->nameless_of != c->id;
+
 	s->setup_failed = s->setup_refused = false;
 	if (UNLIKELY(s->foreign_names))
 		ask_deallocate(s);
 	if (UNLIKELY(now - s->released >= l->set.server_check_delay) && l->set.check_query[0] &&
 		s->was_used)
 		ask_check(s);
-	if (UNLIKELY(s->params != c->params))
-		server_set_params(s, c);
+	if (UNLIKELY(s->params != c->params || anew))
+		server_set_params(s, c, anew);
+	if (UNLIKELY(anew))
+		s->nameless = false;
 	if (UNLIKELY(s->params != c->params) && !s->setup) /* only what nobody can set differs */
 		server_use_params(s, c);
 	s->was_used = true;

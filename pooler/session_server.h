@@ -66,7 +66,8 @@ struct server {
 			bool describing; /* its client's next message waits for what it says */
 			bool was_asked;	 /* and has not been looked at again since */
 			bool said_fatal; /* it announced its end */
-			bool foreign_names; /* it has statements by numbers that are over */
+			bool foreign_names : 1; /* it has statements by numbers that are over */
+			bool nameless : 1; /* it may have parameters whose names nobody knows */
 			bool closed;
 		};
 		uint64_t errands; /* any of them */
@@ -76,6 +77,7 @@ struct server {
 	bool setup_refused;	 /* it was parameters that the server does not take */
 	bool our_failed;	 /* an answer to us was an error */
 	bool resetting;		 /* the reset query runs */
+	uint64_t nameless_of;	 /* the client that may have set them */
 	uint64_t awaited;	 /* its client's next message waits for this Parse; or 0 */
 	uint32_t batch;		 /* counts the ends of batches: Sync, Query, FunctionCall */
 	uint32_t unnamed_parses; /* counts its clients' Parses of the unnamed statement */
@@ -110,8 +112,8 @@ bool server_link(struct server *s, struct client *c);
 bool server_set_up(struct server *s, struct client *c); /* the second half of that */
 void server_setup_done(struct server *s);
 /* OUR_PARAMS was done, and its client is gone: the connection has what was to be set. */
-/* Asks it to set the client's parameters. */
-void server_set_params(struct server *s, const struct client *c);
+/* Asks it to set the client's parameters; `anew`: whatever is set in it. */
+void server_set_params(struct server *s, const struct client *c, bool anew);
 void server_adopt_params(struct server *s);
 /* It was given the client's parameters: both have them now, as the server words them,
  * and the client is told of what it believed otherwise. */

@@ -463,6 +463,12 @@ static enum step bind_named(struct message *m, struct prepared *said, uint64_t *
 	return STEP_DONE;
 }
 
+/* Its values may name a parameter (set_config($1, $2, false)): they must be here. */
+static inline bool lacks_values(const struct message *m, const struct prepared *p)
+{
+	return UNLIKELY(p->effects & TEXT_SET) && m->have < m->size && m->size <= WHOLE_MAX;
+}
+
 /* *held: the client's statement, which DISCARD ALL (it may be one) takes from it. */
 static enum step bind_held(struct message *m, struct prepared **held)
 {
@@ -486,22 +492,30 @@ static enum step bind_held(struct message *m, struct prepared **held)
 		return STEP_MORE;
 	if (m->renames) {
 		if (*name == '\0') {
+			if (c->unnamed && lacks_values(m, c->unnamed))
+				return STEP_MORE;
 			if (!ensure_unnamed(m))
 				return STEP_CLOSED;
 			p = c->unnamed;
 			if (p && UNLIKELY(p->effects & ~(unsigned)TEXT_BEGIN))
 				effects_note(c, m->s, p->effects, p->body, p->text_len);
+			if (p && UNLIKELY(p->effects & TEXT_SET))
+				audit_learn_values(m->s, rest, end);
 			if (p && UNLIKELY(c->lane->set.state_audit != STATE_AUDIT_OFF))
 				audit_hear(m->s, p->body, p->text_len);
 			p = NULL;
 		} else if ((p = client_statement_get(c, name))) {
 			if (naming_is_unsettled(m, name))
 				return STEP_WAIT;
+			if (lacks_values(m, p))
+				return STEP_MORE;
 			p->refs++;
 			*held = p;
 			step = bind_named(m, p, &number);
 			if (step != STEP_DONE)
 				return step;
+			if (UNLIKELY(p->effects & TEXT_SET))
+				audit_learn_values(m->s, rest, end);
 		} else if (m->s->closing && message_must_settle(m)) {
 			return STEP_WAIT;
 		}

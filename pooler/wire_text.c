@@ -6,8 +6,8 @@
  * first word and, sixteen bytes at a time, for pairs of letters that look like those without
  * which no session effect can be spelled, and for a semicolon that is not the last thing; more
  * than nine of ten statements of an application end there.  The second looks for the letters
- * themselves ("dv" of advisory, "emp" of temp, "_c" of set_config).  The third reads words
- * outside of strings, quoted names and comments.
+ * themselves ("dv" of advisory, "emp" of temp, "_c" of set_config, "g_s" of pg_settings).  The
+ * third reads words outside of strings, quoted names and comments.
  */
 #include "wire_text.h"
 
@@ -114,10 +114,24 @@ static const char *skip_quoted(const char *p, const char *end, bool escapes)
 	return end;
 }
 
+/* Does what follows the word set_config name the parameter, as text? */
+static bool names_parameter(const char *p, const char *end)
+{
+	p = skip_blank(p, end);
+	if (p == end || *p != '(')
+		return p == end || *p != '.'; /* no call: "set_config" is some name */
+	p = skip_blank(p + 1, end);
+	if (p == end || *p != '\'')
+		return false;
+	p = skip_blank(skip_quoted(p, end, false), end);
+	return p < end && *p == ',';
+}
+
 /* The state of one statement while its words pass by. */
 struct statement {
 	unsigned words; /* seen so far */
-	char first[16], second[16];
+	char first[16];
+	bool makes; /* the word before may stand in front of TEMP: CREATE TEMP, INTO TEMP */
 	unsigned effects;
 	bool plain_begin; /* only words of BEGIN so far */
 };
@@ -128,10 +142,17 @@ static unsigned first_word_effect(const char *w)
 		const char *word;
 		unsigned effects;
 	} table[] = {
-		{"reset", TEXT_SET}, {"prepare", TEXT_PREPARE}, {"execute", TEXT_EXECUTE},
-		{"deallocate", TEXT_DEALLOCATE}, {"discard", TEXT_DISCARD_ALL},
-		{"listen", TEXT_LISTEN}, {"unlisten", TEXT_UNLISTEN}, {"load", TEXT_LOAD},
-		{"close", TEXT_CLOSE}, {"do", TEXT_LONG}, /* its body is not read */
+		{"reset", TEXT_SET},
+		{"prepare", TEXT_PREPARE},
+		{"execute", TEXT_EXECUTE},
+		{"deallocate", TEXT_DEALLOCATE},
+		{"discard", TEXT_DISCARD_ALL},
+		{"listen", TEXT_LISTEN},
+		{"unlisten", TEXT_UNLISTEN},
+		{"load", TEXT_LOAD},
+		{"close", TEXT_CLOSE},
+		{"do", TEXT_LONG}, /* what it does is not here to be read */
+		{"call", TEXT_LONG},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
@@ -172,10 +193,10 @@ static void see_any_word(struct statement *s, const char *w)
 		s->effects |= TEXT_ADVISORY;
 	else if (starts(w, "pg_temp"))
 		s->effects |= TEXT_TEMP;
-	else if ((strcmp(w, "temp") == 0 || strcmp(w, "temporary") == 0) &&
-		 (strcmp(s->first, "create") == 0 || strcmp(s->first, "select") == 0 ||
-			 strcmp(s->first, "with") == 0))
+	else if ((strcmp(w, "temp") == 0 || strcmp(w, "temporary") == 0) && s->makes)
 		s->effects |= TEXT_TEMP;
+	else if (strcmp(w, "pg_settings") == 0 && strcmp(s->first, "select") != 0)
+		s->effects |= TEXT_SET; /* UPDATE of it is set_config() */
 	else if (strcmp(w, "hold") == 0 && strcmp(s->first, "declare") == 0)
 		s->effects |= TEXT_HOLD;
 	else if (strcmp(w, "password") == 0 &&
@@ -183,6 +204,16 @@ static void see_any_word(struct statement *s, const char *w)
 		s->effects |= TEXT_SECRET;
 	else if (s->words == 1 && strcmp(w, "table") == 0 && strcmp(s->first, "drop") == 0)
 		s->effects |= TEXT_DROP_TEMP;
+}
+
+static bool makes_temp(const struct statement *s, const char *w)
+{
+	static const char *const words[] = {"create", "local", "global", "replace"};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strcmp(w, words[i]) == 0)
+			return true;
+	return strcmp(w, "into") == 0 && strcmp(s->first, "insert") != 0;
 }
 
 static bool is_begin_word(const struct statement *s, const char *w)
@@ -209,7 +240,17 @@ static void see_word(struct statement *s, const char *w)
 		see_second_word(s, w);
 	}
 	see_any_word(s, w);
+	s->makes = makes_temp(s, w);
 	s->words++;
+}
+
+/* Is this dot in the name that SET sets, and not between two of its letters (SET my . var)?  Then
+ * who looks for the name will not find it. */
+static bool parts_name(const struct statement *s, const char *dot, const char *end)
+{
+	return strcmp(s->first, "set") == 0 && s->words <= 3 &&
+	       !((is_word_byte((unsigned char)dot[-1]) || dot[-1] == '"') && dot + 1 < end &&
+		       (is_word_byte((unsigned char)dot[1]) || dot[1] == '"'));
 }
 
 static NOINLINE unsigned scan(const char *p, const char *end)
@@ -246,7 +287,11 @@ static NOINLINE unsigned scan(const char *p, const char *end)
 			w[n] = '\0';
 			if (s.words)
 				see_any_word(&s, w);
-			s.plain_begin = false;
+			if (strcmp(w, "set_config") == 0 && !names_parameter(past, end))
+				s.effects |= TEXT_LONG;
+			if (s.words == 1 && strcmp(s.first, "set") == 0)
+				s.effects |= TEXT_SET; /* SET "work_mem": no keyword in quotes */
+			s.plain_begin = s.makes = false;
 			s.words++;
 			p = past;
 		} else if (is_word_byte((unsigned char)*p)) {
@@ -257,8 +302,12 @@ static NOINLINE unsigned scan(const char *p, const char *end)
 				s.plain_begin = false;
 			} else {
 				see_word(&s, w);
+				if (strcmp(w, "set_config") == 0 && !names_parameter(p, end))
+					s.effects |= TEXT_LONG;
 			}
 		} else {
+			if (*p == '.' && parts_name(&s, p, end))
+				s.effects |= TEXT_LONG;
 			if (*p != ',')
 				s.plain_begin = false;
 			p++;
@@ -329,14 +378,19 @@ static inline bool block_is_odd(const char *p)
 		_mm_cmpeq_epi8(next, _mm_set1_epi8('v')));
 	__m128i c = _mm_and_si128(_mm_cmpeq_epi8(at, _mm_set1_epi8('_' | 0x20)),
 		_mm_cmpeq_epi8(next, _mm_set1_epi8('c')));
+	__m128i gs = _mm_and_si128(_mm_and_si128(_mm_cmpeq_epi8(at, _mm_set1_epi8('g')),
+					   _mm_cmpeq_epi8(next, _mm_set1_epi8('_' | 0x20))),
+		_mm_cmpeq_epi8(third, _mm_set1_epi8('s')));
 	__m128i semicolon = _mm_cmpeq_epi8(at, _mm_set1_epi8(';'));
 
-	return _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(emp, dv), _mm_or_si128(c, semicolon)));
+	return _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(_mm_or_si128(emp, dv), gs),
+		_mm_or_si128(c, semicolon)));
 #else
 	for (int k = 0; k < BLOCK; k++) {
 		char at = (char)(p[k] | 0x20), next = (char)(p[k + 1] | 0x20);
 
 		if ((at == 'e' && next == 'm' && (p[k + 2] | 0x20) == 'p') ||
+			(at == 'g' && next == ('_' | 0x20) && (p[k + 2] | 0x20) == 's') ||
 			(at == 'd' && next == 'v') || (at == ('_' | 0x20) && next == 'c') ||
 			at == ';')
 			return true;
@@ -346,12 +400,14 @@ static inline bool block_is_odd(const char *p)
 }
 
 #ifdef __SSE2__
-/* The pairs "vi" (advisory), "em" (temp) and "fi" (set_config) with their common bits, which
- * makes them one comparison: of all pairs in a corpus of statements one in 250 has these bits. */
+/* The pairs "vi" (advisory), "em" (temp), "fi" (set_config) and "ti" (pg_settings) with their
+ * common bits, which makes them one comparison: of all pairs in a corpus of statements one in 250
+ * has these bits. */
 #define PAIR_BITS  0xDBCC
 #define PAIR_VALUE ('e' & 0xCC) | ('m' & 0xDB) << 8
 _Static_assert((('v' & 0xCC) | ('i' & 0xDB) << 8) == (PAIR_VALUE), "not one value: advisory");
 _Static_assert((('f' & 0xCC) | ('i' & 0xDB) << 8) == (PAIR_VALUE), "not one value: set_config");
+_Static_assert((('t' & 0xCC) | ('i' & 0xDB) << 8) == (PAIR_VALUE), "not one value: pg_settings");
 _Static_assert((PAIR_BITS & 0x2020) == 0, "small and capital letters are the same");
 
 /* Marks what may be odd among the pairs that begin in this block; it reads BLOCK + 1 bytes. */

@@ -9,7 +9,7 @@
 
 /* Found by reading the text's words outside of quotes and comments; several statements of
  * one Query give the union.  A bit too many costs a little time, a bit too few would leak
- * state, so that what is not understood counts as TEXT_UNKNOWN. */
+ * state, so that what cannot be read counts as TEXT_LONG. */
 enum {
 	TEXT_SET = 1 << 0,     /* SET/RESET, set_config(): parameters may change for the session */
 	TEXT_PREPARE = 1 << 1, /* PREPARE: a statement by SQL */
@@ -17,14 +17,16 @@ enum {
 	TEXT_DISCARD_ALL = 1 << 3, /* DISCARD ALL */
 	TEXT_LISTEN = 1 << 4,	   /* LISTEN */
 	TEXT_UNLISTEN = 1 << 5,
-	TEXT_TEMP = 1 << 6,	  /* creates something in pg_temp */
-	TEXT_ADVISORY = 1 << 7,	  /* pg_advisory_lock and its kin that outlive the transaction */
-	TEXT_HOLD = 1 << 8,	  /* DECLARE … WITH HOLD */
-	TEXT_LOAD = 1 << 9,	  /* LOAD, and other state that nothing takes back */
-	TEXT_BEGIN = 1 << 10,	  /* the whole text is a plain BEGIN or START TRANSACTION */
-	TEXT_EXECUTE = 1 << 11,	  /* EXECUTE of a statement by SQL */
-	TEXT_CLOSE = 1 << 12,	  /* CLOSE of a cursor, also ALL */
-	TEXT_LONG = 1 << 13,	  /* too long to be read to its end, or DO */
+	TEXT_TEMP = 1 << 6,	/* creates something in pg_temp */
+	TEXT_ADVISORY = 1 << 7, /* pg_advisory_lock and its kin that outlive the transaction */
+	TEXT_HOLD = 1 << 8,	/* DECLARE … WITH HOLD */
+	TEXT_LOAD = 1 << 9,	/* LOAD, and other state that nothing takes back */
+	TEXT_BEGIN = 1 << 10,	/* the whole text is a plain BEGIN or START TRANSACTION */
+	TEXT_EXECUTE = 1 << 11, /* EXECUTE of a statement by SQL */
+	TEXT_CLOSE = 1 << 12,	/* CLOSE of a cursor, also ALL */
+	TEXT_LONG =
+		1
+		<< 13, /* too long to be read to its end; DO, CALL; a parameter without its name */
 	TEXT_SECRET = 1 << 14,	  /* names a password: not for logs */
 	TEXT_DROP_TEMP = 1 << 15, /* DROP TABLE: a temporary one may be gone */
 	TEXT_UNLOCK = 1 << 16,	  /* pg_advisory_unlock… */

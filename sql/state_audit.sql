@@ -3,7 +3,10 @@
 --   b  the same with a value too big to be carried along (session_audit.c: 16 kB)
 --   p  a statement prepared by SQL    l  a channel listened to    a  an advisory lock
 --   t  something temporary            h  a cursor WITH HOLD
-SELECT CASE WHEN pg_catalog.octet_length(setting) > 16384 THEN 'b' ELSE 's' END, name::text,
+-- A search_path that begins with pg_temp makes everything that is created temporary: it stays here.
+SELECT CASE WHEN name = 'search_path' AND
+      pg_catalog.strpos(pg_catalog.ltrim(pg_catalog.lower(setting), ' "'), 'pg_temp') = 1 THEN 't'
+    WHEN pg_catalog.octet_length(setting) > 16384 THEN 'b' ELSE 's' END, name::text,
   CASE WHEN pg_catalog.octet_length(setting) > 16384 THEN '' ELSE setting END
   FROM pg_catalog.pg_settings WHERE source = 'session'
 -- which pg_settings does not show

@@ -20,7 +20,7 @@ static const char *change_to(struct params *from, struct params *to, const char 
 	static struct buf sql;
 
 	sql.len = 0;
-	ck_assert_int_eq(params_put_change(&sql, from, to, who), sql.len > 0);
+	ck_assert_int_eq(params_put_change(&sql, from, to, who, false), sql.len > 0);
 	return buf_cstr(&sql);
 }
 

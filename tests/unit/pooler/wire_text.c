@@ -33,7 +33,11 @@ static const struct {
 	{"copy t from stdin", 0},
 	{"explain select 1", 0},
 	{"do $$ begin perform set_config('a', 'b', false); end $$", TEXT_LONG},
-	{"create table t (temp int)", TEXT_TEMP}, /* a bit too many is allowed */
+	{"call p()", TEXT_LONG},
+	{"CALL pg_catalog.p(1, 'set_config')", TEXT_LONG},
+	{"create table t (temp int)", 0},
+	{"select temp from t where temp > 1", 0},
+	{"insert into temp values (1)", 0},
 	{"alter table t add x int", 0},
 	{"drop view v", 0},
 	{"fetch 5 from c", 0},
@@ -54,6 +58,21 @@ static const struct {
 	{"select set_config('a', 'b', false)", TEXT_SET},
 	{"SELECT pg_catalog.SET_CONFIG('a', 'b', false)", TEXT_SET},
 	{"select \"set_config\"('a', 'b', false)", TEXT_SET},
+	{"set \"work_mem\" = '9MB'", TEXT_SET},
+	{"set \"local\" = 1", TEXT_SET},
+	{"update pg_settings set setting = '9000' where name = 'work_mem'", TEXT_SET},
+	{"UPDATE pg_catalog.\"pg_settings\" SET setting = 'x'", TEXT_SET},
+	{"select setting from pg_settings", 0},
+	/* a parameter whose name is not in the text */
+	{"select set_config($1, $2, false)", TEXT_SET | TEXT_LONG},
+	{"select set_config('my.' || 'var', 'x', false)", TEXT_SET | TEXT_LONG},
+	{"select \"set_config\" (n, 'x', false) from names", TEXT_SET | TEXT_LONG},
+	{"select set_config /* c */ ( 'my.var' , 'x', false)", TEXT_SET},
+	{"set my . var = 1", TEXT_SET | TEXT_LONG},
+	{"set \"my\".\"var\" = 1", TEXT_SET},
+	{"set my.var = 1.5", TEXT_SET},
+	{"set search_path = a, \"b.c\"", TEXT_SET},
+	{"update pg_settlers set a = 1", 0},
 	{"select pg_catalog.\"set_config\"('a', 'b', false)", TEXT_SET},
 	{"select U&\"set_config\"('a', 'b', false)", TEXT_SET},
 	{"select 'set_config'", 0},
@@ -104,6 +123,10 @@ static const struct {
 	{"SELECT a INTO TEMPORARY TABLE t FROM x", TEXT_TEMP},
 	{"with x as (select 1) select * into temp t from x", TEXT_TEMP},
 	{"select temperature from t", 0},
+	{"select 1 into local temporary table t", TEXT_TEMP},
+	{"create local temp table t (a int)", TEXT_TEMP},
+	{"explain analyze create temp table t as select 1", TEXT_TEMP},
+	{"create /* c */ temp table t (a int)", TEXT_TEMP},
 	{"drop table t", TEXT_DROP_TEMP},
 	/* locks */
 	{"select pg_advisory_lock(1)", TEXT_ADVISORY},
@@ -185,10 +208,10 @@ static const char *const fragments[] = {"select ", "insert into t ", "update t s
 	"delete from t ", "with x as (", "commit ", "end ", "begin ", "set ", "local ", "reset ",
 	"prepare ", "transaction ", "deallocate ", "discard ", "listen ", "unlisten ", "load ",
 	"close ", "create ", "drop table ", "temp ", "temporary ", "declare ", "hold ", "execute ",
-	"set_config(", "\"set_config\"", "pg_advisory_lock(", "pg_advisory_unlock", "pg_temp.",
-	"password ", "alter ", "'", "''", "\"", "$$", "$a$", "$1", "--", "\n", "/*", "*/", ";",
-	"; ", "e'", "\\", "(", ")", ", ", "1", " ", "\t", "x", "\xc3\xa4", "_", "U&\"", "\f",
-	"start "};
+	"set_config(", "\"set_config\"", "pg_settings ", "explain ", "call ", "into ", "global ",
+	"pg_advisory_lock(", "pg_advisory_unlock", "pg_temp.", "password ", "alter ", "'", "''",
+	"\"", "$$", "$a$", "$1", "--", "\n", "/*", "*/", ";", "; ", "e'", "\\", "(", ")", ", ", "1",
+	" ", "\t", "x", "\xc3\xa4", "_", "U&\"", "\f", "start "};
 
 static size_t random_text(unsigned *seed, char *out, size_t cap)
 {
