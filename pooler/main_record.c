@@ -324,8 +324,7 @@ static bool stop_pooler(struct record *r)
 	return status == 0;
 }
 
-/* --- the command
- * ---------------------------------------------------------------------------------- */
+/* --- the command ---------------------------------------------------------------------------- */
 
 static void on_signal(int sig)
 {
@@ -345,11 +344,34 @@ static void watch_signals(bool on)
 		sigaction(ignored[i], &a, NULL);
 }
 
+/* As the shell: a name without a slash was found if a file of PATH has it. execvp() says EACCES
+ * also when a directory of PATH may not be searched, or one has the command's name. */
+static bool is_on_path(const char *name)
+{
+	const char *path = getenv("PATH"), *end;
+	char file[PATH_MAX];
+	struct stat st;
+
+	for (; path; path = *end ? end + 1 : NULL) {
+		end = strchrnul(path, ':');
+		snprintf(file, sizeof file, "%.*s/%s", end > path ? (int)(end - path) : 1,
+			end > path ? path : ".", name);
+		if (stat(file, &st) == 0 && !S_ISDIR(st.st_mode))
+			return true;
+	}
+	return false;
+}
+
 static _Noreturn void become(char **words)
 {
+	int why;
+
 	execvp(words[0], words);
-	fprintf(stderr, "pgsluice record: %s: %s\n", words[0], strerror(errno));
-	_exit(errno == ENOENT ? 127 : 126);
+	why = errno;
+	if (why == EACCES && !strchr(words[0], '/') && !is_on_path(words[0]))
+		why = ENOENT;
+	fprintf(stderr, "pgsluice record: %s: %s\n", words[0], strerror(why));
+	_exit(why == ENOENT ? 127 : 126);
 }
 
 static int run_command(struct record *r)
@@ -375,8 +397,7 @@ static int run_command(struct record *r)
 	return status;
 }
 
-/* --- the analysis
- * ----------------------------------------------------------------------------------- */
+/* --- the analysis ---------------------------------------------------------------------------- */
 
 static int run_gate(const struct record *r)
 {
@@ -430,8 +451,7 @@ static void remove_dir(const struct record *r)
 	rmdir(r->dir);
 }
 
-/* --- all of it
- * ------------------------------------------------------------------------------------------ */
+/* --- all of it ------------------------------------------------------------------------------- */
 
 static int record(struct record *r)
 {

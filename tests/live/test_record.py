@@ -88,6 +88,18 @@ def test_what_cannot_be_run(record, tmp_path):
     assert record([str(tmp_path / "plain")]).status == 126
 
 
+def test_what_path_does_not_have_is_not_found(record, tmp_path):
+    """A directory that may not be searched (by others than root), or has the command's name, is no command; a file is."""
+    for d in ("locked", "named/no-such-command", "holds"):
+        (tmp_path / d).mkdir(parents=True)
+    (tmp_path / "holds/plain").write_text("x")
+    (tmp_path / "locked").chmod(0)
+    path = f"{tmp_path}/locked:{tmp_path}/named:{tmp_path}/holds:{os.environ['PATH']}"
+    got = record(["no-such-command"], PATH=path)
+    assert got.status == 127 and "no-such-command: No such file or directory" in got.err
+    assert record(["plain"], PATH=path).status == 126
+
+
 def test_wrong_usage(tmp_path):
     for words in ([], ["-o", "x"], ["--", "true"], ["-o", "x", "--report", "y", "--", "true"], ["--nonsense"]):
         got = subprocess.run([poolers.BIN, "record", *words], cwd=tmp_path, capture_output=True, text=True)
