@@ -286,4 +286,10 @@ static inline int pool_shared(const struct shard *s)
 	return pool_open(s) - s->n_own;
 }
 
+/* No connection is open or coming, and until the retry none is tried: waiting is pointless. */
+static inline bool pool_is_down(const struct shard *s, usec_t now)
+{
+	return now < s->dial_after && pool_shared(s) == 0 && s->n_coming == 0 && !s->paused;
+}
+
 #endif

@@ -480,7 +480,7 @@ void client_arrive(struct worker *w, struct mail *m)
 	if (l->base && !l->shard.paused && greeting_try(c))
 		return;
 	greeting_line_up(c);
-	if (l->last_error && w->now < l->shard.dial_after) {
+	if (pool_is_down(&l->shard, w->now)) {
 		client_close(c, CLOSE_SERVER_LOGIN, l->last_error);
 		return;
 	}

@@ -271,6 +271,8 @@ bool express_query(struct client *c, const char *p, size_t n)
 		(parcel == PARCEL_UNNAMED && !is_whole(p, p + n - SYNC_SIZE)))
 		return false;
 	if (LIKELY(pool_would_queue(sh))) {
+		if (UNLIKELY(pool_is_down(sh, l->relay->w.now)))
+			return false;
 		pool_queue(sh, &c->waiter, l->relay->w.now);
 		c->state = CLIENT_WAITING;
 		client_arm(c);

@@ -294,7 +294,10 @@ static bool acquire(struct client *c)
 		return server_link(CONTAINER_OF(slot, struct server, slot), c);
 	case POOL_QUEUED:
 		c->state = CLIENT_WAITING;
-		client_arm(c);
+		if (pool_is_down(&l->shard, l->relay->w.now))
+			client_close(c, CLOSE_SERVER_LOGIN, l->last_error);
+		else
+			client_arm(c);
 		return false;
 	case POOL_REFUSED:
 		stats_add(&l->stats.queue_refusals, 1);

@@ -83,3 +83,19 @@ def test_a_server_that_hangs_up_is_not_stampeded(pooler, stub, workers):
     took = time.monotonic() - since
     # one try for a lane and second
     assert stub.count <= workers * (took + 2), (stub.count, took)
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_who_comes_while_the_server_is_away_is_told_at_once(pooler, own_postgres, mode):
+    """Also a client that is greeted from what is known of the server, and one that was there before."""
+    p = pooler(on=own_postgres, pool_mode=mode, server_login_retry=500, max_open=2)
+    early, first = p.wire(), p.wire()
+    assert first.one("select 1") == "1"
+    first.drop()
+    own_postgres.stop()
+    wait_until(lambda: not p.pool()["sv_idle"], 20, "that its connections have ended is known")
+    refused = []
+    for c in (early, p.wire(), p.wire()):
+        c.send(wire.query("select 2"))
+        refused.append(c.closed(100))
+    assert all(said and b"server login failed" in said[-1][1] for said in refused), refused

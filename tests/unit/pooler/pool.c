@@ -320,7 +320,12 @@ START_TEST(a_failed_login_waits_before_the_next)
 	ck_assert_uint_eq(pool_next_check(&s, now), now + 15 * SEC);
 	now += 15 * SEC - 1;
 	ck_assert(!pool_dial_needed(&s, now));
+	ck_assert(pool_is_down(&s, now));
+	s.paused = true; /* who waits for RESUME waits for more than this try */
+	ck_assert(!pool_is_down(&s, now));
+	s.paused = false;
 	now++;
+	ck_assert(!pool_is_down(&s, now));
 	ck_assert(pool_dial_needed(&s, now));
 	pool_dial_begin(&s, &slots[0], now);
 	pool_dialed(&s, &slots[0], now);
