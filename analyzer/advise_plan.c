@@ -512,7 +512,8 @@ static void ask_triggers(struct advisor *v)
 		size_t cut;
 
 		/* Only the default name, table_column_fkey, says what it is about. */
-		if (!str_ends(s, "_id_fkey") || plan_num(t->ms) < 1)
+		if (!str_ends(s, "_id_fkey") || plan_num(t->ms) < 1 ||
+			!trigger_lacks_index(v->p, t))
 			continue;
 		s = str_before(s, s.n - 5);
 		for (cut = s.n - 3; cut > 0 && s.p[cut - 1] != '_'; cut--)

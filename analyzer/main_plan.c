@@ -126,6 +126,7 @@ static void add_finding(struct reader *r, const struct seen *s, const struct pla
 	const struct rule *rule = rule_by_id(f->rule->id);
 	enum severity severity = r->o->severity ? r->o->severity[rule - rules] : rule->severity;
 	struct rule_check c = {.rule = rule, .findings = r->found, .facts = r->facts};
+	const char *part = "";
 	struct finding *x;
 
 	if (severity == SEVERITY_OFF)
@@ -133,21 +134,27 @@ static void add_finding(struct reader *r, const struct seen *s, const struct pla
 	if (severity == rule->severity && of_grade[f->grade] > severity)
 		severity = of_grade[f->grade];
 	c.severity = severity;
+	if (f->node && f->share >= 0.005)
+		part = arena_printf(&r->found->arena, " (%.0f %% of the %s)",
+			100 * fmin(f->share, 1), p->is_timed ? "time" : "cost")
+			       .p;
 	x = f->node ? rule_find(&c, f->is_possible ? CONF_POSSIBLE : CONF_LIKELY,
-			      "node %zu, %.*s: %.*s", f->node->number,
-			      STR_ARGS(plan_title(&r->found->arena, f->node)), STR_ARGS(f->message))
+			      "node %zu, %.*s%s: %.*s", f->node->number,
+			      STR_ARGS(plan_title(&r->found->arena, f->node)), part,
+			      STR_ARGS(f->message))
 		    : rule_find(&c, f->is_possible ? CONF_POSSIBLE : CONF_LIKELY, "%.*s",
 			      STR_ARGS(f->message));
 	x->shape = s->shape;
 	x->count = s->times;
-	x->weight = isnan(f->ms) ? f->share : f->ms * 1000;
+	x->weight = isnan(f->ms) ? plan_num(f->share) : f->ms * 1000;
 	x->place[0] = s->at;
 	x->places = 1;
 	x->key = arena_printf(&r->found->arena, "%s:%zu", f->rule->id,
 		f->node ? f->node->number : 0);
 	if (f->node)
 		finding_int(x, "node", (int64_t)f->node->number);
-	finding_real(x, "share", f->share);
+	if (!isnan(f->share))
+		finding_real(x, "share", f->share);
 	if (!isnan(f->ms))
 		finding_real(x, "ms", f->ms);
 	if (p->is_analyzed && f->node) {

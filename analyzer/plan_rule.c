@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "plan_example.h"
+#include "sql.h"
 
 #define MIN_SHARE      0.05
 #define MIN_MS	       5.0
@@ -34,12 +35,17 @@ static bool passes(const struct plan_check *c, double ms, double share)
 	return !c->p->has_cost || share >= MIN_COST_SHARE;
 }
 
+bool gate_of(const struct plan_check *c, double ms, double share)
+{
+	return passes(c, ms, share);
+}
+
 bool gate_self(const struct plan_check *c, const struct plan_node *n)
 {
 	return passes(c, plan_num(n->self_ms), n->share);
 }
 
-static double whole_share(const struct plan_check *c, const struct plan_node *n)
+double whole_share(const struct plan_check *c, const struct plan_node *n)
 {
 	const struct plan *p = c->p;
 
@@ -70,12 +76,18 @@ struct plan_finding *plan_report(struct plan_check *c, const struct plan_node *n
 		.grade = c->rule->grade,
 		.node = n,
 		.is_possible = !c->p->is_analyzed,
-		.share = n ? n->share : 0,
+		.share = n && (c->p->is_timed || c->p->has_cost) ? n->share : NAN,
 		.ms = n ? n->self_ms : NAN,
 		.message = arena_str(c->a, text_slice(&t)),
 	};
 	text_release(&t);
 	return f;
+}
+
+void about_whole(struct plan_check *c, struct plan_finding *f)
+{
+	f->share = whole_share(c, f->node);
+	f->ms = f->node->wall_ms;
 }
 
 struct str plan_say(struct plan_check *c, const char *fmt, ...)
@@ -114,6 +126,17 @@ const char *say_kb(const struct plan_check *c, double kb)
 	if (kb >= 1024)
 		return arena_printf(c->a, "%.1f MB", kb / 1024).p;
 	return arena_printf(c->a, "%.0f kB", kb).p;
+}
+
+const char *say_table(const struct plan_check *c, const struct plan_node *n)
+{
+	struct str name = sql_quote_ident(c->a, n->relation);
+
+	if (n->schema.n == 0)
+		return arena_cstr(c->a, name);
+	return arena_printf(c->a, "%.*s.%.*s", STR_ARGS(sql_quote_ident(c->a, n->schema)),
+		STR_ARGS(name))
+		.p;
 }
 
 double node_loops(const struct plan_node *n)
@@ -196,8 +219,8 @@ static int by_weight(const void *a, const void *b)
 		return x->is_possible - y->is_possible;
 	if (x->grade != y->grade)
 		return x->grade > y->grade ? -1 : 1;
-	if (fabs(x->share - y->share) > 1e-9)
-		return x->share > y->share ? -1 : 1;
+	if (fabs(plan_num(x->share) - plan_num(y->share)) > 1e-9)
+		return plan_num(x->share) > plan_num(y->share) ? -1 : 1;
 	if (x->rule != y->rule)
 		return x->rule < y->rule ? -1 : 1;
 	return (x->node ? x->node->number : 0) < (y->node ? y->node->number : 0) ? -1 : 1;

@@ -18,29 +18,83 @@ static const struct plan_node *below_store(const struct plan_node *n)
 	return n;
 }
 
-CHECK(inner_seq_scan)
+/* Is this side a column of the table that an index could look up? */
+static bool is_column_of(struct str side, const struct plan_node *scan)
+{
+	struct str owner;
+
+	return plan_column(side, &owner).n &&
+	       (str_eq(owner, scan->alias) || str_eq(owner, scan->relation));
+}
+
+/* Would an index of the inner table find the rows of the other side?  Not where the condition is
+ * of another kind, nor where none joins the two. */
+static bool is_indexable_join(const struct plan_check *c, const struct plan_node *join,
+	const struct plan_node *scan)
+{
+	static const char *const both[] = {"=", "<", "<=", ">", ">="};
+	struct plan_conjunct j[8];
+	size_t n = plan_conjuncts(node_text(c, join, "Join Filter"), j, ARRAY_LEN(j));
+
+	if (n == 0) /* joined by what the scan itself compares with the outer row */
+		return plan_prop(scan, "Filter") != NULL;
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < ARRAY_LEN(both); k++)
+			if (str_is(j[i].op, both[k]) &&
+				(is_column_of(j[i].left, scan) || is_column_of(j[i].right, scan)))
+				return true;
+		if ((str_is(j[i].op, "&&") || str_is(j[i].op, "@>") || str_is(j[i].op, "<@")) &&
+			is_column_of(j[i].left, scan))
+			return true;
+	}
+	return false;
+}
+
+/* The scan that a nested loop repeats for the sake of a few rows; NULL. */
+static const struct plan_node *wasted_scan(const struct plan_check *c, const struct plan_node *n,
+	double *loops, double *each)
 {
 	const struct plan_node *inner, *scan;
-	double each, loops;
 
 	if (n->kind != PLAN_NESTED_LOOP || !gate_whole(c, n))
-		return;
+		return NULL;
 	inner = plan_inner(n);
 	scan = below_store(inner);
-	if (scan == NULL || scan->kind != PLAN_SEQ_SCAN || inner->is_never)
-		return;
-	loops = c->p->is_analyzed ? node_loops(inner) : plan_num(plan_outer(n)->plan_rows);
-	each = c->p->is_analyzed ? plan_num(inner->rows) + plan_num(inner->removed_filter)
-				 : plan_num(inner->plan_rows);
-	if (loops < 2 || loops * each < 10 * MANY)
-		return;
+	if (scan == NULL || scan->kind != PLAN_SEQ_SCAN || inner->is_never ||
+		!is_indexable_join(c, n, scan))
+		return NULL;
+	*loops = c->p->is_analyzed ? node_loops(inner) : plan_num(plan_outer(n)->plan_rows);
+	*each = c->p->is_analyzed ? plan_num(inner->rows) + plan_num(inner->removed_filter)
+				  : plan_num(inner->plan_rows);
+	if (*loops < 2 || *loops * *each < 10 * MANY)
+		return NULL;
 	/* Rows that all pass are the join's result, not waste. */
-	if (c->p->is_analyzed && node_removed(inner) + node_removed_join(n) < 0.5 * loops * each)
+	if (c->p->is_analyzed && node_removed(inner) + node_removed_join(n) < 0.5 * *loops * *each)
+		return NULL;
+	return scan;
+}
+
+/* A finding about a join's own work and that of its inner side. */
+static void about_inner(struct plan_check *c, struct plan_finding *f, const struct plan_node *join)
+{
+	f->share = join->share + whole_share(c, plan_inner(join));
+	f->ms = join->self_ms + plan_inner(join)->wall_ms;
+}
+
+CHECK(inner_seq_scan)
+{
+	double each, loops;
+	const struct plan_node *scan = wasted_scan(c, n, &loops, &each);
+
+	if (scan == NULL)
 		return;
-	plan_report(c, scan,
-		"the inner side of a nested loop: %.*s is gone through %s times, %s "
-		"rows in all",
-		STR_ARGS(plan_source(scan)), say_count(c, loops), say_count(c, loops * each));
+	about_inner(c,
+		plan_report(c, scan,
+			"the inner side of a nested loop: %.*s is gone through %s times, %s "
+			"rows in all",
+			STR_ARGS(plan_source(scan)), say_count(c, loops),
+			say_count(c, loops * each)),
+		n);
 }
 
 CHECK(nested_loop_explosion)
@@ -58,241 +112,15 @@ CHECK(nested_loop_explosion)
 	if (c->p->is_timed && plan_num(n->wall_ms) < 10)
 		return;
 	if (outer->kind == PLAN_WORKTABLE_SCAN)
-		return; /* how many rows a recursion's next step has, nothing can tell the planner
-			 */
+		return; /* nothing can tell the planner how many rows a recursion's step has */
 	f = plan_report(c, n, "chosen for about %s outer rows, run for %s",
 		say_count(c, outer->plan_rows), say_count(c, plan_num(outer->rows)));
+	about_inner(c, f, n);
 	if (outer->kind == PLAN_FUNCTION_SCAN)
 		f->advice = plan_say(c,
-			"say how many rows %.*s returns (ROWS in its definition), or keep them "
-			"in a temporary table and ANALYZE it",
+			"say how many rows %.*s returns (ROWS in its definition, if it is yours), "
+			"or keep them in a temporary table and ANALYZE it",
 			STR_ARGS(plan_source(outer)));
-}
-
-/* How far the estimate is off, 1 when it is right or cannot be judged. */
-static double off_by(const struct plan_node *n)
-{
-	double loops = node_loops(n), rows = plan_num(n->rows), est = n->plan_rows;
-	double low = rows - (loops > 1 ? 0.5 : 0), high = rows + (loops > 1 ? 0.5 : 0);
-
-	if (isnan(est) || isnan(n->rows) || n->is_never || loops < 1)
-		return 1;
-	est = fmax(est, 1);
-	if (low > est)
-		return low / est;
-	if (is_cut_short(n))
-		return 1; /* fewer rows than it could have given */
-	high = fmax(high, 1);
-	return est > high ? est / high : 1;
-}
-
-static bool is_estimated(const struct plan_node *n)
-{
-	if (n->kind == PLAN_FUNCTION_SCAN || n->kind == PLAN_CTE_SCAN ||
-		n->kind == PLAN_WORKTABLE_SCAN || n->kind == PLAN_VALUES_SCAN)
-		return false;
-	return plan_is_scan(n) || plan_is_join(n) || n->kind == PLAN_AGGREGATE;
-}
-
-static bool input_is_off(const struct plan_node *n)
-{
-	for (size_t i = 0; i < n->children; i++)
-		if (((is_estimated(n->child[i]) || plan_is_scan(n->child[i])) &&
-			    off_by(n->child[i]) >= 10) ||
-			input_is_off(n->child[i]))
-			return true;
-	return false;
-}
-
-static size_t conjuncts(struct str s)
-{
-	size_t n = s.n > 0;
-
-	while (s.n) {
-		size_t at = str_find(s, " AND ");
-
-		if (at == s.n)
-			break;
-		n++;
-		s = str_skip(s, at + 5);
-	}
-	return n;
-}
-
-/* Columns of a condition, simple ones only: the names before an operator. */
-static size_t columns_of(struct plan_check *c, const struct plan_node *n, struct str *name,
-	size_t max)
-{
-	static const char *const keys[] = {"Filter", "Index Cond", "Recheck Cond"};
-	size_t found = 0;
-
-	for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
-		struct str s = node_text(c, n, keys[k]);
-
-		while (s.n && found < max) {
-			size_t len = 0, at = 0;
-			bool is_new = true;
-			struct str word;
-
-			while (at < s.n && s.p[at] == '(')
-				at++;
-			s = str_skip(s, at);
-			while (len < s.n && (s.p[len] == '_' || s.p[len] == '.' ||
-						    (s.p[len] >= 'a' && s.p[len] <= 'z') ||
-						    (len && s.p[len] >= '0' && s.p[len] <= '9')))
-				len++;
-			word = str_before(s, len);
-			if (str_find(word, ".") < word.n)
-				word = str_skip(word, str_find(word, ".") + 1);
-			for (size_t i = 0; i < found; i++)
-				is_new &= !str_eq(name[i], word);
-			if (word.n && len < s.n && (s.p[len] == ' ' || s.p[len] == ')') && is_new)
-				name[found++] = word;
-			at = str_find(s, " AND ");
-			s = str_skip(s, at + 5);
-		}
-	}
-	return found;
-}
-
-static bool feeds_a_choice(const struct plan_node *n)
-{
-	for (n = n->up; n; n = n->up)
-		if (plan_is_join(n) || n->kind == PLAN_SORT || n->kind == PLAN_HASH)
-			return true;
-	return false;
-}
-
-/* Is this node the first whose number of rows was wrong, and by how much?  0: no. */
-static double misestimate(const struct plan_check *c, const struct plan_node *n)
-{
-	double off = off_by(n), rows = plan_num(n->rows);
-
-	if (!c->p->is_analyzed || !is_estimated(n) || off < 10)
-		return 0;
-	if (fmax(rows, n->plan_rows) < 100 || input_is_off(n))
-		return 0; /* too few to matter; or the cause is below */
-	if (n->kind == PLAN_SEQ_SCAN && !plan_prop(n, "Filter"))
-		return 0; /* stale-statistics says it */
-	if (!gate_whole(c, n) && !(n->up && gate_whole(c, n->up)))
-		return 0;
-	return off;
-}
-
-/* Conditions on several columns of one table: how they depend on each other is not known. */
-static size_t dependent_columns(struct plan_check *c, const struct plan_node *n, struct str *name,
-	size_t max)
-{
-	size_t conds =
-		conjuncts(node_text(c, n, "Filter")) + conjuncts(node_text(c, n, "Index Cond"));
-	size_t cols = columns_of(c, n, name, max);
-
-	return n->relation.n && conds > 1 && cols > 1 ? cols : 0;
-}
-
-/* A name for the statistics, which PostgreSQL asks for before version 16. */
-static struct str statistics_name(struct plan_check *c, struct str table, const struct str *column,
-	size_t columns)
-{
-	struct text t = {0};
-
-	text_puts(&t, "stats_");
-	for (size_t i = 0; i < table.n; i++)
-		if (islower((unsigned char)table.p[i]) || isdigit((unsigned char)table.p[i]) ||
-			table.p[i] == '_')
-			text_char(&t, table.p[i]);
-	for (size_t i = 0; i < columns; i++)
-		text_printf(&t, "_%.*s", STR_ARGS(column[i]));
-	struct str name = arena_str(c->a, str_before(text_slice(&t), NAME_LENGTH));
-	text_release(&t);
-	return name;
-}
-
-/* "((l_order % 2) = 0)": the expression that the only condition compares, "(l_order % 2)";
- * STR_NONE when it is a column, or cannot be told. */
-static struct str compared_expression(const struct plan_check *c, const struct plan_node *n)
-{
-	struct str s = node_text(c, n, "Filter"), e;
-	int open = 0;
-	size_t end = 1;
-
-	if (!str_starts(s, "((") || conjuncts(s) != 1 || str_find(s, " OR ") < s.n ||
-		str_find(s, "Plan ") < s.n || str_find(s, "'") < s.n)
-		return STR_NONE;
-	for (; end < s.n; end++) {
-		open += s.p[end] == '(' ? 1 : s.p[end] == ')' ? -1 : 0;
-		if (open == 0)
-			break;
-	}
-	e = str_before(str_skip(s, 1), end);
-	if (end + 1 >= s.n || s.p[end + 1] != ' ' || str_find(e, " ") == e.n ||
-		str_find(e, ".") < e.n)
-		return STR_NONE;
-	return e;
-}
-
-static struct plan_finding *report_misestimate(struct plan_check *c, const struct plan_node *n,
-	double off)
-{
-	struct plan_finding *f =
-		plan_report(c, n, "expected %s rows%s, got %s%s: off by %.0f times",
-			say_count(c, n->plan_rows), node_loops(n) > 1 ? " each time" : "",
-			n->all_rows_err > 0 ? "about " : "", say_count(c, plan_num(n->rows)), off);
-
-	if (off >= 100 && feeds_a_choice(n))
-		f->grade = GRADE_ERROR;
-	return f;
-}
-
-CHECK(row_misestimate)
-{
-	double off = misestimate(c, n);
-	struct str name[MAX_STATISTICS], expr, what = STR("expression");
-
-	if (off == 0 || dependent_columns(c, n, name, ARRAY_LEN(name)))
-		return; /* missing-extended-statistics says it */
-	struct plan_finding *f = report_misestimate(c, n, off);
-	if (n->relation.n == 0)
-		return;
-	expr = compared_expression(c, n);
-	if (expr.n) {
-		f->fix_sql = plan_say(c, "CREATE STATISTICS %.*s ON %.*s FROM %.*s; ANALYZE %.*s;",
-			STR_ARGS(statistics_name(c, n->relation, &what, 1)), STR_ARGS(expr),
-			STR_ARGS(n->relation), STR_ARGS(n->relation));
-		f->advice = STR("the condition is on an expression, of which the planner knows "
-				"nothing: collect statistics of it before thinking of an index");
-		return;
-	}
-	f->fix_sql = plan_say(c, "ANALYZE %.*s;", STR_ARGS(n->relation));
-	f->advice = columns_of(c, n, name, ARRAY_LEN(name)) == 1
-			    ? plan_say(c,
-				      "collect fresh statistics; if that does not help, ALTER "
-				      "TABLE %.*s ALTER COLUMN %.*s SET STATISTICS 1000",
-				      STR_ARGS(n->relation), STR_ARGS(name[0]))
-			    : STR("collect fresh statistics before thinking of an index");
-}
-
-CHECK(missing_extended_statistics)
-{
-	double off = misestimate(c, n);
-	struct str name[MAX_STATISTICS];
-	size_t cols = off > 0 ? dependent_columns(c, n, name, ARRAY_LEN(name)) : 0;
-	struct text list = {0};
-
-	if (!cols)
-		return;
-	for (size_t i = 0; i < cols; i++)
-		text_printf(&list, "%s%.*s", i ? ", " : "", STR_ARGS(name[i]));
-	struct plan_finding *f = report_misestimate(c, n, off);
-	f->fix_sql = plan_say(c,
-		"CREATE STATISTICS %.*s (dependencies, ndistinct, mcv) ON %s FROM %.*s; "
-		"ANALYZE %.*s;",
-		STR_ARGS(statistics_name(c, n->relation, name, cols)), list.p,
-		STR_ARGS(n->relation), STR_ARGS(n->relation));
-	f->advice = STR("the conditions' columns seem to depend on each other: collect extended "
-			"statistics before thinking of an index; where the table has them, ANALYZE "
-			"alone may do");
-	text_release(&list);
 }
 
 CHECK(or_join_filter)
@@ -312,14 +140,22 @@ CHECK(join_filter_waste)
 {
 	double removed = node_removed_join(n), rows = plan_num(n->all_rows);
 	struct str filter = node_text(c, n, "Join Filter");
+	struct plan_finding *f;
+	double loops, each;
 
 	if (!plan_is_join(n) || removed < 10 * fmax(rows, 1) || removed < 10 * MANY ||
 		!gate_self(c, n))
 		return;
 	if (str_find(filter, " OR ") < filter.n)
 		return; /* late-or-join-filter says it */
-	plan_report(c, n, "joins %s pairs of rows and throws %s away", say_count(c, removed + rows),
-		say_count(c, removed));
+	if (wasted_scan(c, n, &loops, &each))
+		return; /* nested-loop-inner-seq-scan says it */
+	f = plan_report(c, n, "joins %s pairs of rows and throws %s away",
+		say_count(c, removed + rows), say_count(c, removed));
+	if (n->kind == PLAN_HASH_JOIN || n->kind == PLAN_MERGE_JOIN)
+		f->advice =
+			STR("the columns that are equal leave too many pairs: another equality, "
+			    "or an index on them followed by the filter's column");
 }
 
 /* Does a condition below n use a column of what stands outside? Then the loop is a join. */
@@ -354,6 +190,11 @@ static bool has_parameter(const struct plan_check *c, const struct plan_node *n,
 	return false;
 }
 
+static bool is_made_up(const struct plan_node *n)
+{
+	return n && (n->kind == PLAN_FUNCTION_SCAN || n->kind == PLAN_VALUES_SCAN);
+}
+
 CHECK(cartesian)
 {
 	const struct plan_node *outer, *inner;
@@ -365,13 +206,17 @@ CHECK(cartesian)
 	inner = plan_inner(n);
 	if (!outer || !inner || (n->join.n && !str_is(n->join, "Inner")))
 		return;
+	if (is_made_up(below_store(outer)) || is_made_up(below_store(inner)))
+		return; /* a calendar, a list: this product is meant */
 	left = c->p->is_analyzed ? plan_num(outer->all_rows) : plan_num(outer->plan_rows);
 	right = c->p->is_analyzed ? plan_num(inner->rows) : plan_num(inner->plan_rows);
 	if (left < 2 || right < 2 || left * right < 100 * MANY || has_parameter(c, inner, outer))
 		return;
-	plan_report(c, n,
-		"pairs every one of %s rows with every one of %s: no condition joins them",
-		say_count(c, left), say_count(c, right));
+	about_inner(c,
+		plan_report(c, n,
+			"pairs every one of %s rows with every one of %s: no condition joins them",
+			say_count(c, left), say_count(c, right)),
+		n);
 }
 
 static bool is_hashed(const struct plan_check *c, const struct plan_node *sub)
@@ -387,30 +232,42 @@ static bool is_hashed(const struct plan_check *c, const struct plan_node *sub)
 	return false;
 }
 
+/* The subplan, not hashed, that a NOT IN at n goes through for each row; NULL. */
+static const struct plan_node *list_of_not_in(const struct plan_check *c, const struct plan_node *n)
+{
+	struct str filter = n ? node_text(c, n, "Filter") : STR_NONE;
+	const struct plan_node *sub = NULL;
+
+	if (str_find(filter, "NOT (SubPlan") == filter.n &&
+		str_find(filter, "NOT (ANY (") == filter.n) /* since PostgreSQL 17 */
+		return NULL;
+	for (size_t i = 0; i < n->children; i++)
+		if (str_is(n->child[i]->relationship, "SubPlan"))
+			sub = n->child[i];
+	return sub && (!c->p->is_analyzed || node_loops(sub) >= 100) && !is_hashed(c, sub) ? sub
+											   : NULL;
+}
+
 CHECK(subplan_per_row)
 {
 	if (!str_is(n->relationship, "SubPlan") || !str_starts(n->subplan, "SubPlan") ||
 		node_loops(n) < 100 || !c->p->is_analyzed || is_hashed(c, n) || !gate_whole(c, n))
 		return;
-	plan_report(c, n, "a subquery that ran %s times, once for each row",
-		say_count(c, node_loops(n)));
+	if (list_of_not_in(c, n->up) == n)
+		return; /* not-in-unhashed says it */
+	about_whole(c, plan_report(c, n, "a subquery that ran %s times, once for each row",
+			       say_count(c, node_loops(n))));
 }
 
 CHECK(not_in_unhashed)
 {
-	struct str filter = node_text(c, n, "Filter");
-	const struct plan_node *sub = NULL;
+	const struct plan_node *sub = list_of_not_in(c, n);
+	struct plan_finding *f;
 
-	if (str_find(filter, "NOT (SubPlan") == filter.n &&
-		str_find(filter, "NOT (ANY (") == filter.n) /* since PostgreSQL 17 */
+	if (sub == NULL || !gate_whole(c, n))
 		return;
-	for (size_t i = 0; i < n->children; i++)
-		if (str_is(n->child[i]->relationship, "SubPlan"))
-			sub = n->child[i];
-	if (sub == NULL || (c->p->is_analyzed && node_loops(sub) < 100) || is_hashed(c, sub) ||
-		!gate_whole(c, n))
-		return;
-	plan_report(c, n, "NOT IN is answered by going through its list again for every row");
+	f = plan_report(c, n, "NOT IN is answered by going through its list again for every row");
+	about_whole(c, f);
 }
 
 CHECK(memoize_miss)

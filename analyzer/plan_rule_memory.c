@@ -18,54 +18,6 @@ static double sort_disk_kb(const struct plan_node *n)
 	return kb;
 }
 
-CHECK(sort_spill)
-{
-	double kb = sort_disk_kb(n);
-	const struct plan_prop *groups =
-		plan_prop(n, "Full-sort Groups.Sort Space Disk.Peak Sort Space Used");
-	struct plan_finding *f;
-
-	if (groups)
-		kb = fmax(kb, strtod(arena_cstr(c->a, groups->value[0]), NULL));
-	if (kb < MB)
-		return;
-	f = plan_report(c, n, "sorts by way of %s on disk", say_kb(c, kb));
-	f->advice = plan_say(c,
-		"an index in this order, or work_mem of at least %.0f MB for this "
-		"query (in memory a sort takes two to three times the disk space)",
-		ceil(kb * 2.5 / MB));
-}
-
-CHECK(hash_batches)
-{
-	double batches = plan_num(n->batches), planned = plan_num(n->batches_planned);
-	struct plan_finding *f;
-
-	if (n->kind != PLAN_HASH || batches <= 1)
-		return;
-	if (n->is_parallel && batches <= planned)
-		return;
-	f = plan_report(c, n, "the hash table was split into %.0f batches%s", batches,
-		batches > planned ? ", more than planned" : "");
-	f->advice = plan_say(c,
-		"work_mem of about %.0f MB would hold it; hash_mem_multiplier "
-		"helps hashes alone; look first whether the estimate below is off",
-		ceil(fmax(plan_num(n->peak_kb), 64) * batches / MB));
-}
-
-CHECK(hashagg_spill)
-{
-	struct plan_finding *f;
-
-	if (n->kind != PLAN_AGGREGATE ||
-		(plan_num(n->disk_kb) <= 0 && plan_num(n->agg_batches) <= 1))
-		return;
-	f = plan_report(c, n, "grouping went to disk: %s in %.0f batches",
-		say_kb(c, plan_num(n->disk_kb)), plan_num(n->agg_batches));
-	f->advice = STR("more work_mem or hash_mem_multiplier; or an index on the grouping "
-			"columns, which are then read in order");
-}
-
 /* The only scan below, joins excluded. */
 static const struct plan_node *one_scan(const struct plan_node *n)
 {
@@ -83,26 +35,85 @@ static bool is_plain_key(struct str s)
 	return str_find(s, "(") == s.n && str_find(s, "::") == s.n;
 }
 
+/* Could an index give this order: columns of one table, read without a detour? */
+static bool is_index_order(const struct plan_node *sort)
+{
+	const struct plan_prop *key = plan_prop(sort, "Sort Key");
+	const struct plan_node *scan = one_scan(plan_outer(sort));
+
+	for (size_t i = 0; key && i < key->values; i++)
+		if (!is_plain_key(key->value[i]))
+			return false;
+	return key && scan;
+}
+
+CHECK(sort_spill)
+{
+	double kb = sort_disk_kb(n);
+	const struct plan_prop *groups =
+		plan_prop(n, "Full-sort Groups.Sort Space Disk.Peak Sort Space Used");
+	struct plan_finding *f;
+
+	if (groups)
+		kb = fmax(kb, strtod(arena_cstr(c->a, groups->value[0]), NULL));
+	if (kb < MB)
+		return;
+	f = plan_report(c, n, "sorts by way of %s on disk", say_kb(c, kb));
+	f->advice = plan_say(c,
+		"%swork_mem of at least %.0f MB for this query (in memory a sort takes two to "
+		"three times the disk space)",
+		is_index_order(n) ? "an index in this order, or " : "", ceil(kb * 2.5 / MB));
+}
+
+CHECK(hash_batches)
+{
+	double batches = plan_num(n->batches), planned = plan_num(n->batches_planned);
+	struct plan_finding *f;
+
+	if (n->kind != PLAN_HASH || batches <= 1)
+		return;
+	if (n->is_parallel && batches <= planned)
+		return;
+	f = plan_report(c, n, "the hash table was split into %.0f batches%s", batches,
+		batches > planned ? ", more than planned" : "");
+	f->advice = plan_say(c,
+		"work_mem times hash_mem_multiplier of about %.0f MB would hold it (the latter is "
+		"for hashes alone); look first whether the estimate below is off",
+		ceil(fmax(plan_num(n->peak_kb), 64) * batches / MB));
+}
+
+CHECK(hashagg_spill)
+{
+	struct plan_finding *f;
+
+	if (n->kind != PLAN_AGGREGATE ||
+		(plan_num(n->disk_kb) <= 0 && plan_num(n->agg_batches) <= 1))
+		return;
+	f = plan_report(c, n, "grouping went to disk: %s in %.0f batches",
+		say_kb(c, plan_num(n->disk_kb)), plan_num(n->agg_batches));
+	f->advice = STR("more work_mem or hash_mem_multiplier; or an index on the grouping "
+			"columns, which are then read in order");
+}
+
 CHECK(top_n_sort)
 {
 	const struct plan_node *limit = n->up, *scan, *input = plan_outer(n);
-	const struct plan_prop *key = plan_prop(n, "Sort Key");
-	double rows;
+	double rows, out;
 
 	while (limit && (limit->kind == PLAN_GATHER_MERGE || limit->kind == PLAN_LOCK_ROWS))
 		limit = limit->up;
-	if (n->kind != PLAN_SORT || !limit || limit->kind != PLAN_LIMIT || !input || !key)
+	if (n->kind != PLAN_SORT || !limit || limit->kind != PLAN_LIMIT || !input ||
+		!is_index_order(n))
 		return;
 	scan = one_scan(input);
 	rows = c->p->is_analyzed ? plan_num(input->all_rows) : plan_num(input->plan_rows);
-	if (scan == NULL || rows < 10000 || !gate_whole(c, n))
+	/* With an OFFSET the sort gives more than the LIMIT; each worker gives that many. */
+	out = c->p->is_analyzed ? fmax(plan_num(n->rows), plan_num(limit->all_rows))
+				: plan_num(limit->plan_rows);
+	if (rows < 10000 || rows < 10 * out || !gate_whole(c, n))
 		return;
-	for (size_t i = 0; i < key->values; i++)
-		if (!is_plain_key(key->value[i]))
-			return;
-	plan_report(c, n, "sorts %s rows of %.*s to give the first %s", say_count(c, rows),
-		STR_ARGS(scan->relation),
-		say_count(c, plan_num(c->p->is_analyzed ? limit->all_rows : limit->plan_rows)));
+	about_whole(c, plan_report(c, n, "sorts %s rows of %.*s to give the first %s",
+			       say_count(c, rows), STR_ARGS(scan->relation), say_count(c, out)));
 }
 
 CHECK(incremental_sort)
@@ -138,8 +149,13 @@ CHECK(large_offset)
 	in = plan_num(input->all_rows);
 	if (in < 1000 || in < 10 * fmax(out, 1) || !gate_whole(c, n))
 		return;
-	plan_report(c, n, "produces %s rows and skips all but the last %s: a large OFFSET",
-		say_count(c, in), say_count(c, out));
+	about_whole(c,
+		out < 1 ? plan_report(c, n, "produces %s rows and skips them all: a large OFFSET",
+				  say_count(c, in))
+			: plan_report(c, n,
+				  "produces %s rows and skips all but the last %s: a large "
+				  "OFFSET",
+				  say_count(c, in), say_count(c, out)));
 }
 
 CHECK(temp_io)
@@ -158,13 +174,18 @@ CHECK(temp_io)
 CHECK(redundant_unique)
 {
 	const struct plan_node *input = plan_outer(n);
+	struct plan_finding *f;
 
 	if (n->kind != PLAN_UNIQUE || !c->p->is_analyzed || !input || is_cut_short(n))
 		return;
 	if (plan_num(input->all_rows) < 1000 || input->all_rows != n->all_rows || !gate_whole(c, n))
 		return;
-	plan_report(c, n, "looks for duplicates among %s rows and finds none",
+	f = plan_report(c, n, "looks for duplicates among %s rows and finds none",
 		say_count(c, n->all_rows));
+	if (input->kind == PLAN_SORT) { /* it was sorted for this alone */
+		f->share += input->share;
+		f->ms += input->self_ms;
+	}
 }
 
 CHECK(wide_rows)

@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include "advise_scan.h"
+
 #define MANY	    1000.0  /* rows thrown away before it is worth a word */
 #define FEW_EACH    3.0	    /* rows thrown away by each of many look-ups */
 #define FEW_BLOCKS  50.0    /* a table this small is read whole in no time */
@@ -22,32 +24,100 @@ static bool is_costly_for_rows(const struct plan_node *n)
 	return plan_num(n->total_cost) >= 500 && plan_num(n->plan_rows) * 0.2 < n->total_cost;
 }
 
+/* The partitions of one table, read alike side by side: one speaks for all. */
+struct parts {
+	const struct plan_node *most; /* has thrown away the most */
+	size_t n;
+	double rows, expected, removed, blocks, ms, share;
+};
+
+static bool is_part_beside(const struct plan_node *n, const struct plan_node *other)
+{
+	return other->kind == n->kind && !other->is_never && plan_prop(other, "Filter") &&
+	       (other == n || (str_eq(scan_whole_alias(other), scan_whole_alias(n)) &&
+				      !str_eq(other->relation, n->relation)));
+}
+
+static struct parts parts_of(const struct plan_node *n)
+{
+	const struct plan_node *up = n->up;
+	bool is_whole = up == NULL || (up->kind != PLAN_APPEND && up->kind != PLAN_MERGE_APPEND);
+	size_t children = is_whole ? 1 : up->children;
+	struct parts x = {.most = NULL};
+
+	for (size_t i = 0; i < children; i++) {
+		const struct plan_node *part = is_whole ? n : up->child[i];
+
+		if (!is_part_beside(n, part))
+			continue;
+		x.n++;
+		x.rows += plan_num(part->all_rows);
+		x.expected += plan_num(part->plan_rows);
+		x.removed += node_removed(part);
+		x.blocks += part->self_blocks;
+		x.ms += plan_num(part->self_ms);
+		x.share += part->share;
+		if (x.most == NULL || plan_num(part->self_ms) > plan_num(x.most->self_ms) ||
+			(isnan(part->self_ms) && part->share > x.most->share))
+			x.most = part;
+	}
+	return x;
+}
+
 CHECK(seq_scan_filter)
 {
-	double removed = node_removed(n), rows = plan_num(n->all_rows);
+	struct parts x;
+	struct plan_finding *f;
+	const char *beside = "";
 
-	if (n->kind != PLAN_SEQ_SCAN || !plan_prop(n, "Filter") || !gate_self(c, n))
+	if (n->kind != PLAN_SEQ_SCAN || !plan_prop(n, "Filter"))
 		return;
+	x = parts_of(n);
+	if (x.most != n || !gate_of(c, x.ms, x.share))
+		return;
+	if (x.n > 1)
+		beside = arena_printf(c->a, " and %zu partitions beside it", x.n - 1).p;
 	if (!c->p->is_analyzed) {
-		if (c->p->has_cost && is_costly_for_rows(n) && !is_cut_short(n))
-			plan_report(c, n, "reads all of %.*s to find about %s rows",
-				STR_ARGS(source(n)), say_count(c, plan_num(n->plan_rows)));
+		if (!c->p->has_cost || !is_costly_for_rows(n) || is_cut_short(n))
+			return;
+		f = plan_report(c, n, "reads all of %.*s%s to find about %s rows",
+			STR_ARGS(source(n)), beside, say_count(c, x.expected));
+		f->share = x.share;
 		return;
 	}
-	if (removed < MANY || removed < 0.9 * (rows + removed))
+	if (x.removed < MANY || x.removed < 0.9 * (x.rows + x.removed))
 		return;
-	if (c->p->has_buffers && n->self_blocks < FEW_BLOCKS)
+	if (c->p->has_buffers && x.blocks < FEW_BLOCKS)
 		return;
-	if (is_cut_short(n) && removed < 10 * MANY)
+	if (is_cut_short(n) && x.removed < 10 * MANY)
 		return;
-	plan_report(c, n, "reads %s rows of %.*s and throws %s of them (%.1f %%) away",
-		say_count(c, rows + removed), STR_ARGS(source(n)), say_count(c, removed),
-		100 * removed / (rows + removed));
+	f = plan_report(c, n, "reads %s rows of %.*s%s and throws %s of them (%.1f %%) away",
+		say_count(c, x.rows + x.removed), STR_ARGS(source(n)), beside,
+		say_count(c, x.removed), 100 * x.removed / (x.rows + x.removed));
+	f->ms = c->p->is_timed ? x.ms : f->ms;
+	f->share = c->p->is_timed || c->p->has_cost ? x.share : NAN;
+}
+
+/* An index walked in its order until a LIMIT is met, past many rows of others. */
+static bool is_walked_for_order(const struct plan_check *c, const struct plan_node *n)
+{
+	double removed = node_removed(n) + plan_num(n->removed_recheck);
+	const struct plan_node *limit = above(n, PLAN_LIMIT);
+
+	if ((n->kind != PLAN_INDEX_SCAN && n->kind != PLAN_INDEX_ONLY_SCAN) || limit == NULL ||
+		!is_cut_short(n) || !plan_prop(n, "Filter") || !gate_self(c, n))
+		return false;
+	/* Whatever stands between must keep the order and pass rows on. */
+	for (const struct plan_node *up = n->up; up != limit; up = up->up)
+		if (up->kind == PLAN_SORT || up->kind == PLAN_HASH || up->kind == PLAN_AGGREGATE)
+			return false;
+	return removed >= MANY && removed >= 100 * fmax(plan_num(limit->all_rows), 1);
 }
 
 CHECK(index_filter_waste)
 {
 	double removed = node_removed(n), rows = plan_num(n->all_rows);
+	struct plan_finding *f;
 
 	if ((n->kind != PLAN_INDEX_SCAN && n->kind != PLAN_INDEX_ONLY_SCAN &&
 		    n->kind != PLAN_BITMAP_HEAP_SCAN) ||
@@ -56,6 +126,15 @@ CHECK(index_filter_waste)
 		return;
 	if (removed < FEW_EACH * node_loops(n))
 		return; /* look-ups of a row or two: a longer key saves nothing */
+	if (is_walked_for_order(c, n))
+		return; /* wrong-index-for-order says it */
+	if (n->kind != PLAN_BITMAP_HEAP_SCAN && !plan_prop(n, "Index Cond")) {
+		f = plan_report(c, n, "walks all of %.*s, %s rows, and keeps %s",
+			STR_ARGS(n->index), say_count(c, rows + removed), say_count(c, rows));
+		f->advice = STR("an index that begins with the filter's columns, those of the "
+				"order behind them");
+		return;
+	}
 	plan_report(c, n, "the index finds %s rows of %.*s, the filter keeps %s",
 		say_count(c, rows + removed), STR_ARGS(source(n)), say_count(c, rows));
 }
@@ -81,58 +160,69 @@ CHECK(heap_fetches)
 	f = plan_report(c, n, "an index-only scan that went to the table %s times for %s rows",
 		say_count(c, fetches), say_count(c, rows));
 	if (n->relation.n)
-		f->fix_sql = plan_say(c, "VACUUM %.*s;", STR_ARGS(n->relation));
+		f->fix_sql = plan_say(c, "VACUUM %s;", say_table(c, n));
 }
 
 CHECK(bitmap_and)
 {
 	const struct plan_node *heap = above(n, PLAN_BITMAP_HEAP_SCAN);
-	double least = INFINITY, rows = heap ? plan_num(heap->all_rows) : 0;
+	double least = INFINITY, sum = 0, rows = heap ? plan_num(heap->all_rows) : 0;
 
-	if (n->kind != PLAN_BITMAP_AND || n->children < 2 || heap == NULL || !gate_whole(c, heap))
-		return;
-	for (size_t i = 0; i < n->children; i++)
-		least = fmin(least, c->p->is_analyzed ? plan_num(n->child[i]->all_rows)
-						      : plan_num(n->child[i]->plan_rows));
+	if (n->kind != PLAN_BITMAP_AND || n->children < 2 || heap == NULL || !gate_whole(c, n))
+		return; /* what one index saves is the reading and combining of the others */
+	for (size_t i = 0; i < n->children; i++) {
+		double found = c->p->is_analyzed ? plan_num(n->child[i]->all_rows)
+						 : plan_num(n->child[i]->plan_rows);
+
+		least = fmin(least, found);
+		sum += found;
+	}
 	if (!c->p->is_analyzed)
 		rows = plan_num(heap->plan_rows);
-	if (least < MANY || rows * 10 > least)
+	if (least < MANY || rows * 10 > sum || rows * 4 > least)
 		return;
-	plan_report(c, n, "combines %zu indexes, each finding at least %s rows, to keep %s",
-		n->children, say_count(c, least), say_count(c, rows));
+	about_whole(c,
+		plan_report(c, n, "combines %zu indexes, each finding at least %s rows, to keep %s",
+			n->children, say_count(c, least), say_count(c, rows)));
+}
+
+/* The column that the scan of one arm compares with one value; STR_NONE. */
+static struct str only_equality(const struct plan_check *c, const struct plan_node *arm)
+{
+	struct plan_conjunct j[2];
+	struct str owner;
+
+	if (arm->kind != PLAN_BITMAP_INDEX_SCAN ||
+		plan_conjuncts(node_text(c, arm, "Index Cond"), j, ARRAY_LEN(j)) != 1 ||
+		!str_is(j[0].op, "="))
+		return STR_NONE;
+	return plan_column(j[0].left, &owner);
 }
 
 CHECK(bitmap_or)
 {
-	struct str index;
+	struct str column;
 
 	if (n->kind != PLAN_BITMAP_OR || n->children < 5)
 		return;
-	index = n->child[0]->index;
-	for (size_t i = 1; i < n->children; i++)
-		if (!str_eq(n->child[i]->index, index))
+	column = only_equality(c, n->child[0]);
+	for (size_t i = 0; i < n->children; i++)
+		if (column.n == 0 || !str_eq(only_equality(c, n->child[i]), column))
 			return;
-	plan_report(c, n, "looks %zu times into %.*s, once for each OR", n->children,
-		STR_ARGS(index));
+	plan_report(c, n, "looks %zu times for one value of %.*s, once for each OR", n->children,
+		STR_ARGS(column));
 }
 
 CHECK(wrong_index_for_order)
 {
 	double removed = node_removed(n) + plan_num(n->removed_recheck);
-	const struct plan_node *limit = above(n, PLAN_LIMIT);
 
-	if ((n->kind != PLAN_INDEX_SCAN && n->kind != PLAN_INDEX_ONLY_SCAN) || limit == NULL ||
-		!is_cut_short(n) || !plan_prop(n, "Filter") || !gate_self(c, n))
-		return;
-	/* Whatever stands between must keep the order and pass rows on. */
-	for (const struct plan_node *up = n->up; up != limit; up = up->up)
-		if (up->kind == PLAN_SORT || up->kind == PLAN_HASH || up->kind == PLAN_AGGREGATE)
-			return;
-	if (removed < MANY || removed < 100 * fmax(plan_num(limit->all_rows), 1))
+	if (!is_walked_for_order(c, n))
 		return;
 	plan_report(c, n,
 		"walks %.*s in its order for %s rows of the LIMIT and throws %s away on the way",
-		STR_ARGS(n->index), say_count(c, plan_num(limit->all_rows)), say_count(c, removed));
+		STR_ARGS(n->index), say_count(c, plan_num(above(n, PLAN_LIMIT)->all_rows)),
+		say_count(c, removed));
 }
 
 CHECK(function_scan_estimate)
@@ -151,7 +241,8 @@ CHECK(function_scan_estimate)
 
 CHECK(no_parallel)
 {
-	double blocks = c->p->has_buffers ? n->self_blocks : plan_num(n->total_cost) / 2;
+	double each = fmax(node_loops(n), 1); /* run again and again, it may read little */
+	double blocks = c->p->has_buffers ? n->self_blocks / each : plan_num(n->total_cost) / 2;
 
 	if (n->kind != PLAN_SEQ_SCAN || n->is_parallel || blocks < HUGE_BLOCKS || is_cut_short(n) ||
 		above(n, PLAN_GATHER) || above(n, PLAN_GATHER_MERGE) || !gate_self(c, n))
@@ -160,13 +251,22 @@ CHECK(no_parallel)
 		STR_ARGS(source(n)));
 }
 
+/* Far more of the index was read than so many rows need. */
+static bool is_index_read_whole(const struct plan_check *c, const struct plan_node *n, double rows)
+{
+	return (n->kind == PLAN_INDEX_SCAN || n->kind == PLAN_INDEX_ONLY_SCAN ||
+		       n->kind == PLAN_BITMAP_INDEX_SCAN) &&
+	       plan_prop(n, "Index Cond") && n->self_blocks >= 1000 &&
+	       n->self_blocks >= 50 * fmax(rows, node_loops(n)) && gate_self(c, n);
+}
+
 CHECK(buffers_per_row)
 {
 	double rows = plan_num(n->all_rows) + node_removed(n);
 
 	if (!plan_is_scan(n) || n->kind == PLAN_CTE_SCAN || n->kind == PLAN_SUBQUERY_SCAN ||
 		n->children || n->self_blocks < 1000 || rows < 1 || n->self_blocks < 100 * rows ||
-		!gate_self(c, n))
+		!gate_self(c, n) || is_index_read_whole(c, n, rows))
 		return;
 	plan_report(c, n, "touches %s blocks of %.*s for %s rows", say_count(c, n->self_blocks),
 		STR_ARGS(source(n)), say_count(c, rows));
@@ -187,17 +287,15 @@ CHECK(partition_no_prune)
 	}
 	if (empty < 10 || empty * 10 < scanned * 5)
 		return;
-	plan_report(c, n, "%zu of %zu partitions were read and gave nothing", empty, scanned);
+	about_whole(c, plan_report(c, n, "%zu of %zu partitions were read and gave nothing", empty,
+			       scanned));
 }
 
 CHECK(trailing_column)
 {
 	double rows = plan_num(n->all_rows) + node_removed(n) + plan_num(n->removed_recheck);
 
-	if ((n->kind != PLAN_INDEX_SCAN && n->kind != PLAN_INDEX_ONLY_SCAN &&
-		    n->kind != PLAN_BITMAP_INDEX_SCAN) ||
-		!plan_prop(n, "Index Cond") || n->self_blocks < 1000 ||
-		n->self_blocks < 50 * fmax(rows, node_loops(n)) || !gate_self(c, n))
+	if (!is_index_read_whole(c, n, rows))
 		return;
 	plan_report(c, n,
 		"reads %s blocks of %.*s to find %s rows: the condition is not on its "
@@ -216,36 +314,34 @@ CHECK(foreign_scan_pull)
 		say_count(c, removed + rows), say_count(c, rows));
 }
 
-CHECK(stale_statistics)
+static const struct plan_node *cte_of(const struct plan *p, struct str name)
 {
-	double est = plan_num(n->plan_rows), rows = plan_num(n->rows), ratio;
-	struct plan_finding *f;
-
-	if (n->kind != PLAN_SEQ_SCAN || !c->p->is_analyzed || plan_prop(n, "Filter") ||
-		n->is_parallel || is_cut_short(n) || isnan(n->plan_rows))
-		return;
-	ratio = fmax(est, 1) > rows ? fmax(est, 1) / fmax(rows, 1) : rows / fmax(est, 1);
-	if (ratio < 10 || fmax(rows, est) < MANY)
-		return;
-	f = plan_report(c, n, "%.*s has %s rows, its statistics say %s", STR_ARGS(source(n)),
-		say_count(c, rows), say_count(c, est));
-	if (n->relation.n)
-		f->fix_sql = plan_say(c, "ANALYZE %.*s;", STR_ARGS(n->relation));
+	for (size_t i = 0; i < p->nodes; i++)
+		if (str_starts(p->node[i]->subplan, "CTE ") &&
+			str_eq(str_skip(p->node[i]->subplan, 4), name))
+			return p->node[i];
+	return NULL;
 }
 
 CHECK(cte_scan_filter)
 {
 	double removed = node_removed(n), rows = plan_num(n->all_rows);
+	const struct plan_node *cte = n->kind == PLAN_CTE_SCAN ? cte_of(c->p, n->cte) : NULL;
+	struct plan_finding *f;
 	size_t readers = 0;
 
 	if (n->kind != PLAN_CTE_SCAN || !plan_prop(n, "Filter") || removed < MANY ||
-		removed < 0.9 * (removed + rows))
+		removed < 0.9 * (removed + rows) || !gate_whole(c, cte ? cte : n))
 		return;
+	if (cte && (cte->kind == PLAN_RECURSIVE_UNION || cte->kind == PLAN_MODIFY_TABLE))
+		return; /* these are always built whole */
 	for (size_t i = 0; i < c->p->nodes; i++)
 		readers +=
 			c->p->node[i]->kind == PLAN_CTE_SCAN && str_eq(c->p->node[i]->cte, n->cte);
 	if (readers > 2)
 		return;
-	plan_report(c, n, "builds all %s rows of the CTE %.*s and keeps %s",
+	f = plan_report(c, n, "builds all %s rows of the CTE %.*s and keeps %s",
 		say_count(c, removed + rows), STR_ARGS(n->cte), say_count(c, rows));
+	f->share += cte ? whole_share(c, cte) : 0;
+	f->ms += cte ? plan_num(cte->wall_ms) : 0;
 }

@@ -95,7 +95,7 @@ PLAN_RULE(PL016, "large-offset", WARNING, large_offset,
 	"OFFSET skips thousands of rows that were produced",
 	"Every row that is skipped was found, joined and sorted first; the next page "
 	"costs more.",
-	"Remember the last row's key and continue behind it: WHERE (placed_at, id) < "
+	"Remember the last row's key and continue behind it, as in WHERE (placed_at, id) < "
 	"($1, $2).")
 
 PLAN_RULE(PL017, "or-join-filter", WARNING, or_join_filter,
@@ -191,7 +191,8 @@ PLAN_RULE(PL034, "temporary-files", WARNING, temp_io, "Temporary files are writt
 PLAN_RULE(PL035, "partitions-not-pruned", WARNING, partition_no_prune,
 	"Partitions are read that hold nothing of the answer",
 	"The planner cannot tell from the condition which partitions matter.",
-	"Compare the partition key itself, with its own type; no function around it.")
+	"A condition on the partition key itself, with its own type and no function around it; "
+	"where none can be given, an index of each partition on what is asked for.")
 
 PLAN_RULE(PL036, "index-read-whole", WARNING, trailing_column,
 	"Much of an index is read for a few rows",
@@ -201,7 +202,7 @@ PLAN_RULE(PL036, "index-read-whole", WARNING, trailing_column,
 
 PLAN_RULE(PL037, "redundant-unique", INFO, redundant_unique, "DISTINCT finds nothing to remove",
 	"All rows were sorted and compared for nothing, this time.",
-	"Drop DISTINCT when a key makes the rows unique anyway.")
+	"Drop DISTINCT, or write UNION ALL, when a key makes the rows unique anyway.")
 
 PLAN_RULE(PL038, "modify-hot-spot", INFO, modify_hot_spot,
 	"Writing rows and their indexes is most of the time",

@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+#define LOOK_UP_MS 0.1 /* what finding a row by an index takes at most */
+
 static bool is_root(const struct plan_node *n)
 {
 	return n->up == NULL;
@@ -45,6 +47,17 @@ CHECK(planning_dominates)
 	f->ms = p->planning_ms;
 }
 
+/* A row that comes in is looked up by the key that it refers to, which has an index; one that goes
+ * is looked up by the columns that refer to it, which may have none. */
+bool trigger_lacks_index(const struct plan *p, const struct plan_trigger *t)
+{
+	for (size_t i = 0; i < p->nodes; i++)
+		if (p->node[i]->kind == PLAN_MODIFY_TABLE &&
+			str_is(p->node[i]->operation, "Insert"))
+			return false;
+	return t->ms >= LOOK_UP_MS * fmax(plan_num(t->calls), 1);
+}
+
 CHECK(trigger_time)
 {
 	const struct plan *p = c->p;
@@ -60,10 +73,19 @@ CHECK(trigger_time)
 			say_count(c, plan_num(t->calls)));
 		f->share = p->elapsed_ms > 0 ? fmin(1, t->ms / p->elapsed_ms) : 0;
 		f->ms = t->ms;
-		if (t->constraint.n)
+		if (t->constraint.n == 0)
+			f->advice = STR("what its function does is done for each row: a statement "
+					"trigger with a transition table does it once");
+		else if (trigger_lacks_index(p, t))
 			f->advice = plan_say(c,
 				"the foreign key %.*s is checked by a query on the "
 				"referencing table: index its columns",
+				STR_ARGS(t->constraint));
+		else
+			f->advice = plan_say(c,
+				"the foreign key %.*s is checked by an index, row by row: no other "
+				"index helps; load many rows before the constraint is added, or "
+				"without those that did not change",
 				STR_ARGS(t->constraint));
 	}
 }
@@ -103,11 +125,17 @@ CHECK(parallel_skew)
 CHECK(cold_cache)
 {
 	double read = plan_num(n->read), all = read + plan_num(n->hit);
+	double io = plan_num(n->io_read_ms) + plan_num(n->shared_io_read_ms);
+	struct plan_finding *f;
 
 	if (!is_root(n) || read < 1000 || read < 0.5 * all)
 		return;
-	plan_report(c, NULL, "%s of %s blocks were not in the cache", say_count(c, read),
+	f = plan_report(c, NULL, "%s of %s blocks were not in the cache", say_count(c, read),
 		say_count(c, all));
+	if (c->p->is_timed && c->p->elapsed_ms > 0 && io > 0) { /* workers read side by side */
+		f->ms = fmin(io, c->p->elapsed_ms);
+		f->share = f->ms / c->p->elapsed_ms;
+	}
 }
 
 CHECK(select_dirties)
@@ -126,34 +154,63 @@ CHECK(select_dirties)
 
 CHECK(modify_hot_spot)
 {
+	struct plan_finding *f;
+
 	if (n->kind != PLAN_MODIFY_TABLE)
 		return;
+	/* An upsert's conflicts are its updates. */
 	if (plan_num(n->tuples_conflicting) > 1000 &&
-		plan_num(n->tuples_conflicting) > 10 * fmax(plan_num(n->tuples_inserted), 1)) {
-		plan_report(c, n, "%s rows conflicted, %s were inserted",
+		plan_num(n->tuples_conflicting) > 10 * fmax(plan_num(n->tuples_inserted), 1) &&
+		!str_is(node_text(c, n, "Conflict Resolution"), "UPDATE")) {
+		f = plan_report(c, n, "%s rows conflicted, %s were inserted",
 			say_count(c, n->tuples_conflicting),
 			say_count(c, plan_num(n->tuples_inserted)));
+		f->advice = STR("leave out the rows that are there already, by a join with the "
+				"table or by what was sent before");
 		return;
 	}
 	if (!c->p->is_timed || plan_num(n->self_ms) < 50 || n->share < 0.5)
 		return;
-	plan_report(c, n, "changing the rows and their indexes took %.1f ms of %.1f", n->self_ms,
+	f = plan_report(c, n, "changing the rows%s took %.1f ms of %.1f",
+		str_is(n->operation, "Delete") ? "" : " and their indexes", n->self_ms,
 		plan_num(c->p->elapsed_ms));
+	if (str_is(n->operation, "Delete"))
+		f->advice = STR("batches; where whole ranges of rows go, partitions that are "
+				"dropped");
+}
+
+/* Nodes of which the planner has no opinion, or whose time is that of waiting, of storing what
+ * others gave, or of being asked many times. */
+static bool has_no_cost(const struct plan_node *n)
+{
+	return n->kind == PLAN_MODIFY_TABLE || n->kind == PLAN_GATHER ||
+	       n->kind == PLAN_GATHER_MERGE || n->kind == PLAN_HASH ||
+	       n->kind == PLAN_MATERIALIZE || n->kind == PLAN_MEMOIZE || n->kind == PLAN_APPEND ||
+	       n->kind == PLAN_MERGE_APPEND || n->kind == PLAN_NESTED_LOOP ||
+	       n->kind == PLAN_CTE_SCAN || n->kind == PLAN_LOCK_ROWS;
 }
 
 CHECK(cost_time_inversion)
 {
 	double cost = plan_num(c->p->root->total_cost), part;
+	double io = plan_num(n->io_read_ms) + plan_num(n->shared_io_read_ms);
+	struct plan_finding *f;
 
 	if (!c->p->is_timed || cost <= 0 || n->share < 0.3 || plan_num(n->self_ms) < 50 ||
-		n->kind == PLAN_MODIFY_TABLE || n->kind == PLAN_GATHER ||
-		n->kind == PLAN_GATHER_MERGE || is_cut_short(n))
-		return; /* a Gather's time is that of starting workers and waiting for them */
-	part = n->self_cost * fmax(1, n->kind == PLAN_NESTED_LOOP ? 1 : node_loops(n)) / cost;
+		has_no_cost(n) || is_cut_short(n))
+		return;
+	part = n->self_cost * fmax(1, node_loops(n)) / cost;
 	if (part * 10 > n->share)
 		return;
-	plan_report(c, n, "takes %.0f %% of the time; the planner expected %.1f %% of the cost",
+	f = plan_report(c, n, "takes %.0f %% of the time; the planner expected %.1f %% of the cost",
 		n->share * 100, part * 100);
+	if (n->kind == PLAN_FOREIGN_SCAN)
+		f->advice = STR("the other server's time and the way there are not in the cost: "
+				"use_remote_estimate; a condition that can be sent there");
+	else if (n->children == 0 && io > 0.5 * n->self_ms)
+		f->advice =
+			STR("it waited for the disk: random_page_cost and effective_io_concurrency "
+			    "that fit the machine, or fewer blocks");
 }
 
 CHECK(settings_smell)

@@ -203,21 +203,70 @@ static void set_self_cost(struct plan_node *n)
 	n->self_cost = cost > 0 ? cost : 0;
 }
 
-static void set_self_blocks(struct plan_node *n)
+/* Blocks of a CTE were read by its scans, those of an InitPlan by the node that asked for it. */
+static double blocks_of(const struct plan_node *n)
 {
-	double all = plan_num(n->hit) + plan_num(n->read), read = plan_num(n->read);
-	double temp = plan_num(n->temp_read) + plan_num(n->temp_written);
+	return plan_num(n->hit) + plan_num(n->read);
+}
 
-	for (size_t i = 0; i < n->children; i++) {
-		const struct plan_node *c = n->child[i];
+static double temp_of(const struct plan_node *n)
+{
+	return plan_num(n->temp_read) + plan_num(n->temp_written);
+}
 
-		all -= plan_num(c->hit) + plan_num(c->read);
-		read -= plan_num(c->read);
-		temp -= plan_num(c->temp_read) + plan_num(c->temp_written);
+static void take_blocks(struct plan_node *n, const struct plan_node *input, double part)
+{
+	n->self_blocks -= part * blocks_of(input);
+	n->self_read -= part * plan_num(input->read);
+	n->self_temp -= part * temp_of(input);
+}
+
+static void take_blocks_of_cte(const struct plan *p, const struct plan_node *cte)
+{
+	struct str name = str_skip(cte->subplan, 4);
+	double sum = 0;
+
+	for (size_t pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < p->nodes; i++) {
+			struct plan_node *n = p->node[i];
+			double weight = blocks_of(n) + temp_of(n);
+
+			if (n->kind != PLAN_CTE_SCAN || !str_eq(n->cte, name))
+				continue;
+			if (pass == 0)
+				sum += weight;
+			else if (sum > 0)
+				take_blocks(n, cte, weight / sum);
+		}
+}
+
+static void set_self_blocks(struct plan *p)
+{
+	for (size_t i = 0; i < p->nodes; i++) {
+		struct plan_node *n = p->node[i];
+
+		n->self_blocks = blocks_of(n);
+		n->self_read = plan_num(n->read);
+		n->self_temp = temp_of(n);
 	}
-	n->self_blocks = all > 0 ? all : 0;
-	n->self_read = read > 0 ? read : 0;
-	n->self_temp = temp > 0 ? temp : 0;
+	for (size_t i = 1; i < p->nodes; i++) {
+		const struct plan_node *n = p->node[i];
+		bool found = false;
+
+		if (is_cte(n))
+			take_blocks_of_cte(p, n);
+		else if (str_is(n->relationship, "InitPlan"))
+			take_blocks(user_of(n->up, result_name(n->subplan), &found), n, 1);
+		else
+			take_blocks(n->up, n, 1);
+	}
+	for (size_t i = 0; i < p->nodes; i++) {
+		struct plan_node *n = p->node[i];
+
+		n->self_blocks = fmax(n->self_blocks, 0);
+		n->self_read = fmax(n->self_read, 0);
+		n->self_temp = fmax(n->self_temp, 0);
+	}
 }
 
 static void set_shares(struct plan *p)
@@ -250,9 +299,8 @@ void plan_measure(struct arena *a, struct plan *p)
 						: p->duration_ms;
 	set_wall(p, root, 1);
 	set_self_ms(p);
-	for (size_t i = 0; i < p->nodes; i++) {
+	set_self_blocks(p);
+	for (size_t i = 0; i < p->nodes; i++)
 		set_self_cost(p->node[i]);
-		set_self_blocks(p->node[i]);
-	}
 	set_shares(p);
 }
