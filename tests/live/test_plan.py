@@ -147,7 +147,7 @@ Execution Time: 90.2 ms
         assert page.js("document.querySelector('.node.chosen').open")
         # on a phone nothing sticks out
         page.call("Emulation.setDeviceMetricsOverride", width=380, height=800, deviceScaleFactor=1, mobile=True)
-        assert page.js("document.documentElement.scrollWidth") <= 380
+        page.wait("document.documentElement.scrollWidth <= 380")
     finally:
         page.close()
 
