@@ -80,7 +80,7 @@ static void raise_to_parent(const struct advisor *v, const struct scan *s, struc
 	const struct plan_node *n = s->n;
 	const struct schema_table *t =
 		v->schema ? schema_find(v->schema, n->schema, n->relation) : NULL;
-	struct str base = scan_whole_alias(n);
+	struct str base = plan_whole_alias(n);
 
 	for (int i = 0; t && t->parent.n && i < 16; i++) {
 		t = schema_find(v->schema, t->schema, t->parent);
@@ -164,7 +164,7 @@ static size_t add_order(struct advisor *v, const struct scan *s, struct candidat
 	for (size_t i = 0; list && i < list->values; i++) {
 		if (n == INDEX_KEYS_MAX ||
 			(!wants_key(v->a, list->value[i], s->n->alias, s->n->relation, &key[n]) &&
-				!wants_key(v->a, list->value[i], scan_whole_alias(s->n), STR_NONE,
+				!wants_key(v->a, list->value[i], plan_whole_alias(s->n), STR_NONE,
 					&key[n])))
 			return 0;
 		n++;
@@ -467,7 +467,7 @@ static void ask_join_of(struct advisor *v, const struct plan_node *join,
 	if (scan_is_small(v->p, &s))
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(conds); i++)
-		wants_add(v->a, &s.w, plan_get(v->a, join, conds[i]), scan_whole_alias(n),
+		wants_add(v->a, &s.w, plan_get(v->a, join, conds[i]), plan_whole_alias(n),
 			n->relation);
 	if (s.w.n == 0)
 		return;

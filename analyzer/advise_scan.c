@@ -107,17 +107,3 @@ double scan_weight(const struct plan *p, const struct plan_node *n)
 {
 	return p->is_timed ? plan_num(n->self_ms) : n->self_cost;
 }
-
-/* How conditions above an Append call the partition's table: "v" for its part "v_2". */
-struct str scan_whole_alias(const struct plan_node *n)
-{
-	struct str base = n->alias;
-
-	if (n->up == NULL || (n->up->kind != PLAN_APPEND && n->up->kind != PLAN_MERGE_APPEND))
-		return base;
-	while (base.n && isdigit((unsigned char)base.p[base.n - 1]))
-		base.n--;
-	return base.n > 1 && base.n < n->alias.n && base.p[base.n - 1] == '_'
-		       ? str_before(base, base.n - 1)
-		       : n->alias;
-}

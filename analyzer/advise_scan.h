@@ -24,6 +24,5 @@ bool scan_is_small(const struct plan *p, const struct scan *s);
 bool scan_is_walked(const struct plan *p, const struct plan_node *n);
 /* Its own time, or cost. */
 double scan_weight(const struct plan *p, const struct plan_node *n);
-struct str scan_whole_alias(const struct plan_node *n);
 
 #endif

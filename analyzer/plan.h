@@ -271,6 +271,8 @@ double plan_num(double x);
 struct str plan_title(struct arena *a, const struct plan_node *n);
 /* The name of what a scan reads: relation, function, CTE; STR_NONE. */
 struct str plan_source(const struct plan_node *n);
+/* The alias of the whole table for its partition: "t" of "t_3" below an Append. */
+struct str plan_whole_alias(const struct plan_node *n);
 bool plan_is_scan(const struct plan_node *n);
 bool plan_is_join(const struct plan_node *n);
 /* Executed to feed its parent's rows: not an InitPlan, SubPlan or CTE. */

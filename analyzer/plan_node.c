@@ -322,6 +322,19 @@ struct str plan_source(const struct plan_node *n)
 	return n->alias;
 }
 
+struct str plan_whole_alias(const struct plan_node *n)
+{
+	struct str base = n->alias;
+
+	if (n->up == NULL || (n->up->kind != PLAN_APPEND && n->up->kind != PLAN_MERGE_APPEND))
+		return base;
+	while (base.n && isdigit((unsigned char)base.p[base.n - 1]))
+		base.n--;
+	return base.n > 1 && base.n < n->alias.n && base.p[base.n - 1] == '_'
+		       ? str_before(base, base.n - 1)
+		       : n->alias;
+}
+
 bool plan_is_scan(const struct plan_node *n)
 {
 	switch (n->kind) {

@@ -6,8 +6,6 @@
 
 #include <math.h>
 
-#include "advise_scan.h"
-
 #define MANY	    1000.0  /* rows thrown away before it is worth a word */
 #define FEW_EACH    3.0	    /* rows thrown away by each of many look-ups */
 #define FEW_BLOCKS  50.0    /* a table this small is read whole in no time */
@@ -34,7 +32,7 @@ struct parts {
 static bool is_part_beside(const struct plan_node *n, const struct plan_node *other)
 {
 	return other->kind == n->kind && !other->is_never && plan_prop(other, "Filter") &&
-	       (other == n || (str_eq(scan_whole_alias(other), scan_whole_alias(n)) &&
+	       (other == n || (str_eq(plan_whole_alias(other), plan_whole_alias(n)) &&
 				      !str_eq(other->relation, n->relation)));
 }
 
