@@ -8,8 +8,10 @@
  *   input_stream.c   one file while it is read: bytes -> chunks
  *   input_run.c      worker threads; entries of all files in the order of their time
  *   input_detect.c   which format a file is in
- *   input_prefix.c   log_line_prefix: what it says of a line
+ *   input_prefix.c, input_search.c, input_field.c
+ *                    log_line_prefix: what it says of a line
  *   input_infer.c    log_line_prefix, inferred from the log itself
+ *   input_doubt.c    what a prefix leaves open
  *   input_memory.c   a log that is in memory already
  *   input_time.c     timestamps
  *   input_message.c  a message -> class, duration, statement; localised servers
@@ -200,6 +202,8 @@ int prefix_match(const struct log_prefix *p, const char *line, size_t n, struct 
 struct log_prefix *prefix_infer(const char *p, size_t n, int *fit);
 /* How many of the lines with a severity it fits, in percent. */
 int prefix_share(const struct log_prefix *prefix, const char *p, size_t n);
+/* What of these lines the prefix leaves open, for the operator; NULL: nothing.  The caller's. */
+char *prefix_doubt(const struct log_prefix *p, bool is_inferred, const char *text, size_t n);
 
 /* "LOG:  …", in the server's language: the severity or part; returns the length to skip, 0 when
  * it is neither. */
@@ -222,6 +226,8 @@ struct str message_param(struct arena *a, struct str params, int i);
 
 /* "2024-01-05 10:11:12.345 UTC" and its kin at p: microseconds, and how long it is (0: none). */
 size_t time_parse(const char *p, size_t n, int64_t *usec);
+/* Is it the name of a zone that is known? */
+bool time_is_zone(struct str name);
 void time_format(int64_t usec, char *out, size_t size); /* "2024-01-05 10:11:12" */
 
 /* --- running ---------------------------------------------------------------------------- */
@@ -250,9 +256,10 @@ struct input_file {
 	size_t head_n; /* of how many bytes */
 	const struct log_format *format; /* NULL: not recognised */
 	struct log_format own;		 /* `format` points here when it has a prefix */
-	int prefix_fit;	   /* percent of the lines with a severity that the prefix fits */
-	char *prefix_seen; /* owned; the log's own, where a prefix given does not fit; NULL */
-	bool is_binary;	   /* not recognised, and no text */
+	int prefix_fit;	    /* percent of the lines with a severity that the prefix fits */
+	char *prefix_seen;  /* owned; the log's own, where a prefix given does not fit; NULL */
+	char *prefix_doubt; /* owned; what the prefix leaves open; NULL: nothing */
+	bool is_binary;	    /* not recognised, and no text */
 	char *known_format, *known_prefix; /* owned; --state: as it was last time; NULL */
 	uint64_t skip;			   /* bytes of the file that were read before (--state) */
 	uint64_t bytes;			   /* read and, where compressed, unpacked */

@@ -79,6 +79,8 @@ static bool set_prefix(struct input_file *f, const struct input_options *opt, co
 {
 	if (!opt->prefix) {
 		f->own.prefix = prefix_infer(p, n, &f->prefix_fit);
+		if (f->own.prefix)
+			f->prefix_doubt = prefix_doubt(f->own.prefix, true, p, n);
 		return f->own.prefix != NULL && f->prefix_fit >= 50;
 	}
 	struct log_prefix *given = prefix_new(opt->prefix, why);
@@ -86,6 +88,7 @@ static bool set_prefix(struct input_file *f, const struct input_options *opt, co
 	if (!given)
 		return false;
 	f->prefix_fit = prefix_share(given, p, n);
+	f->prefix_doubt = prefix_doubt(given, false, p, n);
 	if (f->prefix_fit < 50) {
 		int seen_fit = 0;
 		struct log_prefix *seen = prefix_infer(p, n, &seen_fit);
@@ -135,6 +138,8 @@ static void set_inner_prefix(struct input_file *f, const struct input_options *o
 		f->own.prefix = prefix_new(opt->prefix, NULL);
 	else if (lines.n)
 		f->own.prefix = prefix_infer(lines.p, lines.n, &f->prefix_fit);
+	if (f->own.prefix && lines.n)
+		f->prefix_doubt = prefix_doubt(f->own.prefix, !opt->prefix, lines.p, lines.n);
 	text_release(&lines);
 	arena_release(&scratch);
 }

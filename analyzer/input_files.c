@@ -145,6 +145,7 @@ void input_release(struct input *in)
 		free(f->known_format);
 		free(f->known_prefix);
 		free(f->prefix_seen);
+		free(f->prefix_doubt);
 		free(f);
 	}
 	VEC_RELEASE(&in->file);

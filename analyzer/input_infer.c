@@ -8,7 +8,7 @@
  * fits but makes a user of "app@shop" or a database of "shop/web" is taken for want of a better
  * one only.
  */
-#include "input_formats.h"
+#include "input_prefix.h"
 #include "input_words.h"
 
 #include <ctype.h>
@@ -85,16 +85,6 @@ struct fit {
 	int clean; /* of these, with names that look like names */
 };
 
-static bool is_name_like(struct str v, const char *marks)
-{
-	if ((v.n && word_unknown(v.p, v.n) == v.n) || str_is(v, "[local]"))
-		return true;
-	for (size_t i = 0; i < v.n; i++)
-		if (strchr(marks, v.p[i]))
-			return false;
-	return true;
-}
-
 static struct fit fit(const struct log_prefix *p, const struct samples *s)
 {
 	size_t hits = 0, clean = 0;
@@ -104,8 +94,9 @@ static struct fit fit(const struct log_prefix *p, const struct samples *s)
 		if (prefix_match(p, s->at.at[i].line.p, s->at.at[i].line.n, &e) < 0)
 			continue;
 		hits++;
-		clean += is_name_like(e.user, "/@|,:;=[]() ") &&
-			 is_name_like(e.db, "/@|,:;=[]() ") && is_name_like(e.app, "=|");
+		clean += field_is_name_like(e.user, "/@|,:;=[]() ") &&
+			 field_is_name_like(e.db, "/@|,:;=[]() ") &&
+			 field_is_name_like(e.app, "=|");
 	}
 	if (!s->at.n)
 		return (struct fit){0, 0};

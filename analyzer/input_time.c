@@ -136,6 +136,14 @@ static size_t known_zone(const char *p, size_t n)
 	return best ? best : 5;
 }
 
+bool time_is_zone(struct str name)
+{
+	for (size_t k = 0; k < ARRAY_LEN(zones); k++)
+		if (str_is(name, zones[k].name))
+			return true;
+	return false;
+}
+
 /* The zone at p ("UTC", "+02", "-0330", "+02:00", "Z"): its length and minutes. */
 static size_t zone(const char *p, size_t n, int *minutes)
 {

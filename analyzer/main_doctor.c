@@ -56,6 +56,8 @@ static void say_files(const struct doctor *d)
 		if (x->format && x->format->prefix)
 			printf("  log_line_prefix = '%s' fits %d %% of the lines with a severity\n",
 				prefix_text(x->format->prefix), x->prefix_fit);
+		if (x->prefix_doubt)
+			printf("  -> of this prefix: %s\n", x->prefix_doubt);
 		if (x->prefix_seen)
 			printf("  -> --prefix '%s', or leave it out: that is what the lines look "
 			       "like\n",

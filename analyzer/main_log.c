@@ -112,6 +112,11 @@ static enum exit_status understood(struct options *o, const struct input *in, co
 	for (int c = 0; c < LOG_CLASSES; c++)
 		bytes += in->bytes[c];
 	for (size_t i = 0; i < in->file.n; i++)
+		if (in->file.at[i]->prefix_doubt)
+			fprintf(stderr, "pgassay: %s: log_line_prefix '%s': %s\n",
+				in->file.at[i]->name, prefix_text(in->file.at[i]->format->prefix),
+				in->file.at[i]->prefix_doubt);
+	for (size_t i = 0; i < in->file.n; i++)
 		if (in->file.at[i]->prefix_seen)
 			fprintf(stderr,
 				"pgassay: %s: --prefix '%s' fits %d %% of the lines; they look "

@@ -101,6 +101,8 @@ static json_t *json_input(struct report *r)
 		if (f->format && f->format->prefix) {
 			js_set(x, "prefix", js_str(str_of(prefix_text(f->format->prefix))));
 			js_set(x, "prefix_fit", js_int(f->prefix_fit));
+			if (f->prefix_doubt)
+				js_set(x, "prefix_doubt", js_str(str_of(f->prefix_doubt)));
 		}
 		js_set(x, "bytes", js_int((int64_t)f->bytes));
 		js_set(x, "lines", js_int((int64_t)f->lines));

@@ -19,6 +19,8 @@ static void print_file(struct out *o, const struct input_file *x)
 	if (x->format && x->format->prefix)
 		text = arena_printf(a, "%.*s, log_line_prefix '%s' (fits %d %%)", STR_ARGS(text),
 			prefix_text(x->format->prefix), x->prefix_fit);
+	if (x->prefix_doubt)
+		text = arena_printf(a, "%.*s; %s", STR_ARGS(text), x->prefix_doubt);
 	fputs(text_ink(o, INK_DIM), o->to);
 	text_wrapped(o, utf8_clean(a, text), 2);
 	fputs(text_ink(o, INK_NONE), o->to);

@@ -71,7 +71,7 @@ def prefix_text(prefix, r, line):
     values = {"m": stamp(r["at"]), "t": stamp(r["at"], 0), "n": f"{(r['at'] - datetime.datetime(1970, 1, 1)).total_seconds():.3f}",
               "p": str(r["pid"]), "u": r["user"] or "[unknown]", "d": r["db"] or "[unknown]", "a": r["app"] or "[unknown]",
               "h": r["host"], "r": f"{r['host']}({40000 + r['pid']})", "l": str(line), "c": f"65a0f0f0.{r['pid']:x}",
-              "v": r["vxid"], "x": "0", "e": r["state"], "i": "SELECT", "s": stamp(EPOCH, 0), "Q": str((-1) ** line * 4242424242424242424), "P": "", "b": "client backend",
+              "v": r["vxid"], "x": "0", "e": r["state"], "i": "SELECT", "s": stamp(EPOCH, 0), "Q": str((-1) ** line * 4242424242424242424), "P": "", "L": "10.0.0.1", "b": "client backend",
               "q": "", "%": "%"}
     def field(m):
         width = int(m[1] or 0)  # %-12u: at least twelve characters, blanks behind it
@@ -321,6 +321,30 @@ def test_a_given_prefix(prefix, tmp_path, truth):
     accounted(report, path)
     assert report["input"]["not_understood_bytes"] == 0
     assert numbers(report) == truth
+
+
+def random_packed_prefix(rng):
+    """Any escapes in any order, with nothing between most of them."""
+    out = ""
+    for f in rng.sample("mtnspPudahrlcvxeinQbL", rng.randrange(3, 9)) + ["p"]:
+        out += rng.choice(["", "", "", ":", "x", " ", "[", "1"]) + "%" + rng.choice(["", "", "", "-12", "10"]) + f
+    return out + rng.choice(["", " ", "7 ", ": "])
+
+
+def test_what_a_given_prefix_leaves_open_is_said(tmp_path, truth):
+    open_ones = 0
+    for n in range(24):
+        prefix = random_packed_prefix(random.Random(n))
+        report = assay(write(tmp_path, stderr(ROWS, prefix)), "--prefix", prefix)
+        said = report["input"]["files"][0].get("prefix_doubt")
+        assert said or numbers(report) == truth, prefix
+        open_ones += said is not None
+    assert 0 < open_ones < 24
+
+
+def test_names_told_by_their_place_are_said(tmp_path):
+    of = {p: assay(write(tmp_path, stderr(ROWS, p)))["input"]["files"][0].get("prefix_doubt", "") for p in ("%m [%p] %u|%d ", "%m [%p] %u@%d ")}
+    assert "%u, %d told by place alone" in of["%m [%p] %u|%d "] and not of["%m [%p] %u@%d "]
 
 
 SEEN = ["%h %u %m %p ", "%r|%t|%p|%Q|", "%e %t [%p] ", "%b[%p] %m ", "%n %p %e ", "%i:%p; %l] [%m@: ", "%Q %P %m %p ",
