@@ -56,6 +56,8 @@ struct want {
 	struct str predicate; /* WANT_BOOL, WANT_THERE, WANT_EQ with a constant: as SQL; else "" */
 	struct str value;     /* WANT_EQ with one constant: it */
 	int arm;	      /* of which OR it is an arm, from 1; 0: a conjunct of its own */
+	struct str also[3];   /* an arm: the other columns that it compares with constants */
+	size_t n_also;
 };
 
 struct wants {
@@ -94,6 +96,7 @@ struct candidate {
 	struct str name, ddl; /* candidate_finish() */
 	unsigned nth;	      /* a number behind its name, where that is taken; 0: none */
 	struct str why;
+	struct str beside;     /* an index there of more columns, whose first is its only key; "" */
 	struct str replaces;   /* an index that this one makes redundant; "" */
 	double weight;	       /* ms, or cost, of the nodes it would help */
 	size_t node;	       /* of the plan: number; 0: none */

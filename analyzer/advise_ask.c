@@ -11,6 +11,7 @@
 #include <math.h>
 
 #define INCLUDE_WIDTH 100.0 /* bytes of a row that may ride along */
+#define IN_ORDER      0.9   /* correlation of a column that the rows lie in the order of */
 
 struct asker {
 	struct arena *a;
@@ -29,10 +30,38 @@ static bool same(const struct candidate *a, const struct candidate *b)
 	return str_eq(a->ddl, b->ddl);
 }
 
+/* PostgreSQL takes an index of several columns to lie in the table's order three quarters as well
+ * as its first column does.  Where that is nearly the table's order, the first column by itself is
+ * so much cheaper to it that it takes other plans; there an index of several does not serve one of
+ * one. */
+static bool is_cheaper_alone(const struct asker *k, const struct candidate *c)
+{
+	const struct schema_table *t = schema_find(k->schema, c->schema, c->table);
+	int at = t && c->keys == 1 && c->includes == 0 && c->where.n == 0 &&
+				 strcmp(c->method, "btree") == 0
+			 ? candidate_column(t, c->key[0].expr)
+			 : -1;
+
+	if (at < 0 || fabs(t->column.at[at].correlation) < IN_ORDER)
+		return false;
+	for (size_t i = 0; i < t->index.n; i++)
+		if (t->index.at[i]->valid && t->index.at[i]->keys == 1 &&
+			t->index.at[i]->key[0].column == at)
+			return false;
+	return true;
+}
+
 static void put(struct asker *k, struct candidate *c)
 {
-	if (c->keys == 0 || candidate_existing(k->a, k->schema, c).n)
+	struct str there;
+
+	c->beside = STR_NONE;
+	if (c->keys == 0)
 		return;
+	there = candidate_existing(k->a, k->schema, c);
+	if (there.n && !is_cheaper_alone(k, c))
+		return;
+	c->beside = there;
 	candidate_finish(k->a, c, true);
 	for (size_t i = 0; i < k->out->at.n; i++)
 		if (same(&k->out->at.at[i], c))
@@ -54,11 +83,16 @@ static bool has_key(const struct candidate *c, struct str expr)
 	return false;
 }
 
+static void add_key(struct candidate *c, struct index_key key)
+{
+	if (c->keys < INDEX_KEYS_MAX && !has_key(c, key.expr))
+		c->key[c->keys++] = key;
+}
+
 static void add_want(struct candidate *c, const struct want *w)
 {
-	if (c->keys < INDEX_KEYS_MAX && !has_key(c, w->expr))
-		c->key[c->keys++] = (struct index_key){
-			.expr = w->expr, .is_expr = w->is_expr, .opclass = w->opclass};
+	add_key(c,
+		(struct index_key){.expr = w->expr, .is_expr = w->is_expr, .opclass = w->opclass});
 }
 
 static bool add_keys(struct asker *k, struct candidate *c, const struct plan_prop *list)
@@ -275,7 +309,7 @@ static void put_brin(struct asker *k, const struct want *w)
 	int at = t ? candidate_column(t, w->expr) : -1;
 	struct candidate c = begin(k);
 
-	if (at < 0 || t->bytes < 1 << 30 || fabs(t->column.at[at].correlation) < 0.9 ||
+	if (at < 0 || t->bytes < 1 << 30 || fabs(t->column.at[at].correlation) < IN_ORDER ||
 		w->kind != WANT_RANGE)
 		return;
 	add_want(&c, w);
@@ -307,6 +341,10 @@ static void ask_table(struct asker *k)
 		if (w->method)
 			c.method = w->method;
 		put(k, &c);
+		for (size_t j = 0; j < w->n_also; j++)
+			add_key(&c, (struct index_key){.expr = w->also[j]});
+		if (w->n_also)
+			put_both(k, &c);
 		if (w->is_join) { /* each join column, with the constants behind it */
 			add_equalities(&k->w, &c, 0);
 			put_both(k, &c);

@@ -248,6 +248,7 @@ static bool collect_shape(struct workload *w, uint32_t shape, bool *is_generic)
 		call[i].calls /= calls;
 		*is_generic |= s->lex.params && call[i].args.n == 0;
 		add_candidates(w, plan[i], call[i].sql, &constants);
+		joined_note(w, plan[i]);
 		add_query(w, shape, &call[i], plan[i]);
 	}
 	constants_release(&constants);

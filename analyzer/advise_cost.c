@@ -4,6 +4,7 @@
  */
 #include "advise_workload.h"
 
+#include <ctype.h>
 #include <math.h>
 
 #define WRITE_COST 0.6 /* in the planner's unit, for one index entry written */
@@ -72,7 +73,8 @@ double workload_part(struct workload *w, const struct candidate *c)
 static int64_t true_size(struct workload *w, const struct candidate *c, int64_t hypo)
 {
 	const struct schema_table *t = schema_find(w->schema, c->schema, c->table);
-	double distinct = 1, width = 0, rows = t ? t->rows * workload_part(w, c) : -1;
+	double of_key[INDEX_KEYS_MAX], distinct, width = 0,
+						 rows = t ? t->rows * workload_part(w, c) : -1;
 	double plain, packed;
 	bool is_packed = c->includes == 0;
 
@@ -87,12 +89,12 @@ static int64_t true_size(struct workload *w, const struct candidate *c, int64_t 
 		width += col->width;
 		is_packed = is_packed && is_deduplicated(col);
 		if (i < c->keys)
-			distinct *= col->n_distinct > 0	  ? col->n_distinct
+			of_key[i] = col->n_distinct > 0	  ? col->n_distinct
 				    : col->n_distinct < 0 ? -col->n_distinct * rows
 							  : rows;
 	}
 	width = 8 * ceil(width / 8);
-	distinct = fmin(distinct, rows);
+	distinct = fmin(joined_values(w, c, of_key), rows);
 	plain = rows * (8 + width + 4) / 0.88 + 16384;
 	packed = (rows * 6.5 + distinct * (16 + width)) / 0.88 + 16384;
 	if (is_packed && rows >= 2 * distinct)
@@ -101,26 +103,60 @@ static int64_t true_size(struct workload *w, const struct candidate *c, int64_t 
 }
 
 /* Bytes that a GIN index has for each byte of the values, by what was built: a pattern's trigrams
- * are about as many as the bytes, the parts of a document or an array fewer. */
-static double gin_density(const char *opclass)
+ * are about as many as the bytes; a text has 0.4 where its words are a language's and 2.3 where
+ * each row has one of its own (a key, a hash); the parts of a document or an array are fewer. */
+static double gin_density(const struct index_key *k)
 {
-	if (opclass && strcmp(opclass, "gin_trgm_ops") == 0)
+	if (k->opclass && strcmp(k->opclass, "gin_trgm_ops") == 0)
 		return 3.0;
-	return 0.6;
+	return str_find(k->expr, "to_tsvector(") < k->expr.n ? 1.0 : 0.6;
+}
+
+static bool is_of_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '$' || (unsigned char)c >= 0x80;
+}
+
+/* The key, a column or an expression, reads the column. */
+static bool does_name(struct str key, struct str column)
+{
+	for (size_t at = 0, n; column.n && at < key.n; at += n + 1) {
+		n = str_find(str_skip(key, at), column.p);
+		if (at + n + column.n > key.n)
+			return false;
+		if ((at + n == 0 || !is_of_word(key.p[at + n - 1])) &&
+			(at + n + column.n == key.n || !is_of_word(key.p[at + n + column.n])))
+			return true;
+	}
+	return false;
+}
+
+/* The column of the key, or the widest that its expression reads; NULL: not known. */
+static const struct schema_column *widest_of(const struct schema_table *t, struct str key)
+{
+	const struct schema_column *widest = NULL;
+
+	for (size_t i = 0; t && i < t->column.n; i++) {
+		const struct schema_column *c = &t->column.at[i];
+
+		if (does_name(key, c->name) && (widest == NULL || c->width > widest->width))
+			widest = c;
+	}
+	return widest;
 }
 
 /* What is not a B-tree, by the width of its column; NULLs are in none of these. */
 static int64_t guessed_size(const struct workload *w, const struct candidate *c)
 {
 	const struct schema_table *t = schema_find(w->schema, c->schema, c->table);
-	const struct schema_column *col = column_of(t, c->key[0].expr);
+	const struct schema_column *col = widest_of(t, c->key[0].expr);
 	double rows = t ? t->rows : -1, width = col && col->width ? col->width : 32, bytes;
 
 	if (rows < 0)
 		return -1;
 	rows *= 1 - (col ? col->null_frac : 0);
 	if (strcmp(c->method, "gin") == 0)
-		bytes = rows * width * gin_density(c->key[0].opclass);
+		bytes = rows * width * gin_density(&c->key[0]);
 	else if (strcmp(c->method, "brin") == 0)
 		bytes = t->bytes > 0 ? (double)t->bytes / 8192 / 128 * (2 * width + 16) : 8192;
 	else if (strcmp(c->method, "hash") == 0)
@@ -133,7 +169,7 @@ static int64_t guessed_size(const struct workload *w, const struct candidate *c)
 static bool has_column(const struct candidate *c, struct str name)
 {
 	for (size_t i = 0; i < c->keys; i++)
-		if (name.n && memmem(c->key[i].expr.p, c->key[i].expr.n, name.p, name.n))
+		if (does_name(c->key[i].expr, name))
 			return true;
 	for (size_t i = 0; i < c->includes; i++)
 		if (str_eq(c->include[i], name))

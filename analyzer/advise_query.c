@@ -63,12 +63,22 @@ static double ask(struct workload *w, size_t at, const uint32_t *id, size_t n, u
 	p = query_plan(w, q);
 	*n_used = p ? whatif_used(&w->whatif, p, used) : 0;
 	cost = p ? p->root->total_cost : INFINITY;
-	worst = *n_used ? risk_cost(&w->whatif, p) : cost;
+	worst = *n_used ? risk_cost(w, p) : cost;
 	if (*n_used && cost < q->before * MIN_GAIN && worst < q->before && !has_trap(&w->whatif, p))
 		matrix_entry(w->matrix, at, used, *n_used,
 			query_felt(w, q, cost + DOUBT * (worst - cost)));
 	arena_reset(&w->plans);
 	return cost;
+}
+
+/* What the plan finds by an index of several columns it finds by the first of them alone as
+ * quickly, whatever the planner says: such an index is only for other plans than today's. */
+static bool has_its_use(const struct plan *p, const struct candidate *c)
+{
+	for (size_t i = 0; p && c->beside.n && i < p->nodes; i++)
+		if (str_eq(p->node[i]->index, c->beside))
+			return true;
+	return false;
 }
 
 void query_find_concerned(struct workload *w, size_t at)
@@ -91,7 +101,7 @@ void query_find_concerned(struct workload *w, size_t at)
 				str_eq(own.at.at[k].key[0].expr, c->key[0].expr);
 		if (c->is_of_value) /* an order alone may lead it */
 			leads = p && w->size[i] >= 0 && constants_has(w, p, c);
-		if (leads)
+		if (leads && !has_its_use(p, c))
 			q->concerned[q->n_concerned++] = (uint32_t)i;
 	}
 	candidates_release(&own);

@@ -3,16 +3,18 @@
  * Could an index make a query slower?  It can, when it lures the planner into another plan whose
  * cost is said too low.  Of all plans that is the nested loop over an index: each look-up is priced
  * as if the pages it reads were mostly there already and its rows were as many as estimated.  So
- * every plan has a second, pessimistic cost, with such look-ups LOOKUPS times as dear.  A plan that
- * is no cheaper than today's even so is a gain; one that is cheaper only by the planner's word
- * earns an index nothing; and an index that puts more at stake this way than a part of what it
- * surely saves is barred.  What stays doubtful is told, so that it can be tried (--scratch).
+ * every plan has a second, pessimistic cost, with such look-ups LOOKUPS times as dear, or less
+ * where the table lies in the index's order and a look-up's rows are on one page.  A plan that is
+ * no cheaper than today's even so is a gain; one that is cheaper only by the planner's word earns
+ * an index nothing; and an index that puts more at stake this way than a part of what it surely
+ * saves is barred.  What stays doubtful is told, so that it can be tried (--scratch).
  */
 #include "advise_workload.h"
 
 #include <math.h>
 
 #define LOOKUPS 2.0
+#define NEARBY	1.25 /* the least, in a table that lies in the index's order */
 /* A query that is slower than yesterday is felt, one that is quicker is not noticed: what is at
  * stake must be a tenth of what is surely saved. */
 #define STAKE_WEIGHT 10.0
@@ -31,7 +33,18 @@ static bool has_tried(const struct whatif *t, const struct plan_node *n, uint32_
 	return false;
 }
 
-double risk_cost(const struct whatif *t, const struct plan *p)
+/* How much dearer look-ups by this index might be than the planner says. */
+static double lookups_by(const struct workload *w, uint32_t id)
+{
+	const struct candidate *c = &w->pool.at.at[id];
+	const struct schema_table *t = schema_find(w->schema, c->schema, c->table);
+	int at = t ? candidate_column(t, c->key[0].expr) : -1;
+	double order = at >= 0 ? t->column.at[at].correlation : 0;
+
+	return fmax(NEARBY, LOOKUPS - (LOOKUPS - 1) * order * order);
+}
+
+double risk_cost(const struct workload *w, const struct plan *p)
 {
 	double cost = p->root->total_cost;
 	uint32_t id;
@@ -40,8 +53,10 @@ double risk_cost(const struct whatif *t, const struct plan *p)
 		const struct plan_node *n = p->node[i], *outer = plan_outer(n),
 				       *inner = plan_inner(n);
 
-		if (n->kind == PLAN_NESTED_LOOP && outer && inner && has_tried(t, inner, &id))
-			cost += (LOOKUPS - 1) * fmax(n->total_cost - outer->total_cost, 0);
+		if (n->kind == PLAN_NESTED_LOOP && outer && inner &&
+			has_tried(&w->whatif, inner, &id))
+			cost += (lookups_by(w, id) - 1) *
+				fmax(n->total_cost - outer->total_cost, 0);
 	}
 	return cost;
 }

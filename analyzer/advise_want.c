@@ -551,6 +551,22 @@ static void add_cond(struct arena *a, struct wants *w, const struct sql_cond *c,
 		x->is_join |= is_join;
 }
 
+/* What else this arm of an OR asks for, so that one index may serve all of it. */
+static void note_also(struct arena *a, struct want *x, const struct sql_cond *arm, struct str alias,
+	struct str relation)
+{
+	struct wants rest = {.ors = x->arm};
+
+	if (x->kind != WANT_EQ || arm->pred != PRED_AND)
+		return;
+	for (size_t i = 0; i < arm->arms; i++)
+		add_cond(a, &rest, &arm->arm[i], alias, relation, x->arm);
+	for (size_t i = 0; i < rest.n && x->n_also < ARRAY_LEN(x->also); i++)
+		if (rest.at[i].kind == WANT_EQ && !rest.at[i].is_join && !rest.at[i].is_expr &&
+			!str_eq(rest.at[i].expr, x->expr))
+			x->also[x->n_also++] = rest.at[i].expr;
+}
+
 /* Every arm must have something an index serves, else the OR reads the table anyway. */
 static void add_or(struct arena *a, struct wants *w, const struct sql_cond *c, struct str alias,
 	struct str relation)
@@ -570,6 +586,8 @@ static void add_or(struct arena *a, struct wants *w, const struct sql_cond *c, s
 		} else {
 			add_cond(a, &trial, one, alias, relation, arm);
 		}
+		if (trial.n > before)
+			note_also(a, &trial.at[before], one, alias, relation);
 		if (trial.n == before && before == first)
 			return; /* the first arm gave nothing; later ones may repeat a column */
 		if (trial.n == before) {

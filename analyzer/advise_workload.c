@@ -199,7 +199,7 @@ bool workload_prove(struct workload *w, const struct choice *c)
 		struct plan *p = query_plan(w, q);
 
 		q->after = p ? p->root->total_cost : q->before;
-		q->worst = p ? risk_cost(&w->whatif, p) : q->before;
+		q->worst = p ? risk_cost(w, p) : q->before;
 		q->used = ARENA_ARRAY(&w->arena, uint32_t, c->count + 1);
 		q->n_used = p ? whatif_used(&w->whatif, p, q->used) : 0;
 		for (size_t k = 0; p && k < p->nodes; k++)
@@ -223,6 +223,7 @@ static void workload_release(struct workload *w)
 	matrix_free(&w->matrix);
 	candidates_release(&w->pool);
 	whatif_release(&w->whatif);
+	VEC_RELEASE(&w->joined);
 	VEC_RELEASE(&w->query);
 	VEC_RELEASE(&w->part);
 	arena_release(&w->plans);

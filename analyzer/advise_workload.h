@@ -6,6 +6,7 @@
  *   advise_collect.c    the queries and the candidates they ask for
  *   advise_draw.c       which calls of a shape are planned
  *   advise_constant.c   what every call asks for: the predicates of partial indexes
+ *   advise_joined.c     how many values columns have together, by what they are joined with
  *   advise_query.c      the planner asked about one query; its costs into the matrix
  *   advise_risk.c       plans that are cheap only by the planner's word
  *   advise_pay.c        what was chosen but does not pay, left out
@@ -57,6 +58,13 @@ struct part { /* of a table's rows, by the planner's estimate */
 	double part; /* 0 … 1 */
 };
 
+struct joined { /* columns that have together at most so many values */
+	struct str schema, table;
+	struct str column[4]; /* as SQL */
+	size_t columns;
+	double most;
+};
+
 struct workload {
 	struct arena arena; /* of the whole run */
 	struct arena plans; /* of one plan; reset often */
@@ -70,6 +78,7 @@ struct workload {
 	uint32_t asking;	 /* the shape that the planner was asked about last */
 	struct candidates pool;
 	VEC(struct part) part;
+	VEC(struct joined) joined;
 	int64_t *size;	    /* of each candidate; -1: cannot be had */
 	double *upkeep;	    /* of each: what the workload's writes pay for it */
 	uint64_t *hot_lost; /* calls of UPDATEs that would be HOT no more */
@@ -117,6 +126,11 @@ bool constants_has(struct workload *w, const struct plan *p, const struct candid
 bool constants_are_equal(struct workload *w, const struct plan *a, const struct plan *b);
 void constants_release(struct constants *k);
 
+/* advise_joined.c: notes what the query's plan joins with the whole key of a table. */
+void joined_note(struct workload *w, const struct plan *p);
+/* How many values the candidate's keys have together at most; distinct[]: each by itself. */
+double joined_values(const struct workload *w, const struct candidate *c, const double *distinct);
+
 /* advise_query.c: concerned[], the candidates that could matter to the query: on a table its plan
  * reads, led by something it asks for. */
 void query_find_concerned(struct workload *w, size_t at);
@@ -145,7 +159,7 @@ void workload_guess(struct workload *w);
 bool workload_prove(struct workload *w, const struct choice *c);
 
 /* advise_risk.c: the plan's cost, its look-ups in what is tried priced pessimistically. */
-double risk_cost(const struct whatif *t, const struct plan *p);
+double risk_cost(const struct workload *w, const struct plan *p);
 /* Bars what puts too much at stake, after the proof; true: the choice must be made anew. */
 bool risk_bar(struct workload *w, const struct choice *c);
 void risk_say(struct workload *w, struct workload_result *r);

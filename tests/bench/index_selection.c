@@ -40,8 +40,9 @@ struct combination {
 struct file {
 	const char *name;
 	unsigned long line;
-	struct numbers query_ids;	 /* as the file names them; position = our number */
-	struct numbers index_ids, bytes; /* parallel */
+	struct numbers query_ids; /* as the file names them; position = our number */
+	unsigned long query_line;
+	struct numbers index_ids, bytes, index_line; /* parallel */
 	struct combination *combo;
 	size_t combos;
 	struct numbers cost_query, cost_combo, cost_line; /* parallel, and cost[] */
@@ -63,7 +64,7 @@ static void push(struct numbers *v, unsigned long x)
 /* The file is wrong: where, what, and no answer. */
 static void refuse(const struct file *f, const char *what)
 {
-	fprintf(stderr, "index_selection: %s:%lu: %s\n", f->name, f->line, what);
+	fprintf(stderr, "index_selection: %s:%lu: %s\n", f->name, f->line ? f->line : 1, what);
 	exit(3);
 }
 
@@ -161,6 +162,7 @@ static bool read_size(struct file *f, const char *s)
 
 	push(&f->index_ids, number(f, &s, MOST_ID, "an index needs an ID below 4 million"));
 	push(&f->bytes, number(f, &s, 1ul << 53, what));
+	push(&f->index_line, f->line);
 	return is_last(f, s, what);
 }
 
@@ -234,9 +236,10 @@ static void read_file(struct file *f, FILE *in)
 			s++;
 		if (*s == 0 || *s == '#')
 			continue;
-		if (is_list(s, "set QUERIES"))
+		if (is_list(s, "set QUERIES")) {
 			push_all(f, &f->query_ids, strstr(s, ":=") + 2);
-		else if (strncmp(s, "set indexes_per_combination[", 28) == 0)
+			f->query_line = f->line;
+		} else if (strncmp(s, "set indexes_per_combination[", 28) == 0)
 			read_combination(f, s + 28);
 		else if (is_list(s, "param size"))
 			part = SIZES;
@@ -266,21 +269,23 @@ static void check_bases(const struct file *f, const bool *has_base)
 	for (size_t i = 0; i < f->query_ids.n; i++)
 		if (!has_base[i]) {
 			fprintf(stderr,
-				"index_selection: %s: query %lu has no cost with combination 0, "
-				"that "
-				"is without indexes\n",
-				f->name, f->query_ids.at[i]);
+				"index_selection: %s:%lu: query %lu has no cost with combination "
+				"0, that is without indexes\n",
+				f->name, f->query_line, f->query_ids.at[i]);
 			exit(3);
 		}
 }
 
+/* line: where each stands; one of it is enough where all stand in one. */
 static void refuse_twice(const struct file *f, const struct numbers *ids, const size_t *at,
-	const char *what)
+	const unsigned long *line, size_t lines, const char *what)
 {
-	for (size_t i = 0; i < ids->n; i++)
+	for (size_t i = ids->n; i-- > 0;)
 		if (at[ids->at[i]] != i) {
-			fprintf(stderr, "index_selection: %s: %s %lu is there twice\n", f->name,
-				what, ids->at[i]);
+			size_t second = at[ids->at[i]];
+
+			fprintf(stderr, "index_selection: %s:%lu: %s %lu is there twice\n", f->name,
+				line[second < lines ? second : 0], what, ids->at[i]);
 			exit(3);
 		}
 }
@@ -313,8 +318,8 @@ static struct matrix *build(struct file *f, double *base)
 	member = malloc(most * sizeof(*member));
 	if (has_base == NULL || member == NULL)
 		abort();
-	refuse_twice(f, &f->query_ids, query, "query");
-	refuse_twice(f, &f->index_ids, index, "index");
+	refuse_twice(f, &f->query_ids, query, &f->query_line, 1, "query");
+	refuse_twice(f, &f->index_ids, index, f->index_line.at, f->index_line.n, "index");
 	for (size_t i = 0; i < f->index_ids.n; i++)
 		matrix_index(m, i, f->bytes.at[i], 0);
 	for (size_t k = 0; k < f->cost_query.n; k++) {
