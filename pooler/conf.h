@@ -79,6 +79,7 @@ enum query_log_parameters {
 	QUERY_LOG_PARAMETERS_OFF
 };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+enum scheduling { SCHEDULING_AUTO, SCHEDULING_NORMAL, SCHEDULING_BATCH };
 
 /* --- the values ----------------------------------------------------------- */
 
@@ -106,7 +107,8 @@ struct conf_pooler {
 
 	/* the process */
 	int workers; /* 0 = half as many as CPUs, up to 8 */
-	int shards;  /* of one pool; 0 = auto */
+	enum scheduling scheduling;
+	int shards; /* of one pool; 0 = auto */
 	const char *logfile, *pidfile, *user, *conffile;
 	int64_t max_memory;
 	usec_t shutdown_timeout; /* after this a graceful shutdown becomes a fast one */

@@ -163,6 +163,20 @@
 		"one shard goes to another where a client waits.",
 },
 {
+	.name = "scheduling",
+	.type = CONF_WORD,
+	.at = {POOLER(scheduling)},
+	.def = "auto",
+	.words = scheduling_words,
+	.restart = true,
+	.help = "Where all CPUs are busy: with `batch` (SCHED_BATCH) a worker that wakes does not "
+		"interrupt who runs, most often the server process whose answer comes next; it "
+		"has more to do at once then and takes less CPU time. With `normal` it interrupts "
+		"as other programs do. `auto` is `batch` as long as it waits for a CPU for less "
+		"than a millisecond on average, else `normal` for a while. Where a CPU is idle "
+		"all are the same. A policy that systemd or chrt has given the process stays.",
+},
+{
 	.name = "user",
 	.type = CONF_STRING,
 	.at = {POOLER(user)},

@@ -35,6 +35,7 @@ static const char *const state_audit_words[] = {"off", "sample", "always", NULL}
 static const char *const track_queries_words[] = {"off", "sample", "all", NULL};
 static const char *const parameters_words[] = {"on", "hash", "off", NULL};
 static const char *const log_format_words[] = {"text", "json", NULL};
+static const char *const scheduling_words[] = {"auto", "normal", "batch", NULL};
 
 const struct conf_setting conf_settings[] = {
 #include "conf_rows_process.h"

@@ -529,6 +529,7 @@ static void serve(const struct conf *conf)
 	 * comes before the front listens to them waits until it does. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
+	pace_set_mode(conf->p.scheduling);
 	worker_init(&hub.front, -1);
 	if (!front_init(&hub.front, conf, &front_ops, &err))
 		log_die(LOG_PART_MAIN, "%s", buf_cstr(&err));

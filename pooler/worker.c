@@ -171,6 +171,7 @@ static void on_awake(struct ev_loop *loop) EV_NOEXCEPT
 		w->compared = w->now;
 		w->wall_ahead = clock_wall() - w->now;
 		age_lag(w);
+		pace_look(&w->pace, w->now, w->index);
 	}
 	w->wall = w->now + w->wall_ahead;
 	__atomic_store_n(&w->ticks, w->ticks + 1, __ATOMIC_RELAXED);
@@ -194,7 +195,7 @@ static void set_up(struct worker *w, int index, struct ev_loop *loop)
 	w->wall_ahead = w->wall - w->now;
 	w->woke = ev_now(w->loop);
 	w->alarm_at = USEC_NEVER;
-	w->fine_fd = -1;
+	w->fine_fd = w->pace.fd = -1;
 	w->buffer = mem_alloc(WORKER_MARGIN + WORKER_BUFFER);
 	pthread_mutex_init(&w->lock, NULL);
 	list_init(&w->inbox);
@@ -250,21 +251,25 @@ void worker_finish(struct worker *w)
 	run_mails(w, &w->deferred);
 }
 
-void worker_run(struct worker *w)
+/* On its own thread, to its end. */
+static void run(struct worker *w)
 {
-	w->thread = pthread_self();
+	pace_begin(&w->pace, w->now);
 	while (!w->stop)
 		ev_run(w->loop, 0);
 	run_mails(w, &w->deferred);
+	pace_end(&w->pace);
+}
+
+void worker_run(struct worker *w)
+{
+	w->thread = pthread_self();
+	run(w);
 }
 
 static void *thread_main(void *arg)
 {
-	struct worker *w = arg;
-
-	while (!w->stop)
-		ev_run(w->loop, 0);
-	run_mails(w, &w->deferred);
+	run(arg);
 	return NULL;
 }
 

@@ -4,6 +4,7 @@
  * threads for what blocks.
  *
  *   worker.c         struct worker: loop, clock, mailbox, timers, end of the tick
+ *   worker_pace.c    how it gets its CPU where all are busy
  *   worker_helper.c  struct helpers: threads that run blocking jobs
  *
  * One tick: the loop sleeps, wakes, reads the clock once (worker->now), runs the mails and
@@ -17,6 +18,7 @@
 #define POOLER_WORKER_H
 
 #include "base.h"
+#include "worker_pace.h"
 
 #include <ev.h>
 #include <pthread.h>
@@ -66,6 +68,7 @@ struct worker {
 	struct list inbox;    /* of struct mail; under lock */
 	struct list deferred; /* of struct mail: run at the end of the tick */
 	bool stop;
+	struct pace pace;
 	struct worker *host, *guest; /* whose loop it shares; who shares its loop */
 };
 

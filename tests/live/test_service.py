@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from pooler import ROOT
+from pooler import ROOT, wait_until
 from wire import PATIENCE
 
 pytestmark = pytest.mark.ours
@@ -104,3 +104,26 @@ def test_the_package_builds(tmp_path):
                  "etc/pgsluice/pooler.conf", "etc/logrotate.d/pgsluice",
                  "usr/share/man/man5/pooler.conf.5.gz"):
         assert path in listed
+
+
+
+def policy(p):
+    return os.sched_getscheduler(p.process.pid)
+
+
+def test_how_it_is_scheduled(pooler):
+    given = os.sched_getscheduler(0)
+    p = pooler(scheduling="batch")
+    wait_until(lambda: policy(p) == (os.SCHED_BATCH if given == os.SCHED_OTHER else given))
+    p = pooler(scheduling="normal")
+    p.connect().execute("select 1")     # its loop runs
+    assert policy(p) == given
+
+
+def test_a_policy_that_was_given_stays(pooler):
+    p = pooler(start=False, scheduling="normal")
+    p.binary = p.write("batch", f"#!/bin/sh\nexec chrt -b 0 '{p.binary}' \"$@\"\n")
+    os.chmod(p.binary, 0o755)
+    p.start()
+    p.connect().execute("select 1")
+    assert policy(p) == os.SCHED_BATCH
