@@ -78,6 +78,14 @@ static uint32_t express_max(const struct pool_settings *set, const struct conf_p
 	return p->max_packet_size < EXPRESS_MAX ? (uint32_t)p->max_packet_size : EXPRESS_MAX;
 }
 
+/* The next login is tried as soon as somebody asks. */
+static void forget_failure(struct lane *l)
+{
+	l->shard.dial_after = 0;
+	free(l->last_error);
+	l->last_error = NULL;
+}
+
 void lane_configure(struct lane *l, const struct conf *conf, const struct conf_database *db)
 {
 	const struct conf_user *user = conf_user_find(conf, l->pool->user);
@@ -147,8 +155,8 @@ void lane_configure(struct lane *l, const struct conf *conf, const struct conf_d
 	set->observed = p->query_log[0] || p->track_queries != TRACK_QUERIES_OFF;
 	set->express_max = express_max(set, p);
 	l->full = false;
-	if (l->shard.dial_after > l->relay->w.now + set->limits.retry)
-		l->shard.dial_after = l->relay->w.now + set->limits.retry;
+	/* what failed with the old settings, or another secret, may not fail now */
+	forget_failure(l);
 	if (!same)
 		lane_recycle(l);
 }
@@ -169,10 +177,7 @@ void lane_recycle(struct lane *l)
 			if (s->client && !s->setup)
 				server_settle(s);
 		}
-	/* what failed with the old settings may not fail with these */
-	l->shard.dial_after = 0;
-	free(l->last_error);
-	l->last_error = NULL;
+	forget_failure(l);
 	params_drop(&l->relay->params, &l->base);
 	greeting_forget(l);
 	lane_tend(l);

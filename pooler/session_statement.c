@@ -278,6 +278,9 @@ static enum step prepare_named(struct message *m, struct prepared *said)
 			return STEP_CLOSED;
 		put_close(gather_insert(&m->g), ours);
 	}
+	/* the Close goes in front: behind a Parse that fails it would be skipped */
+	if (!evict_statements(m, (size_t)m->c->lane->set.max_prepared - 1))
+		return STEP_CLOSED;
 	if (!message_push(m, ENTRY_PARSE, ENTRY_TAGGED, (uint32_t)p->number))
 		return STEP_CLOSED;
 	if (UNLIKELY(said->shift))

@@ -84,3 +84,17 @@ def test_scram_message_out_of_turn(pooler):
             c.send(data)
             got = c.closed(6)
             assert all(k != b"Z" for k, _ in got)
+
+
+def test_a_reload_ends_the_wait_after_a_refused_login(pooler, own_postgres):
+    """The operator has put the new password into the user list: nobody waits for server_login_retry to be over."""
+    p = pooler(on=own_postgres, auth_type="trust", server_login_retry=500, databases={"shop": f"host=127.0.0.1 port={own_postgres.port} user=app"})
+    own_postgres.sql("alter role app password 'another'")
+    for _ in range(2):
+        with pytest.raises((ServerError, wire.Closed), match="password authentication failed"):
+            p.wire(user="app")
+    p.write("userlist.txt", '"app" "another"\n"postgres" ""\n')
+    with p.console() as c:
+        c.query("RELOAD")
+    with p.wire(user="app") as c:
+        assert c.one("select current_user") == "app"

@@ -447,3 +447,28 @@ def test_a_prepared_statement_that_discards_itself(pooler, how):
             assert [k for k, _ in a.until() if k != b"N"] == [b"1", b"Z"]
             a.send(wire.close(b"S", "kept") + wire.sync())
             a.until()
+
+
+# --- how many a connection keeps -------------------------------------------------------
+
+def test_a_connection_keeps_no_more_than_max_prepared_statements(pooler):
+    """Also those that its clients prepare themselves; all go on working, in batches and behind one that fails."""
+    p = pooler(max_open=1, max_prepared_statements=3)
+    names = [f"s{i}" for i in range(8)]
+    with p.wire() as c:
+        for i, name in enumerate(names):
+            prepare(c, name, f"select {i}, count(*) from pg_prepared_statements")
+            c.send(run(name))
+            (number, kept), = c.result()
+            assert int(number) == i and int(kept) <= 3, (i, kept)
+        c.send(b"".join(wire.parse(f"t{i}", f"select {i} + 10") for i in range(5)) + run("s0") + wire.parse("bad", "select no_such") +
+               wire.parse("t5", "select 15") + wire.sync())
+        assert [k for k, _ in c.until()] == [b"1"] * 5 + [b"2", b"T", b"D", b"C", b"Z"]
+        assert [k for k, _ in c.until()] == [b"E", b"Z"]
+        for i in range(5):
+            c.send(run(f"t{i}"))
+            assert c.result() == [[str(i + 10)]]
+        for i, name in enumerate(names):
+            c.send(run(name))
+            (number, kept), = c.result()
+            assert int(number) == i and int(kept) <= 3, (i, kept)
