@@ -5,6 +5,7 @@
  *   input_files.c    which files a command line names: files, directories, members of archives
  *   input_source.c   files, directories, stdin, compression; following and remembering
  *   input_state.c    what was read before
+ *   input_follow.c   what comes while others are read
  *   input_stream.c   one file while it is read: bytes -> chunks
  *   input_run.c      worker threads; entries of all files in the order of their time
  *   input_detect.c   which format a file is in
@@ -265,10 +266,13 @@ struct input_file {
 	uint64_t bytes;			   /* read and, where compressed, unpacked */
 	uint64_t lines;
 	bool compressed;
+	bool by_directory;	/* it was named by its directory only */
+	uint64_t device, inode; /* of what came with --follow; 0: of what has the name */
 };
 
 struct input {
 	VEC(struct input_file *) file;
+	VEC(char *) dir; /* directories that were named */
 	struct input_options opt;
 	uint64_t bytes[LOG_CLASSES]; /* the accounting; sums up to the files' bytes */
 	uint64_t entries[LOG_CLASSES];

@@ -48,12 +48,15 @@ static bool add_directory(struct input *in, const char *path, struct err *why)
 		struct text t = {0};
 		struct stat st;
 		text_printf(&t, "%s/%s", path, list[i]->d_name);
-		if (list[i]->d_name[0] != '.' && stat(t.p, &st) == 0 && S_ISREG(st.st_mode))
+		if (list[i]->d_name[0] != '.' && stat(t.p, &st) == 0 && S_ISREG(st.st_mode)) {
 			add_file(in, t.p, (uint64_t)st.st_size);
+			in->file.at[in->file.n - 1]->by_directory = true;
+		}
 		text_release(&t);
 		free(list[i]);
 	}
 	free(list);
+	*VEC_PUSH(&in->dir) = mem_strdup(path);
 	return ok;
 }
 
@@ -148,5 +151,8 @@ void input_release(struct input *in)
 		free(f->prefix_doubt);
 		free(f);
 	}
+	for (size_t i = 0; i < in->dir.n; i++)
+		free(in->dir.at[i]);
+	VEC_RELEASE(&in->dir);
 	VEC_RELEASE(&in->file);
 }

@@ -16,10 +16,12 @@
  * Memory: of each file that overlaps another in time, a few chunks.
  */
 #include "input.h"
+#include "input_follow.h"
 #include "input_state.h"
 #include "input_stream.h"
 
 #include <pthread.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define KEEP_OPEN   16 /* files that stay open between being dated and being read */
@@ -40,9 +42,11 @@ struct run {
 	VEC(struct stream *) pending; /* oldest first; opened when their time has come */
 	size_t opened;		      /* of pending: begun */
 	struct chunk *spare;
-	unsigned chunks; /* in streams' queues, or about to be */
-	bool merging;	 /* somebody hands entries on */
-	uint64_t done;	 /* bytes of files that are read through */
+	unsigned chunks;       /* in streams' queues, or about to be */
+	bool merging;	       /* somebody hands entries on */
+	uint64_t done;	       /* bytes of files that are read through */
+	struct follow *follow; /* NULL: without --follow */
+	bool looked_last;
 };
 
 static bool is_stopped(const struct run *r)
@@ -235,24 +239,49 @@ static void add_pending(struct run *r, struct input_file *f, uint32_t index)
 	*VEC_PUSH(&r->pending) = stream_new(f, index);
 }
 
+/* Is it the file that came, or has that been renamed meanwhile? */
+static bool is_still(const struct stream *s)
+{
+	struct stat st;
+
+	return fstat(s->source->fd, &st) == 0 && st.st_ino == s->f->inode &&
+	       st.st_dev == s->f->device;
+}
+
 static void begin_next(struct run *r)
 {
 	struct stream *s = r->pending.at[r->opened++];
 	struct err why = {""};
 
 	r->pending.at[r->opened - 1] = NULL;
-	if (!s->source && !stream_open(s, &r->in->opt, &why, &r->fatal)) {
+	bool ok = s->source || stream_open(s, &r->in->opt, &why, &r->fatal);
+	if (s->f->inode && !(ok && is_still(s))) {
+		follow_missed(r->follow, s->f);
+		stream_free(&s);
+		return;
+	}
+	if (!ok) {
 		fail(r, &why);
 		stream_free(&s);
 		return;
 	}
 	if (s->failed)
 		fail(r, &why);
+	follow_hold(r->follow, s->source->fd, true);
 	*VEC_PUSH(&r->active) = s;
 }
 
-/* A stream is handed on to its end: what follows it?  The next member of its archive, or the
- * file that has its name now. */
+/* --follow: files that have come. */
+static void add_fresh(struct run *r)
+{
+	size_t n = r->follow && !r->fatal ? follow_look(r->follow, r->in) : 0;
+
+	for (size_t i = r->in->file.n - n; i < r->in->file.n; i++)
+		add_pending(r, r->in->file.at[i], (uint32_t)i);
+}
+
+/* A stream is handed on to its end: what follows it?  The next member of its archive, or what
+ * a rotation made. */
 static void end_stream(struct run *r, size_t i)
 {
 	struct stream *s = r->active.at[i];
@@ -272,12 +301,9 @@ static void end_stream(struct run *r, size_t i)
 		stream_free(&s);
 		return;
 	}
-	if (s->rotated && !is_stopped(r)) {
-		struct err why;
-		if (input_add(r->in, s->f->path, &why))
-			add_pending(r, r->in->file.at[r->in->file.n - 1],
-				(uint32_t)r->in->file.n - 1);
-	}
+	follow_hold(r->follow, s->source->fd, false);
+	if (s->rotated)
+		add_fresh(r);
 	stream_free(&s);
 	r->active.at[i] = r->active.at[--r->active.n];
 }
@@ -305,13 +331,19 @@ static void give_back(struct run *r, struct chunk *c)
 	pthread_cond_broadcast(&r->work); /* there is room to read on */
 }
 
+/* --follow: may files come while none is read? */
+static bool waits(const struct run *r)
+{
+	return follow_waits(r->follow) && !is_stopped(r);
+}
+
 /* --follow: is there nothing to do but wait? */
 static bool all_idle(const struct run *r)
 {
 	for (size_t i = 0; i < r->active.n; i++)
 		if (!r->active.at[i]->idle || r->active.at[i]->busy || r->active.at[i]->first)
 			return false;
-	return r->active.n > 0;
+	return r->active.n > 0 || waits(r);
 }
 
 /* One step of handing on, the lock given up in between; false: there is nothing to do now. */
@@ -347,7 +379,7 @@ static bool merge_step(struct run *r)
 		return true;
 	}
 	s = oldest(r, &until, &file);
-	if (r->opened < r->pending.n && !is_stopped(r) &&
+	if (r->opened < r->pending.n && (!is_stopped(r) || (r->follow && !r->fatal)) &&
 		(r->active.n == 0 || (!s && all_idle(r)) ||
 			(s && (r->pending.at[r->opened]->first_ts <= key_of(s))))) {
 		begin_next(r);
@@ -429,6 +461,7 @@ static void wait_for_more(struct run *r)
 	r->merging = false;
 	for (size_t i = 0; i < r->active.n; i++)
 		r->active.at[i]->idle = false;
+	add_fresh(r);
 	pthread_cond_broadcast(&r->work);
 }
 
@@ -448,8 +481,13 @@ static void *worker(void *arg)
 			if (did)
 				pthread_cond_broadcast(&r->work);
 		}
-		if (!r->merging && r->active.n == 0)
-			break;
+		if (!r->merging && r->active.n == 0 && !waits(r)) {
+			if (r->looked_last)
+				break;
+			r->looked_last = true; /* what has come until the interrupt counts */
+			add_fresh(r);
+			continue;
+		}
 		if ((s = wanting(r)) != NULL)
 			read_chunk(r, s);
 		else if (did)
@@ -520,6 +558,7 @@ static void release(struct run *r)
 		free(c->buf);
 		free(c);
 	}
+	follow_free(&r->follow);
 	VEC_RELEASE(&r->active);
 	VEC_RELEASE(&r->pending);
 	pthread_cond_destroy(&r->work);
@@ -537,6 +576,8 @@ bool input_run(struct input *in, const struct input_sink *sink, struct err *why)
 		return false;
 	pthread_mutex_init(&r.lock, NULL);
 	pthread_cond_init(&r.work, NULL);
+	if (in->opt.follow)
+		r.follow = follow_new(in);
 	date_all(&r);
 	thread = mem_zalloc(sizeof(*thread) * r.jobs);
 	for (unsigned i = 1; i < r.jobs; i++)

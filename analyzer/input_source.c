@@ -241,7 +241,14 @@ bool source_was_rotated(const struct source *s)
 	struct stat own, named;
 
 	return fstat(s->fd, &own) == 0 && stat(s->name, &named) == 0 &&
-	       (own.st_ino != named.st_ino || own.st_dev != named.st_dev);
+	       (own.st_ino != named.st_ino || own.st_dev != named.st_dev) && named.st_size > 0;
+}
+
+bool source_is_deleted(const struct source *s)
+{
+	struct stat own;
+
+	return fstat(s->fd, &own) == 0 && own.st_nlink == 0;
 }
 
 bool source_was_truncated(struct source *s)

@@ -45,9 +45,10 @@ struct source {
 /* Begins `skip` bytes into the file, unpacked. */
 bool source_open(struct source *s, const char *name, uint64_t skip, volatile int *stop,
 	struct err *why);
-/* A plain file: has its name come to mean another file, or was it cut and begun
+/* A plain file: has its name come to mean another file that is not empty, or was it cut and begun
  * anew (then reading goes on at its start)? */
 bool source_was_rotated(const struct source *s);
+bool source_is_deleted(const struct source *s); /* it has no name any more */
 bool source_was_truncated(struct source *s);
 /* Up to n bytes; 0 at the end; -1 on error. */
 ssize_t source_read(struct source *s, char *buf, size_t n, struct err *why);

@@ -174,7 +174,8 @@ static bool look_again(struct stream *s, const struct input_options *opt)
 		s->at_end = true;
 		return false;
 	}
-	if (s->rotated) { /* and what was written until then is read */
+	/* what was written until then is read; a directory's next log comes under its own name */
+	if (s->rotated || (s->f->by_directory && source_is_deleted(s->source))) {
 		s->at_end = true;
 		return false;
 	}

@@ -76,7 +76,9 @@ static const struct option {
 	{"chunk", 0, KIND_INT, "KB", AT(chunk), CMD_LOG,
 		"bytes a thread takes at once (default 128)"},
 	{"follow", 0, KIND_FLAG, NULL, AT(follow), CMD_LOG,
-		"go on reading what is added, across rotations; Ctrl-C prints the report"},
+		"go on reading what is added, across rotations, and a directory's new files; "
+		"Ctrl-C "
+		"prints the report"},
 	{"state", 0, KIND_TEXT, "FILE", AT(state), CMD_LOG,
 		"remember what was read: the next run reads only what is new"},
 	{"store", 0, KIND_TEXT, "DSN", AT(store), CMD_LOG | CMD_MERGE,

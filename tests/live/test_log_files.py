@@ -9,6 +9,7 @@ import json
 import lzma
 import os
 import pty
+import random
 import re
 import select
 import shutil
@@ -273,6 +274,64 @@ def test_follow_several_files_across_a_rotation(jobs, tmp_path, whole):
         p.kill()
     got = json.loads(out.read_text())
     assert {s["sql"]: s["calls"] for s in got["shapes"]} == {s["sql"]: s["calls"] for s in whole["shapes"]}
+
+
+def rename(log, rng):
+    """logrotate: what was written to the renamed file still counts."""
+    for i in range(30, 0, -1):
+        if (older := log.with_name(f"{log.name}.{i}")).exists():
+            older.rename(log.with_name(f"{log.name}.{i + 1}"))
+    log.rename(log.with_name(log.name + ".1"))
+    if rng.random() < 0.5:
+        log.touch()
+    return log.with_name(log.name + ".1")
+
+
+def dated(log, rng):
+    """logrotate with dateext and extension; a name more each time."""
+    log.rename(there := log.with_name(f"{log.stem}-202401{len(list(log.parent.iterdir())):02}.log"))
+    return there
+
+
+def own_rotation(log, rng):
+    """PostgreSQL's: the next log has a name of its own."""
+    return max(p for p in log.parent.iterdir() if p.suffix == ".log")
+
+
+@pytest.mark.parametrize("rotate", [rename, dated, own_rotation])
+def test_follow_counts_every_line_once_however_often_the_log_is_rotated(rotate, tmp_path):
+    """Several rotations between two looks; packed and copied logs beside them are known."""
+    line = "2024-01-05 10:00:00.{:03d} UTC [77] bob@shop LOG:  duration: 1.500 ms  statement: SELECT {} FROM t\n"
+    rng, logs, out, n = random.Random(5), tmp_path / "logs", tmp_path / "out.json", 0
+    logs.mkdir()
+    log = logs / "pg.log"
+
+    def write(path, lines):
+        nonlocal n
+        with open(path, "a") as f:
+            f.writelines(line.format(n + i, n + i) for i in range(lines))
+        n += lines
+
+    write(log, 5)
+    p = subprocess.Popen([PGASSAY, "log", "--follow", logs if rotate is own_rotation else log, "-f", "json", "-o", out])
+    try:
+        wait_until(lambda: has_read(p, log))
+        for _ in range(8):
+            for _ in range(rng.choice([1, 2, 3])):
+                write(rotate(log, rng), rng.randrange(1, 9))
+                log = logs / f"pg-{n:06}.log" if rotate is own_rotation else log
+                write(log, rng.randrange(1, 9))
+            last = log
+            wait_until(lambda: has_read(p, last))
+        packed = min(x for x in logs.iterdir() if x != log)
+        packed.with_name(packed.name + ".gz").write_bytes(gzip.compress(packed.read_bytes()))
+        rotate(log, rng)
+        write(log, 3)  # what stands there at the interrupt counts
+        p.send_signal(signal.SIGINT)
+        assert p.wait(500) == 0
+    finally:
+        p.kill()
+    assert json.loads(out.read_text())["input"]["statements"] == n
 
 
 @pytest.mark.parametrize("again", [5, 9])
