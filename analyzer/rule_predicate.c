@@ -155,18 +155,45 @@ static bool find_search(struct rule_check *c, const struct sql_cond *k, struct s
 	return a->cols == 1 && a->col.rel >= 0;
 }
 
-/* document ? value: of strings in a jsonb. */
-static struct str has_key(struct rule_check *c, const struct search *x, struct str v)
+/* A JSON string, where it needs no escapes; else STR_NONE. */
+static struct str json_string(struct arena *a, struct str text)
 {
-	struct str type = schema_type(c->schema, c->arena, c->o, x->value.node);
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] == '"' || text.p[i] == '\\' || (unsigned char)text.p[i] < ' ')
+			return STR_NONE;
+	return text.p ? arena_printf(a, "\"%.*s\"", STR_ARGS(text)) : STR_NONE;
+}
+
+/* document @> '["value"]', of strings in a jsonb; of those below a key the same around it, since it
+ * is the document that is indexed.  Of a parameter document ? $1. */
+static struct str holds(struct rule_check *c, const struct search *x, struct str v)
+{
+	struct str type = schema_type(c->schema, c->arena, c->o, x->value.node), made;
+	const struct sql_node *n = x->array.node;
 
 	if (!str_is(x->by, "jsonb_array_elements_text") || x->value.kind == SIDE_NONE || !v.n ||
 		(!str_is(type, "unknown") && !schema_type_is_text(type)) || x->value.is_null)
 		return STR_NONE;
-	struct str doc = sql_deparse(c->arena, x->array.node);
-	return arena_printf(c->arena,
-		x->array.kind == SIDE_COLUMN ? "%.*s ? %.*s" : "(%.*s) ? %.*s", STR_ARGS(doc),
-		STR_ARGS(v));
+	made = x->value.is_string ? json_string(c->arena, x->value.value) : STR_NONE;
+	if (!made.p)
+		return x->array.kind != SIDE_COLUMN
+			       ? STR_NONE
+			       : arena_printf(c->arena, "%.*s ? %.*s",
+					 STR_ARGS(sarg_column(c, &x->array)), STR_ARGS(v));
+	made = arena_printf(c->arena, "[%.*s]", STR_ARGS(made));
+	for (; node_is(n, "A_Expr"); n = node_get(n, "lexpr")) {
+		const struct sql_node *key = node_get(node_get(n, "rexpr"), "sval");
+		struct str name =
+			key ? json_string(c->arena, str_of(node_str(key, "sval"))) : STR_NONE;
+
+		if (!str_is(node_last_name(n, "name"), "->") || !name.p)
+			return STR_NONE;
+		made = arena_printf(c->arena, "{%.*s: %.*s}", STR_ARGS(name), STR_ARGS(made));
+	}
+	return node_is(n, "ColumnRef")
+		       ? arena_printf(c->arena, "%.*s @> %.*s", STR_ARGS(sql_deparse(c->arena, n)),
+				 STR_ARGS(sql_quote_literal(c->arena, made)))
+		       : STR_NONE;
 }
 
 /* column @> ARRAY[value]: there is an operator only for arrays of one type. */
@@ -176,7 +203,7 @@ static struct str contains(struct rule_check *c, const struct search *x, struct 
 	const struct sql_side *array = &x->array, *value = &x->value;
 
 	if (str_ends(x->by, "_text"))
-		return has_key(c, x, v);
+		return holds(c, x, v);
 	if (array->kind != SIDE_COLUMN || value->kind == SIDE_NONE || str_ends(x->by, "_elements"))
 		return STR_NONE;
 	struct str type = schema_type(c->schema, c->arena, c->o, value->node);
