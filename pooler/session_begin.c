@@ -3,6 +3,7 @@
  * BEGIN, answered before there is a server connection (deferred_begin): many a transaction
  * begins long before its first statement comes.
  */
+#include "session_meaning.h"
 #include "session_message.h"
 
 /* Stands behind a BEGIN whose transaction has failed before any server saw it: the server that
@@ -93,7 +94,8 @@ static size_t defer_begin_extended(struct client *c, const char *p, size_t n)
 		return 0;
 	at += 15;
 	prepared_drop(&c->lane->relay->prepared, &c->unnamed);
-	c->unnamed = prepared_intern(&c->lane->relay->prepared, text, size - WIRE_HEADER - 1);
+	c->unnamed = prepared_intern(&c->lane->relay->prepared, text, size - WIRE_HEADER - 1,
+		meaning_usual(c));
 	c->begin = mem_strdup(text);
 	tag = strcasestr(text, "start") ? "START TRANSACTION" : "BEGIN";
 	c->xact_since = c->waiter.since = c->lane->relay->w.now;

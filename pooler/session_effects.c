@@ -4,6 +4,7 @@
  * is not allowed.  Lasting effects are remembered on the server connection, whose state is
  * asked for before anybody else gets it (session_audit.c).
  */
+#include "session_meaning.h"
 #include "session_message.h"
 
 /* Effects after which somebody must ask the server what state there is. */
@@ -30,6 +31,9 @@ static const char *feature_word(unsigned effects)
 
 void effects_note(struct client *c, struct server *s, unsigned effects, const char *sql, size_t len)
 {
+	meaning_note(s, effects);
+	if (effects & TEXT_SET)
+		s->dirty_effects |= effects & TEXT_READING; /* until the server was asked */
 	if (effects & (TEXT_SET | TEXT_LONG))
 		audit_learn(s, sql, len, !(effects & TEXT_SET));
 	if (effects & EFFECTS_LASTING)

@@ -209,7 +209,8 @@ static bool send_unnamed(struct client *c, struct server *s, const char *p, size
 	struct prepared *known = c->unnamed;
 	uint32_t parses = 0, binds = 0;
 
-	if (!known || known->effects || prepared_is_stale(known))
+	if (!known || known->effects || prepared_is_stale(known) ||
+		UNLIKELY(known->meaning != meaning_usual(c) || s->alters))
 		return false;
 	if (!note_unnamed(c, s, p, p + n - SYNC_SIZE, &parses, &binds) ||
 		!ledger_push(&s->ledger, ENTRY_SYNC, 0, 0)) {

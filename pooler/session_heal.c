@@ -21,9 +21,19 @@
  * goes on if that is the one clients were told (prepared.columns).
  */
 #include "session.h"
+#include "session_meaning.h"
 
 /* Note of a Describe that is asked again: ParameterDescription comes before the failure. */
 #define HEAL_DESCRIBED 1
+
+/* The schema was changed, perhaps by a program that does not come through us: who prepares a text
+ * from now on gets what a Parse finds now.  (A lone one may just have been used under another
+ * search_path.) */
+static void is_new_schema(const struct server *s, const struct prepared *p)
+{
+	if (!meaning_is_lone(p->meaning))
+		meaning_schema_changed(s->lane);
+}
 
 static bool is_stale_plan(const char *body, size_t len)
 {
@@ -162,6 +172,7 @@ bool heal_stale_plan(struct server *s, const char *body, size_t len)
 	repeat = can_repeat(s);
 	/* what another connection has renewed already is not stale because this one was late */
 	fresh = old->stale ? prepared_served(table, old) : prepared_renew(table, old);
+	is_new_schema(s, old);
 	log_line(LOG_PART_SESSION, LOG_LEVEL_DEBUG,
 		"%s: the plan of PGSLUICE_%llu is stale: prepared anew as PGSLUICE_%llu%s",
 		server_who(s, who, sizeof who), (unsigned long long)old->number,
@@ -225,6 +236,7 @@ void heal_sees_columns(struct server *s, const struct entry *e, char type, const
 		return;
 	fresh = prepared_renew(&s->lane->relay->prepared, p);
 	fresh->columns = hash;
+	is_new_schema(s, p);
 	if (s->client && !(e->flags & ENTRY_OURS))
 		client_statement_move(s->client, p->number, fresh);
 }

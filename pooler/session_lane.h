@@ -108,6 +108,7 @@ struct lane {
 	struct mail ask;    /* on its way while `asked`: */
 	int wanted;	    /* how many more would be taken */
 	usec_t ask_after;   /* not before: they had none */
+	atomic_uint *age;   /* of its database's schema (session_meaning.h) */
 	unsigned emptied;   /* how often all its connections were told to go */
 	bool full;	    /* every place is taken: see lane_tend() */
 	bool tending;	    /* lane_tend() is on the stack */

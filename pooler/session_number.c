@@ -9,7 +9,7 @@
 
 struct numbered {
 	struct numbered *next;
-	uint64_t number;
+	uint64_t number, meaning;
 	uint32_t hash, refs;
 	size_t len;
 	char body[];
@@ -47,17 +47,17 @@ static void grow(void)
 }
 
 /* Where its entry is, or would be. */
-static struct numbered **find(uint32_t hash, const char *body, size_t len)
+static struct numbered **find(uint32_t hash, const char *body, size_t len, uint64_t meaning)
 {
 	struct numbered **at = &numbers.slot[hash & (numbers.size - 1)];
 
-	while (*at &&
-		((*at)->hash != hash || (*at)->len != len || memcmp((*at)->body, body, len) != 0))
+	while (*at && ((*at)->hash != hash || (*at)->len != len || (*at)->meaning != meaning ||
+			      memcmp((*at)->body, body, len) != 0))
 		at = &(*at)->next;
 	return at;
 }
 
-uint64_t number_take(uint32_t hash, const char *body, size_t len, uint64_t stale)
+uint64_t number_take(uint32_t hash, const char *body, size_t len, uint64_t meaning, uint64_t stale)
 {
 	struct numbered **at, *n;
 	uint64_t number;
@@ -65,12 +65,13 @@ uint64_t number_take(uint32_t hash, const char *body, size_t len, uint64_t stale
 	pthread_mutex_lock(&numbers.lock);
 	if (numbers.count >= numbers.size)
 		grow();
-	at = find(hash, body, len);
+	at = find(hash, body, len, meaning);
 	n = *at;
 	if (!n) {
 		n = *at = mem_zalloc(sizeof *n + len);
 		n->hash = hash;
 		n->len = len;
+		n->meaning = meaning;
 		memcpy(n->body, body, len);
 		numbers.count++;
 	}
@@ -82,12 +83,12 @@ uint64_t number_take(uint32_t hash, const char *body, size_t len, uint64_t stale
 	return number;
 }
 
-void number_drop(uint32_t hash, const char *body, size_t len)
+void number_drop(uint32_t hash, const char *body, size_t len, uint64_t meaning)
 {
 	struct numbered **at, *n;
 
 	pthread_mutex_lock(&numbers.lock);
-	at = find(hash, body, len);
+	at = find(hash, body, len, meaning);
 	n = *at;
 	if (--n->refs == 0) {
 		*at = n->next;

@@ -4,6 +4,7 @@
  * equal sets one object.
  */
 #include "session.h"
+#include "wire_text.h"
 
 #include <strings.h>
 
@@ -36,6 +37,21 @@ static bool same(const struct params *p, const struct param *item, size_t n)
 			p->item[i].reported != item[i].reported)
 			return false;
 	return true;
+}
+
+static uint64_t meaning_of(const struct params *p)
+{
+	struct buf b = {0};
+	uint64_t hash;
+
+	for (size_t i = 0; i < p->count; i++)
+		if (wire_text_is_read_under(p->item[i].name)) {
+			buf_put_cstr(&b, p->item[i].name);
+			buf_put_cstr(&b, p->item[i].value);
+		}
+	hash = hash_keyed(b.data, b.len);
+	buf_free(&b);
+	return hash;
 }
 
 static void grow(struct param_table *t)
@@ -89,6 +105,7 @@ static struct params *intern(struct param_table *t, const struct param *item, si
 		p->item[i].reported = item[i].reported;
 		text += name + value;
 	}
+	p->meaning = meaning_of(p);
 	p->next = t->slot[hash & (t->size - 1)];
 	t->slot[hash & (t->size - 1)] = p;
 	t->count++;

@@ -22,6 +22,7 @@ struct param {
 
 struct params {
 	uint32_t refs, hash; /* hash: the sum of the items' */
+	uint64_t meaning;    /* hash of those that texts are read under (session_meaning.h) */
 	struct params *next; /* in the relay's table */
 	struct buf greeting; /* ParameterStatus of the reported ones, once it was needed */
 	size_t count;

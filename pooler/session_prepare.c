@@ -64,20 +64,42 @@ static void prepared_grow(struct prepared_table *t)
 	t->size = size;
 }
 
-static struct prepared *find(const struct prepared_table *t, const char *body, size_t len,
-	uint32_t hash)
+/* Who prepares the text now does not get this one. */
+static bool is_past(const struct prepared *p)
+{
+	return prepared_is_stale(p) || p->doubted || (p->served && p->served->doubted);
+}
+
+static struct prepared *find_any(const struct prepared_table *t, const char *body, size_t len,
+	uint32_t hash, uint64_t meaning, bool past)
 {
 	struct prepared *p = t->size ? t->slot[hash & (t->size - 1)] : NULL;
 
-	while (p && (p->hash != hash || p->body_len != len || prepared_is_stale(p) ||
-			    memcmp(p->body, body, len) != 0))
+	while (p && (p->hash != hash || p->body_len != len || p->meaning != meaning ||
+			    is_past(p) != past || memcmp(p->body, body, len) != 0))
 		p = p->next;
 	return p;
 }
 
-struct prepared *prepared_find(const struct prepared_table *t, const char *body, size_t len)
+static struct prepared *find(const struct prepared_table *t, const char *body, size_t len,
+	uint32_t hash, uint64_t meaning)
 {
-	return find(t, body, len, hash_bytes(body, len));
+	return find_any(t, body, len, hash, meaning, false);
+}
+
+struct prepared *prepared_find(const struct prepared_table *t, const char *body, size_t len,
+	uint64_t meaning)
+{
+	return find(t, body, len, hash_bytes(body, len), meaning);
+}
+
+void prepared_doubt(struct prepared *p, const char *sqlstate)
+{
+	static const char *const states[] = {"22003", "22P02", "22P03"};
+
+	p->doubted |= strncmp(sqlstate, "42", 2) == 0;
+	for (size_t i = 0; i < ARRAY_LEN(states); i++)
+		p->doubted |= strcmp(sqlstate, states[i]) == 0;
 }
 
 /* The body without the comments around its text, in *core.  False: there are none. */
@@ -92,14 +114,15 @@ static bool put_core(struct buf *core, const char *body, size_t len, size_t *fro
 	return true;
 }
 
-struct prepared *prepared_find_served(struct prepared_table *t, const char *body, size_t len)
+struct prepared *prepared_find_served(struct prepared_table *t, const char *body, size_t len,
+	uint64_t meaning)
 {
-	struct prepared *p = prepared_find(t, body, len);
+	struct prepared *p = prepared_find(t, body, len, meaning);
 	struct buf core = {0};
 	size_t from;
 
 	if (!p && put_core(&core, body, len, &from))
-		p = prepared_find(t, core.data, core.len);
+		p = prepared_find(t, core.data, core.len, meaning);
 	buf_free(&core);
 	return p ? prepared_served(t, p) : NULL;
 }
@@ -117,7 +140,7 @@ static void count_bytes(struct prepared_table *t, const struct prepared *p, bool
 
 /* `stale`: the number it had; or 0 */
 static struct prepared *prepared_new(struct prepared_table *t, const char *body, size_t len,
-	uint32_t hash, uint64_t stale)
+	uint32_t hash, uint64_t meaning, uint64_t stale)
 {
 	struct prepared *p;
 
@@ -126,7 +149,8 @@ static struct prepared *prepared_new(struct prepared_table *t, const char *body,
 	p = mem_zalloc(sizeof *p + len);
 	p->refs = 1;
 	p->hash = hash;
-	p->number = t->together ? number_take(hash, body, len, stale) : ++t->last_number;
+	p->meaning = meaning;
+	p->number = t->together ? number_take(hash, body, len, meaning, stale) : ++t->last_number;
 	p->body_len = len;
 	memcpy(p->body, body, len);
 	p->text_len = strnlen(p->body, len);
@@ -148,10 +172,11 @@ static uint16_t characters(const char *p, size_t n)
 	return count < NOTE_REFUSED ? (uint16_t)count : NOTE_REFUSED - 1;
 }
 
-struct prepared *prepared_intern(struct prepared_table *t, const char *body, size_t len)
+struct prepared *prepared_intern(struct prepared_table *t, const char *body, size_t len,
+	uint64_t meaning)
 {
 	uint32_t hash = hash_bytes(body, len);
-	struct prepared *p = find(t, body, len, hash);
+	struct prepared *p = find(t, body, len, hash, meaning), *past;
 	struct buf core = {0};
 	size_t from;
 
@@ -159,9 +184,10 @@ struct prepared *prepared_intern(struct prepared_table *t, const char *body, siz
 		p->refs++;
 		return p;
 	}
-	p = prepared_new(t, body, len, hash, 0);
+	past = find_any(t, body, len, hash, meaning, true);
+	p = prepared_new(t, body, len, hash, meaning, past ? past->number : 0);
 	if (put_core(&core, body, len, &from)) {
-		p->served = prepared_intern(t, core.data, core.len);
+		p->served = prepared_intern(t, core.data, core.len, meaning);
 		p->shift = characters(body, from);
 		buf_free(&core);
 	}
@@ -190,11 +216,11 @@ struct prepared *prepared_renew(struct prepared_table *t, struct prepared *p)
 
 	p = prepared_served(t, p);
 	p->stale = true;
-	fresh = find(t, p->body, p->body_len, p->hash);
+	fresh = find(t, p->body, p->body_len, p->hash, p->meaning);
 	if (fresh)
 		fresh->refs++;
 	else
-		fresh = prepared_new(t, p->body, p->body_len, p->hash, p->number);
+		fresh = prepared_new(t, p->body, p->body_len, p->hash, p->meaning, p->number);
 	if (p->n_types && !fresh->types) {
 		fresh->types = mem_alloc(p->n_types * sizeof *p->types);
 		memcpy(fresh->types, p->types, p->n_types * sizeof *p->types);
@@ -228,7 +254,7 @@ void prepared_drop(struct prepared_table *t, struct prepared **pp)
 	t->count--;
 	count_bytes(t, p, false);
 	if (t->together)
-		number_drop(p->hash, p->body, p->body_len);
+		number_drop(p->hash, p->body, p->body_len, p->meaning);
 	free(p->types);
 	prepared_drop(t, &p->served);
 	free(p);
@@ -256,7 +282,15 @@ void prepared_put_parse(struct buf *b, const char *name, const struct prepared *
 	size_t at = wire_begin(b, 'P');
 
 	buf_put_cstr(b, name);
-	buf_put(b, p->body, p->body_len);
+	if (p->n_types) {
+		/* as whoever prepared it was told, whatever a Parse would find now */
+		buf_put(b, p->body, p->text_len + 1);
+		buf_put_u16(b, (uint16_t)p->n_types);
+		for (size_t i = 0; i < p->n_types; i++)
+			buf_put_u32(b, p->types[i]);
+	} else {
+		buf_put(b, p->body, p->body_len);
+	}
 	wire_end(b, at);
 }
 
@@ -602,13 +636,13 @@ void server_statements_clear(struct server *s)
 /* One statement; its text follows. */
 struct packed {
 	uint64_t number; /* 0: the unnamed one */
-	uint64_t columns;
+	uint64_t meaning, columns;
 	size_t len;
 };
 
 static void pack(struct buf *b, const struct prepared *p, uint64_t number)
 {
-	struct packed head = {number, p->columns, p->body_len};
+	struct packed head = {number, p->meaning, p->columns, p->body_len};
 
 	buf_put(b, &head, sizeof head);
 	buf_put(b, p->body, p->body_len);
@@ -640,7 +674,7 @@ void server_statements_unpack(struct server *s, const struct buf *b)
 
 		memcpy(&head, at, sizeof head);
 		at += sizeof head;
-		p = prepared_intern(t, at, head.len);
+		p = prepared_intern(t, at, head.len, head.meaning);
 		if (head.number == 0) {
 			s->unnamed = p;
 			continue;

@@ -25,10 +25,12 @@ struct prepared {
 	uint32_t refs;
 	uint32_t hash;
 	uint64_t number;
+	uint64_t meaning;	 /* what it was parsed under (session_meaning.h) */
 	struct prepared *next;	 /* in the relay's table */
 	struct prepared *served; /* nearer to what servers are given; NULL: this itself */
 	uint16_t shift;		 /* characters in front of the text that is served */
 	bool stale;		 /* replaced by `served`, and not to be found any more */
+	bool doubted;	  /* not to be found either: an execution failed as if types had changed */
 	uint64_t columns; /* hash of its RowDescription, PREPARED_NO_ROWS; 0: nobody was told yet */
 	const struct lane *valid; /* whose servers have accepted it; NULL: none yet */
 	unsigned effects;	  /* wire_text_effects of its text */
@@ -54,11 +56,14 @@ struct client_statements;
 /* statement -> present, in order of use, of one server connection. */
 struct server_statements;
 
-struct prepared *prepared_intern(struct prepared_table *t, const char *body, size_t len);
+struct prepared *prepared_intern(struct prepared_table *t, const char *body, size_t len,
+	uint64_t meaning);
 /* The one that is known already, without a new reference; or NULL. */
-struct prepared *prepared_find(const struct prepared_table *t, const char *body, size_t len);
+struct prepared *prepared_find(const struct prepared_table *t, const char *body, size_t len,
+	uint64_t meaning);
 /* What servers would be given for it, when that is known already; or NULL. */
-struct prepared *prepared_find_served(struct prepared_table *t, const char *body, size_t len);
+struct prepared *prepared_find_served(struct prepared_table *t, const char *body, size_t len,
+	uint64_t meaning);
 struct prepared *prepared_served_far(struct prepared_table *t, struct prepared *p);
 static inline struct prepared *prepared_served(struct prepared_table *t, struct prepared *p)
 {
@@ -72,6 +77,10 @@ static inline bool prepared_is_stale(const struct prepared *p)
 /* From now on servers are given it under a new number.  Answers what they are given. */
 struct prepared *prepared_renew(struct prepared_table *t, struct prepared *p);
 void prepared_drop(struct prepared_table *t, struct prepared **p);
+/* A Bind of it failed with this: does it look as if the types of its parameters, which stay what
+ * they were at its Parse, were not those that a Parse would find now?  Who prepares it later gets
+ * one of his own. */
+void prepared_doubt(struct prepared *p, const char *sqlstate);
 /* The body of a ParameterDescription of it. */
 void prepared_learn_types(struct prepared *p, const char *body, size_t len);
 /* The lane goes: its address may soon be another's. */

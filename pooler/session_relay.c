@@ -5,6 +5,7 @@
  * when the server cannot be reached.
  */
 #include "session.h"
+#include "session_meaning.h"
 #include "session_express.h"
 
 static void on_check(struct timer *t)
@@ -98,6 +99,7 @@ void lane_configure(struct lane *l, const struct conf *conf, const struct conf_d
 		conf_release(&l->conf);
 	l->conf = conf_retain(conf);
 	l->db = db;
+	l->age = meaning_age(db && db->dbname ? db->dbname : l->pool->database);
 	set->mode = conf_pool_mode(conf, db, user);
 	set->limits = (struct pool_limits){
 		.max_open = conf_pool_max_open(conf, db, owner),

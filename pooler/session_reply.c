@@ -137,8 +137,10 @@ static void on_our_answer(struct server *s, const struct ledger_event *ev, bool 
 	}
 }
 
-/* ErrorResponse: counted, and looked at for what it means to us. */
-static void on_error(struct server *s, const char *body, size_t len, enum ledger_verdict v)
+/* ErrorResponse: counted, and looked at for what it means to us.  `bound`: the prepared statement
+ * whose Bind or Describe it answers; or NULL. */
+static void on_error(struct server *s, const char *body, size_t len, enum ledger_verdict v,
+	struct prepared *bound)
 {
 	struct wire_error e;
 	char who[128];
@@ -147,6 +149,8 @@ static void on_error(struct server *s, const char *body, size_t len, enum ledger
 		return;
 	if (e.sqlstate && strlen(e.sqlstate) == 5)
 		stats_error(&s->lane->stats, e.sqlstate);
+	if (bound && e.sqlstate)
+		prepared_doubt(bound, e.sqlstate);
 	s->our_failed = v == LEDGER_SWALLOW;
 	if (v == LEDGER_SWALLOW)
 		log_line(LOG_PART_SESSION, LOG_LEVEL_WARNING, "%s: answered us: %s: %s %s",
@@ -253,7 +257,7 @@ static enum fate on_message(struct server *s, struct gather *g, char type, const
 		integrity_close(s, type);
 		return FATE_CLOSED;
 	case LEDGER_FATAL:
-		on_error(s, body, len, v);
+		on_error(s, body, len, v, NULL);
 		/* before its request was sent a client loses nothing: lost() queues it again */
 		return s->setup ? FATE_SWALLOW : FATE_FORWARD;
 	case LEDGER_ASYNC:
@@ -275,7 +279,10 @@ static enum fate on_message(struct server *s, struct gather *g, char type, const
 		break;
 	}
 	if (type == 'E') {
-		on_error(s, body, len, v);
+		on_error(s, body, len, v,
+			whose.kind == ENTRY_BIND || whose.kind == ENTRY_DESCRIBE_STATEMENT
+				? server_statement_find(s, whose.tag)
+				: NULL);
 		if (ev.finished)
 			on_dropped(s, &ev.done);
 	}

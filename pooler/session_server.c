@@ -356,6 +356,8 @@ void server_release(struct server *s)
 
 	s->released = l->relay->w.now;
 	s->asked_cancel = s->asked_reset = false;
+	if (UNLIKELY(s->alters)) /* its client left in the middle */
+		meaning_settle(s);
 	if (UNLIKELY(!server_is_quiet(s))) {
 		server_close(s, CLOSE_INTEGRITY, "about to be lent while not quiet");
 		return;

@@ -85,6 +85,7 @@ struct server {
 	uint32_t naming_last;	 /* and with the last */
 	uint32_t naming_serial;	 /* of the first one's name */
 	bool naming;		 /* Parses of named statements may not be answered yet */
+	uint8_t alters;		 /* ALTERS_*: by its client's open transaction */
 	bool stale_names;	 /* it may have statements that we believe gone */
 	bool feeding;		 /* its client's messages are noted and not yet sent */
 	bool half_sent;		 /* the client left in the middle of a message */

@@ -4,6 +4,7 @@
  * names become ours (PGSLUICE_17), and what the server connection at hand lacks is prepared
  * there first.
  */
+#include "session_meaning.h"
 #include "session_message.h"
 
 static void put_close(struct buf *b, const char *name)
@@ -151,12 +152,12 @@ static enum step refuse_parse(struct message *m, unsigned effects)
 
 /* Is it the text that the client's unnamed statement has already, and one that does nothing
  * to the session?  Drivers send the same one again and again. */
-static inline bool is_unnamed_again(const struct client *c, const char *rest, size_t len)
+static inline bool is_unnamed_again(const struct message *m, const char *rest, size_t len)
 {
-	const struct prepared *p = c->unnamed;
+	const struct prepared *p = m->c->unnamed;
 
 	return p && p->body_len == len && !p->effects && !prepared_is_stale(p) &&
-	       memcmp(p->body, rest, len) == 0;
+	       p->meaning == meaning_now(m->c, m->s) && memcmp(p->body, rest, len) == 0;
 }
 
 static enum step parse_unnamed_again(struct message *m)
@@ -188,7 +189,7 @@ static enum step on_parse_unnamed(struct message *m, const char *rest, size_t re
 
 	m->seen |= SEEN_OTHER;
 	/* before the old ones go: often it is the same text again */
-	p = prepared_intern(&r->prepared, rest, rest_len);
+	p = prepared_intern(&r->prepared, rest, rest_len, meaning_now(c, s));
 	if (UNLIKELY(p->effects & TEXT_DEALLOCATE) && message_must_settle(m)) {
 		prepared_drop(&r->prepared, &p);
 		return STEP_WAIT;
@@ -215,7 +216,7 @@ static enum step on_parse_unnamed(struct message *m, const char *rest, size_t re
 		buf_put_u8(&sql, 0);
 		buf_put(&sql, p->body + p->text_len + 1, p->body_len - p->text_len - 1);
 		prepared_drop(&r->prepared, &c->unnamed);
-		p = c->unnamed = prepared_intern(&r->prepared, sql.data, sql.len);
+		p = c->unnamed = prepared_intern(&r->prepared, sql.data, sql.len, p->meaning);
 		prepared_put_parse(gather_insert(&m->g), "", p);
 		buf_free(&sql);
 	} else {
@@ -296,7 +297,8 @@ static enum step on_parse_named(struct message *m, const char *name, const char 
 {
 	struct client *c = m->c;
 	struct prepared_table *table = &c->lane->relay->prepared;
-	struct prepared *p = prepared_find(table, rest, rest_len);
+	uint64_t meaning = meaning_now(c, m->s);
+	struct prepared *p = prepared_find(table, rest, rest_len, meaning);
 
 	if (parse_must_wait(m, name, p ? prepared_served(table, p) : NULL))
 		return STEP_WAIT;
@@ -306,7 +308,7 @@ static enum step on_parse_named(struct message *m, const char *name, const char 
 		return parse_taken(m, name, rest, rest_len);
 	if (!text_is_granted(m, rest_len, p != NULL))
 		return STEP_CLOSED;
-	p = prepared_intern(table, rest, rest_len);
+	p = prepared_intern(table, rest, rest_len, meaning);
 	if (UNLIKELY(effects_are_refused(c->lane, p->effects))) {
 		unsigned effects = p->effects;
 
@@ -344,7 +346,7 @@ enum step message_parse(struct message *m)
 		return STEP_MORE;
 	name = wire_cstr(&rest, end);
 	rest_len = name ? (size_t)(end - rest) : 0;
-	if (name && !*name && is_unnamed_again(c, rest, rest_len))
+	if (name && !*name && is_unnamed_again(m, rest, rest_len))
 		return parse_unnamed_again(m);
 	if (!name || rest_len < 3 || !memchr(rest, 0, rest_len - 2)) {
 		client_close(c, CLOSE_CLIENT_PROTOCOL, "Parse without its strings");
@@ -665,7 +667,8 @@ size_t statement_answer(struct client *c, const char *p, size_t n)
 		name = wire_cstr(&at, end);
 		if (!name || !*name || client_statement_get(c, name))
 			return 0;
-		known = prepared_find_served(&r->prepared, at, (size_t)(end - at));
+		known = prepared_find_served(&r->prepared, at, (size_t)(end - at),
+			meaning_usual(c));
 		if (!known || known->valid != c->lane ||
 			client_statement_bytes(c) + (size_t)(end - at) >
 				c->lane->set.max_client_prepared_bytes ||
@@ -673,7 +676,7 @@ size_t statement_answer(struct client *c, const char *p, size_t n)
 				c->lane->set.max_prepared_bytes)
 			return 0;
 		client_statement_put(c, name,
-			prepared_intern(&r->prepared, at, (size_t)(end - at)));
+			prepared_intern(&r->prepared, at, (size_t)(end - at), meaning_usual(c)));
 		stats_add(&c->lane->stats.client_parse_count, 1);
 		wire_put_bare(&b, '1');
 	}

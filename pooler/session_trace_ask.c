@@ -66,7 +66,7 @@ void trace_parse_raw(struct client *c, const char *body, size_t len)
 	/* Names are the client's own on its own connection: remember text by name. */
 	client_statement_remove(c, name);
 	client_statement_put(c, name,
-		prepared_intern(&relay_of(c)->prepared, text, (size_t)(end - text)));
+		prepared_intern(&relay_of(c)->prepared, text, (size_t)(end - text), 0));
 }
 
 void trace_bind(struct client *c, const char *name, struct prepared *p, const char *body,

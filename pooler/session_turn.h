@@ -8,6 +8,7 @@
 #define POOLER_SESSION_TURN_H
 
 #include "session.h"
+#include "session_meaning.h"
 
 /* It has a server now; its request is not yet sent. */
 static inline void client_linked(struct client *c)
@@ -44,6 +45,8 @@ static inline void client_ready(struct client *c, char status)
 		if (c->xact_since)
 			stats_add(&l->stats.xact_time, now - c->xact_since);
 		c->xact_since = 0;
+		if (UNLIKELY(c->server->alters) && !c->server->ledger.len)
+			meaning_settle(c->server);
 	}
 	client_arm(c);
 }

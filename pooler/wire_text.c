@@ -12,6 +12,7 @@
 #include "wire_text.h"
 
 #include <ctype.h>
+#include <strings.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -114,24 +115,46 @@ static const char *skip_quoted(const char *p, const char *end, bool escapes)
 	return end;
 }
 
-/* Does what follows the word set_config name the parameter, as text? */
-static bool names_parameter(const char *p, const char *end)
+/* With the names that SET has for some of them (TIME ZONE, NAMES, SCHEMA, XML OPTION). */
+static const char *const read_under[] = {"search_path", "schema", "role", "session_authorization",
+	"authorization", "datestyle", "intervalstyle", "timezone", "time", "timezone_abbreviations",
+	"client_encoding", "names", "standard_conforming_strings", "backslash_quote",
+	"transform_null_equals", "array_nulls", "xmloption", "xml", "lc_monetary"};
+
+bool wire_text_is_read_under(const char *parameter)
 {
+	for (size_t i = 0; i < ARRAY_LEN(read_under); i++)
+		if (strcasecmp(read_under[i], parameter) == 0)
+			return true;
+	return false;
+}
+
+/* What set_config does, by what follows the word. */
+static unsigned set_config_effects(const char *p, const char *end)
+{
+	char name[40];
+	const char *from;
+	size_t n;
+
 	p = skip_blank(p, end);
-	if (p == end || *p != '(')
-		return p == end || *p != '.'; /* no call: "set_config" is some name */
-	p = skip_blank(p + 1, end);
+	if (p == end || *p != '(') /* no call: it is some name */
+		return p == end || *p != '.' ? 0 : TEXT_LONG;
+	p = from = skip_blank(p + 1, end);
 	if (p == end || *p != '\'')
-		return false;
-	p = skip_blank(skip_quoted(p, end, false), end);
-	return p < end && *p == ',';
+		return TEXT_LONG;
+	p = skip_quoted(p, end, false);
+	n = (size_t)(p - from) - 2;
+	snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : 0), from + 1);
+	p = skip_blank(p, end);
+	return p == end || *p != ',' ? TEXT_LONG : wire_text_is_read_under(name) ? TEXT_READING : 0;
 }
 
 /* The state of one statement while its words pass by. */
 struct statement {
 	unsigned words; /* seen so far */
 	char first[16];
-	bool makes; /* the word before may stand in front of TEMP: CREATE TEMP, INTO TEMP */
+	bool makes;  /* the word before may stand in front of TEMP: CREATE TEMP, INTO TEMP */
+	bool inside; /* SET LOCAL, SET SESSION: the parameter comes behind it */
 	unsigned effects;
 	bool plain_begin; /* only words of BEGIN so far */
 };
@@ -153,6 +176,10 @@ static unsigned first_word_effect(const char *w)
 		{"close", TEXT_CLOSE},
 		{"do", TEXT_LONG}, /* what it does is not here to be read */
 		{"call", TEXT_LONG},
+		{"create", TEXT_SCHEMA},
+		{"alter", TEXT_SCHEMA},
+		{"drop", TEXT_SCHEMA},
+		{"import", TEXT_SCHEMA},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
@@ -196,7 +223,7 @@ static void see_any_word(struct statement *s, const char *w)
 	else if ((strcmp(w, "temp") == 0 || strcmp(w, "temporary") == 0) && s->makes)
 		s->effects |= TEXT_TEMP;
 	else if (strcmp(w, "pg_settings") == 0 && strcmp(s->first, "select") != 0)
-		s->effects |= TEXT_SET; /* UPDATE of it is set_config() */
+		s->effects |= TEXT_SET | TEXT_READING; /* UPDATE of it is set_config() */
 	else if (strcmp(w, "hold") == 0 && strcmp(s->first, "declare") == 0)
 		s->effects |= TEXT_HOLD;
 	else if (strcmp(w, "password") == 0 &&
@@ -230,8 +257,25 @@ static bool is_begin_word(const struct statement *s, const char *w)
 	return false;
 }
 
+/* Stands the name of a parameter here, in SET or RESET? */
+static bool is_parameter(const struct statement *s)
+{
+	return (s->words == 1 &&
+		       (strcmp(s->first, "set") == 0 || strcmp(s->first, "reset") == 0)) ||
+	       (s->words == 2 && s->inside);
+}
+
+static void see_parameter(struct statement *s, const char *w)
+{
+	s->inside = s->words == 1 && (strcmp(w, "local") == 0 || strcmp(w, "session") == 0);
+	if (wire_text_is_read_under(w) || strcmp(w, "all") == 0)
+		s->effects |= TEXT_READING;
+}
+
 static void see_word(struct statement *s, const char *w)
 {
+	if (is_parameter(s))
+		see_parameter(s, w);
 	s->plain_begin = s->plain_begin && is_begin_word(s, w);
 	if (s->words == 0) {
 		snprintf(s->first, sizeof s->first, "%.*s", (int)sizeof s->first - 1, w);
@@ -287,8 +331,10 @@ static NOINLINE unsigned scan(const char *p, const char *end)
 			w[n] = '\0';
 			if (s.words)
 				see_any_word(&s, w);
-			if (strcmp(w, "set_config") == 0 && !names_parameter(past, end))
-				s.effects |= TEXT_LONG;
+			if (strcmp(w, "set_config") == 0)
+				s.effects |= set_config_effects(past, end);
+			if (is_parameter(&s) && wire_text_is_read_under(w))
+				s.effects |= TEXT_READING;
 			if (s.words == 1 && strcmp(s.first, "set") == 0)
 				s.effects |= TEXT_SET; /* SET "work_mem": no keyword in quotes */
 			s.plain_begin = s.makes = false;
@@ -302,8 +348,8 @@ static NOINLINE unsigned scan(const char *p, const char *end)
 				s.plain_begin = false;
 			} else {
 				see_word(&s, w);
-				if (strcmp(w, "set_config") == 0 && !names_parameter(p, end))
-					s.effects |= TEXT_LONG;
+				if (strcmp(w, "set_config") == 0)
+					s.effects |= set_config_effects(p, end);
 			}
 		} else {
 			if (*p == '.' && parts_name(&s, p, end))

@@ -30,9 +30,15 @@ enum {
 	TEXT_SECRET = 1 << 14,	  /* names a password: not for logs */
 	TEXT_DROP_TEMP = 1 << 15, /* DROP TABLE: a temporary one may be gone */
 	TEXT_UNLOCK = 1 << 16,	  /* pg_advisory_unlock… */
+	TEXT_READING = 1 << 17,	  /* sets what texts are read under, if only for this transaction */
+	TEXT_SCHEMA = 1 << 18,	  /* CREATE, ALTER, DROP: what names mean */
 };
 
 unsigned wire_text_effects(const char *sql, size_t len);
+
+/* Does PostgreSQL look at this parameter when it reads a statement: for names, literals, strings?
+ */
+bool wire_text_is_read_under(const char *parameter);
 
 /* Where the statement itself begins and ends, without the comments before and behind it.
  * False: there are none, or one is a hint to the planner (begins with a plus sign), or the

@@ -140,6 +140,45 @@ START_TEST(changes_say_what_differs)
 }
 END_TEST
 
+START_TEST(what_nobody_can_name_is_reset_first)
+{
+	struct params *from = with(params_empty(&t), "TimeZone", "UTC");
+	struct params *to = params_with(&t, params_ref(from), "work_mem", "64MB", false);
+	struct buf sql = {0};
+
+	from = params_with(&t, from, "role", "ann", false);
+	from = params_with(&t, from, "lock_timeout", "1s", false);
+	ck_assert(params_put_change(&sql, from, to, NULL, true));
+	ck_assert_str_eq(buf_cstr(&sql),
+		"RESET ROLE;RESET ALL;"
+		"SELECT pg_catalog.set_config(E'TimeZone',E'UTC',false);"
+		"SELECT pg_catalog.set_config(E'work_mem',E'64MB',false);");
+	buf_free(&sql);
+	params_drop(&t, &from);
+	params_drop(&t, &to);
+	free(t.slot);
+}
+END_TEST
+
+/* Texts are shared by those who read them alike: which search_path matters, which work_mem not. */
+START_TEST(what_texts_are_read_under_is_told_apart)
+{
+	struct params *a = with(params_empty(&t), "TimeZone", "UTC");
+	struct params *b = params_with(&t, params_ref(a), "work_mem", "64MB", false);
+	struct params *c = params_with(&t, params_ref(a), "search_path", "one", false);
+	struct params *d = params_with(&t, params_ref(a), "search_path", "two", false);
+
+	ck_assert_uint_eq(a->meaning, b->meaning);
+	ck_assert_uint_ne(a->meaning, c->meaning);
+	ck_assert_uint_ne(c->meaning, d->meaning);
+	params_drop(&t, &a);
+	params_drop(&t, &b);
+	params_drop(&t, &c);
+	params_drop(&t, &d);
+	free(t.slot);
+}
+END_TEST
+
 START_TEST(values_cannot_break_out)
 {
 	struct params *from = params_empty(&t), *to;
@@ -235,6 +274,8 @@ int main(void)
 	tcase_add_test(c, sets_are_sorted_whatever_the_order);
 	tcase_add_test(c, many_sets_are_told_apart);
 	tcase_add_test(c, changes_say_what_differs);
+	tcase_add_test(c, what_nobody_can_name_is_reset_first);
+	tcase_add_test(c, what_texts_are_read_under_is_told_apart);
 	tcase_add_test(c, values_cannot_break_out);
 	tcase_add_test(c, what_nobody_can_set_is_left_alone);
 	tcase_add_test(c, who_it_speaks_for_is_given_up_first_and_taken_last);

@@ -43,7 +43,7 @@ static struct prepared *text(int i)
 	int n = snprintf(body, sizeof body, "select %d", i);
 
 	body[n + 1] = body[n + 2] = '\0';
-	return prepared_intern(&relay->prepared, body, (size_t)n + 3);
+	return prepared_intern(&relay->prepared, body, (size_t)n + 3, 0);
 }
 
 START_TEST(equal_texts_are_one)
@@ -55,21 +55,63 @@ START_TEST(equal_texts_are_one)
 	ck_assert_uint_eq(a->refs, 2);
 	ck_assert_uint_eq(a->text_len, 8);
 	ck_assert_uint_ne(a->number, b->number);
-	ck_assert_ptr_eq(prepared_find(&relay->prepared, a->body, a->body_len), a);
-	ck_assert_ptr_null(prepared_find(&relay->prepared, a->body, a->body_len - 1));
+	ck_assert_ptr_eq(prepared_find(&relay->prepared, a->body, a->body_len, 0), a);
+	ck_assert_ptr_null(prepared_find(&relay->prepared, a->body, a->body_len - 1, 0));
 	/* the types belong to it */
-	again = prepared_intern(&relay->prepared, "select 1\0\0\1\0\0\0\x17", 15);
+	again = prepared_intern(&relay->prepared, "select 1\0\0\1\0\0\0\x17", 15, 0);
 	ck_assert_ptr_ne(a, again);
 	prepared_drop(&relay->prepared, &again);
 	prepared_drop(&relay->prepared, &a);
 	a = text(1);
 	ck_assert_uint_eq(a->refs, 2);
 	prepared_drop(&relay->prepared, &a);
-	again = prepared_find(&relay->prepared, "select 1\0\0", 11);
+	again = prepared_find(&relay->prepared, "select 1\0\0", 11, 0);
 	prepared_drop(&relay->prepared, &again);
-	ck_assert_ptr_null(prepared_find(&relay->prepared, "select 1\0\0", 11));
+	ck_assert_ptr_null(prepared_find(&relay->prepared, "select 1\0\0", 11, 0));
 	prepared_drop(&relay->prepared, &b);
 	prepared_drop(&relay->prepared, &b);
+}
+END_TEST
+
+/* A text that means something else is another statement; one whose types are doubted stays with
+ * those who have it, as they were told. */
+START_TEST(who_prepares_later_may_get_another)
+{
+	struct prepared_table *t = &relay->prepared;
+	struct prepared *a = prepared_intern(t, "select $1\0\0", 12, 1), *b, *again;
+	struct buf parse = {0};
+
+	b = prepared_intern(t, "select $1\0\0", 12, 2);
+	ck_assert_ptr_ne(a, b);
+	ck_assert_uint_ne(a->number, b->number);
+	prepared_learn_types(a, "\0\1\0\0\0\x17", 6);
+	prepared_put_parse(&parse, "n", a);
+	ck_assert_uint_eq(parse.len, 5 + 2 + 10 + 6);
+	ck_assert_mem_eq(parse.data + 5, "n\0select $1\0\0\1\0\0\0\x17", 18);
+	prepared_doubt(a, "23505");
+	ck_assert_ptr_eq(prepared_find(t, "select $1\0\0", 12, 1), a);
+	prepared_doubt(a, "22003");
+	ck_assert(!prepared_is_stale(a));
+	ck_assert_ptr_null(prepared_find(t, "select $1\0\0", 12, 1));
+	ck_assert_ptr_eq(prepared_find(t, "select $1\0\0", 12, 2), b);
+	again = prepared_intern(t, "select $1\0\0", 12, 1);
+	ck_assert_ptr_ne(again, a);
+	ck_assert_uint_ne(again->number, a->number);
+	prepared_drop(t, &a);
+	prepared_drop(t, &b);
+	prepared_drop(t, &again);
+	/* the same where numbers are the process's */
+	t->together = true;
+	a = prepared_intern(t, "select $1\0\0", 12, 1);
+	prepared_doubt(a, "42883");
+	again = prepared_intern(t, "select $1\0\0", 12, 1);
+	b = prepared_intern(t, "select $1\0\0", 12, 2);
+	ck_assert(a->number != again->number && a->number != b->number &&
+		  b->number != again->number);
+	prepared_drop(t, &a);
+	prepared_drop(t, &b);
+	prepared_drop(t, &again);
+	buf_free(&parse);
 }
 END_TEST
 
@@ -232,7 +274,7 @@ static struct prepared *said(const char *sql)
 
 	memcpy(body, sql, n);
 	body[n] = body[n + 1] = '\0';
-	return prepared_intern(&relay->prepared, body, n + 2);
+	return prepared_intern(&relay->prepared, body, n + 2, 0);
 }
 
 START_TEST(comments_do_not_make_another_statement)
@@ -299,7 +341,7 @@ START_TEST(what_a_server_has_goes_along)
 
 	relay->prepared.together = there->prepared.together = true;
 	lane_there->relay = there;
-	known = prepared_intern(&there->prepared, "select 0\0\0", 11);
+	known = prepared_intern(&there->prepared, "select 0\0\0", 11, 0);
 	for (int i = 0; i < 3; i++) {
 		p[i] = text(i);
 		server_statement_put(s, p[i]);
@@ -369,6 +411,7 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, equal_texts_are_one);
+	tcase_add_test(t, who_prepares_later_may_get_another);
 	tcase_add_test(t, what_a_server_has_goes_along);
 	tcase_add_test(t, numbers_are_never_used_twice);
 	tcase_add_loop_test(t, names_against_a_model, 0, 5);
