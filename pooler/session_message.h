@@ -134,9 +134,13 @@ enum step naming_close(struct message *m, const char *name, struct prepared *p);
 /* DEALLOCATE in a text, of a statement that was prepared by the protocol: *out becomes the
  * text that does it, when another one is needed.  False: the client is closed. */
 bool statement_rewrite_deallocate(struct message *m, const char *sql, size_t len, struct buf *out);
+/* The same for a Bind of `p`, which does that: *number becomes that of a statement that does it. */
+enum step deallocate_bind(struct message *m, const struct prepared *p, uint64_t *number);
 
 /* --- statements ------------------------------------------------------------------------ */
 
+/* Has the server prepare `p` under our name unless it has it.  False: the client is closed. */
+bool statement_ensure(struct message *m, struct prepared *p);
 /* Has the server keep an empty statement under this name.  It cannot fail, not even in a
  * failed transaction. */
 bool statement_put_empty(struct message *m, const char *name);

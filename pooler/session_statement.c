@@ -56,8 +56,8 @@ static bool must_wait(struct message *m, const struct prepared *p)
 	return true;
 }
 
-/* Has the server prepare `p` under our name unless it has it; room is made by the LRU. */
-static bool ensure_prepared(struct message *m, struct prepared *p)
+/* Room is made by the LRU. */
+bool statement_ensure(struct message *m, struct prepared *p)
 {
 	struct server *s = m->s;
 	struct buf *b;
@@ -184,16 +184,11 @@ static enum step on_parse_unnamed(struct message *m, const char *rest, size_t re
 	struct client *c = m->c;
 	struct server *s = m->s;
 	struct relay *r = c->lane->relay;
-	struct buf sql = {0};
 	struct prepared *p;
 
 	m->seen |= SEEN_OTHER;
 	/* before the old ones go: often it is the same text again */
 	p = prepared_intern(&r->prepared, rest, rest_len, meaning_now(c, s));
-	if (UNLIKELY(p->effects & TEXT_DEALLOCATE) && message_must_settle(m)) {
-		prepared_drop(&r->prepared, &p);
-		return STEP_WAIT;
-	}
 	stats_add(&c->lane->stats.client_parse_count, 1);
 	trace_parse(c, m->size);
 	prepared_drop(&r->prepared, &c->unnamed);
@@ -201,27 +196,9 @@ static enum step on_parse_unnamed(struct message *m, const char *rest, size_t re
 	c->unnamed = p;
 	if (UNLIKELY(effects_are_refused(c->lane, p->effects)))
 		return refuse_parse(m, p->effects);
-	if (UNLIKELY(p->effects & TEXT_DEALLOCATE) &&
-		!statement_rewrite_deallocate(m, p->body, p->text_len, &sql)) {
-		buf_free(&sql);
+	if (!message_push(m, ENTRY_PARSE, 0, ++s->unnamed_parses))
 		return STEP_CLOSED;
-	}
-	if (!message_push(m, ENTRY_PARSE, 0, ++s->unnamed_parses)) {
-		buf_free(&sql);
-		return STEP_CLOSED;
-	}
-	if (UNLIKELY(sql.len > 0)) {
-		/* From here on this is what the client's unnamed statement is: its Bind must not
-		 * find that the server has another one, and parse the client's text there. */
-		buf_put_u8(&sql, 0);
-		buf_put(&sql, p->body + p->text_len + 1, p->body_len - p->text_len - 1);
-		prepared_drop(&r->prepared, &c->unnamed);
-		p = c->unnamed = prepared_intern(&r->prepared, sql.data, sql.len, p->meaning);
-		prepared_put_parse(gather_insert(&m->g), "", p);
-		buf_free(&sql);
-	} else {
-		message_pass(m);
-	}
+	message_pass(m);
 	s->unnamed = p;
 	p->refs++;
 	return STEP_DONE;
@@ -429,7 +406,7 @@ static enum step describe_first(struct message *m, struct prepared *p)
 	struct buf *b;
 	char name[PREPARED_NAME];
 
-	if (!ensure_prepared(m, p) ||
+	if (!statement_ensure(m, p) ||
 		!message_push(m, ENTRY_DESCRIBE_STATEMENT, ENTRY_OURS, (uint32_t)p->number))
 		return STEP_CLOSED;
 	prepared_name(name, p->number);
@@ -456,7 +433,7 @@ static enum step bind_named(struct message *m, struct prepared *said, uint64_t *
 			return STEP_WAIT;
 		if (p->columns && !is_described(m))
 			return describe_first(m, p);
-		if (!ensure_prepared(m, p))
+		if (!statement_ensure(m, p))
 			return STEP_CLOSED;
 	}
 	m->seen |= m->seen & SEEN_NAMED ? SEEN_OTHER : SEEN_NAMED;
@@ -499,6 +476,9 @@ static enum step bind_held(struct message *m, struct prepared **held)
 		if (*name == '\0') {
 			if (c->unnamed && lacks_values(m, c->unnamed))
 				return STEP_MORE;
+			if (c->unnamed && UNLIKELY(c->unnamed->effects & TEXT_DEALLOCATE) &&
+				message_must_settle(m))
+				return STEP_WAIT;
 			if (!ensure_unnamed(m))
 				return STEP_CLOSED;
 			p = c->unnamed;
@@ -508,15 +488,26 @@ static enum step bind_held(struct message *m, struct prepared **held)
 				audit_learn_values(m->s, rest, end);
 			if (p && UNLIKELY(c->lane->set.state_audit != STATE_AUDIT_OFF))
 				audit_hear(m->s, p->body, p->text_len);
-			p = NULL;
+			if (p && UNLIKELY(p->effects & TEXT_DEALLOCATE)) {
+				p->refs++;
+				*held = p;
+				if (deallocate_bind(m, p, &number) != STEP_DONE)
+					return STEP_CLOSED;
+			}
+			if (LIKELY(!number))
+				p = NULL;
 		} else if ((p = client_statement_get(c, name))) {
 			if (naming_is_unsettled(m, name))
 				return STEP_WAIT;
 			if (lacks_values(m, p))
 				return STEP_MORE;
+			if (UNLIKELY(p->effects & TEXT_DEALLOCATE) && message_must_settle(m))
+				return STEP_WAIT;
 			p->refs++;
 			*held = p;
 			step = bind_named(m, p, &number);
+			if (step == STEP_DONE && UNLIKELY(p->effects & TEXT_DEALLOCATE))
+				step = deallocate_bind(m, p, &number);
 			if (step != STEP_DONE)
 				return step;
 			if (UNLIKELY(p->effects & TEXT_SET))
@@ -617,7 +608,7 @@ enum step message_named(struct message *m)
 				return STEP_WAIT;
 			if (is_only_known(m, p))
 				return message_must_settle(m) ? STEP_WAIT : describe_as_known(m, p);
-			if (!ensure_prepared(m, p))
+			if (!statement_ensure(m, p))
 				return STEP_CLOSED;
 			m->seen |= SEEN_NAMED;
 		}

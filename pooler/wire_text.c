@@ -361,6 +361,8 @@ static NOINLINE unsigned scan(const char *p, const char *end)
 	}
 	if (statements == 1 && all_begin)
 		effects |= TEXT_BEGIN;
+	if (statements > 1) /* beside others it always fails */
+		effects &= ~(unsigned)TEXT_DISCARD_ALL;
 	return effects;
 }
 
@@ -531,6 +533,68 @@ unsigned wire_text_effects(const char *sql, size_t len)
 	end = sql + len;
 	p = LIKELY(len && is_word_byte((unsigned char)*sql)) ? sql : skip_blank(sql, end);
 	return LIKELY(is_plain(p, end)) ? effects : effects | scan(p, end);
+}
+
+/* --- DEALLOCATE ------------------------------------------------------------------------ */
+
+size_t wire_text_statement(const char *sql, size_t len)
+{
+	const char *p = sql, *end = sql + len;
+
+	while ((p = skip_blank(p, end)) < end && *p != ';') {
+		if (*p == '\'' || *p == '"' || *p == '$') {
+			p = skip_quoted(p, end, false);
+		} else if (is_word_byte((unsigned char)*p)) {
+			const char *word = p;
+
+			while (p < end && is_word_byte((unsigned char)*p))
+				p++;
+			if (p < end && *p == '\'' && p - word == 1 && (*word | 0x20) == 'e')
+				p = skip_quoted(p, end, true);
+		} else {
+			p++;
+		}
+	}
+	return (size_t)(p - sql);
+}
+
+/* The next word or quoted name; p moves behind it.  False: there is none, or it is too long. */
+static bool read_identifier(const char **p, const char *end, char name[WIRE_TEXT_NAME],
+	bool *quoted)
+{
+	const char *past;
+	size_t n = 0;
+
+	*p = skip_blank(*p, end);
+	*quoted = *p < end && **p == '"';
+	if (!*quoted)
+		return read_word(p, end, name, WIRE_TEXT_NAME) > 0;
+	past = skip_quoted(*p, end, false);
+	for (const char *at = *p + 1; at < past - 1; at++) {
+		if (n + 1 == WIRE_TEXT_NAME)
+			return false;
+		name[n++] = *at;
+		at += *at == '"'; /* two of them are one */
+	}
+	name[n] = '\0';
+	*p = past;
+	return true;
+}
+
+enum text_deallocates wire_text_deallocates(const char *sql, size_t len, char name[WIRE_TEXT_NAME])
+{
+	const char *p = sql, *end = sql + len;
+	bool quoted;
+
+	if (!read_identifier(&p, end, name, &quoted) || quoted || strcmp(name, "deallocate") != 0 ||
+		!read_identifier(&p, end, name, &quoted))
+		return TEXT_DEALLOCATES_NOTHING;
+	if (!quoted && strcmp(name, "prepare") == 0 && skip_blank(p, end) < end &&
+		!read_identifier(&p, end, name, &quoted))
+		return TEXT_DEALLOCATES_NOTHING;
+	if (skip_blank(p, end) < end)
+		return TEXT_DEALLOCATES_NOTHING; /* PostgreSQL will say what is wrong */
+	return !quoted && strcmp(name, "all") == 0 ? TEXT_DEALLOCATES_ALL : TEXT_DEALLOCATES_ONE;
 }
 
 /* --- the statement without what is said about it ------------------------------------- */

@@ -40,6 +40,14 @@ unsigned wire_text_effects(const char *sql, size_t len);
  */
 bool wire_text_is_read_under(const char *parameter);
 
+/* How long the first statement of a text is, without the semicolon behind it. */
+size_t wire_text_statement(const char *sql, size_t len);
+/* What does DEALLOCATE, if this one statement is that, name?  As identifiers are read: "A b", a_b.
+ */
+enum text_deallocates { TEXT_DEALLOCATES_NOTHING, TEXT_DEALLOCATES_ONE, TEXT_DEALLOCATES_ALL };
+#define WIRE_TEXT_NAME 256
+enum text_deallocates wire_text_deallocates(const char *sql, size_t len, char name[WIRE_TEXT_NAME]);
+
 /* Where the statement itself begins and ends, without the comments before and behind it.
  * False: there are none, or one is a hint to the planner (begins with a plus sign), or the
  * text is not understood; then it must stay as it is. */

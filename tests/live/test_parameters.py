@@ -92,11 +92,45 @@ def test_deallocate_in_every_protocol(pooler, extended):
         c.send(wire.parse("mine", "select 5") + wire.sync())
         assert [k for k, _ in c.until()] == [b"1", b"Z"]
         assert use(c) == [["5"]]
-        # parsed, but never executed: the server still has the statement
+        # parsed, but never executed: it is still there
         c.send(wire.parse("", "deallocate mine") + wire.sync())
         c.until()
         c.send(wire.parse("mine", "select 5") + wire.sync())
-        assert [k for k, _ in c.until() if k != b"E"] == [b"1", b"Z"]
+        assert [k for k, _ in c.until()] == [b"E", b"Z"]
+        assert use(c) == [["5"]]
+        # executed later, by a name of its own, twice
+        c.send(wire.parse("gone", "deallocate mine") + wire.sync())
+        c.until()
+        for end in (["C"], ["26000"]):
+            c.send(wire.bind("", "gone") + wire.execute() + wire.sync())
+            assert [wire.fields(b)["C"] if k == b"E" else k.decode() for k, b in c.until() if k in b"EC"] == end
+        assert use(other) == [["5"]]
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("text, gone, said", [
+    ("deallocate mine; set my.var = 'x'; deallocate prepare \"Two\"", ["mine", "Two"], ["DEALLOCATE", "SET", "DEALLOCATE"]),
+    ("select 1; deallocate /* this */ MINE;", ["mine"], ["SELECT 1", "DEALLOCATE"]),
+    ("select ';deallocate mine'; deallocate all", ["mine", "Two"], ["SELECT 1", "DEALLOCATE ALL"]),
+    ("deallocate mine mine", [], ["42601"]),
+    ("discard all; select 1", [], ["25001"]),
+    ("select 1; discard all", [], ["SELECT 1", "25001"])])
+def test_deallocate_beside_other_statements(pooler, text, gone, said):
+    p = pooler(max_open=1)
+    with p.wire() as c, p.wire() as other:
+        for w in (c, other):
+            for name in ("mine", "Two"):
+                w.send(wire.parse(name, f"select '{name}'") + wire.sync())
+                w.until()
+        c.send(wire.query(text))
+        assert [wire.fields(b)["C"] if k == b"E" else b[:-1].decode() for k, b in c.until() if k in b"EC"] == said
+        if "my.var" in text:
+            assert c.one("show my.var") == "x"
+        for w in (c, other):
+            for name in ("mine", "Two"):
+                w.send(wire.bind("", name) + wire.execute() + wire.sync())
+                rows = [wire.row(b) for k, b in w.until() if k == b"D"]
+                assert rows == ([] if w is c and name in gone else [[name]])
 
 
 @pytest.mark.ours

@@ -107,6 +107,8 @@ static const struct {
 	{"deallocate a", TEXT_DEALLOCATE},
 	{"deallocate prepare all", TEXT_DEALLOCATE},
 	{"discard all", TEXT_DISCARD_ALL},
+	{"discard all;", TEXT_DISCARD_ALL},
+	{"discard all; select 1", 0}, /* it fails */
 	{"DISCARD ALL;", TEXT_DISCARD_ALL},
 	{"select 1; discard temp", TEXT_DROP_TEMP},
 	{"discard temporary", TEXT_DROP_TEMP},
@@ -211,6 +213,41 @@ START_TEST(long_texts_are_not_read_to_their_end)
 }
 END_TEST
 
+static const struct {
+	const char *sql; /* its first statement ends at the bar */
+	enum text_deallocates what;
+	const char *name;
+} deallocations[] = {
+	{"deallocate a|", TEXT_DEALLOCATES_ONE, "a"},
+	{" DEALLOCATE /* x */ Prepare\n Abc -- y\n|; select 1", TEXT_DEALLOCATES_ONE, "abc"},
+	{"deallocate \"A b\"\"c\"|", TEXT_DEALLOCATES_ONE, "A b\"c"},
+	{"deallocate prepare|", TEXT_DEALLOCATES_ONE, "prepare"},
+	{"deallocate all|;", TEXT_DEALLOCATES_ALL, NULL},
+	{"deallocate prepare all|", TEXT_DEALLOCATES_ALL, NULL},
+	{"deallocate \"all\"|", TEXT_DEALLOCATES_ONE, "all"},
+	{"deallocate a b|", TEXT_DEALLOCATES_NOTHING, NULL},
+	{"deallocate|", TEXT_DEALLOCATES_NOTHING, NULL},
+	{"\"deallocate\" a|", TEXT_DEALLOCATES_NOTHING, NULL},
+	{"select ';', \";\", $$;$$, E'\\';' /* ; */|; deallocate a", TEXT_DEALLOCATES_NOTHING,
+		NULL},
+	{"|", TEXT_DEALLOCATES_NOTHING, NULL},
+	{"|; deallocate a", TEXT_DEALLOCATES_NOTHING, NULL},
+};
+
+START_TEST(what_is_deallocated)
+{
+	char text[200], name[WIRE_TEXT_NAME];
+	const char *bar = strchr(deallocations[_i].sql, '|');
+	size_t first = (size_t)(bar - deallocations[_i].sql);
+
+	snprintf(text, sizeof text, "%.*s%s", (int)first, deallocations[_i].sql, bar + 1);
+	ck_assert_uint_eq(wire_text_statement(text, strlen(text)), first);
+	ck_assert_int_eq(wire_text_deallocates(text, first, name), deallocations[_i].what);
+	if (deallocations[_i].name)
+		ck_assert_str_eq(name, deallocations[_i].name);
+}
+END_TEST
+
 /* --- random texts ------------------------------------------------------------------------ */
 
 static const char *const fragments[] = {"select ", "insert into t ", "update t set a=1 ",
@@ -268,14 +305,15 @@ START_TEST(several_statements_give_the_union)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		for (size_t k = 0; k < ARRAY_LEN(table); k++) {
+			/* BEGIN counts alone, DISCARD ALL works alone */
+			const unsigned alone = TEXT_BEGIN | TEXT_DISCARD_ALL;
 			char text[512];
-			unsigned both =
-				(table[i].effects | table[k].effects) & ~(unsigned)TEXT_BEGIN;
+			unsigned both = (table[i].effects | table[k].effects) & ~alone;
 
 			if (strstr(table[i].sql, "--") || strstr(table[i].sql, "e'"))
 				continue;
 			snprintf(text, sizeof text, "%s;%s", table[i].sql, table[k].sql);
-			if ((effects(text) & ~(unsigned)TEXT_BEGIN) != both)
+			if ((effects(text) & ~alone) != both)
 				ck_abort_msg("%s: %#x instead of %#x", text, effects(text), both);
 		}
 	}
@@ -360,6 +398,7 @@ int main(void)
 	SRunner *r;
 	int failed;
 
+	tcase_add_loop_test(t, what_is_deallocated, 0, (int)ARRAY_LEN(deallocations));
 	tcase_add_loop_test(t, statements_and_their_effects, 0, (int)ARRAY_LEN(table));
 	tcase_add_test(t, every_offset_is_the_same);
 	tcase_add_test(t, long_texts_are_not_read_to_their_end);
