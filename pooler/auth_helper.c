@@ -225,6 +225,17 @@ static bool is_no_name(const PGresult *res)
 	return state && (strcmp(state, "22021") == 0 || strcmp(state, "22P05") == 0);
 }
 
+/* What does not exist may be in a schema that the fixed search_path leaves out. */
+static const char *why_refused(const PGresult *res)
+{
+	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+
+	if (state && (strcmp(state, "42883") == 0 || strcmp(state, "42P01") == 0))
+		return "the query failed (it sees pg_catalog only: name the schema, as in "
+		       "public.user_lookup($1))";
+	return "the query failed";
+}
+
 /* Asks, on a new connection when the kept one has died.  NULL: job has failed, or there is nobody
  * of that name. */
 static PGresult *ask(struct lane *lane, struct auth_job *job, const char *sql, int n,
@@ -250,7 +261,7 @@ static PGresult *ask(struct lane *lane, struct auth_job *job, const char *sql, i
 			PQclear(res);
 			return NULL; /* job->ok is false */
 		}
-		job_fail(job, "the query failed", PQresultErrorMessage(res));
+		job_fail(job, why_refused(res), PQresultErrorMessage(res));
 		PQclear(res);
 		line_close(l);
 		return NULL;

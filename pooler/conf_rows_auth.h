@@ -50,7 +50,8 @@
 	.at = {POOLER(auth_query), DATABASE(auth_query)},
 	.def = "SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END "
 		"FROM pg_authid WHERE rolname=$1 AND rolcanlogin",
-	.help = "Answers one row of name and secret for the user $1. Better than a superuser is a "
+	.help = "Answers one row of name and secret for the user $1. search_path is pg_catalog "
+		"there: what is elsewhere needs its schema's name. Better than a superuser is a "
 		"SECURITY DEFINER function: sql/auth_lookup.sql makes one.",
 },
 {

@@ -265,8 +265,8 @@
 	.type = CONF_INT,
 	.at = {POOLER(verbose)},
 	.def = "0",
-	.max = 3,
-	.help = "How much is said: 0, or as many `-v` as 1 to 3.",
+	.max = 100,
+	.help = "How much is said: 0, or as many `-v`; 2 and more say everything.",
 },
 {
 	.name = "log_levels",

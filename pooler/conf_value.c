@@ -215,6 +215,8 @@ bool value_parse(const struct conf_setting *s, const char *text, union conf_valu
 		near_offer_unit(&near, s, text);
 	}
 	near_print(&near, err);
+	if (strstr(text, " ;") || strstr(text, " #") || strstr(text, "\t;") || strstr(text, "\t#"))
+		buf_put_str(err, "; a comment needs a line of its own");
 	return false;
 }
 

@@ -703,3 +703,13 @@ def test_a_dead_auth_server_is_said_and_forgotten(pooler, own_postgres):
     own_postgres.start()
     wait_until(lambda: by_psycopg(Target(p), "alice", "x") == "ok")
     wait_until(lambda: verdict("psycopg", Target(p), "bob", "x") == "refused")
+
+
+def test_what_auth_query_does_not_see_is_said(pooler, postgres):
+    """PgBouncer asks with the search_path of auth_user; a function in public needs its schema's name here."""
+    p = pooler(auth_type="scram-sha-256", auth_user="postgres", auth_query="select * from no_such_lookup($1)",
+               databases={"shop": f"host=127.0.0.1 port={postgres.port} user=trusty"}, start=False)
+    p.write("userlist.txt", "")
+    p.start()
+    assert "auth_query" in by_psycopg(Target(p), "alice", "x")
+    p.log_contains(r"it sees pg_catalog only: name the schema.*no_such_lookup\(unknown\) does not exist")

@@ -234,6 +234,9 @@ START_TEST(messages)
 		"auto; did you mean \"transaction\"?");
 	ck_assert_str_eq(complaint("pool_mode", "x"),
 		"pool_mode = \"x\": must be one of session, transaction, statement, auto");
+	ck_assert_str_eq(complaint("pool_mode", "session ; the default"),
+		"pool_mode = \"session ; the default\": must be one of session, transaction, "
+		"statement, auto; a comment needs a line of its own");
 	ck_assert_str_eq(complaint("max_open", "many"),
 		"max_open = \"many\": must be a whole number from 0 to 1000000");
 	ck_assert_str_eq(complaint("workers", "-1"),
