@@ -194,6 +194,17 @@ static bool wait_for(int fd, short events, usec_t deadline)
 	return n > 0;
 }
 
+/* As libpq says what failed. */
+static void say_timeout(struct dial *d)
+{
+	const char *host = PQhost(d->pg), *port = PQport(d->pg);
+
+	snprintf(d->error, sizeof d->error,
+		"connection to server at \"%s\", port %s failed: the login did not end within "
+		"server_connect_timeout (%.3g s)",
+		host ? host : "?", port ? port : "?", (double)d->timeout / USEC_SEC);
+}
+
 static bool connect_server(struct dial *d, usec_t deadline)
 {
 	const char *values[DIAL_PARAMS + 1] = {0};
@@ -214,7 +225,7 @@ static bool connect_server(struct dial *d, usec_t deadline)
 			return false;
 		if (!wait_for(PQsocket(d->pg), st == PGRES_POLLING_READING ? POLLIN : POLLOUT,
 			    deadline)) {
-			snprintf(d->error, sizeof d->error, "server_connect_timeout");
+			say_timeout(d);
 			return false;
 		}
 	}
@@ -278,7 +289,7 @@ static bool fence(struct dial *d, usec_t deadline)
 
 		if (got == CONN_AGAIN) {
 			if (!wait_for(conn.fd, POLLIN, deadline)) {
-				snprintf(d->error, sizeof d->error, "server_connect_timeout");
+				say_timeout(d);
 				return false;
 			}
 			continue;
@@ -341,7 +352,7 @@ static void work(struct job *j)
 		}
 	}
 	if (auth_patience_is_over())
-		snprintf(d->error, sizeof d->error, "server_connect_timeout");
+		say_timeout(d);
 	auth_patience(0);
 	if (!d->error[0] && d->pg)
 		snprintf(d->error, sizeof d->error, "%s", PQerrorMessage(d->pg));

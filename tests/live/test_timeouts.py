@@ -140,7 +140,7 @@ def test_server_connect_timeout(pooler, silent):
         p.wire(timeout=15)
     if isinstance(e.value, ServerError):
         assert "server_connect_timeout" in e.value.message, e.value
-    p.log_contains("server_connect_timeout")
+    p.log_contains(f'127.0.0.1", port {silent} failed: the login did not end within server_connect_timeout \\(0.5 s\\)')
 
 
 def test_server_login_retry(pooler, own_postgres):
