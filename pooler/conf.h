@@ -309,6 +309,8 @@ struct conf_report {
 };
 
 void conf_report_release(struct conf_report *r);
+/* Appends `FILE:LINE: TEXT`, without what there is none of. */
+void conf_note_print(const struct conf_note *note, struct buf *out);
 /* One line each, `FILE:LINE: error: TEXT`, errors first. */
 void conf_report_print(const struct conf_report *r, FILE *to);
 /* The same into the operator's log, at ERROR and WARNING. */

@@ -72,10 +72,11 @@ static const struct conf *load(const char *path, const char *text, size_t len,
 		if (running->own->lines[i]->origin == CONF_FROM_COMMAND_LINE)
 			line_copy(c, running->own->lines[i]);
 	conf_build(c, r);
-	if (running)
-		restart_settings_keep(c, running, NULL, r);
-	if (r->n_errors == errors_before)
+	if (r->n_errors == errors_before) {
+		if (running)
+			restart_settings_keep(c, running, NULL, r);
 		conf_fit(c, running, r);
+	}
 	report_sort(r, c->own->files, c->own->n_files);
 	if (r->n_errors != errors_before)
 		conf_release(&loaded);

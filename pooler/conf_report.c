@@ -118,6 +118,12 @@ static void note_place(const struct conf_note *note, struct buf *out)
 		buf_put_u8(out, ' ');
 }
 
+void conf_note_print(const struct conf_note *note, struct buf *out)
+{
+	note_place(note, out);
+	buf_put_str(out, note->text);
+}
+
 void conf_report_print(const struct conf_report *r, FILE *to)
 {
 	struct buf place = {0};

@@ -89,19 +89,20 @@ static void as_row(struct request *q, const char *line, size_t n)
 
 static void put_warnings(const struct conf_report *r, struct buf *out)
 {
-	for (size_t i = 0; i < r->n_warnings; i++)
-		buf_printf(out, "%s:%d: %s\n", r->warnings[i].file ? r->warnings[i].file : "",
-			r->warnings[i].line, r->warnings[i].text);
+	for (size_t i = 0; i < r->n_warnings; i++) {
+		conf_note_print(&r->warnings[i], out);
+		buf_put_str(out, "\n");
+	}
 }
 
 static void put_errors(struct request *q, const struct conf_report *r)
 {
 	struct buf all = {0};
 
-	for (size_t i = 0; i < r->n_errors; i++)
-		buf_printf(&all, "%s%s:%d: %s", i ? "\n" : "",
-			r->errors[i].file ? r->errors[i].file : "", r->errors[i].line,
-			r->errors[i].text);
+	for (size_t i = 0; i < r->n_errors; i++) {
+		buf_put_str(&all, i ? "\n" : "");
+		conf_note_print(&r->errors[i], &all);
+	}
 	request_fail(q, "F0000", "Nothing has changed.",
 		"RELOAD would fail: %zu errors in the settings", r->n_errors);
 	q->answer.detail = mem_strdup(buf_cstr(&all));

@@ -372,9 +372,10 @@ static bool load_again(struct buf *err)
 
 	conf_report_log(&report);
 	if (!fresh) {
-		for (size_t i = 0; i < report.n_errors && i < 3; i++)
-			buf_printf(err, "%s%s:%d: %s", i ? "; " : "", report.errors[i].file,
-				report.errors[i].line, report.errors[i].text);
+		for (size_t i = 0; i < report.n_errors && i < 3; i++) {
+			buf_put_str(err, i ? "; " : "");
+			conf_note_print(&report.errors[i], err);
+		}
 		conf_report_release(&report);
 		log_line(LOG_PART_MAIN, LOG_LEVEL_ERROR, "reload failed: nothing has changed");
 		return false;

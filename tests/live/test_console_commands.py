@@ -1,4 +1,5 @@
 """The console's commands, each while clients work."""
+import os
 import re
 import threading
 
@@ -278,6 +279,20 @@ def test_reload_of_a_broken_file_changes_nothing(pooler):
         assert e.value.code == "F0000"
         a.query("commit")
         assert a.query("select 1") == [["1"]]
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("command", ["RELOAD", "RELOAD CHECK"])
+def test_reload_of_a_file_that_is_gone_says_only_that(pooler, command):
+    """Not also that everything it does not say any more needs a restart."""
+    p = pooler()
+    path = {r["key"]: r["value"] for r in p.show("CONFIG")}["conffile"]
+    os.rename(path, path + ".gone")
+    with p.console() as c, pytest.raises(ServerError) as e:
+        c.query(command)
+    os.rename(path + ".gone", path)
+    assert e.value.fields["D"] == f'{path}: cannot read "{path}": No such file or directory'
+    assert "needs a restart" not in p.log()
 
 
 @pytest.mark.ours
