@@ -56,6 +56,7 @@ struct qlog {
 	struct qlog_ring *rings; /* only ever grows, at its front */
 	struct target *next;	 /* what reload wants the writer to take */
 	/* --- the writer's own */
+	uint64_t dropped_before; /* write_dropped when writing began to fail */
 	struct target now;
 	struct line line;
 	struct buf out;
@@ -94,6 +95,8 @@ static void lose(struct qlog *q, size_t done, int error)
 	for (const char *p = from; p < end; p++)
 		lost += *p == '\n';
 	stats_add(&q->lines, q->out_lines - lost - q->torn);
+	if (!q->failing)
+		q->dropped_before = stats_get(&q->write_dropped);
 	stats_add(&q->write_dropped, lost);
 	stats_add(&q->write_errors, 1);
 	q->out.len = (size_t)(from - out);
@@ -138,8 +141,9 @@ static void flush(struct qlog *q)
 	}
 	stats_add(&q->lines, q->out_lines);
 	if (q->failing)
-		log_line(LOG_PART_OBS, LOG_LEVEL_INFO, "query log: writing to %s again",
-			q->now.file);
+		log_line(LOG_PART_OBS, LOG_LEVEL_INFO,
+			"query log: writing to %s again; %llu statements are lost", q->now.file,
+			(unsigned long long)(stats_get(&q->write_dropped) - q->dropped_before));
 	q->failing = q->torn = false;
 	q->out.len = 0;
 	q->out_lines = 0;

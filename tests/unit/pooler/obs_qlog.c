@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -294,9 +295,12 @@ START_TEST(a_line_that_was_cut_is_finished_later)
 	char *line = NULL;
 	size_t size = 0;
 	unsigned good = 0, bad = 0;
+	int said = memfd_create("log", 0);
+	char log[2000] = "";
 	FILE *f;
 
 	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(dup2(said, STDERR_FILENO), STDERR_FILENO);
 	q = start();
 	r = qlog_ring_new(q, 1 << 16);
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
@@ -324,6 +328,8 @@ START_TEST(a_line_that_was_cut_is_finished_later)
 	ck_assert_uint_eq(c.lines, 1);
 	ck_assert_uint_eq(good, 1 + 1 + 4);
 	ck_assert_uint_eq(bad, 0);
+	ck_assert_int_gt(pread(said, log, sizeof log - 1, 0), 0);
+	ck_assert_msg(strstr(log, " again; 2 statements are lost\n"), "%s", log);
 }
 END_TEST
 
