@@ -250,6 +250,12 @@ static void on_plan(void *ctx, struct arena *a, struct plan *p)
 		r->file = at.file;
 		ms = isnan(p->elapsed_ms) ? (double)r->logged->plan_time / 1000 : ms;
 	}
+	if (p->passed_over)
+		fprintf(stderr,
+			"pgassay: %s:%d: not understood and left out%s; if a frame or a mail broke "
+			"the lines, paste FORMAT JSON\n",
+			r->file < r->facts->in->file.n ? r->facts->in->file.at[r->file]->name : "-",
+			p->passed_line + r->line_before, p->passed_over > 1 ? " (and others)" : "");
 	r->plans++;
 	s->times += r->logged ? r->logged->plans : 1;
 	s->total_ms += ms;

@@ -231,9 +231,11 @@ struct plan {
 	double jit_functions, jit_ms;
 	VEC(struct plan_trigger) trigger;
 	VEC(struct plan_setting) setting;
-	int line;	  /* where it begins in the input, from 1 */
-	bool is_analyzed; /* rows and loops were measured */
-	bool is_timed;	  /* times too */
+	int line;	    /* where it begins in the input, from 1 */
+	size_t passed_over; /* lines of the text format that say nothing we know … */
+	int passed_line;    /* … and the first of them */
+	bool is_analyzed;   /* rows and loops were measured */
+	bool is_timed;	    /* times too */
 	bool has_cost, has_buffers;
 	double elapsed_ms; /* Execution Time, else the root's total, else the duration */
 };

@@ -368,7 +368,9 @@ void plan_unframe(struct arena *a, struct str text, struct plan_lines *out)
 			continue;
 		line[kept] = line[i];
 		line[kept].is_apart = was_blank;
-		line[kept++].text = trim_end(expand_tabs(a, s));
+		s = expand_tabs(a, s);
+		line[kept].text = line[kept].is_full ? s : trim_end(s); /* it was cut at a blank */
+		kept++;
 		was_blank = false;
 	}
 	out->line.n = kept;

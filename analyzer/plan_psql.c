@@ -11,8 +11,8 @@
  *
  * A cell that is longer than the terminal ("wrapped") has a mark at the edge of its line, "." or
  * "…", and mostly one before the next; a line break in the cell has "+" or "↵".  old-ascii's mark
- * is a blank, at the edge of a line that would else have none; where the paste has lost it, a cell
- * that fills its line may go on (plan_line.is_full).
+ * is a blank, at the edge of a line that would else have none; where the paste has lost it, or bars
+ * hide it, a cell that fills its line may go on (plan_line.is_full).
  *
  * Each table of the paste is looked at for itself: from a header or a first record on.
  */
@@ -27,18 +27,22 @@ enum mark { MARK_NONE = 0, MARK_BREAK, MARK_WRAP };
 struct table {
 	struct plan_line *line;
 	size_t lines;
-	bool has_bars;	 /* border 2 and up: each line ends with one */
-	bool is_record;	 /* \x: a label before each cell */
-	bool has_margin; /* a column before the cell, blank or a mark */
-	bool has_wraps;	 /* marks are drawn */
-	bool has_blanks; /* the marks are blanks */
-	size_t edge;	 /* the column behind the cells; 0: not known */
+	bool has_bars;	     /* border 2 and up: each line ends with one */
+	bool is_record;	     /* \x: a label before each cell */
+	bool has_margin;     /* a column before the cell, blank or a mark */
+	bool has_wraps;	     /* marks are drawn */
+	bool has_blanks;     /* the marks are blanks */
+	bool is_each;	     /* a record for each line: what has no label goes on */
+	bool has_inner;	     /* something is drawn between label and cell */
+	bool has_semicolons; /* old-ascii's records draw these for marks, before a cell's rest */
+	size_t edge;	     /* the column behind the cells; 0: not known */
 };
 
 struct cell {
 	struct str text;
 	enum mark before, behind;
 	bool is_one; /* the line is a part of the table */
+	bool is_labelled;
 };
 
 /* --- columns ---------------------------------------------------------------------------- */
@@ -216,6 +220,15 @@ static bool is_plan(struct str s)
 	       str_starts(t, "<explain") || str_starts(t, "- Plan:");
 }
 
+/* What \x draws between a label and its cell. */
+static size_t inner_at(struct str s)
+{
+	static const char *const inner[] = {
+		" |", " :", " ;", " \xe2\x94\x82", " \xe2\x95\x91", " \xe2\x94\x83"};
+
+	return begins_with(s, inner, ARRAY_LEN(inner));
+}
+
 static void note_shape(struct table *t)
 {
 	size_t bars = 0, labels = 0, lines = 0;
@@ -229,6 +242,9 @@ static void note_shape(struct table *t)
 		lines++;
 		bars += bar_behind(s) > 0;
 		labels += label(s, LABEL) > 0;
+		t->has_inner |= label(s, LABEL) > 0 && inner_at(str_skip(s, label(s, LABEL))) > 0;
+		t->has_semicolons |= label(s, "          ") > 0 &&
+				     str_starts(str_skip(s, label(s, "          ")), " ; ");
 		t->is_record |= is_record_line(s);
 		s = str_skip(s, bar_at(s));
 		if (!is_seen && is_plan(s)) {
@@ -240,6 +256,7 @@ static void note_shape(struct table *t)
 	/* tuples only: a record has no head, but each of its cells a label */
 	t->is_record |= labels > 1;
 	t->is_record |= labels == 1 && !is_header(t->line[0].text);
+	t->is_each = t->is_record && labels > 1;
 }
 
 /* A full line with one blank behind it: a table of one column pads none. */
@@ -248,13 +265,48 @@ static bool is_blank_wrap(const struct table *t, struct str s)
 	return str_ends(s, " ") && width(s) == t->edge + 1 && !is_header(s);
 }
 
+/* old-ascii's marks: all lines that end with a blank are as long as the longest, and most have no
+ * other blank before it, as if they were padded.  In JSON a break is marked so, too, at any width:
+ * there the longest are taken for broken ones, which does no harm. */
+static void note_blanks(struct table *t)
+{
+	size_t longest = 0, marked = 0, marks = 0, padded = 0;
+	bool is_uneven = false, is_json = false;
+
+	for (size_t i = 0; i < t->lines; i++) {
+		struct str s = t->line[i].text;
+		size_t n = width(s);
+
+		if (is_header(s) || is_record_line(s) || plan_is_rule(s) || str_trim(s).n == 0 ||
+			(i + 1 < t->lines && dashes(t->line[i + 1].text)))
+			continue; /* a header may be centred, in any language */
+		is_json |= str_is(str_trim(s), "[") || str_is(str_trim(s), "{");
+		longest = n > longest ? n : longest;
+		if (!str_ends(s, " "))
+			continue;
+		is_uneven |= marked && n != marked;
+		marked = n > marked ? n : marked;
+		marks++;
+		padded += str_ends(s, "  ");
+	}
+	if (marked <= 10 || marked != longest || (padded > 1 && padded * 2 > marks) ||
+		(is_uneven && !is_json))
+		return;
+	t->has_blanks = true;
+	t->edge = marked - 1;
+}
+
 /* Where the cells end: at the rule below the header, or where the longest lines have a mark. */
 static void note_edge(struct table *t)
 {
 	bool is_ruled = t->lines > 1 && is_header(t->line[0].text) && dashes(t->line[1].text) > 0;
 	size_t longest = 0, plain = 0, bytes;
 
-	if (t->has_bars)
+	if (t->has_bars || t->has_semicolons)
+		return;
+	if (!t->is_record && !is_ruled)
+		note_blanks(t);
+	if (t->has_blanks)
 		return;
 	if (is_ruled) {
 		t->edge = dashes(t->line[1].text) - t->has_margin;
@@ -280,17 +332,15 @@ static void note_edge(struct table *t)
 		t->has_wraps |=
 			t->edge && width(s) == t->edge + 1 && mark_behind(s, &bytes) == MARK_WRAP;
 	}
-	for (size_t i = 2; i < t->lines && is_ruled && t->has_margin && !t->has_wraps; i++)
+	for (size_t i = 2; i < t->lines && is_ruled && !t->has_wraps; i++)
 		t->has_blanks |= is_blank_wrap(t, t->line[i].text);
 }
 
 /* --- a line ------------------------------------------------------------------------------- */
 
 /* Takes label and column of marks off a record's line. False: it is none of them. */
-static bool take_label(struct str *s, enum mark *before)
+static bool take_label(const struct table *t, struct str *s, enum mark *before)
 {
-	static const char *const inner[] = {
-		" |", " :", " ;", " \xe2\x94\x82", " \xe2\x95\x91", " \xe2\x94\x83"};
 	size_t n = label(*s, LABEL);
 	struct str rest;
 
@@ -302,7 +352,7 @@ static bool take_label(struct str *s, enum mark *before)
 	if (n == 0)
 		return false;
 	rest = str_skip(*s, n);
-	n = begins_with(rest, inner, ARRAY_LEN(inner));
+	n = t->has_inner ? inner_at(rest) : 0;
 	if (n && rest.p[1] == ';')
 		*before = MARK_WRAP;
 	*s = str_skip(rest, n);
@@ -334,7 +384,8 @@ static struct cell read_cell(const struct table *t, struct str line)
 			c.behind = MARK_NONE;
 		s = str_before(s, s.n - (c.behind ? bytes : 0));
 	}
-	if (t->is_record && !take_label(&s, &c.before))
+	c.is_labelled = t->is_record && label(s, LABEL) > 0;
+	if (t->is_record && !take_label(t, &s, &c.before))
 		return c;
 	if (!t->is_record && t->has_bars && bar_at(s))
 		s = str_skip(s, bar_at(s));
@@ -351,10 +402,13 @@ static struct cell read_cell(const struct table *t, struct str line)
 
 /* --- the table ------------------------------------------------------------------------------ */
 
-/* The cells' width where no marks are drawn: several lines are as long as any. */
+/* The cells' width where no marks are drawn: several lines are as long as any.  Between bars one
+ * line that reaches the other bar shows it; blanks may stand before the bar where a line was cut,
+ * and what follows tells whether it was (begins_new of plan_text.c). */
 static size_t filled(const struct table *t)
 {
-	size_t longest = 0, times = 0;
+	size_t longest = 0, times = 0, cell = 0;
+	bool is_marked = false, is_text = false;
 
 	for (size_t i = 0; i < t->lines; i++) {
 		struct cell c = read_cell(t, t->line[i].text);
@@ -362,7 +416,12 @@ static size_t filled(const struct table *t)
 
 		times = n > longest ? 1 : times + (n == longest);
 		longest = n > longest ? n : longest;
+		cell = c.is_one && width(c.text) > cell ? width(c.text) : cell;
+		is_marked |= c.is_one && c.behind == MARK_WRAP;
+		is_text |= c.is_one && plan_text_begins(str_trim(c.text));
 	}
+	if (t->has_bars && is_text && !is_marked && longest == cell && cell > 10)
+		return cell - 2;
 	return times > 1 && longest >= 40 ? longest : 0;
 }
 
@@ -394,7 +453,7 @@ static void unindent(struct table *t)
 static size_t read_table(struct arena *a, struct table *t)
 {
 	size_t kept = 0, full;
-	bool goes_on = false;
+	bool goes_on = false, was_broken = false;
 
 	unindent(t);
 	note_shape(t);
@@ -408,6 +467,7 @@ static size_t read_table(struct arena *a, struct table *t)
 
 		if (is_record_line(t->line[i].text) || plan_is_rule(t->line[i].text))
 			continue;
+		goes_on |= t->is_each && c.is_one && !c.is_labelled && !was_broken;
 		if (last && c.is_one && (goes_on || c.before == MARK_WRAP)) {
 			last->text =
 				arena_printf(a, "%.*s%.*s", STR_ARGS(last->text), STR_ARGS(c.text));
@@ -417,9 +477,21 @@ static size_t read_table(struct arena *a, struct table *t)
 			last->text = c.text;
 		}
 		goes_on = c.is_one && c.behind == MARK_WRAP;
+		was_broken = c.behind == MARK_BREAK;
 		last->is_full = full && width(trim_end(c.text)) >= full;
 	}
 	return kept;
+}
+
+/* A header, or a record's label before a cell that begins with nothing but blanks? */
+static bool begins_table(const struct plan_lines *l, size_t at)
+{
+	struct str s = l->line.at[at].text, before = at ? l->line.at[at - 1].text : STR_NONE;
+
+	if (!is_header(s))
+		return is_first_record(s);
+	return !is_record_line(before) &&
+	       !(plan_is_rule(before) && before.p[0] == '-' && str_starts(s, LABEL));
 }
 
 void plan_untable(struct arena *a, struct plan_lines *l)
@@ -430,8 +502,7 @@ void plan_untable(struct arena *a, struct plan_lines *l)
 		struct table t = {.line = &l->line.at[from], .lines = 1};
 		size_t n;
 
-		while (from + t.lines < l->line.n && !is_header(l->line.at[from + t.lines].text) &&
-			!is_first_record(l->line.at[from + t.lines].text))
+		while (from + t.lines < l->line.n && !begins_table(l, from + t.lines))
 			t.lines++;
 		from += t.lines;
 		n = read_table(a, &t);

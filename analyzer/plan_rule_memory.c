@@ -191,7 +191,11 @@ CHECK(redundant_unique)
 CHECK(wide_rows)
 {
 	double rows = c->p->is_analyzed ? plan_num(n->all_rows) : plan_num(n->plan_rows);
-	double kb = plan_num(n->plan_width) * rows / 1024;
+	double kb;
+
+	if (n->kind == PLAN_MATERIALIZE && c->p->is_analyzed) /* held once, read in each loop */
+		rows = plan_num(n->rows);
+	kb = plan_num(n->plan_width) * rows / 1024;
 
 	if ((n->kind != PLAN_SORT && n->kind != PLAN_HASH && n->kind != PLAN_MATERIALIZE) ||
 		plan_num(n->plan_width) < 1000 || kb < 64 * MB)

@@ -240,11 +240,13 @@ CHECK(function_scan_estimate)
 CHECK(no_parallel)
 {
 	double each = fmax(node_loops(n), 1); /* run again and again, it may read little */
-	double blocks = c->p->has_buffers ? n->self_blocks / each : plan_num(n->total_cost) / 2;
+	double blocks = c->p->has_buffers ? n->self_blocks / each : plan_num(n->self_cost) / 2;
 
 	if (n->kind != PLAN_SEQ_SCAN || n->is_parallel || blocks < HUGE_BLOCKS || is_cut_short(n) ||
 		above(n, PLAN_GATHER) || above(n, PLAN_GATHER_MERGE) || !gate_self(c, n))
 		return;
+	if (!c->p->has_buffers && n->children)
+		return; /* what its subplans cost is not the table's */
 	plan_report(c, n, "one process reads about %s of %.*s", say_kb(c, blocks * 8),
 		STR_ARGS(source(n)));
 }

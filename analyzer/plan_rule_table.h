@@ -132,7 +132,9 @@ PLAN_RULE(PL022, "cte-scan-filter", WARNING, cte_scan_filter,
 PLAN_RULE(PL023, "function-estimate", INFO, function_scan_estimate,
 	"The planner guesses what a function returns",
 	"Without knowledge a function is taken to return 1000 (or 100) rows.",
-	"ROWS in the function's definition, or a temporary table with ANALYZE.")
+	"ROWS in the function's definition, if it is yours; else its rows in a temporary table, "
+	"with "
+	"ANALYZE.")
 
 PLAN_RULE(PL024, "memoize-miss", INFO, memoize_miss, "A cache that is hardly hit, or too small",
 	"Keeping rows for later costs time and pays only when they are asked for again.",

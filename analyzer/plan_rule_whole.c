@@ -207,6 +207,11 @@ CHECK(cost_time_inversion)
 	if (n->kind == PLAN_FOREIGN_SCAN)
 		f->advice = STR("the other server's time and the way there are not in the cost: "
 				"use_remote_estimate; a condition that can be sent there");
+	else if (n->kind == PLAN_AGGREGATE)
+		f->advice =
+			STR("its functions take it: one of your own may say its COST; DISTINCT or "
+			    "ORDER BY within an aggregate sorts each group, which a subquery that "
+			    "does it first spares");
 	else if (n->children == 0 && io > 0.5 * n->self_ms)
 		f->advice =
 			STR("it waited for the disk: random_page_cost and effective_io_concurrency "

@@ -260,6 +260,17 @@ static bool begins_new(struct str s)
 	       (str_starts(s, "Worker ") && s.n > 7 && isdigit((unsigned char)s.p[7]));
 }
 
+/* The same of a line that may have been cut within its first word: "Buff", "ers: shared hit=3". */
+static bool begins_new_at(struct reader *r, const struct plan_lines *l, size_t at)
+{
+	struct str s = str_trim(l->line.at[at].text);
+
+	if (begins_new(s) || !l->line.at[at].is_full || at + 1 == l->line.n || s.n == 0)
+		return begins_new(s);
+	return begins_new(str_trim(arena_printf(r->a, "%.*s%.*s", STR_ARGS(l->line.at[at].text),
+		STR_ARGS(l->line.at[at + 1].text))));
+}
+
 /* Open parentheses of the text so far, quotes heeded; *quote is the quote that is open. */
 static int open_parens(struct str s, int open, char *quote)
 {
@@ -289,23 +300,22 @@ static struct str next_line(struct reader *r, const struct plan_lines *l, size_t
 	(*at)++;
 	for (int more = 0; *at < l->line.n && more < 200; more++, (*at)++) {
 		struct str next = l->line.at[*at].text, n = str_trim(next);
-		bool was_cut = l->line.at[*at - 1].is_full;
-		bool goes_on = open > 0 || quote || (was_cut && !begins_new(n));
+		bool was_cut = l->line.at[*at - 1].is_full, is_new = begins_new_at(r, l, *at);
+		bool goes_on = open > 0 || quote || (was_cut && !is_new);
 
 		bool is_cut_key =
 			str_starts(str_trim(s), "Rows Removed") && str_find(s, ":") == s.n;
 
 		if (n.n == 0 || (is_arrow(n) && (!quote || has_measure(n))) ||
 			(l->line.at[*at].is_apart && !quote && open <= 0) ||
-			(goes_on && begins_new(n) && text_key_length(n) && !quote && !is_cut_key))
+			(goes_on && is_new && text_key_length(n) && !quote && !is_cut_key))
 			break;
 		if (!goes_on)
 			goes_on = str_starts(n, "(actual ") || str_starts(n, "(never executed") ||
 				  str_starts(n, "(cost=") || is_inner_key(n) ||
 				  is_measure_rest(n) || (is_cut_key && joined.n == 0) ||
-				  (is_unfinished(joined.n ? text_slice(&joined) : s) &&
-					  !begins_new(n)) ||
-				  (indent_of(next) > r->root_column && !begins_new(n) &&
+				  (is_unfinished(joined.n ? text_slice(&joined) : s) && !is_new) ||
+				  (indent_of(next) > r->root_column && !is_new &&
 					  !plan_text_begins(n));
 		if (!goes_on)
 			break;
@@ -440,9 +450,12 @@ static bool read_line(struct reader *r, struct str line, int number)
 		r->label_column = column;
 		return true;
 	}
-	if (text_key_length(s) == 0)
-		return column > r->root_column; /* shown nowhere, but no end */
-	if (str_starts(s, "Time: "))		/* psql's \timing */
+	if (text_key_length(s) == 0) { /* shown nowhere, but no end */
+		if (column > r->root_column && r->p->passed_over++ == 0)
+			r->p->passed_line = number;
+		return column > r->root_column;
+	}
+	if (str_starts(s, "Time: ")) /* psql's \timing */
 		return false;
 	if (column <= r->root_column && r->is_indented)
 		return false;

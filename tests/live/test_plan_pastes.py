@@ -56,7 +56,7 @@ def facts(*pastes):
     return out
 
 
-def combinations():
+def combinations(form):
     """Each \\pset that draws differently, once."""
     for kind in ("aligned", "wrapped"):
         for border, style, expanded, tuples in itertools.product(
@@ -64,8 +64,11 @@ def combinations():
             yield kind, border, style, expanded, tuples, 70
     for border, expanded in itertools.product(range(4), ("off", "on")):
         yield "aligned", border, "old-ascii", expanded, "off", 80
-    for columns in range(30, 131, 10):  # a blank at the edge is the mark, in psql's own border
-        yield "wrapped", 1, "old-ascii", "off", "off", columns
+    # a blank at the edge is the mark; between bars there is none, in a record no label
+    for columns, border, expanded, tuples in itertools.product(
+            range(55, 131, 15), range(3), ("off", "on"), ("off", "on")):
+        if form == "text" or (border, expanded, tuples) == (1, "off", "off"):
+            yield "wrapped", border, "old-ascii", expanded, tuples, columns
     for kind, expanded, tuples in itertools.product(
             ("unaligned", "html", "latex", "latex-longtable", "asciidoc", "csv", "troff-ms"),
             ("off", "on"), ("off", "on")):
@@ -77,7 +80,7 @@ def test_psql(explained, form, tmp_path):
     postgres, rows = explained
     cast = "::json" if form == "json" else ""
     script, names = [], []
-    for i, (kind, border, style, expanded, tuples, columns) in enumerate(combinations()):
+    for i, (kind, border, style, expanded, tuples, columns) in enumerate(combinations(form)):
         names.append((kind, border, style, expanded, tuples, columns))
         script.append(f"\\o /dev/null\n\\pset format {kind}\n\\pset border {border}\n"
                       f"\\pset linestyle {style}\n\\pset expanded {expanded}\n"
