@@ -346,10 +346,9 @@ static void look_sg022(struct rule_check *c, const struct sql_cond *k)
 		return;
 	struct finding *x =
 		sarg_report(c, k, sarg_sure(c, k), "a date function is applied to", k->left.by);
-	finding_fix(c->findings, x, rewrite_time(c, k),
+	finding_fix(c->findings, x, rewrite_time(c, k), "%s",
 		w == WRAP_TIMEZONE ? "convert the value to the column's zone instead of the column"
-				   : "compare the column itself with a half-open range: col >= "
-				     "start AND col < end");
+				   : sarg_range_advice(c, &k->left));
 }
 
 void check_sg022(struct rule_check *c)

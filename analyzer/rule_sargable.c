@@ -229,6 +229,18 @@ struct str sarg_column(struct rule_check *c, const struct sql_side *s)
 		       : n;
 }
 
+const char *sarg_range_advice(struct rule_check *c, const struct sql_side *s)
+{
+	const struct schema_column *col;
+
+	if (schema_resolve(c->schema, c->o, &s->col, NULL, &col) &&
+		str_is(col->type, "timestamptz"))
+		return "compare the column itself with a half-open range: col >= start AND col < "
+		       "end (in a zone whose clocks go back at midnight, as in Havana, the hour "
+		       "that comes twice is told apart only by its offset)";
+	return "compare the column itself with a half-open range: col >= start AND col < end";
+}
+
 /* The table to index, with its schema where that is not the usual one; STR_NONE for a view. */
 static struct str index_table(struct rule_check *c, const struct sql_side *s)
 {

@@ -25,6 +25,8 @@ struct str sarg_text(struct rule_check *c, const struct sql_cond *k);
 /* "WHAT column (BY): no index on the column serves PREDICATE", with the usual evidence. */
 struct finding *sarg_report(struct rule_check *c, const struct sql_cond *k, enum confidence sure,
 	const char *what, struct str by);
+/* What to say of a rewrite into a range of days or hours. */
+const char *sarg_range_advice(struct rule_check *c, const struct sql_side *s);
 /* Is it no fault, whatever form it has: is the table of side `s` small, foreign or made by the
  * query, or does another conjunct find the rows? */
 bool sarg_is_found(struct rule_check *c, const struct sql_cond *k, const struct sql_side *s);

@@ -161,7 +161,7 @@ static enum schema_pattern similar(struct scan *s)
 /* The pattern itself, from under its cast; NULL: not a literal. */
 static const struct sql_node *literal_of(const struct sql_node *n, char *escape)
 {
-	while (node_is(n, "TypeCast"))
+	while (node_is(n, "TypeCast") || node_is(n, "CollateClause"))
 		n = node_get(n, "arg");
 	if (node_is(n, "FuncCall") && str_is(node_last_name(n, "funcname"), "similar_to_escape") &&
 		node_len(n, "args") == 1)
