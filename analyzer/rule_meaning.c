@@ -56,7 +56,7 @@ static enum walk find_bare(void *ctx, const struct sql_path *at)
 {
 	struct bare *b = ctx;
 
-	if (node_is(at->node, "SubLink") ||
+	if (node_is(at->node, "SubLink") || node_is(at->node, "WithClause") ||
 		(at->node != b->o->node && node_is(at->node, "SelectStmt")) ||
 		(node_is(at->node, "ResTarget") && b->o->verb != SQL_SELECT))
 		return WALK_PRUNE;

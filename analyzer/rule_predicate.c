@@ -240,7 +240,10 @@ static void look_sg013(struct rule_check *c, const struct sql_cond *k)
 	finding_fix(c->findings, x, contains(c, &s, v),
 		document ? "containment is what a GIN index serves: column @> '[…]', or column ? "
 			   "'string'"
-			 : "containment means the same and a GIN index on the array serves it");
+		: s.value.kind == SIDE_NONE
+			? "an index looks up whole elements only; what is asked of a part of "
+			  "them wants a table of its own for them"
+			: "containment means the same and a GIN index on the array serves it");
 }
 
 void check_sg013(struct rule_check *c)
@@ -394,7 +397,7 @@ void check_sg018(struct rule_check *c)
 		if (k->clause == CLAUSE_HAVING || (c->schema && sarg_is_served(c, k)))
 			continue;
 		struct str text = rule_text(c, k->node);
-		struct finding *x = rule_find(c, CONF_LIKELY,
+		struct finding *x = rule_find(c, sarg_sure(c, col),
 			"an optional filter on %.*s is decided row by row: %.*s",
 			STR_ARGS(col->left.col.name), STR_ARGS(text));
 		finding_str(x, "predicate", text);

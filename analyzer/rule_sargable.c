@@ -251,6 +251,9 @@ static struct str index_table(struct rule_check *c, const struct sql_side *s)
 		return STR_NONE;
 	const struct sql_rel *rel = &c->o->rel[r];
 	struct str name = sql_quote_ident(c->arena, rel->name), schema = rel->schema;
+	t = schema_find(c->schema, rel->schema, rel->name);
+	if (t && t->is_view && !t->is_stored)
+		return STR_NONE;
 	if (schema_resolve(c->schema, c->o, &s->col, &t, NULL)) {
 		if (!str_eq(t->name, rel->name))
 			return STR_NONE;

@@ -77,6 +77,11 @@ static bool is_accompanied(struct rule_check *c, const struct sql_cond *self, in
 {
 	for (size_t i = 0; i < c->o->conds; i++) {
 		const struct sql_cond *k = &c->o->cond[i];
+		/* what takes rows out is no fault where anything else says which are wanted */
+		if (k != self && self->pred == PRED_NE && k->clause == CLAUSE_WHERE &&
+			k->pred != PRED_NE && k->pred != PRED_CONST && !k->right.cols &&
+			(k->arms || k->left.col.rel == rel))
+			return true;
 		bool about = c->o->rels == 1 || rel < 0 || k->arms || k->left.col.rel == rel ||
 			     k->right.col.rel == rel || k->left.col.rel == -1;
 		if (k != self && about && k->clause != CLAUSE_HAVING && k->pred != PRED_CONST &&

@@ -137,11 +137,9 @@ static void look_sg001(struct rule_check *c, const struct sql_cond *k)
 		return; /* the expression is indexed: it is something else */
 	struct finding *x = sarg_report(c, k, sarg_sure(c, k), "a function is applied to", s->by);
 	if (str_is(s->by, "date"))
-		finding_fix(c->findings, x, day_range(c, k),
-			"%s", sarg_range_advice(c, s));
+		finding_fix(c->findings, x, day_range(c, k), "%s", sarg_range_advice(c, s));
 	else if (str_is(s->by, "to_char"))
-		finding_fix(c->findings, x, rewrite_to_char(c, k),
-			"%s", sarg_range_advice(c, s));
+		finding_fix(c->findings, x, rewrite_to_char(c, k), "%s", sarg_range_advice(c, s));
 	else if (is_immutable(s->by))
 		finding_fix(c->findings, x, sarg_expression_index(c, s, sarg_opclass(k)),
 			"an index on the expression serves it as it is");
@@ -184,8 +182,7 @@ static void look_sg002(struct rule_check *c, const struct sql_cond *k)
 	}
 	struct finding *x = sarg_report(c, k, sure, "a cast is applied to", s->by);
 	if (str_is(s->by, "date"))
-		finding_fix(c->findings, x, day_range(c, k),
-			"%s", sarg_range_advice(c, s));
+		finding_fix(c->findings, x, day_range(c, k), "%s", sarg_range_advice(c, s));
 	else
 		finding_fix(c->findings, x, rewrite_cast(c, k),
 			"cast the value to the column's type instead of the column");

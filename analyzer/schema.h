@@ -149,6 +149,9 @@ struct schema_index *schema_add_index(struct schema *s, struct schema_table *t, 
 void schema_settle(struct schema *s);
 /* Is {col} (with others) a unique, non-partial key whose columns are all in `set`? */
 bool schema_unique_by(const struct schema_table *t, const struct str *set, size_t n);
+/* A function; of those with one name it is what all have in common.  `body`: of LANGUAGE sql, for
+ * the planner looks into an expression and forgets what the function was declared; "": no other. */
+void schema_add_function(struct schema *s, struct schema_function f, struct str body);
 /* Does the expression call a function of the schema that is VOLATILE? */
 bool schema_is_volatile(const struct schema *s, const struct sql_node *expr);
 /* The isolation level that transactions of the role begin with there, as far as it was set; "":

@@ -468,30 +468,26 @@ static void create_policy(struct schema *s, const struct sql_node *n)
 			.expr = sql_deparse(&s->arena, node_get(n, "qual"))};
 }
 
-static struct schema_function *function_of(struct schema *s, struct str name)
-{
-	for (size_t i = 0; i < s->function.n; i++)
-		if (str_eq(s->function.at[i].name, name))
-			return &s->function.at[i];
-	struct schema_function *f = VEC_PUSH(&s->function);
-	*f = (struct schema_function){
-		.name = arena_str(&s->arena, name), .is_volatile = true, .type = STR_NONE};
-	return f;
-}
-
 static void create_function(struct schema *s, const struct sql_node *n)
 {
-	struct schema_function *f = function_of(s, node_last_name(n, "funcname"));
 	const struct sql_node *returns = node_get(n, "return_type");
-	struct str type = returns ? schema_type_name(&s->arena, s, returns) : STR("");
+	struct schema_function f = {.name = node_last_name(n, "funcname"),
+		.is_volatile = true,
+		.type = returns ? schema_type_name(&s->arena, s, returns) : STR("")};
+	struct str body = STR("");
+	bool is_sql = false;
 
-	f->type = !f->type.p || str_eq(f->type, type) ? type : STR("");
 	for (size_t i = 0; i < node_len(n, "options"); i++) {
-		const struct sql_node *o = node_item(n, "options", i);
-		if (strcmp(node_str(o, "defname"), "volatility") == 0)
-			f->is_volatile &=
-				strcmp(node_str(node_get(o, "arg"), "sval"), "volatile") == 0;
+		const struct sql_node *o = node_item(n, "options", i), *arg = node_get(o, "arg");
+		const char *name = node_str(o, "defname");
+		if (strcmp(name, "volatility") == 0)
+			f.is_volatile = strcmp(node_str(arg, "sval"), "volatile") == 0;
+		else if (strcmp(name, "language") == 0)
+			is_sql = strcasecmp(node_str(arg, "sval"), "sql") == 0;
+		else if (strcmp(name, "as") == 0)
+			body = str_of(node_str(node_item(arg, "items", 0), "sval"));
 	}
+	schema_add_function(s, f, is_sql && !node_int(returns, "setof") ? body : STR(""));
 }
 
 /* ALTER ROLE, ALTER DATABASE, ALTER SYSTEM … SET. */

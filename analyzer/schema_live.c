@@ -162,11 +162,11 @@ static void read_policy(void *ctx, const struct db_row *r)
 static void read_function(void *ctx, const struct db_row *r)
 {
 	struct reader *x = ctx;
+	struct schema_function f = {.name = db_get(r, 0),
+		.is_volatile = db_true(r, 1),
+		.type = type_of(&x->s->arena, db_get(r, 2))};
 
-	*VEC_PUSH(&x->s->function) =
-		(struct schema_function){.name = arena_str(&x->s->arena, db_get(r, 0)),
-			.is_volatile = db_true(r, 1),
-			.type = type_of(&x->s->arena, db_get(r, 2))};
+	schema_add_function(x->s, f, db_get(r, 3));
 }
 
 static void read_level(void *ctx, const struct db_row *r)

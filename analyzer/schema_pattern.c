@@ -252,7 +252,7 @@ enum schema_pattern schema_pattern(const struct sql_cond *k)
 		p = pattern_of(k, text_slice(&t), escape);
 	else if (is_open(k, text_slice(&t)))
 		p = PATTERN_NONE;
-	else if (k->pred == PRED_LIKE && ends_in_wildcard(k->right.node))
+	else if (str_is(k->op, "^@") || (k->pred == PRED_LIKE && ends_in_wildcard(k->right.node)))
 		p = PATTERN_PREFIX;
 	text_release(&t);
 	return p;

@@ -297,6 +297,37 @@ void schema_settle(struct schema *s)
 
 /* --- functions and levels ------------------------------------------------------------- */
 
+/* Is the body one expression that no volatile function is called in? */
+static bool is_steady(struct schema *s, struct str body)
+{
+	struct err why;
+	struct sql_tree *t = body.n ? sql_parse(&s->arena, body, &why) : NULL;
+	const struct sql_outline *o =
+		t && t->statements == 1 ? sql_outline(&s->arena, sql_statement(t, 0)) : NULL;
+
+	return o && o->verb == SQL_SELECT && o->targets == 1 && !o->rels && !o->conds && !o->subs &&
+	       !o->target[0].val.is_volatile && !schema_is_volatile(s, o->target[0].val.node);
+}
+
+void schema_add_function(struct schema *s, struct schema_function f, struct str body)
+{
+	struct schema_function *known = NULL;
+
+	if (f.is_volatile && is_steady(s, body))
+		f.is_volatile = false;
+	for (size_t i = 0; i < s->function.n; i++)
+		if (str_eq(s->function.at[i].name, f.name))
+			known = &s->function.at[i];
+	if (known) {
+		known->is_volatile &= f.is_volatile;
+		known->type = str_eq(known->type, f.type) ? known->type : STR("");
+		return;
+	}
+	f.name = arena_str(&s->arena, f.name);
+	f.type = arena_str(&s->arena, f.type);
+	*VEC_PUSH(&s->function) = f;
+}
+
 struct volatiles {
 	const struct schema *s;
 };

@@ -183,6 +183,10 @@ struct str schema_type_common(struct str a, struct str b)
 									    : STR("timestamp");
 	if (schema_type_is_text(a) && schema_type_is_text(b))
 		return STR("text");
+	if (strcmp(types[x].family, "integer") == 0 && strcmp(types[y].family, "oid") == 0)
+		return b;
+	if (strcmp(types[x].family, "oid") == 0 && strcmp(types[y].family, "integer") == 0)
+		return a;
 	if (strcmp(types[x].family, "time") == 0 && strcmp(types[y].family, "timetz") == 0)
 		return b;
 	return strcmp(types[x].family, "timetz") == 0 && strcmp(types[y].family, "time") == 0
