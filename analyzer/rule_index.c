@@ -28,7 +28,8 @@ void check_sg015(struct rule_check *c)
 		bool served = false, unknown = false;
 		int rel = -1;
 		if (k->pred != PRED_OR || k->clause == CLAUSE_HAVING ||
-			!mentions_one_table(k, &rel))
+			!mentions_one_table(k, &rel) ||
+			(rel >= 0 && c->o->rel[rel].nullable)) /* it is asked of the join's rows */
 			continue;
 		for (size_t j = 0; j < k->arms; j++) {
 			struct schema_served by;

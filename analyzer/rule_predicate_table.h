@@ -116,8 +116,7 @@ QUERY_RULE(SG017, "concatenation-compared", WARNING, QUERY, NEED_TREE | USES_SCH
 	"SELECT * FROM people WHERE first || ' ' || last = 'Ann Lee'",
 	"SELECT * FROM people WHERE first = 'Ann' AND last = 'Lee'")
 QUERY_RULE(SG018, "optional-filter", WARNING, QUERY, NEED_TREE | USES_SCHEMA, check_sg018,
-	SURE_OF_PREDICATE,
-	"one statement serves with and without a filter",
+	SURE_OF_PREDICATE, "one statement serves with and without a filter",
 	"A generic plan must be right for both cases, so it reads everything; and the custom plan "
 	"is not always chosen.",
 	"Leave the condition out of the text when it is not wanted.",

@@ -91,7 +91,7 @@ void check_ag003(struct rule_check *c)
 		for (size_t k = 0; t->kind == TARGET_STAR && t->val.col.qual.n && k < o->rels; k++)
 			if (str_eq(o->rel[k].alias, t->val.col.qual))
 				rel = (int)k;
-		if (rel < 0 || (from >= 0 && rel != from))
+		if (rel < 0 || (from >= 0 && rel != from) || o->rel[rel].kind == REL_FUNCTION)
 			return;
 		from = rel;
 	}

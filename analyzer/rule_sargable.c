@@ -280,7 +280,7 @@ struct str sarg_expression_index(struct rule_check *c, const struct sql_side *s,
 	struct str expr = bare_expr(c, s);
 	bool call = node_is(s->node, "FuncCall");
 
-	if (!expr.n || s->cols != 1)
+	if (!expr.n || s->cols != 1 || memchr(expr.p, '$', expr.n)) /* no parameter in an index */
 		return STR_NONE;
 	return index_on(c, s, strstr(opclass, "gin_") ? "gin" : "",
 		arena_printf(c->arena, call ? "%.*s%s%s" : "(%.*s)%s%s", STR_ARGS(expr),
