@@ -88,6 +88,8 @@ static bool can_move(struct rule_check *c, const struct sql_cond *k, const struc
 
 	if (has_months(v_text) || has_months(w_text) || is_past_int4(v_text, w_text))
 		return false;
+	if (is_integer(v) && str_starts(w, "timestamp")) /* days are added to dates only */
+		return false;
 	if (!is_zoneless(c, k, v, w) && (has_days(v_text) || str_is(v, "unknown")) && !turns)
 		return false; /* where clocks are put forward a day is not 24 hours */
 	if (!schema_resolve(c->schema, c->o, &k->left.col, NULL, &col)) /* it adds up in integers */

@@ -85,6 +85,32 @@ struct str rewrite_cast(struct rule_check *c, const struct sql_cond *k)
 }
 
 /* COALESCE(col, v) OP w: col OP w, and the NULLs where v OP w; NULLIF(col, v) = w. */
+/* A word that no type reads like another one: not a date, a number, a truth. */
+static bool is_word(struct str v)
+{
+	static const char *const others[] = {"t", "f", "true", "false", "y", "n", "yes", "no", "on",
+		"off", "now", "today", "tomorrow", "yesterday", "epoch", "infinity", "nan", "inf"};
+
+	for (size_t i = 0; i < v.n; i++)
+		if (!((v.p[i] >= 'a' && v.p[i] <= 'z') || v.p[i] == '_'))
+			return false;
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (str_is(v, others[i]))
+			return false;
+	return v.n > 0;
+}
+
+/* Is the column a text whose values are equal only when they are spelled alike? */
+static bool is_plain_text(struct rule_check *c, const struct sql_cond *k)
+{
+	const struct schema_column *col;
+
+	return schema_resolve(c->schema, c->o, &k->left.col, NULL, &col) &&
+	       (str_is(col->type, "text") || str_is(col->type, "varchar")) &&
+	       (!col->collation.n || str_is(col->collation, "C") ||
+		       str_is(col->collation, "default"));
+}
+
 struct str rewrite_coalesce(struct rule_check *c, const struct sql_cond *k)
 {
 	const struct sql_node *n = k->left.node;
@@ -101,10 +127,14 @@ struct str rewrite_coalesce(struct rule_check *c, const struct sql_cond *k)
 		k->right.is_null)
 		return STR_NONE;
 	if (v.is_string || k->right.is_string || v.is_bool || k->right.is_bool) {
-		if (k->pred != PRED_EQ || v.cast.n || k->right.cast.n)
-			return STR_NONE;
 		instead = str_eq(v.value, k->right.value);
+		bool words = is_word(v.value) && is_word(k->right.value);
+		if (k->pred != PRED_EQ || v.cast.n || k->right.cast.n ||
+			(!instead && !words && !is_plain_text(c, k) && !v.is_bool))
+			return STR_NONE;
 	} else {
+		if (str_starts(v.cast, "float") || str_starts(k->right.cast, "float"))
+			return STR_NONE; /* it compares as one, which is no longer exact */
 		if (!number_of(&v, &x) || !number_of(&k->right, &w))
 			return STR_NONE;
 		instead = holds(k->pred, x, w);
