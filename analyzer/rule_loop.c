@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * rule_loop: writes one row at a time, and statements that are parsed anew each time.
+ * rule_loop: writes one row at a time.
  *
  * In a transaction, or in one tagged request, a run of writes is a loop.  Outside of them one
  * write for each of many transactions is what an application is for: there it needs a parent
@@ -9,8 +9,6 @@
  * (a queue's worker says of each job when it is done).
  */
 #include "rule_sequence.h"
-
-#define HOT_CALLS 1000
 
 static bool is_loop(const struct rule_check *c)
 {
@@ -124,22 +122,4 @@ void check_np004(struct rule_check *c)
 		finding_fix(c->findings, x, alone ? batch_update(c, &key) : STR_NONE,
 			"update all of them in one statement: UPDATE … FROM unnest($1, $2) AS "
 			"v(key, value) WHERE key = v.key");
-}
-
-void check_ps002(struct rule_check *c)
-{
-	const struct shape *s = c->shape;
-
-	if (s->calls < HOT_CALLS || s->params_seen || s->lex.params || s->lex.literals == 0 ||
-		s->lex.lit_hash == 0 || s->time.total == 0)
-		return;
-	if (s->verb != SQL_SELECT && s->verb != SQL_INSERT && s->verb != SQL_UPDATE &&
-		s->verb != SQL_DELETE)
-		return;
-	struct finding *x = rule_find(c, CONF_POSSIBLE,
-		"sent %llu times with its values in the text: parsed and planned anew each time",
-		(unsigned long long)s->calls);
-	finding_fix(c->findings, x, STR_NONE,
-		"pass values as parameters of a prepared statement (transaction pooling needs one "
-		"that keeps track of them)");
 }

@@ -215,7 +215,13 @@ static bool is_date(struct str v)
 	for (size_t i = 0; i < v.n; i++)
 		if (i == 4 || i == 7 ? v.p[i] != '-' : v.p[i] < '0' || v.p[i] > '9')
 			return false;
-	return v.n == 10;
+	int year = 0, month = 0, day = 0;
+	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	if (v.n != 10 || sscanf(v.p, "%4d-%2d-%2d", &year, &month, &day) != 3 || year < 1 ||
+		month < 1 || month > 12)
+		return false;
+	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+	return day >= 1 && day <= days[month - 1] + (month == 2 && leap);
 }
 
 /* Is the literal's date where the unit begins, so that truncated = literal can be true? */

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #define MANY_INDEXES 10
+#define HOT_CALLS    1000
 #define FULL_SHARE   0.7 /* of a key's range */
 
 static void drop_fix(struct rule_check *c, struct finding *x, const struct schema_index *i,
@@ -274,8 +275,27 @@ void check_sq010(struct rule_check *c)
 	}
 }
 
-/* --- PS003, PS004, AG014, DM006: what the log shows
- * ----------------------------------------------------------- */
+/* --- PS002: parsed and planned anew each time ------------------------------------------------ */
+
+void check_ps002(struct rule_check *c)
+{
+	const struct shape *s = c->shape;
+
+	if (s->calls < HOT_CALLS || s->params_seen || s->lex.params || s->lex.literals == 0 ||
+		s->lex.lit_hash == 0 || s->time.total == 0)
+		return;
+	if (s->verb != SQL_SELECT && s->verb != SQL_INSERT && s->verb != SQL_UPDATE &&
+		s->verb != SQL_DELETE)
+		return;
+	struct finding *x = rule_find(c, CONF_POSSIBLE,
+		"sent %llu times with its values in the text: parsed and planned anew each time",
+		(unsigned long long)s->calls);
+	finding_fix(c->findings, x, STR_NONE,
+		"pass values as parameters of a prepared statement (transaction pooling needs one "
+		"that keeps track of them)");
+}
+
+/* --- PS003, PS004, AG014, DM006: what the log shows ------------------------------------------ */
 
 #define MANY_ARITIES 20
 
