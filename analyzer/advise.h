@@ -167,7 +167,8 @@ void advise_merge(struct arena *a, struct candidates *list, size_t most);
  *   advise_whatif.c     the planner's cost of each query with sets of candidates (HypoPG)
  *   advise_query.c      the planner asked about one query; the answers are the matrix
  *   advise_guess.c      what HypoPG cannot try, guessed
- *   advise_cost.c       what an index costs: its bytes, and what writes pay for it
+ *   advise_size.c       how large an index would be
+ *   advise_write.c      what the workload's writes pay for it
  *   advise_matrix.c     the matrix, and trays over it (advise_matrix.h)
  *   advise_select.c     where the selection looks (advise_search.h)
  *   advise_fill.c       its greedy steps

@@ -186,6 +186,14 @@ static bool is_alike(struct workload *w, const struct plan *a, const struct plan
 	return constants_are_equal(w, a, b);
 }
 
+static double rows_written(const struct plan *p)
+{
+	const struct plan_node *n = p->root;
+
+	return n->kind == PLAN_MODIFY_TABLE && plan_outer(n) ? plan_num(plan_outer(n)->plan_rows)
+							     : -1;
+}
+
 static void add_query(struct workload *w, uint32_t shape, const struct call *c, struct plan *p)
 {
 	const struct shape *s = w->facts->shape.at[shape];
@@ -199,7 +207,8 @@ static void add_query(struct workload *w, uint32_t shape, const struct call *c, 
 		.ms_before = NAN,
 		.ms_after = NAN,
 		.before = p->root->total_cost,
-		.after = p->root->total_cost};
+		.after = p->root->total_cost,
+		.rows_written = rows_written(p)};
 }
 
 /* Its calls become queries of the workload; false: none could be planned. */

@@ -382,7 +382,8 @@ struct workload_result advise_workload(struct db *db, struct facts *f, const uin
 	workload_collect(&w, shape, n, limits->queries ? limits->queries : SHAPES_MAX, &r);
 	weigh(&w);
 	list_candidates(&w);
-	workload_cost(&w);
+	workload_sizes(&w);
+	workload_writes(&w);
 	if (limits->bytes == 0)
 		price_bytes(&w);
 	workload_guess(&w);

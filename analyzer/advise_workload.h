@@ -10,7 +10,8 @@
  *   advise_query.c      the planner asked about one query; its costs into the matrix
  *   advise_risk.c       plans that are cheap only by the planner's word
  *   advise_pay.c        what was chosen but does not pay, left out
- *   advise_cost.c       what an index costs: its size, what writes pay for it
+ *   advise_size.c       how large an index would be
+ *   advise_write.c      what the workload's writes pay for it
  *   advise_guess.c      what HypoPG cannot try (GIN, GiST, hash, BRIN): its gain by rule of thumb
  *   advise_scratch.c    the same built for real in a copy, and every query run there
  *   advise_report.c     the chosen indexes, told
@@ -39,6 +40,7 @@ struct query { /* calls of one shape with one plan */
 	unsigned params;
 	struct str args;      /* values of the parameters as SQL, from the log; STR_NONE: generic */
 	double before, after; /* the planner's cost */
+	double rows_written;  /* by its plan's estimate; -1: it writes none */
 	double worst;	      /* after, pessimistically (advise_risk.c) */
 	double part_of_time, part_of_calls; /* of the shape's */
 	double weight, calls;
@@ -146,10 +148,13 @@ bool is_order_trap(const struct plan_node *n);
  * faster, so that many small queries are not forgotten for one large. */
 double query_felt(const struct workload *w, const struct query *q, double cost);
 
-/* advise_cost.c: size[] and upkeep[] of every candidate. */
-void workload_cost(struct workload *w);
+/* advise_size.c: size[] of every candidate. */
+void workload_sizes(struct workload *w);
 /* The part of the table's rows that the candidate has, 0 … 1. */
 double workload_part(struct workload *w, const struct candidate *c);
+
+/* advise_write.c: upkeep[] and hot_lost[] of every candidate that has a size. */
+void workload_writes(struct workload *w);
 
 /* advise_guess.c: guess[] of each query, size[] of what is guessed. */
 void workload_guess(struct workload *w);

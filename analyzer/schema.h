@@ -81,6 +81,7 @@ struct schema_table {
 	uint32_t next;		 /* table of the same bare name in another schema; MAP_NONE */
 	double rows;		 /* -1: not known */
 	int64_t bytes;		 /* -1: not known */
+	double hot_part;	 /* of its UPDATEs so far; -1: not known, or too few */
 	bool is_view, is_stored; /* a view; a materialized one */
 	bool is_partitioned, is_temp, is_unlogged;
 	bool is_foreign;	  /* another server's: nothing here can index it */

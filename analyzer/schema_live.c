@@ -54,6 +54,7 @@ static void read_column(void *ctx, const struct db_row *r)
 		x->table->is_unlogged = str_is(db_get(r, 3), "u");
 		x->table->rows = db_real(r, 4);
 		x->table->bytes = db_int(r, 5);
+		x->table->hot_part = db_real(r, 16);
 		if (db_get(r, 15).n)
 			x->table->parent = arena_str(&s->arena, db_get(r, 15));
 	}

@@ -72,6 +72,7 @@ struct schema_table *schema_add_table(struct schema *s, struct str schema, struc
 	t->name = arena_str(&s->arena, name);
 	t->rows = -1;
 	t->bytes = -1;
+	t->hot_part = -1;
 	enter(s, t);
 	return t;
 }

@@ -11,7 +11,10 @@ SELECT n.nspname, c.relname, c.relkind, c.relpersistence, c.reltuples,
 		THEN greatest(a.atttypmod, t.typtypmod) - 4 ELSE 0 END AS length,
 	coalesce((SELECT p.relname FROM pg_catalog.pg_inherits i
 		JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p'
-		WHERE i.inhrelid = c.oid), '') AS parent
+		WHERE i.inhrelid = c.oid), '') AS parent,
+	CASE WHEN pg_catalog.pg_stat_get_tuples_updated(c.oid) >= 1000
+		THEN pg_catalog.pg_stat_get_tuples_hot_updated(c.oid)::float8
+			/ pg_catalog.pg_stat_get_tuples_updated(c.oid) ELSE -1 END AS hot_part
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
