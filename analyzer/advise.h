@@ -30,6 +30,7 @@ struct sql_outline;
 
 /* --- candidates ------------------------------------------------------------------------
  *
+ *   advise_immutable.c   may an index hold the expression?
  *   advise_want.c    what a condition asks of an index: equality on a, range on b, GIN on c
  *   advise_ddl.c     wants -> keys in order -> CREATE INDEX; duplicates and prefixes merged
  *   advise_partition.c   an index for a part, said of the whole; the steps that build it
@@ -50,9 +51,10 @@ struct want {
 	enum want_kind kind;
 	struct str expr; /* column name as SQL, or the expression's SQL, qualifiers taken off */
 	bool is_expr;
-	bool is_join;	      /* compared with another relation's column */
-	const char *method;   /* WANT_OTHER: "gin", "gist" */
-	const char *opclass;  /* or NULL */
+	bool is_assumed;     /* it is immutable if what AT TIME ZONE is asked of is a timestamptz */
+	bool is_join;	     /* compared with another relation's column */
+	const char *method;  /* WANT_OTHER: "gin", "gist" */
+	const char *opclass; /* or NULL */
 	struct str predicate; /* WANT_BOOL, WANT_THERE, WANT_EQ with a constant: as SQL; else "" */
 	struct str value;     /* WANT_EQ with one constant: it */
 	int arm;	      /* of which OR it is an arm, from 1; 0: a conjunct of its own */
@@ -73,12 +75,13 @@ void wants_add(struct arena *a, struct wants *w, struct str condition, struct st
 	struct str relation);
 /* One ORDER BY or GROUP BY item ("t.a DESC NULLS LAST") of that relation; false: it is not. */
 struct index_key;
-bool wants_key(struct arena *a, struct str item, struct str alias, struct str relation,
-	struct index_key *key);
+bool wants_key(struct arena *a, const struct schema_table *t, struct str item, struct str alias,
+	struct str relation, struct index_key *key);
 
 struct index_key {
-	struct str expr;			     /* quoted where needed */
-	bool is_expr, desc, nulls_first, nulls_last; /* the last two only when not the default */
+	struct str expr; /* quoted where needed */
+	bool is_expr, is_assumed, desc, nulls_first,
+		nulls_last; /* the last two only when not the default */
 	const char *opclass;
 };
 
@@ -113,6 +116,8 @@ void candidate_finish(struct arena *a, struct candidate *c, bool concurrently);
 /* The same, with a name that no table and no index of the schema has (NULL: as above). */
 void candidate_finish_apart(struct arena *a, const struct schema *s, struct candidate *c,
 	bool concurrently);
+/* Does the key, or another expression of SQL, name the column? */
+bool candidate_names(struct arena *a, struct str expr, struct str column);
 /* The column that a key is, by its SQL; -1: it is an expression. */
 int candidate_column(const struct schema_table *t, struct str key);
 /* What stands behind the table's name: "(a, b) WHERE c", "USING gin (tags)". */
@@ -144,7 +149,8 @@ void advise_plan(struct arena *a, const struct plan *p, const struct schema *sch
 
 /* Every index that could matter to the query behind the plan, generously: single columns,
  * equalities with each range and order, join columns, covering variants.  For those who ask
- * the planner about each.  `needed` says which columns of a table the statement reads. */
+ * the planner about each.  `needed` says which columns of a table the statement reads; NULL: it is
+ * not known, and indexes that are there are proposed, too. */
 struct needed_columns {
 	struct str alias;
 	struct str column[12];

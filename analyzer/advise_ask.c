@@ -25,6 +25,11 @@ struct asker {
 	struct wants w;
 };
 
+static const struct schema_table *table_of(const struct asker *k)
+{
+	return k->schema ? schema_find(k->schema, k->n->schema, k->n->relation) : NULL;
+}
+
 static bool same(const struct candidate *a, const struct candidate *b)
 {
 	return str_eq(a->ddl, b->ddl);
@@ -53,10 +58,14 @@ static bool is_cheaper_alone(const struct asker *k, const struct candidate *c)
 
 static void put(struct asker *k, struct candidate *c)
 {
+<<<<<<< HEAD
 	struct str there;
 
 	c->beside = STR_NONE;
 	if (c->keys == 0)
+=======
+	if (c->keys == 0 || (k->needed && candidate_existing(k->a, k->schema, c).n))
+>>>>>>> ae7d737 (advise: sizes of expression, GIN and partial indexes, with the range where it is a guess; immutable expressions of times by their types)
 		return;
 	there = candidate_existing(k->a, k->schema, c);
 	if (there.n && !is_cheaper_alone(k, c))
@@ -91,8 +100,16 @@ static void add_key(struct candidate *c, struct index_key key)
 
 static void add_want(struct candidate *c, const struct want *w)
 {
+<<<<<<< HEAD
 	add_key(c,
 		(struct index_key){.expr = w->expr, .is_expr = w->is_expr, .opclass = w->opclass});
+=======
+	if (c->keys < INDEX_KEYS_MAX && !has_key(c, w->expr))
+		c->key[c->keys++] = (struct index_key){.expr = w->expr,
+			.is_expr = w->is_expr,
+			.is_assumed = w->is_assumed,
+			.opclass = w->opclass};
+>>>>>>> ae7d737 (advise: sizes of expression, GIN and partial indexes, with the range where it is a guess; immutable expressions of times by their types)
 }
 
 static bool add_keys(struct asker *k, struct candidate *c, const struct plan_prop *list)
@@ -101,7 +118,8 @@ static bool add_keys(struct asker *k, struct candidate *c, const struct plan_pro
 	bool any = false;
 
 	for (size_t i = 0; list && i < list->values; i++) {
-		if (!wants_key(k->a, list->value[i], k->n->alias, k->n->relation, &key))
+		if (!wants_key(k->a, table_of(k), list->value[i], k->n->alias, k->n->relation,
+			    &key))
 			return any;
 		if (c->keys == INDEX_KEYS_MAX || has_key(c, key.expr))
 			continue;
@@ -109,11 +127,6 @@ static bool add_keys(struct asker *k, struct candidate *c, const struct plan_pro
 		any = true;
 	}
 	return any;
-}
-
-static const struct schema_table *table_of(const struct asker *k)
-{
-	return k->schema ? schema_find(k->schema, k->n->schema, k->n->relation) : NULL;
 }
 
 /* Wide columns make an index a second table. */
@@ -230,7 +243,7 @@ static void put_extremes(struct asker *k, const struct candidate *of)
 				(!str_starts(s, "max(") && !str_starts(s, "min(")))
 				continue;
 			s = (struct str){s.p + 4, s.n - 5};
-			if (!wants_key(k->a, s, k->n->alias, k->n->relation, &key) ||
+			if (!wants_key(k->a, table_of(k), s, k->n->alias, k->n->relation, &key) ||
 				has_key(&c, key.expr))
 				continue;
 			c.key[c.keys++] = key;

@@ -275,6 +275,23 @@ int candidate_column(const struct schema_table *t, struct str key)
 	return schema_column_of(t, (struct str){name, n});
 }
 
+static bool is_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '$' || (unsigned char)c >= 0x80;
+}
+
+bool candidate_names(struct arena *a, struct str expr, struct str column)
+{
+	struct str word = sql_quote_ident(a, column);
+
+	for (size_t i = 0; word.n && i + word.n <= expr.n; i++)
+		if (memcmp(expr.p + i, word.p, word.n) == 0 &&
+			(i == 0 || !is_word(expr.p[i - 1])) &&
+			(i + word.n == expr.n || !is_word(expr.p[i + word.n])))
+			return true;
+	return false;
+}
+
 /* The index of the schema in a candidate's terms; false: it has too many keys, or sorts otherwise.
  */
 static bool as_candidate(struct arena *a, const struct schema_table *t,

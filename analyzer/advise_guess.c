@@ -14,7 +14,7 @@
 
 static bool asks_for(struct workload *w, const struct plan_node *n, const struct candidate *c)
 {
-	struct wants wants = {0};
+	struct wants wants = {.table = schema_find(w->schema, n->schema, n->relation)};
 
 	wants_add(&w->plans, &wants, plan_get(&w->plans, n, "Filter"), n->alias, n->relation);
 	for (size_t i = 0; i < wants.n; i++)

@@ -33,6 +33,11 @@ struct advisor {
 	struct candidates *out;
 };
 
+static const struct schema_table *table_of(const struct advisor *v, const struct plan_node *n)
+{
+	return v->schema && n ? schema_find(v->schema, n->schema, n->relation) : NULL;
+}
+
 /* --- making a candidate ---------------------------------------------------------------------- */
 
 static bool has_key(const struct candidate *c, struct str expr)
@@ -46,8 +51,10 @@ static bool has_key(const struct candidate *c, struct str expr)
 static void add_key(struct candidate *c, const struct want *w)
 {
 	if (c->keys < INDEX_KEYS_MAX && !has_key(c, w->expr))
-		c->key[c->keys++] = (struct index_key){
-			.expr = w->expr, .is_expr = w->is_expr, .opclass = w->opclass};
+		c->key[c->keys++] = (struct index_key){.expr = w->expr,
+			.is_expr = w->is_expr,
+			.is_assumed = w->is_assumed,
+			.opclass = w->opclass};
 }
 
 static struct candidate begin(const struct scan *s)
@@ -78,9 +85,14 @@ static bool is_off(const struct plan_node *n)
 static void raise_to_parent(const struct advisor *v, const struct scan *s, struct candidate *c)
 {
 	const struct plan_node *n = s->n;
+<<<<<<< HEAD
 	const struct schema_table *t =
 		v->schema ? schema_find(v->schema, n->schema, n->relation) : NULL;
 	struct str base = plan_whole_alias(n);
+=======
+	const struct schema_table *t = table_of(v, n);
+	struct str base = scan_whole_alias(n);
+>>>>>>> ae7d737 (advise: sizes of expression, GIN and partial indexes, with the range where it is a guess; immutable expressions of times by their types)
 
 	for (int i = 0; t && t->parent.n && i < 16; i++) {
 		t = schema_find(v->schema, t->schema, t->parent);
@@ -98,8 +110,7 @@ static void raise_to_parent(const struct advisor *v, const struct scan *s, struc
 /* A range of a huge table whose rows lie in its order: a BRIN index is a thousandth in size. */
 static bool is_brin(const struct advisor *v, const struct scan *s, const struct candidate *c)
 {
-	const struct schema_table *t =
-		v->schema ? schema_find(v->schema, s->n->schema, s->n->relation) : NULL;
+	const struct schema_table *t = table_of(v, s->n);
 	int at = t && c->keys == 1 ? schema_column_of(t, c->key[0].expr) : -1;
 
 	return at >= 0 && t->bytes >= BRIN_BYTES && c->where.n == 0 && c->key[0].opclass == NULL &&
@@ -127,6 +138,15 @@ static const char *evidence(const struct advisor *v, const struct scan *s)
 	return arena_printf(v->a, "asked for by node %zu", n->number).p;
 }
 
+static bool is_assumed(const struct candidate *c)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->keys; i++)
+		any |= c->key[i].is_assumed;
+	return any;
+}
+
 static void add(struct advisor *v, const struct scan *s, struct candidate *c, double weight,
 	const char *why)
 {
@@ -142,7 +162,11 @@ static void add(struct advisor *v, const struct scan *s, struct candidate *c, do
 			  (n->up->kind == PLAN_APPEND || n->up->kind == PLAN_MERGE_APPEND);
 	if (c->replaces.n == 0 && candidate_existing(v->a, v->schema, c).n)
 		return;
-	c->why = arena_printf(v->a, "%s; %s%s%s", why, evidence(v, s),
+	c->why = arena_printf(v->a, "%s; %s%s%s%s", why, evidence(v, s),
+		is_assumed(c)
+			? "; if the column is a timestamptz, which the plan does not tell: of "
+			  "a timestamp the server takes no such index"
+			: "",
 		c->statistics_first ? "; the estimate is far off: ANALYZE first and "
 				      "see whether the plan is still bad"
 				    : "",
@@ -163,9 +187,16 @@ static size_t add_order(struct advisor *v, const struct scan *s, struct candidat
 
 	for (size_t i = 0; list && i < list->values; i++) {
 		if (n == INDEX_KEYS_MAX ||
+<<<<<<< HEAD
 			(!wants_key(v->a, list->value[i], s->n->alias, s->n->relation, &key[n]) &&
 				!wants_key(v->a, list->value[i], plan_whole_alias(s->n), STR_NONE,
 					&key[n])))
+=======
+			(!wants_key(v->a, s->w.table, list->value[i], s->n->alias, s->n->relation,
+				 &key[n]) &&
+				!wants_key(v->a, s->w.table, list->value[i], scan_whole_alias(s->n),
+					STR_NONE, &key[n])))
+>>>>>>> ae7d737 (advise: sizes of expression, GIN and partial indexes, with the range where it is a guess; immutable expressions of times by their types)
 			return 0;
 		n++;
 	}
@@ -190,7 +221,8 @@ static void add_include(struct advisor *v, const struct scan *s, struct candidat
 	for (size_t i = 0; i < output->values; i++) {
 		struct index_key key;
 
-		if (!wants_key(v->a, output->value[i], s->n->alias, s->n->relation, &key) ||
+		if (!wants_key(v->a, s->w.table, output->value[i], s->n->alias, s->n->relation,
+			    &key) ||
 			key.is_expr)
 			return;
 		if (!has_key(c, key.expr) && n < 4)
@@ -393,7 +425,7 @@ static void ask_extremes(struct advisor *v, const struct scan *s)
 
 		add_equalities(&s->w, &c, false);
 		if (c.keys == INDEX_KEYS_MAX || c.keys < s->w.n ||
-			!wants_key(v->a, x.of[i], s->n->alias, s->n->relation, &key) ||
+			!wants_key(v->a, s->w.table, x.of[i], s->n->alias, s->n->relation, &key) ||
 			has_key(&c, key.expr))
 			continue;
 		c.key[c.keys++] = key;
@@ -457,7 +489,7 @@ static void ask_join_of(struct advisor *v, const struct plan_node *join,
 {
 	static const char *const conds[] = {"Hash Cond", "Merge Cond", "Join Filter"};
 	const struct plan_node *n = from ? scan_below(from) : NULL;
-	struct scan s = {.n = n};
+	struct scan s = {.n = n, .w.table = table_of(v, n)};
 	struct candidate c;
 	double asked;
 
@@ -561,7 +593,7 @@ static bool is_well_served(const struct advisor *v, const struct scan *s)
 
 static void ask_scan(struct advisor *v, const struct plan_node *n)
 {
-	struct scan s = {.n = n};
+	struct scan s = {.n = n, .w.table = table_of(v, n)};
 
 	if (n->is_never)
 		return;

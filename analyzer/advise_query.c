@@ -90,7 +90,7 @@ void query_find_concerned(struct workload *w, size_t at)
 	whatif_try(&w->whatif, NULL, 0);
 	p = query_plan(w, q);
 	if (p)
-		advise_generously(&w->plans, p, NULL, NULL, 0, NULL, &own);
+		advise_generously(&w->plans, p, w->schema, NULL, 0, NULL, &own);
 	for (size_t i = 0; i < w->pool.at.n && q->n_concerned < CONCERNED_MAX; i++) {
 		const struct candidate *c = &w->pool.at.at[i];
 		bool leads = false;

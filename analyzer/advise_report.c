@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <math.h>
 
+#define WIDE 1.5 /* times the least size: the greatest is told, too */
+
 /* The index of the same table that would be best in the place of this one: the total with it. */
 static uint32_t next_best(const struct workload *w, struct tray *t, uint32_t id, double *total)
 {
@@ -102,6 +104,8 @@ struct index_advice *candidate_report(struct findings *f, const struct candidate
 		.cost_before = -1,
 		.cost_after = -1,
 		.size_bytes = -1,
+		.size_least = -1,
+		.size_most = -1,
 	};
 	for (size_t i = 0; i < c->keys; i++)
 		x->column[x->columns++] = arena_str(a, c->key[i].expr);
@@ -222,6 +226,20 @@ static void say_failed(const struct workload *w, struct workload_result *r)
 				: "")};
 }
 
+/* With the extent where that is wide: a guess is called one. */
+static void put_size(const struct workload *w, struct index_advice *x, uint32_t id,
+	const struct schema_table *root)
+{
+	const struct candidate *c = &w->pool.at.at[id];
+	const struct extent *e = &w->extent[id];
+
+	x->size_bytes = root ? partition_size(w->schema, c, w->size[id], root) : w->size[id];
+	if (w->is_built[id] || e->most <= WIDE * e->least)
+		return;
+	x->size_least = (int64_t)(e->least * (double)x->size_bytes / e->bytes);
+	x->size_most = (int64_t)(e->most * (double)x->size_bytes / e->bytes);
+}
+
 void workload_report(struct workload *w, const struct choice *c, struct workload_result *r)
 {
 	size_t first = w->found->index.n;
@@ -249,9 +267,7 @@ void workload_report(struct workload *w, const struct choice *c, struct workload
 		x = candidate_report(w->found, &own);
 		x->status =
 			w->is_guessed[id] && !w->is_built[id] ? INDEX_UNVALIDATED : INDEX_VALIDATED;
-		x->size_bytes =
-			root ? partition_size(w->schema, &w->pool.at.at[id], w->size[id], root)
-			     : w->size[id];
+		put_size(w, x, id, root);
 		x->why = say_why(w, c, i, add_queries(w, x, id));
 		if (root) {
 			x->why = arena_printf(&w->found->arena,

@@ -8,6 +8,7 @@
  * that is no SQL, (hashed SubPlan 1), becomes a parameter first.
  */
 #include "advise.h"
+#include "advise_want.h"
 
 #include <ctype.h>
 
@@ -15,13 +16,12 @@
 
 struct side {
 	struct str expr;
-	bool is_expr;
+	bool is_expr, is_assumed; /* as struct want */
 };
 
 struct owner {
 	struct str alias, relation;
 	size_t own, foreign; /* column references seen */
-	bool is_unfit;	     /* something an index cannot hold */
 };
 
 /* --- making it SQL ---------------------------------------------------------------------- */
@@ -116,74 +116,6 @@ static struct str as_sql(struct arena *a, struct str s)
 
 /* --- sides -------------------------------------------------------------------------------- */
 
-static const char *const immutable[] = {
-	"lower",
-	"upper",
-	"abs",
-	"length",
-	"char_length",
-	"octet_length",
-	"md5",
-	"substring",
-	"substr",
-	"left",
-	"right",
-	"btrim",
-	"ltrim",
-	"rtrim",
-	"reverse",
-	"replace",
-	"split_part",
-	"floor",
-	"ceil",
-	"round",
-	"mod",
-	"sign",
-	"jsonb_extract_path",
-	"jsonb_extract_path_text",
-	"array_length",
-	"cardinality",
-	"to_tsvector",
-	"hashtext",
-	"starts_with",
-	"concat_op",
-	"strpos",
-	"position",
-	"translate",
-	"initcap",
-	"repeat",
-	"int4range",
-	"tsrange",
-	"tstzrange",
-	"daterange",
-	"numrange",
-	"int8range",
-};
-
-static bool is_immutable(struct str name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(immutable); i++)
-		if (str_is(name, immutable[i]))
-			return true;
-	return false;
-}
-
-/* A cast whose result depends on settings (time zone, date style). */
-static bool is_fickle_cast(struct arena *a, const struct sql_node *cast)
-{
-	static const char *const types[] = {
-		"date", "timestamp", "timestamptz", "time", "timetz", "regclass", "interval"};
-	struct str type = node_last_name(node_get(cast, "type_name"), "names");
-
-	(void)a;
-	if (node_is(node_get(cast, "arg"), "A_Const") || node_is(node_get(cast, "arg"), "ParamRef"))
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(types); i++)
-		if (str_is(type, types[i]))
-			return true;
-	return false;
-}
-
 static enum walk look_at(void *ctx, const struct sql_path *at)
 {
 	struct owner *o = ctx;
@@ -201,15 +133,6 @@ static enum walk look_at(void *ctx, const struct sql_path *at)
 			o->foreign++;
 		return WALK_PRUNE;
 	}
-	if (node_is(n, "FuncCall") && !is_immutable(node_last_name(n, "funcname")))
-		o->is_unfit = true;
-	if (node_is(n, "FuncCall") && str_is(node_last_name(n, "funcname"), "to_tsvector") &&
-		node_len(n, "args") < 2)
-		o->is_unfit = true; /* depends on default_text_search_config */
-	if (node_is(n, "TypeCast") && is_fickle_cast(NULL, n))
-		o->is_unfit = true;
-	if (node_is(n, "SubLink") || node_is(n, "SQLValueFunction") || node_is(n, "ParamRef"))
-		o->is_unfit = true;
 	return WALK_ON;
 }
 
@@ -247,12 +170,18 @@ static struct str unqualified(struct arena *a, struct str sql, struct str alias,
 	return out;
 }
 
-/* A cast that changes nothing an index would notice: varchar to text. */
-static bool is_relabel(const struct sql_side *s)
+/* A cast that changes nothing an index would notice: varchar to text.  Where the column's type is
+ * not known it is taken for one: EXPLAIN prints this of every varchar. */
+static bool is_relabel(const struct schema_table *t, const struct sql_side *s)
 {
-	return s->kind == SIDE_WRAPPED && s->wrap == WRAP_CAST && s->cols == 1 &&
-	       (str_is(s->by, "text") || str_is(s->by, "varchar")) &&
-	       node_is(node_get(s->node, "arg"), "ColumnRef");
+	int at = t ? schema_column_of(t, s->col.name) : -1;
+
+	if (s->kind != SIDE_WRAPPED || s->wrap != WRAP_CAST || s->cols != 1 ||
+		!(str_is(s->by, "text") || str_is(s->by, "varchar")) ||
+		!node_is(node_get(s->node, "arg"), "ColumnRef"))
+		return false;
+	return at < 0 || str_is(t->column.at[at].type, "varchar") ||
+	       str_is(t->column.at[at].type, "text");
 }
 
 static bool belongs(struct str qual, struct str alias, struct str relation)
@@ -261,24 +190,24 @@ static bool belongs(struct str qual, struct str alias, struct str relation)
 }
 
 /* Is the side something of this relation that an index can hold? */
-static bool is_own(struct arena *a, const struct sql_side *s, struct str alias, struct str relation,
-	struct side *out)
+static bool is_own(struct arena *a, const struct sql_side *s, const struct schema_table *t,
+	struct str compared, struct str alias, struct str relation, struct side *out)
 {
 	struct owner o = {.alias = alias, .relation = relation};
 
-	if (s->kind == SIDE_COLUMN || is_relabel(s)) {
+	if (s->kind == SIDE_COLUMN || is_relabel(t, s)) {
 		if (!belongs(s->col.qual, alias, relation))
 			return false;
-		*out = (struct side){sql_quote_ident(a, s->col.name), false};
+		*out = (struct side){.expr = sql_quote_ident(a, s->col.name)};
 		return true;
 	}
 	if (s->kind != SIDE_WRAPPED || s->is_volatile || s->node == NULL)
 		return false;
 	sql_walk(s->node, look_at, &o);
-	if (o.own == 0 || o.foreign || o.is_unfit)
+	*out = (struct side){.is_expr = true};
+	if (o.own == 0 || o.foreign || !expr_is_immutable(t, s->node, compared, &out->is_assumed))
 		return false;
 	out->expr = unqualified(a, sql_deparse(a, s->node), alias, relation);
-	out->is_expr = true;
 	return out->expr.n > 0;
 }
 
@@ -307,7 +236,11 @@ static struct want *push(struct wants *w, enum want_kind kind, const struct side
 	if (w->n == ARRAY_LEN(w->at))
 		return NULL;
 	x = &w->at[w->n++];
-	*x = (struct want){.kind = kind, .expr = s->expr, .is_expr = s->is_expr, .arm = arm};
+	*x = (struct want){.kind = kind,
+		.expr = s->expr,
+		.is_expr = s->is_expr,
+		.is_assumed = s->is_assumed,
+		.arm = arm};
 	return x;
 }
 
@@ -428,7 +361,8 @@ static void add_flag(struct arena *a, struct wants *w, const struct sql_cond *c,
 	struct side s;
 	struct want *x;
 
-	if (c->left.kind != SIDE_COLUMN || !is_own(a, &c->left, alias, relation, &s))
+	if (c->left.kind != SIDE_COLUMN ||
+		!is_own(a, &c->left, w->table, STR(""), alias, relation, &s))
 		return;
 	x = push(w, WANT_BOOL, &s, 0);
 	if (x)
@@ -447,7 +381,7 @@ static bool add_row(struct arena *a, struct wants *w, const struct sql_cond *c, 
 		struct sql_side side = sql_side(a, node_item(row, "args", i));
 		struct side s;
 
-		if (!is_own(a, &side, alias, relation, &s))
+		if (!is_own(a, &side, w->table, STR(""), alias, relation, &s))
 			return true;
 		push(w, WANT_RANGE, &s, 0);
 	}
@@ -490,10 +424,10 @@ static void add_cond(struct arena *a, struct wants *w, const struct sql_cond *c,
 		add_row(a, w, c, alias, relation);
 		return;
 	}
-	if (!is_own(a, own, alias, relation, &s)) {
+	if (!is_own(a, own, w->table, other->cast, alias, relation, &s)) {
 		own = &c->right;
 		other = &c->left;
-		if (!is_own(a, own, alias, relation, &s))
+		if (!is_own(a, own, w->table, other->cast, alias, relation, &s))
 			return;
 	}
 	if (c->pred != PRED_IS_NULL && c->pred != PRED_NOT_NULL &&
@@ -629,8 +563,8 @@ void wants_add(struct arena *a, struct wants *w, struct str condition, struct st
 			add_cond(a, w, &cond[i], alias, relation, 0);
 }
 
-bool wants_key(struct arena *a, struct str item, struct str alias, struct str relation,
-	struct index_key *key)
+bool wants_key(struct arena *a, const struct schema_table *t, struct str item, struct str alias,
+	struct str relation, struct index_key *key)
 {
 	struct sql_side side;
 	struct side s;
@@ -657,9 +591,10 @@ bool wants_key(struct arena *a, struct str item, struct str alias, struct str re
 	if (expr == NULL)
 		return false;
 	side = sql_side(a, expr);
-	if (!is_own(a, &side, alias, relation, &s))
+	if (!is_own(a, &side, t, STR(""), alias, relation, &s))
 		return false;
 	key->expr = s.expr;
 	key->is_expr = s.is_expr;
+	key->is_assumed = s.is_assumed;
 	return true;
 }

@@ -54,6 +54,7 @@ static void list_candidates(struct workload *w)
 	size_t n = w->pool.at.n;
 
 	w->size = ARENA_ARRAY(&w->arena, int64_t, n + 1);
+	w->extent = ARENA_ARRAY(&w->arena, struct extent, n + 1);
 	w->upkeep = ARENA_ARRAY(&w->arena, double, n + 1);
 	w->hot_lost = ARENA_ARRAY(&w->arena, uint64_t, n + 1);
 	w->rent = ARENA_ARRAY(&w->arena, double, n + 1);

@@ -11,7 +11,6 @@
  */
 #include "advise_workload.h"
 
-#include <ctype.h>
 #include <math.h>
 
 #define WRITE_COST 0.6 /* in the planner's unit, for one index entry written */
@@ -29,46 +28,28 @@ struct write { /* a shape that writes */
 
 /* --- columns of indexes ---------------------------------------------------------------------- */
 
-static bool is_word(char c)
-{
-	return isalnum((unsigned char)c) || c == '_' || c == '$' || (unsigned char)c >= 0x80;
-}
-
-/* Does the expression name the column? */
-static bool names(struct arena *a, struct str expr, struct str column)
-{
-	struct str word = sql_quote_ident(a, column);
-
-	for (size_t i = 0; word.n && i + word.n <= expr.n; i++)
-		if (memcmp(expr.p + i, word.p, word.n) == 0 &&
-			(i == 0 || !is_word(expr.p[i - 1])) &&
-			(i + word.n == expr.n || !is_word(expr.p[i + word.n])))
-			return true;
-	return false;
-}
-
 static bool candidate_has(struct arena *a, const struct candidate *c, struct str column)
 {
 	for (size_t i = 0; i < c->keys; i++)
-		if (names(a, c->key[i].expr, column))
+		if (candidate_names(a, c->key[i].expr, column))
 			return true;
 	for (size_t i = 0; i < c->includes; i++)
-		if (names(a, c->include[i], column))
+		if (candidate_names(a, c->include[i], column))
 			return true;
-	return names(a, c->where, column);
+	return candidate_names(a, c->where, column);
 }
 
 static bool index_has(struct arena *a, const struct schema_table *t, const struct schema_index *x,
 	struct str column)
 {
 	for (size_t i = 0; i < x->keys; i++)
-		if (x->key[i].column < 0 ? names(a, x->key[i].expr, column)
+		if (x->key[i].column < 0 ? candidate_names(a, x->key[i].expr, column)
 					 : str_eq(t->column.at[x->key[i].column].name, column))
 			return true;
 	for (size_t i = 0; i < x->includes; i++)
 		if (x->include[i] >= 0 && str_eq(t->column.at[x->include[i]].name, column))
 			return true;
-	return names(a, x->where, column);
+	return candidate_names(a, x->where, column);
 }
 
 /* Since 16 a BRIN index, which has no entries of rows, ends nothing. */

@@ -299,6 +299,10 @@ static json_t *json_index(struct report *r, const struct index_advice *x)
 	js_set(o, "cost_before", x->cost_before >= 0 ? js_real(x->cost_before) : json_null());
 	js_set(o, "cost_after", x->cost_after >= 0 ? js_real(x->cost_after) : json_null());
 	js_set(o, "size_bytes", x->size_bytes >= 0 ? js_int(x->size_bytes) : json_null());
+	if (x->size_least >= 0) {
+		js_set(o, "size_least_bytes", js_int(x->size_least));
+		js_set(o, "size_most_bytes", js_int(x->size_most));
+	}
 	for (size_t i = 0; i < x->query.n; i++)
 		js_add(q, js_str(str_of(r->facts->shape.at[x->query.at[i]]->id)));
 	js_set(o, "queries", q);

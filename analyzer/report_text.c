@@ -249,6 +249,10 @@ static void print_indexes(struct out *o)
 		if (x->size_bytes >= 0)
 			line = arena_printf(a, "%.*s, about %.*s", STR_ARGS(line),
 				STR_ARGS(report_bytes(o->r, (double)x->size_bytes)));
+		if (x->size_least >= 0)
+			line = arena_printf(a, "%.*s (%.*s to %.*s)", STR_ARGS(line),
+				STR_ARGS(report_bytes(o->r, (double)x->size_least)),
+				STR_ARGS(report_bytes(o->r, (double)x->size_most)));
 		if (x->query.n)
 			line = arena_printf(a, "%.*s; helps %zu %s", STR_ARGS(line), x->query.n,
 				x->query.n == 1 ? "query" : "queries");

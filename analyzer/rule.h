@@ -141,6 +141,7 @@ struct index_advice {
 	enum index_status status;
 	double cost_before, cost_after; /* summed over the queries; < 0: not known */
 	int64_t size_bytes;		/* estimate; < 0: not known */
+	int64_t size_least, size_most;	/* where it is a guess: what it lies between; else < 0 */
 	VEC(uint32_t) query;		/* shapes */
 	VEC(struct index_gain) gain;	/* of each of them, one call; empty: not known */
 	VEC(struct str) replaces;

@@ -31,7 +31,10 @@ struct schema_column {
 	double n_distinct;    /* pg_stats; 0: not known */
 	double null_frac;
 	double correlation;
-	int width;	    /* average bytes; 0: not known */
+	int width; /* average bytes; 0: not known */
+	/* Of an array, of a tsvector: parts of a value, different parts in all, bytes of one; 0:
+	 * not known. */
+	double elements, element_kinds, element_width;
 	int64_t last_value; /* of the sequence that fills it; 0: not known */
 };
 

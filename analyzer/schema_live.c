@@ -67,7 +67,10 @@ static void read_column(void *ctx, const struct db_row *r)
 			.null_frac = db_real(r, 11),
 			.correlation = db_real(r, 12),
 			.width = (int)db_int(r, 13),
-			.length = db_int(r, 14)};
+			.length = db_int(r, 14),
+			.elements = db_real(r, 17),
+			.element_kinds = db_real(r, 18),
+			.element_width = db_real(r, 19)};
 }
 
 /* An expression as the rules compare it: as libpg_query writes it. */

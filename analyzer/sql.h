@@ -303,7 +303,7 @@ struct sql_side sql_side(struct arena *a, const struct sql_node *expr);
 /* --- back to text ----------------------------------------------------------------- */
 
 /* SQL of an expression or of a whole statement, in libpg_query's spelling.  STR_NONE when it
- * cannot be written (never wrong: what was written was parsed again and compared). */
+ * cannot be written. */
 struct str sql_deparse(struct arena *a, const struct sql_node *n);
 /* `name`, or `"Name"` where it must be quoted. */
 struct str sql_quote_ident(struct arena *a, struct str name);

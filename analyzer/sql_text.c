@@ -47,6 +47,25 @@ static struct str deparse_statement(struct arena *a, PgQuery__Node *stmt)
 	return out;
 }
 
+/* libpg_query writes (x AT TIME ZONE 'UTC')::date and (x IS NULL)::int without the parentheses,
+ * which is another expression, or none.  The former can be written as a call. */
+static enum walk mend_cast(void *ctx, const struct sql_path *at)
+{
+	const struct sql_node *arg =
+		node_is(at->node, "TypeCast") ? node_get(at->node, "arg") : NULL;
+
+	(void)ctx;
+	if (node_is(arg, "NullTest") || node_is(arg, "BooleanTest") || node_is(arg, "BoolExpr"))
+		return WALK_STOP;
+	if (node_is(arg, "FuncCall") && str_is(node_last_name(arg, "funcname"), "timezone")) {
+		PgQuery__FuncCall *call;
+
+		memcpy(&call, &arg, sizeof(call)); /* the same call, spelled otherwise */
+		call->funcformat = PG_QUERY__COERCION_FORM__COERCE_EXPLICIT_CALL;
+	}
+	return WALK_ON;
+}
+
 struct str sql_deparse(struct arena *a, const struct sql_node *n)
 {
 	PgQuery__Node node, select = PG_QUERY__NODE__INIT, res = PG_QUERY__NODE__INIT;
@@ -55,7 +74,7 @@ struct str sql_deparse(struct arena *a, const struct sql_node *n)
 	PgQuery__ResTarget t = PG_QUERY__RES_TARGET__INIT;
 	struct str out;
 
-	if (!n)
+	if (!n || sql_walk(n, mend_cast, NULL))
 		return STR_NONE;
 	node = wrap(n);
 	if (str_ends(str_of(node_kind(n)), "Stmt"))
