@@ -58,16 +58,12 @@ static bool is_cheaper_alone(const struct asker *k, const struct candidate *c)
 
 static void put(struct asker *k, struct candidate *c)
 {
-<<<<<<< HEAD
 	struct str there;
 
 	c->beside = STR_NONE;
 	if (c->keys == 0)
-=======
-	if (c->keys == 0 || (k->needed && candidate_existing(k->a, k->schema, c).n))
->>>>>>> ae7d737 (advise: sizes of expression, GIN and partial indexes, with the range where it is a guess; immutable expressions of times by their types)
 		return;
-	there = candidate_existing(k->a, k->schema, c);
+	there = k->needed ? candidate_existing(k->a, k->schema, c) : STR_NONE;
 	if (there.n && !is_cheaper_alone(k, c))
 		return;
 	c->beside = there;
@@ -100,16 +96,10 @@ static void add_key(struct candidate *c, struct index_key key)
 
 static void add_want(struct candidate *c, const struct want *w)
 {
-<<<<<<< HEAD
-	add_key(c,
-		(struct index_key){.expr = w->expr, .is_expr = w->is_expr, .opclass = w->opclass});
-=======
-	if (c->keys < INDEX_KEYS_MAX && !has_key(c, w->expr))
-		c->key[c->keys++] = (struct index_key){.expr = w->expr,
-			.is_expr = w->is_expr,
-			.is_assumed = w->is_assumed,
-			.opclass = w->opclass};
->>>>>>> ae7d737 (advise: sizes of expression, GIN and partial indexes, with the range where it is a guess; immutable expressions of times by their types)
+	add_key(c, (struct index_key){.expr = w->expr,
+			   .is_expr = w->is_expr,
+			   .is_assumed = w->is_assumed,
+			   .opclass = w->opclass});
 }
 
 static bool add_keys(struct asker *k, struct candidate *c, const struct plan_prop *list)

@@ -250,7 +250,7 @@ static bool collect_shape(struct workload *w, uint32_t shape, bool *is_generic)
 		time += call[i].time;
 		calls += call[i].calls;
 	}
-	constants_settle(&constants, s);
+	constants_settle(&constants);
 	*is_generic = false;
 	for (size_t i = 0; i < kept; i++) {
 		call[i].time /= time;

@@ -3,16 +3,16 @@
  * Constants that every call of a shape asks for: status = 'open'.
  *
  * A partial index may hold only their rows.  That is worth something where the value is rare, and
- * safe where it is stable: written in the statement, or the same in next to all calls that were
- * drawn.  A column with many values is looked up by another one the next time: it never qualifies.
+ * safe where it is stable: written in the statement (a parameter may have another value the next
+ * time, and a generic plan knows none), and the same in next to all calls that were drawn.  A
+ * column with many values is looked up by another one the next time: it never qualifies.
  */
 #include "advise_workload.h"
 
 #include <ctype.h>
 
-#define VALUES_MAX   100 /* distinct ones of a column that says what kind a row is */
-#define STABLE_PART  0.9 /* of the calls */
-#define STABLE_CALLS 5	 /* so many tell that a parameter's value does not change */
+#define VALUES_MAX  100 /* distinct ones of a column that says what kind a row is */
+#define STABLE_PART 0.9 /* of the calls */
 
 static bool tells_a_kind(const struct workload *w, const struct plan_node *n, const struct want *x)
 {
@@ -94,7 +94,7 @@ void constants_note(struct workload *w, struct constants *k, const struct shape 
 	}
 }
 
-void constants_settle(struct constants *k, const struct shape *s)
+void constants_settle(struct constants *k)
 {
 	size_t kept = 0;
 
@@ -102,7 +102,7 @@ void constants_settle(struct constants *k, const struct shape *s)
 		struct constant *one = &k->at.at[i];
 
 		one->part /= k->weight;
-		if (one->part >= STABLE_PART && (one->is_written || s->calls >= STABLE_CALLS))
+		if (one->part >= STABLE_PART && one->is_written)
 			k->at.at[kept++] = *one;
 	}
 	k->at.n = kept;

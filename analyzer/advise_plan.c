@@ -85,14 +85,8 @@ static bool is_off(const struct plan_node *n)
 static void raise_to_parent(const struct advisor *v, const struct scan *s, struct candidate *c)
 {
 	const struct plan_node *n = s->n;
-<<<<<<< HEAD
-	const struct schema_table *t =
-		v->schema ? schema_find(v->schema, n->schema, n->relation) : NULL;
-	struct str base = plan_whole_alias(n);
-=======
 	const struct schema_table *t = table_of(v, n);
-	struct str base = scan_whole_alias(n);
->>>>>>> ae7d737 (advise: sizes of expression, GIN and partial indexes, with the range where it is a guess; immutable expressions of times by their types)
+	struct str base = plan_whole_alias(n);
 
 	for (int i = 0; t && t->parent.n && i < 16; i++) {
 		t = schema_find(v->schema, t->schema, t->parent);
@@ -187,16 +181,10 @@ static size_t add_order(struct advisor *v, const struct scan *s, struct candidat
 
 	for (size_t i = 0; list && i < list->values; i++) {
 		if (n == INDEX_KEYS_MAX ||
-<<<<<<< HEAD
-			(!wants_key(v->a, list->value[i], s->n->alias, s->n->relation, &key[n]) &&
-				!wants_key(v->a, list->value[i], plan_whole_alias(s->n), STR_NONE,
-					&key[n])))
-=======
 			(!wants_key(v->a, s->w.table, list->value[i], s->n->alias, s->n->relation,
 				 &key[n]) &&
-				!wants_key(v->a, s->w.table, list->value[i], scan_whole_alias(s->n),
+				!wants_key(v->a, s->w.table, list->value[i], plan_whole_alias(s->n),
 					STR_NONE, &key[n])))
->>>>>>> ae7d737 (advise: sizes of expression, GIN and partial indexes, with the range where it is a guess; immutable expressions of times by their types)
 			return 0;
 		n++;
 	}

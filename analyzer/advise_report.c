@@ -66,7 +66,8 @@ static struct str say_why(struct workload *w, const struct choice *c, size_t at,
 	text_printf(&why, "%zu %s cheaper", queries, queries == 1 ? "query is" : "queries are");
 	if (w->pool.at.at[id].is_of_value)
 		text_printf(&why,
-			"; it has only the rows that their calls ask for, about %.2g %% of the "
+			"; it has only the rows that the calls looked at ask for, about %.2g %% of "
+			"the "
 			"table's: a call with another value would not use it",
 			100 * workload_part(w, &w->pool.at.at[id]));
 	if (w->upkeep[id] > 0 && saves > 0)

@@ -84,19 +84,7 @@ struct workload {
 	uint32_t asking;	 /* the shape that the planner was asked about last */
 	struct candidates pool;
 	VEC(struct part) part;
-<<<<<<< HEAD
 	VEC(struct joined) joined;
-	int64_t *size;	    /* of each candidate; -1: cannot be had */
-	double *upkeep;	    /* of each: what the workload's writes pay for it */
-	uint64_t *hot_lost; /* calls of UPDATEs that would be HOT no more */
-	double *rent;	    /* of each: what its bytes count when there is no budget */
-	bool *barred;	    /* of each: not to be chosen */
-	bool *is_guessed;   /* of each: HypoPG cannot try it */
-	bool *is_built;	    /* of each: was built in the copy, its gain is measured */
-	double unit;	    /* weight of one cost unit on average: what upkeep is counted in */
-	double total;	    /* weighted cost of all queries without new indexes */
-	double calls;	    /* of all queries */
-=======
 	int64_t *size;	       /* of each candidate; -1: cannot be had */
 	struct extent *extent; /* of each: between what its size lies */
 	double *upkeep;	       /* of each: what the workload's writes pay for it */
@@ -108,7 +96,6 @@ struct workload {
 	double unit;	       /* weight of one cost unit on average: what upkeep is counted in */
 	double total;	       /* weighted cost of all queries without new indexes */
 	double calls;	       /* of all queries */
->>>>>>> ae7d737 (advise: sizes of expression, GIN and partial indexes, with the range where it is a guess; immutable expressions of times by their types)
 	struct matrix *matrix;
 	struct scratch *scratch; /* NULL: there is no copy */
 };
@@ -140,7 +127,7 @@ struct constants {
 void constants_note(struct workload *w, struct constants *k, const struct shape *s,
 	const struct call *c, const struct plan *p);
 /* Only those stay that next to all calls have. */
-void constants_settle(struct constants *k, const struct shape *s);
+void constants_settle(struct constants *k);
 /* Does the plan ask for the rows that this partial index has? */
 bool constants_has(struct workload *w, const struct plan *p, const struct candidate *c);
 bool constants_are_equal(struct workload *w, const struct plan *a, const struct plan *b);

@@ -41,7 +41,7 @@
 
 #define TEXT_MAX   8192 /* bytes kept of a shape's text or example */
 #define SAMPLE_MAX 3	/* slowest calls kept per shape */
-#define DRAWN_MAX  8	/* calls drawn from those of a shape */
+#define DRAWN_MAX  12	/* calls drawn from those of a shape */
 #define TALLY_MAX  40	/* users, databases, applications, hosts counted per shape */
 #define NO_SHAPE   UINT32_MAX
 #define NO_ORIGIN  UINT32_MAX

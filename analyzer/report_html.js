@@ -213,14 +213,9 @@ function indexes(parent) {
 	for (const x of data.indexes)
 		parent.append(el("article", {class: "card finding"}, el("pre", {}, x.ddl + ";"),
 			el("p", {}, el("span", {class: "badge " + x.status}, x.status), " ",
-<<<<<<< HEAD
 				x.cost_before !== null ? "cost " + num(Math.round(x.cost_before)) + " \u2192 " + num(Math.round(x.cost_after)) + (x.size_bytes !== null ? ", " : " ") : "",
-				x.size_bytes !== null ? "about " + bytes(x.size_bytes) : ""),
-=======
-				x.cost_before !== null ? "cost " + num(Math.round(x.cost_before)) + " \u2192 " + num(Math.round(x.cost_after)) + " " : "",
 				x.size_bytes !== null ? "about " + bytes(x.size_bytes) +
 				(x.size_most_bytes ? " (" + bytes(x.size_least_bytes) + " to " + bytes(x.size_most_bytes) + ")" : "") : ""),
->>>>>>> ae7d737 (advise: sizes of expression, GIN and partial indexes, with the range where it is a guess; immutable expressions of times by their types)
 			el("p", {class: "dim"}, x.why),
 			x.online && x.online.length ? el("details", {}, el("summary", {}, "without locking out writes"), el("pre", {}, x.online.map((s) => s + ";").join("\n"))) : "",
 			el("p", {}, x.queries.map((q) => el("button", {on: {click: () => show(q)}}, q)))));

@@ -94,6 +94,14 @@ def log_of(tmp_path, calls):
     return path
 
 
+def test_a_parameter_may_have_another_value_the_next_time(dsn, tmp_path):
+    """The same in all calls, and yet no predicate; what stands in the statement beside it is one."""
+    calls = [(i, 5.0, "SELECT * FROM jobs WHERE state = $1 AND owner = $2", ["open", i * 31 % 20011]) for i in range(60)]
+    assert {i["where"] for i in advise(dsn, log_of(tmp_path, calls))} == {None}
+    calls = [(i, 5.0, "SELECT * FROM jobs WHERE state = 'open' AND owner = $1", [i * 31 % 20011]) for i in range(60)]
+    assert {i["where"] for i in advise(dsn, log_of(tmp_path, calls), "--budget", "100kB")} == {"state = 'open'::text"}
+
+
 def test_the_order_of_the_input_is_no_matter(dsn, tmp_path):
     """A skewed parameter: most calls ask for a small tenant, one in ten for nearly all rows."""
     tenant = "SELECT count(pad) FROM jobs WHERE tenant = $1"
