@@ -244,6 +244,14 @@ static bool substitute_named(struct str original, char *text, size_t n)
 	return any;
 }
 
+/* document ? 'key': an operator, for no placeholder stands before a literal. */
+static bool is_before_literal(const char *p, const char *end)
+{
+	while (p < end && (*p == ' ' || *p == '\t' || *p == '\n'))
+		p++;
+	return p < end && *p == '\'';
+}
+
 /* Placeholders libpg_query does not know, replaced by operands of the same length. */
 static bool substitute(char *text, size_t n)
 {
@@ -254,7 +262,8 @@ static bool substitute(char *text, size_t n)
 		from = p;
 		if (*p == '\'' || *p == '"') {
 			p = skip_quoted(p, end, *p, false);
-		} else if (*p == '?' && !(p + 1 < end && strchr("|&?", p[1]))) {
+		} else if (*p == '?' && !(p + 1 < end && strchr("|&?", p[1])) &&
+			   !is_before_literal(p + 1, end)) {
 			*p++ = '0';
 			any = true;
 		} else if (*p == '%' && p + 1 < end && p[1] == 's') {
@@ -268,6 +277,14 @@ static bool substitute(char *text, size_t n)
 			memset(p, ' ', (size_t)(e + 2 - p));
 			memcpy(p, "$1", 2);
 			p = e + 2;
+			any = true;
+		} else if ((*p == '#' || *p == '$') && p + 1 < end && p[1] == '{') {
+			char *e = memchr(p, '}', (size_t)(end - p)); /* of MyBatis, of templates */
+			if (!e)
+				return any;
+			memset(p, ' ', (size_t)(e + 1 - p));
+			memcpy(p, "$1", 2);
+			p = e + 1;
 			any = true;
 		} else if (*p == ':' && p + 1 < end && (p[1] == '\'' || p[1] == '"') &&
 			   (p == text || p[-1] != ':')) { /* psql: a literal, an identifier */
@@ -307,7 +324,8 @@ struct sql_tree *sql_parse(struct arena *a, struct str text, struct err *why)
 	if (memchr(copy, '@', text.n) || strstr(copy, "sqlc."))
 		substituted = substitute_named(text, copy, text.n);
 	root = import_tree(a, copy, false, why);
-	if (!root && shape.traits & SQL_HAS_PLACEHOLDER && substitute(copy, text.n)) {
+	if (!root && (shape.traits & SQL_HAS_PLACEHOLDER || strchr(copy, '{')) &&
+		substitute(copy, text.n)) {
 		struct err again;
 		root = import_tree(a, copy, false, &again);
 		substituted |= root != NULL;
