@@ -164,8 +164,15 @@ static struct str json_string(struct arena *a, struct str text)
 	return text.p ? arena_printf(a, "\"%.*s\"", STR_ARGS(text)) : STR_NONE;
 }
 
+/* May an element that is no string read like that: a number, a truth, a list, a document? */
+static bool reads_as_other(struct str text)
+{
+	return !text.n || strchr("-0123456789[{", text.p[0]) || str_is(text, "true") ||
+	       str_is(text, "false") || str_is(text, "null");
+}
+
 /* document @> '["value"]', of strings in a jsonb; of those below a key the same around it, since it
- * is the document that is indexed.  Of a parameter document ? $1. */
+ * is the document that is indexed. */
 static struct str holds(struct rule_check *c, const struct search *x, struct str v)
 {
 	struct str type = schema_type(c->schema, c->arena, c->o, x->value.node), made;
@@ -174,12 +181,12 @@ static struct str holds(struct rule_check *c, const struct search *x, struct str
 	if (!str_is(x->by, "jsonb_array_elements_text") || x->value.kind == SIDE_NONE || !v.n ||
 		(!str_is(type, "unknown") && !schema_type_is_text(type)) || x->value.is_null)
 		return STR_NONE;
-	made = x->value.is_string ? json_string(c->arena, x->value.value) : STR_NONE;
+	/* a list's number 5 reads '5', too, and is no string */
+	if (!x->value.is_string || reads_as_other(x->value.value))
+		return STR_NONE;
+	made = json_string(c->arena, x->value.value);
 	if (!made.p)
-		return x->array.kind != SIDE_COLUMN
-			       ? STR_NONE
-			       : arena_printf(c->arena, "%.*s ? %.*s",
-					 STR_ARGS(sarg_column(c, &x->array)), STR_ARGS(v));
+		return STR_NONE;
 	made = arena_printf(c->arena, "[%.*s]", STR_ARGS(made));
 	for (; node_is(n, "A_Expr"); n = node_get(n, "lexpr")) {
 		const struct sql_node *key = node_get(node_get(n, "rexpr"), "sval");
