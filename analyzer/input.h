@@ -4,6 +4,7 @@
  *
  *   input_files.c    which files a command line names: files, directories, members of archives
  *   input_source.c   files, directories, stdin, compression; following and remembering
+ *   input_strip.c    what wraps each line: container runtimes, exports
  *   input_state.c    what was read before
  *   input_follow.c   what comes while others are read
  *   input_stream.c   one file while it is read: bytes -> chunks

@@ -32,6 +32,7 @@ const struct log_format log_formats[] = {
 		.starts = journal_starts,
 		.parse = journal_parse,
 		.unwrap = journal_unwrap,
+		.pieces = true,
 		.score = journal_score},
 	{.name = "cloud",
 		.what = "JSON lines of Cloud SQL, Azure, CloudNativePG, journalctl -o json",

@@ -29,9 +29,24 @@ struct join *join_new(const struct input_sink *sink)
 	return j;
 }
 
+/* A message that syslog was given whole (syslog_split_messages = off): "#012#011" is a new line. */
+static void whole_lines(struct text *t)
+{
+	char *to = t->p, *end = t->p + t->n;
+
+	for (char *p = t->p; p < end; p++) {
+		bool is_line = *p == '#' && end - p >= 8 && memcmp(p, "#012#011", 8) == 0;
+		*to++ = is_line ? '\n' : *p;
+		p += is_line ? 7 : 0;
+	}
+	t->n = (size_t)(to - t->p);
+}
+
 static void emit(struct join *j, const struct log_format *f, struct message *m)
 {
 	struct log_entry *e = VEC_PUSH(&j->out.entry);
+
+	whole_lines(&m->text);
 	struct str text = arena_str(&j->out.arena, text_slice(&m->text));
 
 	*e = m->head;

@@ -76,8 +76,15 @@ static void block(const struct log_format *f, struct chunk *c, char *p, char *en
 		p = next_field(p, end, &key, &value);
 		field(e, key, value, &message);
 	}
-	if (message.n)
+	e->raw = message;
+	if (message.n && message.p[0] == '\t') { /* a server that writes to the journal's pipe */
+		e->piece = 2;
+		e->class = LOG_CONTINUATION;
+	} else if (message.n) {
+		int32_t pid = e->pid;
 		wrap_text(f, e, message);
+		e->pid = pid; /* its pieces are found by the journal's, not by the prefix's */
+	}
 }
 
 void journal_parse(const struct log_format *f, struct chunk *c)

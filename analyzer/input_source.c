@@ -175,13 +175,13 @@ bool source_by_member(struct source *s, unsigned first)
 	return true;
 }
 
-/* What was read before of a file that has been packed since. */
+/* What was read before of a file that is packed, or wrapped. */
 static bool discard(struct source *s, uint64_t skip, struct err *why)
 {
 	char buf[16384];
 
 	while (skip > 0) {
-		ssize_t n = read_archive(s, buf, skip < sizeof(buf) ? skip : sizeof(buf), why);
+		ssize_t n = source_read(s, buf, skip < sizeof(buf) ? skip : sizeof(buf), why);
 		if (n < 0)
 			return false;
 		if (n == 0)
@@ -199,6 +199,10 @@ bool source_open(struct source *s, const char *name, uint64_t skip, volatile int
 
 	memset(s, 0, offsetof(struct source, block));
 	s->taken = s->size = 0;
+	s->is_looked = false;
+	s->strip = NULL;
+	s->stripped = (struct text){0};
+	s->stripped_at = 0;
 	s->member = s->ended = s->by_member = s->is_raw = s->is_solid = false;
 	s->member_name = NULL;
 	s->unpacked_n = 0;
@@ -229,6 +233,8 @@ bool source_open(struct source *s, const char *name, uint64_t skip, volatile int
 			source_close(s);
 		return ok;
 	}
+	if (skip > 0 && strip_detect(s->head, s->head_n))
+		return discard(s, skip, why);
 	if (skip > 0 && lseek(s->fd, (off_t)skip, SEEK_SET) == (off_t)skip) {
 		s->head_n = s->head_at = 0;
 		s->taken = skip;
@@ -268,7 +274,13 @@ bool source_was_truncated(struct source *s)
 	return other && lseek(s->fd, 0, SEEK_SET) == 0;
 }
 
-ssize_t source_read(struct source *s, char *buf, size_t n, struct err *why)
+void source_as_is(struct source *s)
+{
+	s->is_looked = true;
+}
+
+/* As they stand in the file, unpacked. */
+static ssize_t read_bytes(struct source *s, char *buf, size_t n, struct err *why)
 {
 	ssize_t r;
 
@@ -280,12 +292,54 @@ ssize_t source_read(struct source *s, char *buf, size_t n, struct err *why)
 	return r;
 }
 
+/* Gives up to n bytes of what the wrapping leaves; 0: there is none. */
+static size_t take_stripped(struct source *s, char *buf, size_t n)
+{
+	size_t left = s->stripped.n - s->stripped_at, take = left < n ? left : n;
+
+	if (take)
+		memcpy(buf, s->stripped.p + s->stripped_at, take);
+	s->stripped_at += take;
+	if (s->stripped_at == s->stripped.n) {
+		text_clear(&s->stripped);
+		s->stripped_at = 0;
+	}
+	return take;
+}
+
+ssize_t source_read(struct source *s, char *buf, size_t n, struct err *why)
+{
+	size_t take = take_stripped(s, buf, n);
+	ssize_t r;
+
+	while (take == 0) {
+		r = read_bytes(s, buf, n, why);
+		if (!s->is_looked && r > 0) {
+			s->is_looked = true;
+			if (strip_detect(buf, (size_t)r))
+				s->strip = strip_new(buf, (size_t)r);
+		}
+		if (!s->strip || r < 0)
+			return r;
+		if (r > 0)
+			strip_feed(s->strip, buf, (size_t)r, &s->stripped);
+		else
+			strip_end(s->strip, &s->stripped);
+		take = take_stripped(s, buf, n);
+		if (r == 0)
+			return (ssize_t)take;
+	}
+	return (ssize_t)take;
+}
+
 void source_close(struct source *s)
 {
 	if (s->archive)
 		archive_read_free(s->archive);
 	s->archive = NULL;
 	mem_free(&s->member_name);
+	strip_free(&s->strip);
+	text_release(&s->stripped);
 	if (s->fd > 0)
 		close(s->fd);
 	s->fd = -1;

@@ -14,6 +14,7 @@
 #define INPUT_SOURCE_H
 
 #include "input.h"
+#include "input_strip.h"
 
 #include <sys/types.h>
 
@@ -29,6 +30,10 @@ struct source {
 			 */
 	size_t begin_n;
 	char block[65536];    /* what libarchive is fed from */
+	bool is_looked;	      /* `strip` is the outcome */
+	struct strip *strip;  /* NULL: nothing is around its lines */
+	struct text stripped; /* what it gave and is not handed on yet, from `stripped_at` */
+	size_t stripped_at;
 	uint64_t taken;	      /* bytes of the file itself, for the progress */
 	uint64_t size;	      /* 0: not known */
 	bool member;	      /* inside a member of an archive */
@@ -50,6 +55,8 @@ bool source_open(struct source *s, const char *name, uint64_t skip, volatile int
 bool source_was_rotated(const struct source *s);
 bool source_is_deleted(const struct source *s); /* it has no name any more */
 bool source_was_truncated(struct source *s);
+/* Nothing is taken off its lines: a plan may stand in an array. */
+void source_as_is(struct source *s);
 /* Up to n bytes; 0 at the end; -1 on error. */
 ssize_t source_read(struct source *s, char *buf, size_t n, struct err *why);
 /* Goes to member `first` (from 0); false: there are fewer. */

@@ -7,6 +7,36 @@
  */
 #include "input_formats.h"
 
+/* A byte order mark, and the zeros that a crash of the machine leaves in a file. */
+static size_t junk(const char *line, size_t n)
+{
+	size_t i = n >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+
+	while (i < n && line[i] == '\0')
+		i++;
+	return i;
+}
+
+/* A line of another program that writes into the same log (Patroni): PostgreSQL puts a tab in
+ * front of what continues an entry, and never a time. */
+static bool is_foreign(const char *line, size_t n)
+{
+	int64_t ts;
+
+	return n > 19 && line[0] >= '0' && line[0] <= '9' && time_parse(line, n, &ts) > 0;
+}
+
+/* Or the server's under another prefix?  It puts two blanks behind the severity. */
+static bool is_servers(const char *line, size_t n)
+{
+	enum log_severity severity;
+	enum log_part part;
+	size_t at;
+
+	return severity_at(line, n, &at) &&
+	       line[at + message_severity(line + at, n - at, &severity, &part) - 2] == ' ';
+}
+
 bool stderr_starts(const struct log_format *f, const char *line, size_t n)
 {
 	struct log_entry e;
@@ -14,7 +44,8 @@ bool stderr_starts(const struct log_format *f, const char *line, size_t n)
 	if (n == 0 || line[0] == '\t')
 		return false;
 	memset(&e, 0, sizeof(e));
-	return prefix_match(f->prefix, line, n, &e) >= 0;
+	size_t at = junk(line, n);
+	return prefix_match(f->prefix, line + at, n - at, &e) >= 0 || is_foreign(line, n);
 }
 
 /* Where the text of a DETAIL and the like goes, when it stands in an entry of its own. */
@@ -97,9 +128,10 @@ static int begin_entry(const struct log_format *f, struct chunk *c, const char *
 	VEC_ROOM(&c->entry, c->entry.n + 1);
 	e = &c->entry.at[c->entry.n];
 	memset(e, 0, sizeof(*e));
-	text = prefix_match(f->prefix, line, n, e);
+	size_t at = junk(line, n);
+	text = prefix_match(f->prefix, line + at, n - at, e);
 	c->entry.n += text >= 0;
-	return text;
+	return text < 0 ? -1 : (int)at + text;
 }
 
 void stderr_parse(const struct log_format *f, struct chunk *c)
@@ -115,6 +147,16 @@ void stderr_parse(const struct log_format *f, struct chunk *c)
 		if (n > 0 && p[n - 1] == '\r')
 			n--;
 		int len = begin_entry(f, c, p, n);
+		if (len < 0 && is_foreign(p, n)) {
+			if (text)
+				entry_part(&c->entry.at[c->entry.n - 1],
+					(struct str){text, (size_t)(tail - text)});
+			text = NULL;
+			chunk_orphan(c, line, (size_t)(next - p));
+			if (!is_servers(p, n))
+				c->entry.at[c->entry.n - 1].class = LOG_OTHER;
+			continue;
+		}
 		if (len < 0 && !text) {
 			chunk_orphan(c, line, (size_t)(next - p));
 			continue;

@@ -403,6 +403,7 @@ static bool read_file(struct reader *r, struct input *in, const char *name, stru
 		return false;
 	}
 	r->file = (uint32_t)in->file.n - 1;
+	source_as_is(&source);
 	while ((n = source_read(&source, buf, sizeof(buf), &why)) > 0)
 		text_add(&text, buf, (size_t)n);
 	source_close(&source);

@@ -277,6 +277,69 @@ def test_every_format_gives_the_same_numbers(name, tmp_path, truth):
     assert numbers(report) == truth
 
 
+def cri(line, n):
+    """As containerd writes it: lines of 60 bytes at most, P where one goes on."""
+    pieces = [line[i:i + 60] for i in range(0, len(line), 60)]
+    return "".join(f"2024-01-05T10:00:00.{n:09}Z stderr {'F' if i == len(pieces) - 1 else 'P'} {t}\n" for i, t in enumerate(pieces))
+
+
+def docker(line, n):
+    text = line + "\n"
+    return "".join(json.dumps({"log": text[i:i + 70], "stream": "stderr", "time": f"2024-01-05T10:00:00.{n:09}Z"}, separators=(",", ":")) + "\n"
+                   for i in range(0, len(text), 70))
+
+
+def octets(line):
+    return f"{len(line.encode())} {line}"
+
+
+WRAPPED = {
+    "cri": lambda: "".join(cri(x, i) for i, x in enumerate(stderr(ROWS).splitlines())),
+    "cri-cnpg": lambda: "".join(cri(x, i) for i, x in enumerate(cnpg(ROWS).splitlines())),
+    "kubectl-timestamps": lambda: "".join(f"2024-01-05T10:00:00.{i:09}Z {x}\n" for i, x in enumerate(stderr(ROWS).splitlines())),
+    "docker": lambda: "".join(docker(x, i) for i, x in enumerate(stderr(ROWS).splitlines())),
+    "gcloud": lambda: json.dumps([json.loads(x) for x in cloudsql(ROWS).splitlines()], indent=2),
+    "octet-counted": lambda: "".join(octets(x) for x in syslog(ROWS, rfc5424).splitlines()),
+    "syslog-unsplit": lambda: "".join(rfc5424(r) + f"[{n}-1] {prefix_text('%m [%p] %u@%d ', r, n)}{sev}:  " + text.replace("\n", "#012#011") + "\n"
+                                      for r in ROWS for sev, text, n in parts(r)),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+@pytest.mark.parametrize("pack", [str.encode, lambda t: gzip.compress(t.encode())], ids=["plain", "gz"])
+def test_what_wraps_each_line_is_taken_off(name, pack, tmp_path, truth):
+    path = tmp_path / "x.log"
+    path.write_bytes(pack(WRAPPED[name]()))
+    report = assay(path)
+    assert report["input"]["not_understood_bytes"] == 0 and sum(report["input"]["by_class"].values()) == report["input"]["bytes"]
+    assert numbers(report) == truth
+
+
+def test_a_wrapped_log_is_read_on_where_it_ended(tmp_path, truth):
+    """--state counts what the wrapping leaves; cut anywhere, nothing is read twice or lost."""
+    lines, log, state = WRAPPED["cri"](), tmp_path / "x.log", tmp_path / "state"
+    got = 0
+    for end in (len(lines) // 3, len(lines) // 2 + 7, len(lines)):
+        log.write_text(lines[:end])
+        got += assay(log, "--state", state)["input"]["statements"]
+    assert got == assay(write(tmp_path, stderr(ROWS)))["input"]["statements"]
+
+
+def test_the_journal_of_a_server_that_writes_to_its_pipe(tmp_path, truth):
+    """Each line is an entry of its own, and all of them are the postmaster's."""
+    entry = "__CURSOR=s=1;i={}\n__REALTIME_TIMESTAMP=1704449472000000\n_PID=1\nSYSLOG_IDENTIFIER=postgres\nMESSAGE={}\n\n"
+    report = assay(write(tmp_path, "".join(entry.format(i, x) for i, x in enumerate(stderr(ROWS).splitlines()))))
+    assert report["input"]["not_understood_bytes"] == 0 and numbers(report) == truth
+
+
+def test_lines_of_another_program_and_junk_continue_no_statement(tmp_path, truth):
+    lines = stderr(ROWS).splitlines(keepends=True)
+    mixed = "\ufeff" + "".join(("\0" * 20 + x if i % 7 == 0 and not x.startswith("\t") else x) + ("2024-01-05 10:00:00,123 INFO: no action. I am (db-0), the leader\n"
+                               if i % 5 == 0 and not (lines + ["2"])[i + 1].startswith("\t") else "") for i, x in enumerate(lines))
+    report = assay(write(tmp_path, mixed))
+    assert report["input"]["not_understood_bytes"] == 0 and numbers(report) == truth
+
+
 @pytest.mark.parametrize("name", ["csv26", "rfc3164", "syslog-interleaved", "jsonlog", "journal-export"])
 def test_jobs_and_chunks_change_nothing(name, tmp_path):
     path = write(tmp_path, FORMATS[name]())
