@@ -257,12 +257,17 @@ static enum log_class other_class(const struct log_entry *e)
 	return LOG_OTHER;
 }
 
+/* Since 16 the list's name begins like a sentence; in German it always did. */
+static const char *const capital_parameters[] = {"Parameters: ", "Parámetros: ", "Paramètres : ",
+	"Parametri: ", "Параметры: ", "Parametrar: ", "Параметри: "};
+
 struct str message_params(struct str detail)
 {
 	if (str_starts(detail, "parameters: "))
 		return str_skip(detail, strlen("parameters: "));
-	if (str_starts(detail, "Parameters: ")) /* since 16 */
-		return str_skip(detail, strlen("Parameters: "));
+	for (size_t i = 0; i < ARRAY_LEN(capital_parameters); i++)
+		if (str_starts(detail, capital_parameters[i]))
+			return str_skip(detail, strlen(capital_parameters[i]));
 	for (size_t i = 0; i < word_phrase_count; i++)
 		if (str_starts(detail, word_phrases[i].parameters))
 			return str_skip(detail, strlen(word_phrases[i].parameters));

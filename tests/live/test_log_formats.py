@@ -696,3 +696,39 @@ def test_a_plain_log_has_the_sqlstates_of_a_servers_end(tmp_path):
     path.write_text("".join(f"{stamp(EPOCH)} [{20 + i}] u@d FATAL:  {m}\n" for i, m in enumerate(said)))
     states = {e["sqlstate"] for e in assay(path, status=(3,))["errors"]}
     assert states == set(said.values())
+
+
+# As PostgreSQL 9.6 to 18 word them where test_log_languages.py, which has servers of 15, cannot: LOG, ERROR, DETAIL, a
+# statement with its duration, one without, parse, bind, execute, the parameters.
+WORDINGS = {
+    "pl": ("DZIENNIK", "BŁĄD", "SZCZEGÓŁY", "czas trwania: 1.500 ms  wyrażenie: {}", "wyrażenie: {}", "czas trwania: 0.100 ms  parsowanie S_1: {}",
+           "czas trwania: 0.200 ms  dowiązanie S_1: {}", "czas trwania: 2.500 ms  wykonanie S_1: {}", "parametry: {}"),
+    "pt_BR": ("LOG", "ERRO", "DETALHE", "duração: 1.500 ms  comando: {}", "comando: {}", "duração: 0.100 ms  análise de S_1: {}",
+              "duração: 0.200 ms  ligação S_1: {}", "duração: 2.500 ms  executar S_1: {}", "parâmetros: {}"),
+    "tr": ("LOG", "HATA", "DETAIL", "süre: 1.500 milisaniye  komut: {}", "komut: {}", "süre: 0.100 milisaniye  parse S_1: {}",
+           "süre: 0.200 milisaniye  bind S_1: {}", "süre: 2.500 ms  execute S_1: {}", "Parameters: {}"),
+    "id": ("LOG", "ERROR", "DETIL", "durasi: 1.500 ms, perintah: {}", "perintah: {}", "durasi: 0.100 ms, memilah S_1 : {}",
+           "durasi: 0.200 ms, ikat S_1: {}", "durasi: 2.500 ms  menjalankan S_1: {}", "parameter: {}"),
+    "zh_CN": ("日志", "错误", "详细信息", "执行时间: 1.500 ms 语句: {}", "语句: {}", "执行时间: 0.100 ms  解析 S_1: {}",
+              "执行时间: 0.200 ms 绑定S_1: {}", "执行时间: 2.500 ms 执行S_1: {}", "参数: {}"),
+    "ko": ("로그", "오류", "상세정보", "실행시간: 1.500 ms  명령 구문: {}", "명령 구문: {}", "실행시간: 0.100 ms  S_1 구문분석: {}",
+           "실행시간: 0.200 ms  S_1 접속: {}", "수행시간: 2.500 ms  쿼리실행 S_1: {}", "매개 변수: {}"),
+    "es": ("LOG", "ERROR", "DETALLE", "duración: 1.500 ms  sentencia: {}", "sentencia: {}", "duración: 0.100 ms  parse: S_1: {}",
+           "duración: 0.200 ms  bind S_1: {}", "duración: 2.500 ms  ejecutar S_1: {}", "Parámetros: {}"),
+    "ru": ("СООБЩЕНИЕ", "ОШИБКА", "ПОДРОБНОСТИ", "продолжительность: 1.500 мс, оператор: {}", "оператор: {}", "продолжительность: 0.100 мс, разбор S_1: {}",
+           "продолжительность: 0.200 мс, сообщение Bind S_1: {}", "продолжительность: 2.500 мс  выполнение S_1: {}", "Параметры: {}"),
+}
+
+
+@pytest.mark.parametrize("language", WORDINGS)
+def test_wordings_of_other_releases(language, tmp_path):
+    log, error, detail, timed, bare, parse, bind, execute, parameters = WORDINGS[language]
+    said = [(log, timed.format("SELECT 1 FROM a")), (log, bare.format("SELECT 2 FROM b")), (error, "x"),
+            (log, parse.format("SELECT $1 FROM c")), (log, bind.format("SELECT $1 FROM c")), (detail, parameters.format("$1 = '5'")),
+            (log, execute.format("SELECT $1 FROM c")), (detail, parameters.format("$1 = '5'"))]
+    report = assay(write(tmp_path, "".join(f"2024-01-05 10:00:0{i}.000 UTC [77] app@shop {sev}:  {text}\n" for i, (sev, text) in enumerate(said))))
+    assert report["input"]["not_understood_bytes"] == 0
+    spent = 2.5 if language == "ko" else 2.8  # in Korean the name stands in front of the verb: parse and bind are no words of their own
+    got = {s["sql"]: (s["calls"], s.get("total_ms")) for s in report["shapes"]}
+    assert got == {"select ? from a": (1, 1.5), "select ? from b": (1, None), "select ? from c": (1, spent)}
+    assert sum(e["count"] for e in report["errors"]) == 1
