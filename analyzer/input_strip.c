@@ -174,10 +174,12 @@ static size_t frame(const char *p, size_t n, size_t *from)
 	for (; i < n && i < 7 && isdigit((unsigned char)p[i]); i++)
 		len = len * 10 + (size_t)(p[i] - '0');
 	*from = i + 1;
-	return i > 0 && i + 2 < n && p[i] == ' ' && p[i + 1] == '<' &&
-			       isdigit((unsigned char)p[i + 2])
-		       ? len
-		       : 0;
+	size_t close = i + 2;
+	while (close < n && close < i + 5 && isdigit((unsigned char)p[close]))
+		close++;
+	bool is_one = i > 0 && close > i + 2 && close + 1 < n && p[i] == ' ' && p[i + 1] == '<' &&
+		      p[close] == '>' && isalnum((unsigned char)p[close + 1]);
+	return is_one ? len : 0;
 }
 
 static bool frames_fit(const char *p, size_t n)

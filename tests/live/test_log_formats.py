@@ -373,7 +373,7 @@ def random_dense_prefix(rng):
 
 
 WIDE = ["%-12x>%-12b|%p %m ", ",%-12d %10m%5t,%e#%p:%-12n;%-12e! ", "/%v7%10a, %b%q#%d;%-12t %p7", "%n%m7%10e %5d %-8t#%-12l,%10b@%p- ",
-        "%p42%-8n %u", "%h%e%-12x[%d!%a %p ", "%-30a|%-2u|%p|%-40m", "%10p%-10p %m "]
+        "%p42%-8n %u", "%p <%l> %m ", "%h%e%-12x[%d!%a %p ", "%-30a|%-2u|%p|%-40m", "%10p%-10p %m "]
 
 
 @pytest.mark.parametrize("prefix", PREFIXES + [random_prefix(random.Random(n)) for n in range(24)] + WIDE +
