@@ -498,18 +498,13 @@ static bool admit(void)
 
 	if (n < hub.conf->p.max_client_conn && !daemon_state.stopping)
 		return true;
-	atomic_fetch_sub(&hub.clients, 1);
+	hub_client_gone();
 	return false;
-}
-
-static void dismiss(void)
-{
-	atomic_fetch_sub(&hub.clients, 1);
 }
 
 static const struct front_ops front_ops = {
 	.admit = admit,
-	.dismiss = dismiss,
+	.dismiss = hub_client_gone,
 	.on_session = hub_admit,
 	.on_console = console_accept,
 	.on_cancel = hub_cancel,

@@ -164,15 +164,38 @@ static int line_max(const struct conf *conf, const struct conf_database *db)
 	return db->user ? conf_pool_max_open(conf, db, conf_user_find(conf, db->user)) : 0;
 }
 
-struct pool *hub_pool(const char *database, const char *user, const struct conf_database *db)
+/* The secret that the pool's servers are told: of a client that has proved one (NULL: none did),
+ * else the one in the user list. */
+static void keep_secret(struct pool *p, struct login *login)
+{
+	bool own = login && strcmp(p->server_user, login->user) == 0;
+
+	pthread_mutex_lock(&p->lock);
+	if (own && (login->secret.password || login->secret.has_scram_keys)) {
+		if (p->has_secret)
+			login_secret_wipe(&p->secret);
+		p->secret = login->secret;
+		memset(&login->secret, 0, sizeof login->secret);
+		p->has_secret = true;
+	} else if (!p->has_secret) {
+		p->has_secret = front_secret(p->server_user, &p->secret);
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Finds or makes the pool; `login` is that of its client, or NULL. */
+static struct pool *pool_for(const char *database, const char *user, const struct conf_database *db,
+	struct login *login)
 {
 	struct pool *p = pool_find(database, user);
 	const struct conf_user *u = conf_user_find(hub.conf, user);
 	const struct conf_user *owner = conf_pool_owner(hub.conf, db, user);
 	static int next_home;
 
-	if (p)
+	if (p) {
+		keep_secret(p, login);
 		return p;
+	}
 	p = mem_zalloc(sizeof *p);
 	p->database = mem_strdup(database);
 	p->user = mem_strdup(user);
@@ -192,6 +215,7 @@ struct pool *hub_pool(const char *database, const char *user, const struct conf_
 		if (i > 0)
 			shard_join(&p->lanes[i]->shard, &p->lanes[0]->shard);
 	}
+	keep_secret(p, login); /* before a lane dials */
 	for (int i = 0; i < p->n_lanes; i++)
 		configure(p->lanes[i], hub.conf, db);
 	next_home = (next_home + p->n_lanes) % hub.n_relays;
@@ -211,28 +235,12 @@ static struct lane *choose_lane(struct pool *p)
 	return best;
 }
 
-static void keep_secret(struct pool *p, struct login *login)
-{
-	bool own = strcmp(p->server_user, login->user) == 0;
-
-	pthread_mutex_lock(&p->lock);
-	if (own && (login->secret.password || login->secret.has_scram_keys)) {
-		if (p->has_secret)
-			login_secret_wipe(&p->secret);
-		p->secret = login->secret;
-		memset(&login->secret, 0, sizeof login->secret);
-		p->has_secret = true;
-	} else if (!p->has_secret) {
-		p->has_secret = front_secret(p->server_user, &p->secret);
-	}
-	pthread_mutex_unlock(&p->lock);
-}
-
 static void refuse(struct login *login, const char *sqlstate, const char *message)
 {
 	char who[160];
 
-	wire_put_error(&login->out, 'E', "FATAL", sqlstate, message, NULL, NULL);
+	wire_put_error(&login->out, 'E', "FATAL",
+		hub.conf->p.pgbouncer_error_codes ? "08P01" : sqlstate, message, NULL, NULL);
 	if (conn_send(&login->conn, login->out.data, login->out.len) < 0)
 		login->out.len = 0; /* it is gone: nothing to say */
 	log_line(LOG_PART_SESSION, LOG_LEVEL_WARNING, "%s: closing because: %s (age=%llus)",
@@ -240,7 +248,7 @@ static void refuse(struct login *login, const char *sqlstate, const char *messag
 		(unsigned long long)(clock_wall() / USEC_SEC - login->connected / USEC_SEC));
 	conn_close(&login->conn);
 	login_free(&login);
-	atomic_fetch_sub(&hub.clients, 1);
+	hub_client_gone();
 }
 
 bool hub_memory_is_used_up(void)
@@ -260,11 +268,15 @@ void hub_admit(struct login *login)
 	struct pool *p;
 	int max;
 
+	if (hub.stopping >= 2) { /* its login was under way when the others were sent home */
+		refuse(login, "57P01", "the pooler is shutting down");
+		return;
+	}
 	if (!db) {
 		refuse(login, "08P01", "no such database");
 		return;
 	}
-	p = hub_pool(login->database, login->user, db);
+	p = pool_for(login->database, login->user, db, login);
 	if (p->disabled) {
 		char text[160];
 
@@ -286,7 +298,6 @@ void hub_admit(struct login *login)
 		refuse(login, "08P01", "client connections exceeded (max_user_client_connections)");
 		return;
 	}
-	keep_secret(p, login);
 	a = mem_zalloc(sizeof *a);
 	a->mail.run = client_arrive;
 	a->login = login;
@@ -400,13 +411,9 @@ static void warm_up(void)
 {
 	for (size_t i = 0; i < hub.conf->n_databases; i++) {
 		const struct conf_database *db = &hub.conf->databases[i];
-		struct pool *p;
 
-		if (!db->user || conf_pool_min_open(hub.conf, db, NULL) == 0)
-			continue;
-		p = hub_pool(db->name, db->user, db);
-		if (!p->has_secret)
-			p->has_secret = front_secret(p->server_user, &p->secret);
+		if (db->user && conf_pool_min_open(hub.conf, db, NULL) > 0)
+			pool_for(db->name, db->user, db, NULL);
 	}
 }
 
@@ -489,6 +496,8 @@ void hub_start(const struct conf *conf)
 	hub.started = clock_wall();
 	helpers_init(&hub.dialers, "dial", conf->p.max_dialing > 0 ? conf->p.max_dialing : 64);
 	helpers_init(&hub.cancellers, "cancel", 8);
+	if (hub.peer_id)
+		helpers_init(&hub.forwarders, "peer", 8);
 	for (int i = 0; i < n; i++) {
 		struct relay *r = &hub.relays[i];
 
@@ -504,7 +513,6 @@ void hub_start(const struct conf *conf)
 		r->chunks.on_surplus = on_surplus;
 		r->trim.fire = on_trim;
 		list_init(&r->lanes);
-		list_init(&r->reading);
 		if (hub.qlog)
 			r->ring = qlog_ring_new(hub.qlog, (size_t)conf->p.query_log_buffer);
 		r->queries = hub.queries[i] = queries_new((size_t)conf->p.track_queries_max);
@@ -534,7 +542,7 @@ static void run_drain(struct relay *r, void *arg)
 
 static void run_stop(struct relay *r, void *arg)
 {
-	struct list *l, *i, *next;
+	struct list *l;
 	struct client *c;
 
 	(void)arg;
@@ -547,8 +555,8 @@ static void run_stop(struct relay *r, void *arg)
 		struct list *lists[] = {&lane->shard.idle, &lane->shard.busy};
 
 		for (size_t k = 0; k < ARRAY_LEN(lists); k++)
-			list_each_safe (i, next, lists[k])
-				server_close(CONTAINER_OF(list_entry(i, struct slot, link),
+			while (!list_empty(lists[k])) /* one close may be the end of others */
+				server_close(CONTAINER_OF(list_first(lists[k], struct slot, link),
 						     struct server, slot),
 					CLOSE_SERVER_SURPLUS, NULL);
 	}
@@ -563,11 +571,11 @@ static void on_gone(struct worker *w, struct mail *m)
 		hub.on_empty();
 }
 
-void hub_client_gone(struct relay *r)
+void hub_client_gone(void)
 {
 	struct mail *m;
 
-	(void)r;
+	atomic_fetch_sub(&hub.clients, 1);
 	if (!hub.stopping || atomic_load(&hub.clients) > 0)
 		return;
 	m = mem_zalloc(sizeof *m);
@@ -595,6 +603,9 @@ void hub_join(void)
 	/* What one has sent to another that had ended before. */
 	for (int i = 0; i < hub.n_relays; i++)
 		worker_finish(&hub.relays[i].w);
+	worker_finish(&hub.front);
 	helpers_release(&hub.dialers);
 	helpers_release(&hub.cancellers);
+	if (hub.peer_id)
+		helpers_release(&hub.forwarders);
 }

@@ -41,7 +41,7 @@ struct hub {
 	void (*on_close)(void);
 	/* a cancel request for what the front gave hub_front_pid(number) */
 	void (*on_front_cancel)(uint32_t number, uint32_t secret);
-	struct helpers dialers, cancellers;
+	struct helpers dialers, cancellers, forwarders; /* the last: of a process with peers */
 	struct qlog *qlog;
 	struct queries **queries; /* of each relay */
 	atomic_int max_client_conn;
@@ -62,14 +62,14 @@ void hub_stop(int how);
 void hub_join(void);
 /* Has run(relay, arg) called on that relay's thread. */
 void hub_order(int relay, void (*run)(struct relay *r, void *arg), void *arg);
-struct pool *hub_pool(const char *database, const char *user, const struct conf_database *db);
 /* Do clients make the process hold more than max_memory?  Any thread. */
 bool hub_memory_is_used_up(void);
 /* Clients of a database, of a user, or (NULL) of any. */
 int hub_count_clients(const char *database, const char *user);
 /* A lane was refused by a cap: the lanes that share it spare an idle connection. */
 void hub_ask_spare(struct lane *l);
-void hub_client_gone(struct relay *r);
+/* One client less is counted; the last one ends a process that is waiting for that.  Any thread. */
+void hub_client_gone(void);
 /* The cap of a database (of hub.db_caps) or a user; NULL: it has none yet. */
 const struct cap *hub_cap_find(const struct list *caps, const char *name);
 void hub_cap_drop(struct list *caps, struct cap *cap);

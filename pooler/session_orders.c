@@ -150,7 +150,7 @@ void hub_reconnect(const char *database)
 
 static void empty_lane(struct lane *l, enum close_reason why)
 {
-	struct list *lists[] = {&l->shard.busy, &l->shard.idle}, *i, *next;
+	struct list *lists[] = {&l->shard.busy, &l->shard.idle}, *i;
 	struct client *c;
 
 	l->emptied++;
@@ -158,9 +158,9 @@ static void empty_lane(struct lane *l, enum close_reason why)
 		if (c->lane == l)
 			client_close(c, why, NULL);
 	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
-		list_each_safe (i, next, lists[k])
-			server_close(CONTAINER_OF(list_entry(i, struct slot, link), struct server,
-					     slot),
+		while (!list_empty(lists[k])) /* one close may be the end of others */
+			server_close(CONTAINER_OF(list_first(lists[k], struct slot, link),
+					     struct server, slot),
 				CLOSE_SERVER_KILLED, NULL);
 	list_each (i, &l->shard.dialing)
 		list_entry(i, struct slot, link)->doomed = true;
@@ -174,8 +174,11 @@ static void run_kill(struct relay *r, void *lane)
 
 static void run_drop(struct relay *r, void *lane)
 {
+	struct lane *l = lane;
+
 	(void)r;
-	empty_lane(lane, CLOSE_DATABASE_GONE);
+	l->shard.lim.min_open = l->shard.lim.min_together = 0; /* nothing is kept warm any more */
+	empty_lane(l, CLOSE_DATABASE_GONE);
 }
 
 void hub_drop(struct pool *p)

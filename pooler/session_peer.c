@@ -34,6 +34,8 @@
 #define NUMBER_MAX	    0xFFFFFu
 #define SECRET_MASK	    0x3FFFFFFu
 #define HOPS		    3u
+/* Requests that wait to be passed on; anybody can send them, and each keeps a descriptor. */
+#define FORWARDS_MAX 256
 
 /* --- keys ------------------------------------------------------------------------- */
 
@@ -128,21 +130,6 @@ struct forward {
 	uint8_t packet[16];
 };
 
-static bool wait_for(int fd, short events, usec_t deadline)
-{
-	struct pollfd pfd = {.fd = fd, .events = events};
-	int n;
-
-	do {
-		usec_t now = clock_mono();
-
-		if (now >= deadline)
-			return false;
-		n = poll(&pfd, 1, (int)((deadline - now) / USEC_MSEC) + 1);
-	} while (n < 0 && errno == EINTR);
-	return n > 0;
-}
-
 /* Sends the request over a socket that is not connected yet; closes the socket. */
 static const char *send_request(const struct forward *f, int fd, const struct sockaddr *addr,
 	socklen_t len, usec_t deadline)
@@ -154,13 +141,13 @@ static const char *send_request(const struct forward *f, int fd, const struct so
 
 	if (connect(fd, addr, len) != 0 && errno != EINPROGRESS && errno != EAGAIN)
 		error = strerror(errno);
-	else if (!wait_for(fd, POLLOUT, deadline))
+	else if (!conn_wait(fd, POLLOUT, deadline))
 		error = "no answer in time";
 	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &refused, &size) != 0 || refused)
 		error = strerror(refused ? refused : errno);
 	else if (send(fd, f->packet, sizeof f->packet, MSG_NOSIGNAL) != (ssize_t)sizeof f->packet)
 		error = "cannot send";
-	while (!error && wait_for(fd, POLLIN, deadline))
+	while (!error && conn_wait(fd, POLLIN, deadline))
 		if (recv(fd, rest, sizeof rest, MSG_DONTWAIT) <= 0)
 			break;
 	close(fd);
@@ -230,10 +217,13 @@ void peer_forward(struct conn *asker, const uint8_t key[8])
 
 	cancel_key_unpack(key, true, &k);
 	peer = conf_peer_find(hub.conf, k.peer);
-	if (k.hops == 0 || !peer) {
+	if (k.hops == 0 || !peer || helpers_queued(&hub.forwarders) >= FORWARDS_MAX) {
 		log_line(LOG_PART_SESSION, LOG_LEVEL_INFO,
-			peer ? "dropped a cancel request for peer %d: it went round in a circle"
-			     : "dropped a cancel request: there is no peer %d",
+			!peer	      ? "dropped a cancel request: there is no peer %d"
+			: k.hops == 0 ? "dropped a cancel request for peer %d: it went round in a "
+					"circle"
+				      : "dropped a cancel request for peer %d: too many wait for "
+					"peers that do not answer",
 			k.peer);
 		conn_close(asker);
 		return;
@@ -253,5 +243,5 @@ void peer_forward(struct conn *asker, const uint8_t key[8])
 	memcpy(f->packet + 8, key, 8);
 	f->packet[15]--; /* the hops are its lowest bits */
 	f->job.work = work;
-	helpers_submit(&hub.cancellers, &f->job);
+	helpers_submit(&hub.forwarders, &f->job);
 }

@@ -108,6 +108,21 @@ def test_a_database_that_leaves_the_settings(pooler, postgres):
         assert stays.one("select 6") == "6"
 
 
+def test_a_database_that_was_kept_warm_leaves_the_settings(pooler, postgres):
+    server = f"host=127.0.0.1 port={postgres.port}"
+    p = pooler(databases={"shop": server, "stock": server + " min_pool_size=2"}, workers=2)
+    with p.wire(database="stock") as c:
+        c.query("select 1")
+    mine = "datname = 'stock' and usename = 'trusty'"
+    wait_until(lambda: len(postgres.backends(mine)) == 2, 10, "it is warm")
+    p.databases = {"shop": server}
+    p.write_config()
+    with p.console() as con:
+        con.query("reload")
+    wait_until(lambda: not names(p), 10, "its pool is gone")
+    wait_until(lambda: not postgres.backends(mine), 10, "and so are its connections")
+
+
 def test_coming_and_going_all_the_time(autodb):
     """Pools leave while clients come to them, on two workers."""
     p = autodb(max_idle_time=0.1, autodb_idle_timeout=0.1)

@@ -76,6 +76,36 @@ def test_term_without_clients(pooler):
     assert p.wait(5) == 0 or poolers.STAND_IN
 
 
+@pytest.mark.ours
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_last_client_to_go_is_one_that_never_came_in(pooler, number):
+    p = pooler(auth_type="plain")
+    with p.wire(start=False) as a:
+        a.send(wire.startup(user="app", database="shop"))
+        assert a.receive()[0] == b"R"
+        p.signal(number)
+        assert p.log_contains("shutting down")
+        assert p.running()
+    assert p.wait(5) == 0
+
+
+@pytest.mark.ours
+def test_who_comes_in_while_all_are_sent_home(pooler):
+    p = pooler(auth_type="plain")
+    with p.wire(user="app", password=cluster.PASSWORD) as works, p.wire(start=False) as late:
+        works.begin()
+        late.send(wire.startup(user="app", database="shop"))
+        assert late.receive()[0] == b"R"
+        p.signal(signal.SIGINT)
+        assert p.log_contains("shutting down")
+        late.send(wire.message(b"p", wire.text(cluster.PASSWORD)))
+        said = late.closed()
+        assert said and wire.fields(said[-1][1])["C"] == "57P01", said
+        works.query("commit")
+        works.closed()
+    assert p.wait(5) == 0
+
+
 def test_nothing_is_left_at_the_server(pooler, postgres):
     p = pooler(max_open=3)
     clients = [p.wire() for _ in range(3)]
