@@ -88,6 +88,9 @@ void conn_adopt_tls(struct conn *c);
 void conn_tls_text(const struct conn *c, char *out, size_t size);
 /* No more will be sent: close_notify, then FIN.  Reading goes on. */
 void conn_finish(struct conn *c);
+/* For threads that may block: waits until poll(2) sees one of `events` on the descriptor.  False:
+ * not before `deadline` (of clock_mono). */
+bool conn_wait(int fd, short events, usec_t deadline);
 /* Ends a client's conn: close_notify if it can be sent at once, free, close; fd becomes -1.
  * Harmless on a closed conn. */
 void conn_close(struct conn *c);

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <unistd.h>
 
 static int ssl_len(size_t n)
@@ -94,6 +95,22 @@ void conn_finish(struct conn *c)
 		say_goodbye(c->ssl);
 	if (c->fd >= 0)
 		shutdown(c->fd, SHUT_WR);
+}
+
+bool conn_wait(int fd, short events, usec_t deadline)
+{
+	struct pollfd pfd = {.fd = fd, .events = events};
+	usec_t now = clock_mono(), left;
+	int n = 0;
+
+	while (n == 0 || (n < 0 && errno == EINTR)) {
+		if (now >= deadline)
+			return false;
+		left = (deadline - now) / USEC_MSEC + 1;
+		n = poll(&pfd, 1, left < INT_MAX ? (int)left : INT_MAX);
+		now = clock_mono();
+	}
+	return n > 0;
 }
 
 void conn_close(struct conn *c)

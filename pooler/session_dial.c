@@ -9,7 +9,6 @@
 #include "session.h"
 #include "wire_startup.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -179,21 +178,6 @@ static void ignore_notice(void *arg, const char *message)
 	(void)message;
 }
 
-static bool wait_for(int fd, short events, usec_t deadline)
-{
-	usec_t now = clock_mono();
-	struct pollfd pfd = {.fd = fd, .events = events};
-	int n;
-
-	do {
-		if (now >= deadline)
-			return false;
-		n = poll(&pfd, 1, (int)((deadline - now) / USEC_MSEC) + 1);
-		now = clock_mono();
-	} while (n < 0 && errno == EINTR);
-	return n > 0;
-}
-
 /* As libpq says what failed. */
 static void say_timeout(struct dial *d)
 {
@@ -223,7 +207,7 @@ static bool connect_server(struct dial *d, usec_t deadline)
 		st = PQconnectPoll(d->pg)) {
 		if (st == PGRES_POLLING_FAILED)
 			return false;
-		if (!wait_for(PQsocket(d->pg), st == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+		if (!conn_wait(PQsocket(d->pg), st == PGRES_POLLING_READING ? POLLIN : POLLOUT,
 			    deadline)) {
 			say_timeout(d);
 			return false;
@@ -288,7 +272,7 @@ static bool fence(struct dial *d, usec_t deadline)
 		ssize_t got = conn_recv(&conn, data + len, sizeof data - len);
 
 		if (got == CONN_AGAIN) {
-			if (!wait_for(conn.fd, POLLIN, deadline)) {
+			if (!conn_wait(conn.fd, POLLIN, deadline)) {
 				say_timeout(d);
 				return false;
 			}

@@ -110,8 +110,9 @@ struct job {
 	struct mail mail;
 };
 
-/* Threads are started when there are jobs and none is free, up to `max`, and leave when
- * they had nothing to do for ten seconds. */
+/* Threads are started when there are jobs and none is free, up to `max`, and leave when they had
+ * nothing to do for ten seconds; but for one, so that jobs are done, if slowly, also when the
+ * system gives no more threads. */
 struct helpers {
 	pthread_mutex_t lock;
 	pthread_cond_t more, gone;
@@ -124,6 +125,7 @@ struct helpers {
 void helpers_init(struct helpers *h, const char *name, int max);
 void helpers_set_max(struct helpers *h, int max);
 void helpers_submit(struct helpers *h, struct job *j);
+int helpers_queued(struct helpers *h); /* jobs that did not start */
 /* Waits for the jobs that run; those that did not start are dropped (their mail never
  * comes).  A job that blocks for long delays this. */
 void helpers_release(struct helpers *h);

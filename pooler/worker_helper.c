@@ -24,9 +24,10 @@ static struct job *next_job(struct helpers *h)
 		if (h->stop || h->threads > h->max)
 			return NULL;
 		h->idle++;
-		err = pthread_cond_timedwait(&h->more, &h->lock, &until);
+		err = h->threads > 1 ? pthread_cond_timedwait(&h->more, &h->lock, &until)
+				     : pthread_cond_wait(&h->more, &h->lock);
 		h->idle--;
-		if (err == ETIMEDOUT && list_empty(&h->jobs))
+		if (err == ETIMEDOUT && list_empty(&h->jobs) && h->threads > 1)
 			return NULL;
 	}
 	return list_first(&h->jobs, struct job, link);
@@ -61,8 +62,26 @@ static void *helper_main(void *arg)
 	return NULL;
 }
 
+/* It is counted already.  Answers 0 or an error. */
+static int start_thread(struct helpers *h)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	int err;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	err = pthread_create(&thread, &attr, helper_main, h);
+	if (!err)
+		pthread_setname_np(thread, h->name);
+	pthread_attr_destroy(&attr);
+	return err;
+}
+
 void helpers_init(struct helpers *h, const char *name, int max)
 {
+	int err;
+
 	memset(h, 0, sizeof *h);
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_cond_init(&h->more, NULL);
@@ -70,6 +89,10 @@ void helpers_init(struct helpers *h, const char *name, int max)
 	list_init(&h->jobs);
 	h->name = name;
 	h->max = max;
+	h->threads = 1;
+	err = start_thread(h);
+	if (err)
+		log_die(LOG_PART_MAIN, "cannot start thread %s: %s", name, strerror(err));
 }
 
 void helpers_set_max(struct helpers *h, int max)
@@ -82,9 +105,8 @@ void helpers_set_max(struct helpers *h, int max)
 
 void helpers_submit(struct helpers *h, struct job *j)
 {
-	pthread_t thread;
-	pthread_attr_t attr;
 	bool start;
+	int err;
 
 	pthread_mutex_lock(&h->lock);
 	list_push_back(&h->jobs, &j->link);
@@ -94,20 +116,25 @@ void helpers_submit(struct helpers *h, struct job *j)
 		h->threads++;
 	pthread_cond_signal(&h->more);
 	pthread_mutex_unlock(&h->lock);
-	if (!start)
+	err = start ? start_thread(h) : 0;
+	if (!err)
 		return;
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&thread, &attr, helper_main, h) == 0) {
-		pthread_setname_np(thread, h->name);
-	} else {
-		log_line(LOG_PART_MAIN, LOG_LEVEL_ERROR, "cannot start a helper thread: %s",
-			strerror(errno));
-		pthread_mutex_lock(&h->lock);
-		h->threads--;
-		pthread_mutex_unlock(&h->lock);
-	}
-	pthread_attr_destroy(&attr);
+	log_line(LOG_PART_MAIN, LOG_LEVEL_ERROR,
+		"cannot start one more thread %s: %s; those that run do its work", h->name,
+		strerror(err));
+	pthread_mutex_lock(&h->lock);
+	h->threads--;
+	pthread_mutex_unlock(&h->lock);
+}
+
+int helpers_queued(struct helpers *h)
+{
+	int queued;
+
+	pthread_mutex_lock(&h->lock);
+	queued = h->queued;
+	pthread_mutex_unlock(&h->lock);
+	return queued;
 }
 
 void helpers_release(struct helpers *h)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  *
  * A worker's loop: a tick that takes long is seen as such, deadlines come in their order and never
- * too early, also those that are nearer than the loop's own timers are fine.
+ * too early, also those that are nearer than the loop's own timers are fine.  And the helper
+ * threads: what they are given is done.
  */
 #include "worker.h"
 
@@ -131,6 +132,50 @@ START_TEST(a_guest_runs_on_its_hosts_loop)
 }
 END_TEST
 
+/* --- helpers */
+
+#define JOBS 30
+
+static struct helpers helpers;
+static struct job jobs[JOBS];
+static int done;
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+
+static void work(struct job *j)
+{
+	(void)j;
+	pthread_mutex_lock(&gate); /* all wait until the test says so */
+	pthread_mutex_unlock(&gate);
+}
+
+static void on_done(struct worker *worker, struct mail *m)
+{
+	(void)m;
+	if (++done == JOBS)
+		worker_stop(worker);
+}
+
+/* More jobs than threads: each is done once; with one thread, too, and when it is told to stop. */
+START_TEST(jobs_are_done)
+{
+	done = 0;
+	helpers_init(&helpers, "test", _i);
+	pthread_mutex_lock(&gate);
+	for (int i = 0; i < JOBS; i++) {
+		jobs[i] = (struct job){.work = work, .reply = &w, .mail = {.run = on_done}};
+		helpers_submit(&helpers, &jobs[i]);
+	}
+	ck_assert_int_le(helpers.threads, _i);
+	ck_assert_int_ge(helpers_queued(&helpers), JOBS - _i);
+	pthread_mutex_unlock(&gate);
+	worker_run(&w);
+	ck_assert_int_eq(done, JOBS);
+	ck_assert_int_eq(helpers_queued(&helpers), 0);
+	helpers_release(&helpers);
+	ck_assert_int_eq(helpers.threads, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("worker");
@@ -144,6 +189,7 @@ int main(void)
 	tcase_add_test(t, what_blocked_it_is_forgotten_in_time);
 	tcase_add_test(t, deadlines_come_in_their_order);
 	tcase_add_test(t, a_guest_runs_on_its_hosts_loop);
+	tcase_add_loop_test(t, jobs_are_done, 1, 5);
 	suite_add_tcase(suite, t);
 	r = srunner_create(suite);
 	srunner_run_all(r, CK_NORMAL);
