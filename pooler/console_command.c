@@ -120,7 +120,7 @@ static int count_doomed(const struct lane *l)
 /* Connections with bytes on their way; when it has lasted too long they are closed. */
 static int count_unsent(struct lane *l, bool close)
 {
-	struct list *lists[] = {&l->shard.idle, &l->shard.busy}, *i, *next;
+	struct list *lists[] = {&l->shard.idle, &l->shard.busy}, *i;
 	struct client *c;
 	int n = 0;
 
@@ -132,15 +132,16 @@ static int count_unsent(struct lane *l, bool close)
 			client_close(c, CLOSE_SUSPEND_TIMEOUT, NULL);
 	}
 	for (size_t k = 0; k < ARRAY_LEN(lists); k++)
-		list_each_safe (i, next, lists[k]) {
+		for (i = lists[k]->next; i != lists[k];) {
 			struct server *s =
 				CONTAINER_OF(list_entry(i, struct slot, link), struct server, slot);
 
-			if (!s->out)
+			n += s->out != NULL;
+			i = i->next;
+			if (!s->out || !close)
 				continue;
-			n++;
-			if (close)
-				server_close(s, CLOSE_SUSPEND_TIMEOUT, NULL);
+			server_close(s, CLOSE_SUSPEND_TIMEOUT, NULL);
+			i = lists[k]->next; /* it may have been the end of others */
 		}
 	return n;
 }

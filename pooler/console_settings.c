@@ -173,6 +173,7 @@ void run_reload(struct request *q)
 void run_set(struct request *q)
 {
 	const char *key = request_arg(q, 0), *sign = request_arg(q, 1);
+	const struct conf_setting *s = conf_setting_find(CONF_IN_POOLER, key);
 	const struct conf *fresh;
 	struct buf value = {0}, err = {0};
 
@@ -195,7 +196,8 @@ void run_set(struct request *q)
 			"SET failed: %s", buf_cstr(&err));
 		request_done(q);
 	} else {
-		q->answer.keep = mem_printf("SET %s=%s", key, buf_cstr(&value));
+		q->answer.keep = mem_printf("SET %s=%s", key,
+			s && s->type == CONF_SECRET ? "********" : buf_cstr(&value));
 		console_finish(q, q->answer.keep);
 	}
 	if (fresh)

@@ -85,7 +85,8 @@ static uint64_t average(const struct stats *now, const struct stats *old, usec_t
 	/* its last pool went and it counts from 0 again */
 	if (stats_get(&now->server_assignment_count) < stats_get(&old->server_assignment_count))
 		return 0;
-	grown = field_get(now, i) - field_get(old, i);
+	grown = field_get(now, i);
+	grown -= grown < field_get(old, i) ? grown : field_get(old, i);
 	switch (fields[i].kind) {
 	case 'x':
 		by = now->xact_count - old->xact_count;

@@ -93,6 +93,8 @@ static const char *parked_text(const struct client *c, size_t *len)
 	p = c->in->data + c->in->off;
 	type = *p;
 	size = wire_message_size(p);
+	if (size < WIRE_HEADER)
+		return NULL;
 	end = p + (size < chunk_left(c->in) ? size : chunk_left(c->in));
 	p += WIRE_HEADER;
 	if (type == 'B' && !wire_cstr(&p, end))
