@@ -192,7 +192,7 @@ static bool attempt_read(struct attempt *a)
 		if (a->state != ATTEMPT_LINGER)
 			buf_put(&l->in, sink, (size_t)n);
 		mem_wipe(sink, (size_t)n);
-	} while (conn_has_pending(&l->conn));
+	} while (a->state != ATTEMPT_LINGER && conn_has_pending(&l->conn));
 	return true;
 }
 
@@ -243,6 +243,18 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int events)
 	while (head_deadline(&front.lingers) <= now)
 		attempt_close(list_first(&front.lingers, struct attempt, by_deadline));
 	attempts_arm();
+}
+
+void attempts_give_way(void)
+{
+	struct list *lists[] = {&front.lingers, &front.logins, &front.delays};
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		if (!list_empty(lists[i])) {
+			front.stats.timeouts += lists[i] == &front.logins;
+			attempt_close(list_first(lists[i], struct attempt, by_deadline));
+			return;
+		}
 }
 
 static void on_reap(struct worker *w, struct mail *m)

@@ -115,6 +115,7 @@ static void target_fill(struct attempt *a, struct auth_target *t, const struct c
 	auth_target_add(t, "application_name", "pgsluice auth_query");
 	auth_target_add(t, "options", "-csearch_path=pg_catalog,pg_temp -cstatement_timeout=10s");
 	auth_target_add(t, "connect_timeout", "10");
+	auth_target_add(t, "tcp_user_timeout", "10000"); /* of one whose packets get lost */
 }
 
 /* The user's secrets, or NULL.  false: being asked for; return *out. */

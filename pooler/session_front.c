@@ -59,10 +59,8 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int events)
 			ev_timer_start(loop, &front.breather);
 			return;
 		}
-		if (front.stats.logins >= most && !list_empty(&front.logins)) {
-			front.stats.timeouts++;
-			attempt_close(list_first(&front.logins, struct attempt, by_deadline));
-		}
+		if (front.stats.logins >= most)
+			attempts_give_way();
 		attempt_new(fd, from, &peer);
 	}
 	/* Where they come one by one none costs a second look; in a crowd more are taken at once.

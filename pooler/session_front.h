@@ -141,6 +141,8 @@ void attempts_end(void); /* refuses and closes all */
 void attempts_arm(void);
 /* Somebody has come in by this listener. */
 void attempt_new(int fd, const struct net_listener *from, const struct net_addr *peer);
+/* There are too many: one ends, if possible one that was refused already. */
+void attempts_give_way(void);
 /* Runs steps until one must wait. */
 void attempt_run(struct attempt *a);
 /* Moves the attempt to `state`; for DELAY and LINGER with the deadline that belongs to it. */

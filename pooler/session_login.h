@@ -49,9 +49,8 @@ struct login {
 	size_t params_len;     /*   user, database, replication, options (which is unfolded) */
 	const char *application_name; /* points into params; "" when not given */
 	enum login_replication replication;
-	unsigned protocol_minor; /* agreed on: 0 */
-	char tls[64];		 /* "TLSv1.3/TLS_AES_256_GCM_SHA384"; "" for plaintext */
-	usec_t connected;	 /* wall clock: when accepted */
+	char tls[64];	  /* "TLSv1.3/TLS_AES_256_GCM_SHA384"; "" for plaintext */
+	usec_t connected; /* wall clock: when accepted */
 	struct login_secret secret;
 	bool admin, stats; /* console: what it may do (admin includes stats) */
 	struct buf out;	   /* to be sent before anything else.  Append AuthenticationOk,
