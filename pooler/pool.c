@@ -311,6 +311,13 @@ enum pool_fate pool_give_back(struct shard *s, struct slot *slot, usec_t now, st
 	return pool_keep(s, slot, now, next);
 }
 
+void pool_put_off(struct shard *s, struct slot *slot, struct waiter *w, usec_t now)
+{
+	list_push_front(&s->waiting, &w->link);
+	s->n_waiting++;
+	slot_move(s, slot, SLOT_IDLE, now);
+}
+
 bool pool_pair(struct shard *s, usec_t now, struct slot **slot, struct waiter **next)
 {
 	if (s->n_waiting == 0 || !(*slot = take_idle(s, now)))

@@ -223,6 +223,10 @@ static inline struct waiter *pool_hand_on(struct shard *s, const struct slot *sl
 	return w;
 }
 
+/* POOL_HAND_ON was too much just now: the slot is idle, and *w waits before all others, as if he
+ * had not been asked.  pool_pair() brings them together. */
+void pool_put_off(struct shard *s, struct slot *slot, struct waiter *w, usec_t now);
+
 /* After dialling, resuming or raised limits: pairs the oldest waiter with an idle slot. */
 bool pool_pair(struct shard *s, usec_t now, struct slot **slot, struct waiter **next) MUSTCHECK;
 

@@ -160,6 +160,7 @@ void greeting_line_up(struct client *c)
 	struct lane *l = c->lane;
 
 	detach(c);
+	params_drop(&l->relay->params, &c->params); /* they are tried anew */
 	list_push_back(&l->logins, &c->waiter.link);
 	l->shard.n_greeters++;
 }
@@ -255,7 +256,6 @@ void greeting_tried(struct server *s, const char *refusal)
 	} else if (s->setup_failed) {
 		s->slot.doomed = true;
 		s->doomed_why = CLOSE_SETUP_FAILED;
-		params_drop(&l->relay->params, &c->params);
 		greeting_line_up(c);
 	} else {
 		server_use_params(s, c);
@@ -270,7 +270,9 @@ void lane_greet(struct lane *l)
 {
 	struct list *i, *next;
 
-	/* Greeting one can greet others (its connection comes back at once). */
+	if (l->greeting)
+		return; /* its connection came back at once: the loop below goes on with it */
+	l->greeting = true;
 	for (i = l->logins.next; i != &l->logins && l->base && !l->shard.paused; i = next) {
 		struct client *c =
 			CONTAINER_OF(list_entry(i, struct waiter, link), struct client, waiter);
@@ -282,4 +284,5 @@ void lane_greet(struct lane *l)
 		stats_add(&l->stats.wait_time, waited);
 		next = l->logins.next;
 	}
+	l->greeting = false;
 }

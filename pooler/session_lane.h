@@ -112,6 +112,7 @@ struct lane {
 	unsigned emptied;   /* how often all its connections were told to go */
 	bool full;	    /* every place is taken: see lane_tend() */
 	bool tending;	    /* lane_tend() is on the stack */
+	bool greeting;	    /* and lane_greet() */
 	bool stopped;	    /* it, or the process, is leaving: dials nothing */
 	bool left;	    /* it is not on its relay any more */
 	struct mail left_mail;

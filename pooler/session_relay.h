@@ -36,11 +36,11 @@ struct relay {
 	unsigned n_traced;
 	struct buf learned; /* names of parameters that no module has, each with its NUL */
 	unsigned n_learned;
-	uint32_t sample;     /* state_audit = sample: pseudo-random */
-	struct list reading; /* servers with bytes inside their SSL */
+	uint32_t sample; /* state_audit = sample: pseudo-random */
 	struct who_book who;
-	bool suspended; /* reads nothing */
-	bool draining;	/* shutdown: clients leave when they are between transactions */
+	unsigned hands_on; /* server_release() calls that are on the stack, each within the other */
+	bool suspended;	   /* reads nothing */
+	bool draining;	   /* shutdown: clients leave when they are between transactions */
 };
 
 #endif

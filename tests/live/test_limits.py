@@ -62,6 +62,31 @@ def test_waiting_clients_are_served_in_order(pooler):
         c.drop()
 
 
+
+def test_a_queue_whose_requests_need_no_answer_of_a_server(pooler):
+    """Each gets the connection only to give it back: all of them in the same instant."""
+    p = pooler(max_open=1)
+    with p.wire() as holder:
+        holder.send(wire.parse("s", "select 1") + wire.sync())
+        holder.until()
+        holder.begin()
+        holder.send(wire.bind("", "s") + wire.execute() + wire.sync())
+        holder.until()
+        clients = [p.wire() for _ in range(150)]
+        for c in clients:
+            c.send(wire.parse("mine", "select 1") + wire.flush())
+        wait_until(lambda: p.pool()["cl_waiting"] == len(clients))
+        holder.query("commit")
+        for c in clients:
+            assert c.receive()[0] == b"1"
+        last = clients.pop()
+        for c in clients:
+            c.drop()
+        last.send(wire.bind("", "mine") + wire.execute() + wire.sync())
+        assert wire.row(dict(last.until())[b"D"]) == ["1"]
+        last.drop()
+
+
 def test_a_transaction_goes_to_the_end_of_the_queue(pooler):
     """A client that keeps sending cannot keep another from its turn."""
     p = pooler(max_open=1)

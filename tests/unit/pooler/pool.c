@@ -177,6 +177,32 @@ START_TEST(waiters_are_served_in_their_order)
 }
 END_TEST
 
+/* What cannot be handed on just now is as before: the slot idle, he the first of those who wait. */
+START_TEST(handing_on_can_be_put_off)
+{
+	struct slot *a = open_slot(0), *slot;
+	struct waiter *next;
+	usec_t since;
+
+	lease(0);
+	queue(1);
+	queue(2);
+	since = w[1].since;
+	now += SEC;
+	next = give_back(a, POOL_HAND_ON);
+	pool_put_off(&s, a, next, now);
+	ck_assert_int_eq(s.n_waiting, 2);
+	ck_assert_int_eq(s.n_idle, 1);
+	ck_assert_int_eq(s.n_busy, 0);
+	ck_assert_uint_eq(w[1].since, since);
+	queue(3); /* nobody overtakes him */
+	ck_assert(pool_pair(&s, now, &slot, &next));
+	ck_assert_ptr_eq(slot, a);
+	ck_assert_ptr_eq(next, &w[1]);
+	ck_assert_ptr_eq(give_back(a, POOL_HAND_ON), &w[2]);
+}
+END_TEST
+
 START_TEST(the_queue_has_a_limit)
 {
 	struct slot *slot;
@@ -539,6 +565,7 @@ int main(void)
 	tcase_add_test(t, the_last_one_back_goes_out_first);
 	tcase_add_test(t, round_robin_turns_it_around);
 	tcase_add_test(t, waiters_are_served_in_their_order);
+	tcase_add_test(t, handing_on_can_be_put_off);
 	tcase_add_test(t, one_of_his_own);
 	tcase_add_test(t, the_queue_has_a_limit);
 	tcase_add_test(t, one_dial_for_each_who_waits);
