@@ -6,6 +6,7 @@
  *   base_clock.c  two clocks: monotonic for deadlines, wall for what people read
  *   base_hash.c   a keyed hash: equal bytes, equal numbers, within one run of the program
  *   base_timer.c  struct timers: deadlines in order of time
+ *   base_utf8.c   UTF-8: what is a character
  *   base_log.c    the operator's log (stderr, file, syslog; text or JSON lines)
  *   (here)        struct list: an intrusive doubly linked ring
  *
@@ -142,6 +143,15 @@ void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
 const char *buf_cstr(struct buf *b);	      /* NUL-terminated view; valid until the next put */
 void buf_drop_front(struct buf *b, size_t n); /* forget the first n bytes */
 void buf_free(struct buf *b);		      /* releases the memory; b is empty again */
+
+/* --- UTF-8 ------------------------------------------------------------------ */
+
+/* The length of the character that s[0..len), of at least one byte, begins with; 0 when it is none
+ * (overlong forms, surrogates and what is above U+10FFFF are none). */
+size_t utf8_len(const char *s, size_t len) MUSTCHECK;
+#define UTF8_INSTEAD "\xEF\xBF\xBD" /* U+FFFD, for a byte that belongs to none */
+/* How much of s[0..len) fits into max bytes without cutting a character. */
+size_t utf8_clip(const char *s, size_t len, size_t max) MUSTCHECK;
 
 /* --- timers ---------------------------------------------------------------- */
 

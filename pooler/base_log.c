@@ -44,6 +44,9 @@ static struct {
 		LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_LEVEL_INFO, LOG_LEVEL_INFO},
 };
 
+/* This thread is writing a line: there may be no memory for another one. */
+static _Thread_local bool is_writing;
+
 /* A line that repeats is said again at the latest after this long. */
 #define REPEAT_SAY (5 * USEC_SEC)
 
@@ -68,23 +71,30 @@ bool log_setup(const struct log_options *o)
 	log_state.syslog = o->syslog;
 	if (o->syslog)
 		openlog(o->syslog_ident, LOG_PID | LOG_NDELAY, o->syslog_facility);
-	memcpy(log_state.level, o->level, sizeof log_state.level);
+	for (int i = 0; i < LOG_PART_COUNT; i++)
+		__atomic_store_n(&log_state.level[i], o->level[i], __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&log_state.lock);
 	return true;
 }
 
 bool log_wants(enum log_part part, enum log_level level)
 {
-	return level <= log_state.level[part];
+	return level <= __atomic_load_n(&log_state.level[part], __ATOMIC_RELAXED);
 }
 
 static void put_json_string(struct buf *b, const char *s)
 {
 	buf_put_u8(b, '"');
-	for (; *s; s++) {
+	while (*s) {
+		size_t n = utf8_len(s, strlen(s));
+
 		if (*s == '"' || *s == '\\')
 			buf_put_u8(b, '\\');
-		buf_put_u8(b, (uint8_t)*s);
+		if (n)
+			buf_put(b, s, n);
+		else
+			buf_put_str(b, UTF8_INSTEAD);
+		s += n ? n : 1;
 	}
 	buf_put_u8(b, '"');
 }
@@ -166,6 +176,7 @@ static void log_vline(enum log_part part, enum log_level level, const char *fmt,
 	usec_t wall = clock_wall();
 	char *text;
 
+	is_writing = true;
 	buf_vprintf(&b, fmt, ap);
 	text = mem_strndup(buf_cstr(&b), b.len);
 	buf_free(&b);
@@ -193,6 +204,7 @@ static void log_vline(enum log_part part, enum log_level level, const char *fmt,
 	}
 	pthread_mutex_unlock(&log_state.lock);
 	free(text);
+	is_writing = false;
 }
 
 void log_line(enum log_part part, enum log_level level, const char *fmt, ...)
@@ -210,8 +222,13 @@ void log_line(enum log_part part, enum log_level level, const char *fmt, ...)
 
 void log_die(enum log_part part, const char *fmt, ...)
 {
+	static const char last_words[] = "out of memory, while a line of the log was written\n";
 	va_list ap;
 
+	if (is_writing) {
+		(void)!write(STDERR_FILENO, last_words, sizeof last_words - 1);
+		_exit(1);
+	}
 	log_state.err.fd = STDERR_FILENO; /* with --quiet and --daemon, too: who started us waits */
 	va_start(ap, fmt);
 	log_vline(part, LOG_LEVEL_FATAL, fmt, ap);

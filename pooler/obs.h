@@ -278,7 +278,4 @@ static inline bool qlog_wants(const struct qlog_gate *g, uint64_t client, uint32
 /* (worker) Copies the pieces into the ring; false when it was full (counted). */
 bool qlog_record(struct qlog_ring *r, const struct qlog_statement *s);
 
-/* The rows that a command tag tells ("INSERT 0 5": 5), 0 when it tells none. */
-uint64_t qlog_tag_rows(const char *tag, size_t len) MUSTCHECK;
-
 #endif

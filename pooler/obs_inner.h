@@ -54,7 +54,6 @@ struct qlog_ring {
 	const struct qlog_gate *gate;
 	/* --- the writer's line */
 	uint64_t tail __attribute__((aligned(64)));
-	uint64_t head_seen;
 	/* --- constant */
 	size_t size __attribute__((aligned(64))); /* a power of two */
 	char *data;
@@ -91,9 +90,6 @@ void line_release(struct line *l);
 void line_put(struct line *l, struct buf *out, const struct qlog_statement *s, uint64_t number);
 /* The inside of a JSON string: escapes, and replaces what is not UTF-8 by U+FFFD. */
 void json_put(struct buf *out, const char *s, size_t len);
-/* How much of s[0..len) fits into max bytes without cutting a UTF-8 character. */
-size_t utf8_clip(const char *s, size_t len, size_t max);
-
 /* Appends "$1 = '42', $2 = NULL" as PostgreSQL writes it (nothing for a Bind without
  * parameters).  False when the Bind ends early or makes no sense; what stood before that
  * was appended. */

@@ -38,42 +38,6 @@ static void put_ms(struct buf *out, uint64_t us)
 	put_raw(out, frac, sizeof frac);
 }
 
-/* The length of the UTF-8 character at s, 0 when it is none (overlong forms, surrogates
- * and what is above U+10FFFF are none). */
-static size_t utf8_len(const unsigned char *s, size_t len)
-{
-	size_t n;
-
-	if (s[0] >= 0xC2 && s[0] <= 0xDF)
-		n = 2;
-	else if ((s[0] & 0xF0) == 0xE0)
-		n = 3;
-	else if (s[0] >= 0xF0 && s[0] <= 0xF4)
-		n = 4;
-	else
-		return 0;
-	if (len < n)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xC0) != 0x80)
-			return 0;
-	if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) ||
-		(s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F))
-		return 0;
-	return n;
-}
-
-size_t utf8_clip(const char *s, size_t len, size_t max)
-{
-	size_t n = max;
-
-	if (len <= max)
-		return len;
-	for (size_t back = 0; back < 4 && n > 0 && ((unsigned char)s[n] & 0xC0) == 0x80; back++)
-		n--;
-	return n;
-}
-
 static void put_escape(struct buf *out, unsigned char c)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -135,14 +99,15 @@ void json_put(struct buf *out, const char *text, size_t len)
 		size_t n = plain_run(s, (size_t)(end - s));
 		put_raw(out, s, n);
 		s += n;
-		while (s < end && (n = utf8_len(s, (size_t)(end - s)))) {
+		while (s < end && *s >= 0x80 &&
+			(n = utf8_len((const char *)s, (size_t)(end - s)))) {
 			put_raw(out, s, n);
 			s += n;
 		}
 		if (s == end)
 			break;
 		if (*s == 0 || *s >= 0x80) {
-			put_lit(out, "\xEF\xBF\xBD"); /* U+FFFD */
+			put_lit(out, UTF8_INSTEAD);
 			s++;
 		} else if (*s < 0x20 || *s == '"' || *s == '\\') {
 			put_escape(out, *s++);

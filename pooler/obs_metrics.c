@@ -58,11 +58,20 @@ static void family(struct metrics *m, const char *name, const char *unit, enum f
 
 static void put_label(struct buf *out, const char *name, const char *value)
 {
+	size_t left = strlen(value), n;
+
 	buf_printf(out, "%s=\"", name);
-	for (; *value; value++) {
+	for (; left; value += n, left -= n) {
+		n = utf8_len(value, left);
 		if (*value == '"' || *value == '\\' || *value == '\n')
 			buf_put_u8(out, '\\');
-		buf_put_u8(out, *value == '\n' ? 'n' : (uint8_t)*value);
+		if (!n) /* one such byte and no scraper would take the page */
+			buf_put_str(out, UTF8_INSTEAD);
+		else if (*value == '\n')
+			buf_put_u8(out, 'n');
+		else
+			buf_put(out, value, n);
+		n = n ? n : 1;
 	}
 	buf_put_u8(out, '"');
 }

@@ -142,18 +142,6 @@ bool qlog_record(struct qlog_ring *r, const struct qlog_statement *s)
 	return true;
 }
 
-uint64_t qlog_tag_rows(const char *tag, size_t len)
-{
-	uint64_t n = 0, unit = 1;
-
-	for (; len > 0 && tag[len - 1] >= '0' && tag[len - 1] <= '9' && unit < UINT64_MAX / 100;
-		len--) {
-		n += unit * (uint64_t)(tag[len - 1] - '0');
-		unit *= 10;
-	}
-	return len > 0 && tag[len - 1] == ' ' ? n : 0;
-}
-
 /* --- sessions ------------------------------------------------------------- */
 
 struct qlog_session *qlog_session_new(const struct qlog_session_info *i)

@@ -96,6 +96,10 @@ static bool put_float8(struct buf *out, const unsigned char *p, size_t len)
 	return true;
 }
 
+/* A number that says it has more zeros than this in front or behind is shown as its bytes: eight of
+ * them can ask for a hundred thousand. */
+#define ZEROS_MAX 1000
+
 /* ndigits, weight, sign, dscale, then digits of base 10000. */
 static bool put_numeric(struct buf *out, const unsigned char *p, size_t len)
 {
@@ -115,6 +119,9 @@ static bool put_numeric(struct buf *out, const unsigned char *p, size_t len)
 		return true;
 	}
 	if (len != 8 + 2 * (size_t)ndigits || (sign != 0 && sign != 0x4000) || dscale > 0x3FFF)
+		return false;
+	if (4 * (weight + 1 - ndigits) > ZEROS_MAX ||
+		dscale - 4 * (ndigits - weight - 1) > ZEROS_MAX + 3 || -4 * weight > ZEROS_MAX)
 		return false;
 	for (i = 0; i < ndigits; i++)
 		if (be(p + 8 + 2 * i, 2) > 9999)

@@ -379,20 +379,6 @@ START_TEST(sampling_takes_whole_transactions)
 }
 END_TEST
 
-START_TEST(tags_tell_rows)
-{
-	static const struct {
-		const char *tag;
-		uint64_t rows;
-	} t[] = {{"SELECT 5", 5}, {"INSERT 0 12", 12}, {"BEGIN", 0}, {"CREATE TABLE", 0}, {"", 0},
-		{"COPY 123456789012", 123456789012}, {"7", 0}, {"X9", 0},
-		{"SELECT 99999999999999999999999", 0}};
-
-	for (size_t i = 0; i < ARRAY_LEN(t); i++)
-		ck_assert_uint_eq(qlog_tag_rows(t[i].tag, strlen(t[i].tag)), t[i].rows);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("obs_qlog");
@@ -410,7 +396,6 @@ int main(void)
 	tcase_add_test(t, a_line_that_was_cut_is_finished_later);
 	tcase_add_test(t, a_wrong_path_is_said_and_changes_nothing);
 	tcase_add_test(t, sampling_takes_whole_transactions);
-	tcase_add_test(t, tags_tell_rows);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
