@@ -262,7 +262,7 @@ void lane_tend(struct lane *l)
 	enum pool_fate why;
 
 	sh->greets = l->base != NULL;
-	if (l->tending)
+	if (l->tending || l->left)
 		return; /* a close on the way came back here: the loop below sees to it */
 	l->tending = true;
 	while (pool_pair(sh, now, &slot, &next)) {

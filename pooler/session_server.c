@@ -39,7 +39,6 @@ struct server *server_new(struct lane *l)
 	s->lane = l;
 	s->id = front_next_id();
 	s->conn.fd = -1;
-	list_init(&s->reading);
 	ledger_init(&s->ledger);
 	s->timer.fire = on_timer;
 	l->relay->n_servers++;
@@ -127,11 +126,12 @@ void server_close(struct server *s, enum close_reason why, const char *detail)
 	struct relay *r = relay_of(s);
 	struct lane *l = s->lane;
 	struct client *c = s->client;
-	bool clean = server_is_quiet(s) && !s->out && !s->cancels;
 	char who[128];
+	bool clean;
 
 	if (s->closed)
 		return;
+	clean = server_is_quiet(s);
 	s->closed = true;
 	s->client = NULL;
 	if (s->pg && log_wants(LOG_PART_SESSION, LOG_LEVEL_INFO) && l->set.log_disconnections)
@@ -142,7 +142,6 @@ void server_close(struct server *s, enum close_reason why, const char *detail)
 			(unsigned long long)((r->w.wall - s->connected) / USEC_SEC));
 	ev_io_stop(r->w.loop, &s->io);
 	timer_stop(&r->w.timers, &s->timer);
-	list_del(&s->reading);
 	if (s->pg) {
 		/* Unless it stands at a message boundary, PQfinish's Terminate would land
 		 * inside a message that was not sent to its end. */
@@ -152,7 +151,7 @@ void server_close(struct server *s, enum close_reason why, const char *detail)
 		s->pg = NULL;
 		stats_add(&l->stats.server_closes, 1);
 	}
-	s->conn.fd = -1;
+	s->conn = (struct conn){.fd = -1}; /* libpq has freed its SSL, too */
 	chunk_free(&r->chunks, &s->in);
 	chunk_free(&r->chunks, &s->out);
 	server_statements_clear(s);
@@ -307,6 +306,15 @@ void server_adopt_params(struct server *s)
 	s->setting = NULL;
 }
 
+/* As a login that failed: the next is tried after server_login_retry, who waits is told. */
+static void connect_query_failed(struct server *s, const char *why)
+{
+	char *text = mem_printf("connect_query: %s", why);
+
+	lane_dial_failed(s->lane, s, text);
+	free(text);
+}
+
 void server_setup_done(struct server *s)
 {
 	struct client *c = s->client;
@@ -320,7 +328,7 @@ void server_setup_done(struct server *s)
 		if (s->slot.state != SLOT_DIALING)
 			server_drain(s);
 		else if (s->setup_failed)
-			server_close(s, CLOSE_SETUP_FAILED, text);
+			connect_query_failed(s, text ? text : "it failed");
 		else
 			server_ready(s);
 	} else if (c->state == CLIENT_LOGIN) {
@@ -348,6 +356,11 @@ static bool only_siblings_are_hungry(const struct lane *l)
 	return list_empty(&sh->own_waiting);
 }
 
+/* A client whose request we can answer ourselves gives the connection back at once, and so may the
+ * next one: the stack would be as deep as the queue.  After so many the rest is for the next tick.
+ */
+#define HANDS_ON_MAX 32
+
 void server_release(struct server *s)
 {
 	struct lane *l = s->lane;
@@ -359,6 +372,7 @@ void server_release(struct server *s)
 	if (UNLIKELY(s->alters)) /* its client left in the middle */
 		meaning_settle(s);
 	if (UNLIKELY(!server_is_quiet(s))) {
+		stats_add(&l->stats.integrity_closes, 1);
 		server_close(s, CLOSE_INTEGRITY, "about to be lent while not quiet");
 		return;
 	}
@@ -383,10 +397,17 @@ void server_release(struct server *s)
 			share_show(l);
 		return;
 	case POOL_HAND_ON:
+		if (UNLIKELY(l->relay->hands_on >= HANDS_ON_MAX)) {
+			pool_put_off(&l->shard, &s->slot, next, l->relay->w.now);
+			timer_ensure(&l->relay->w.timers, &l->check, l->relay->w.now);
+			return;
+		}
 		if (UNLIKELY(l->shared))
 			share_show(l);
+		l->relay->hands_on++;
 		if (server_link(s, CONTAINER_OF(next, struct client, waiter)))
 			client_resume(s->client);
+		l->relay->hands_on--;
 		return;
 	case POOL_CLOSE_DOOMED:
 		server_close(s, s->doomed_why ? s->doomed_why : CLOSE_SERVER_RECYCLED, NULL);
@@ -417,6 +438,10 @@ static void on_timer(struct timer *t)
 		server_close(s, CLOSE_SERVER_LIFETIME, NULL);
 		return;
 	}
+	if (s->slot.state == SLOT_DIALING && s->drain_until && w->now >= s->drain_until) {
+		connect_query_failed(s, "server_connect_timeout");
+		return;
+	}
 	if (s->slot.state == SLOT_BUSY && !s->client) {
 		if (w->now >= s->drain_until) {
 			server_close(s, CLOSE_SERVER_DRAIN, NULL);
@@ -426,6 +451,8 @@ static void on_timer(struct timer *t)
 	}
 	if (s->slot.die_at > w->now)
 		timer_ensure(&w->timers, t, s->slot.die_at);
+	if (UNLIKELY(conn_has_pending(&s->conn)) && !(s->client && s->client->out))
+		server_read(s); /* others had their turn */
 }
 
 /* --- coming to life ---------------------------------------------------------------- */
@@ -509,8 +536,13 @@ void server_dialed(struct server *s, PGconn *pg, struct params *reported)
 	}
 	if (l->db && l->db->connect_query && l->db->connect_query[0]) {
 		s->setup = true;
+		s->drain_until = 0;
+		if (l->conf->p.server_connect_timeout)
+			s->drain_until = l->relay->w.now + l->conf->p.server_connect_timeout;
 		if (!server_ask(s, l->db->connect_query, OUR_CONNECT))
 			server_close(s, CLOSE_SETUP_FAILED, NULL);
+		else if (s->drain_until)
+			timer_ensure(&l->relay->w.timers, &s->timer, s->drain_until);
 		return;
 	}
 	server_ready(s);

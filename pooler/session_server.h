@@ -32,23 +32,22 @@ struct server {
 	struct params *params;
 	struct params *setting; /* what OUR_PARAMS is to make of them; NULL: nothing */
 	struct server_statements *statements;
-	char *taken;		  /* a name that its client gave twice, last */
-	uint32_t taken_batch;	  /* in which */
-	struct closing *closing;  /* Closes whose turn has not come, first one first */
-	struct prepared *unnamed; /* its unnamed statement, NULL: none or not known */
-	struct buf again;	  /* what it was sent last, should that have to be sent anew */
-	uint32_t again_entries;	  /* of the ledger, for that */
-	uint64_t parameters;	  /* hash of the last ParameterDescription, for that, too */
+	char *taken;				/* a name that its client gave twice, last */
+	uint32_t taken_batch;			/* in which */
+	struct closing *closing, *closing_last; /* Closes whose turn has not come, in order */
+	struct prepared *unnamed;		/* its unnamed statement, NULL: none or not known */
+	struct buf again;	/* what it was sent last, should that have to be sent anew */
+	uint32_t again_entries; /* of the ledger, for that */
+	uint64_t parameters;	/* hash of the last ParameterDescription, for that, too */
 	struct audit *audit;
 	struct buf said;    /* the statements of this transaction, for state_audit */
-	struct timer timer; /* lifetime; drain limit */
+	struct timer timer; /* lifetime; drain limit; more to be read (FLOW_TURNS) */
 	struct mail reap;
-	struct list reading; /* relay->reading */
 	uint64_t id;
 	usec_t connected;   /* wall clock */
 	usec_t lent;	    /* when the client got it */
 	usec_t released;    /* when it was last given back */
-	usec_t drain_until; /* give up then */
+	usec_t drain_until; /* give up then: on bringing it back, or on connect_query */
 	uint64_t rows;	    /* sent to clients; a running count */
 	char *setup_error;  /* what the server said to our questions */
 	uint32_t pid;

@@ -99,3 +99,41 @@ def test_who_comes_while_the_server_is_away_is_told_at_once(pooler, own_postgres
         c.send(wire.query("select 2"))
         refused.append(c.closed(100))
     assert all(said and b"server login failed" in said[-1][1] for said in refused), refused
+
+
+def shop(postgres, query):
+    return {"shop": f"host=127.0.0.1 port={postgres.port} connect_query='{query}'"}
+
+
+def test_a_connect_query_that_fails_is_tried_once_in_server_login_retry(pooler, postgres):
+    p = pooler(databases=shop(postgres, "select 1/0"), max_open=5, server_login_retry=1)
+    since = time.monotonic()
+    for _ in range(20):
+        said = login(p).closed()
+        assert b"connect_query" in said[-1][1] and b"division by zero" in said[-1][1], said
+    tried = p.log().count("login to the server failed: connect_query")
+    assert 1 <= tried <= time.monotonic() - since + 1
+
+
+def test_a_connect_query_that_does_not_end(pooler, postgres):
+    p = pooler(databases=shop(postgres, "select pg_advisory_lock_shared(10)"),
+               server_connect_timeout=1)
+    with wire.Wire(postgres.port) as holder:
+        holder.query("select pg_advisory_lock(10)")
+        said = login(p).closed()
+        assert b"connect_query: server_connect_timeout" in said[-1][1], said
+        holder.query("select pg_advisory_unlock(10)")
+
+        def served():
+            try:
+                with p.wire() as c:
+                    return c.one("select 5") == "5"
+            except wire.ServerError:
+                return False
+        wait_until(served, 10, "clients are served again")
+
+
+def test_the_server_goes_while_connect_query_runs(pooler, postgres):
+    p = pooler(databases=shop(postgres, "select pg_terminate_backend(pg_backend_pid())"))
+    said = login(p).closed()
+    assert b"connect_query" in said[-1][1], said
