@@ -47,17 +47,28 @@ bool client_keeps_server(const struct client *c)
 
 /* --- bytes -------------------------------------------------------------------- */
 
-/* More than this is not read ahead for a client that has no server connection. */
+/* More than this is not read ahead for a client whose requests must wait. */
 #define PARKED_MAX (64U * 1024)
+
+/* Must what it sends wait: for a server connection, or for answers to us? */
+static bool must_wait(const struct client *c)
+{
+	return c->state != CLIENT_LINKED || server_is_asked(c->server);
+}
+
+/* Is enough kept that cannot be dealt with yet? */
+static bool is_full(const struct client *c)
+{
+	return chunk_left(c->in) >= PARKED_MAX && must_wait(c);
+}
 
 void client_watch(struct client *c)
 {
 	int events = 0;
-	bool full = c->state != CLIENT_LINKED && chunk_left(c->in) >= PARKED_MAX;
 
 	if (c->state == CLIENT_CLOSED || c->state == CLIENT_LOGIN)
 		return;
-	if (!c->out && !full && !c->quitting && !(c->server && c->server->out) &&
+	if (!c->out && !is_full(c) && !c->quitting && !(c->server && c->server->out) &&
 		LIKELY(!relay_of(c)->suspended))
 		events |= EV_READ;
 	if (c->out)
@@ -151,11 +162,18 @@ static void process_kept(struct client *c)
 		lane_tend(l);
 }
 
+/* Is there more inside the SSL, for which there is room? */
+static bool may_read_on(const struct client *c)
+{
+	return UNLIKELY(c->conn.ssl != NULL) && c->state != CLIENT_CLOSED && !c->out &&
+	       !c->quitting && !(c->server && c->server->out) && !is_full(c) &&
+	       conn_has_pending(&c->conn);
+}
+
 /* What waits inside the SSL makes no descriptor readable. */
 static void read_pending(struct client *c)
 {
-	if (UNLIKELY(c->conn.ssl != NULL) && c->state != CLIENT_CLOSED && !c->out &&
-		!(c->server && c->server->out) && conn_has_pending(&c->conn))
+	if (may_read_on(c))
 		read_more(c);
 }
 
@@ -198,9 +216,14 @@ static NOINLINE void read_more(struct client *c)
 {
 	struct relay *r = relay_of(c);
 	char *base = r->w.buffer + WORKER_MARGIN;
+	unsigned turns = 0;
 	ssize_t got;
 
 	do {
+		if (UNLIKELY(++turns > FLOW_TURNS)) {
+			timer_ensure(&r->w.timers, &c->timer, r->w.now);
+			return;
+		}
 		if (LIKELY(!c->in)) {
 			got = conn_recv(&c->conn, base, WORKER_BUFFER);
 		} else {
@@ -230,8 +253,7 @@ static NOINLINE void read_more(struct client *c)
 			client_close(c, CLOSE_MEMORY, NULL);
 			return;
 		}
-	} while (c->state != CLIENT_CLOSED && UNLIKELY(c->conn.ssl && conn_has_pending(&c->conn)) &&
-		 !c->out && !(c->server && c->server->out));
+	} while (may_read_on(c));
 }
 
 static inline void read_some(struct client *c)
@@ -418,6 +440,7 @@ void client_welcome(struct client *c)
 		c->waiter.since = r->w.now;
 	}
 	c->begin = NULL; /* in the place of the login */
+	ev_io_init(&c->io, on_io, c->conn.fd, EV_READ);
 	wire_put_auth_ok(b);
 	buf_put(b, params_greeting(c->params)->data, params_greeting(c->params)->len);
 	cancel_key_put(b, number_of(c), c->secret);
@@ -433,8 +456,6 @@ void client_welcome(struct client *c)
 	if (login->in.len)
 		chunk_append(&r->chunks, &c->in, login->in.data, login->in.len);
 	login_free(&login);
-	ev_io_init(&c->io, on_io, c->conn.fd, EV_READ);
-	ev_io_start(r->w.loop, &c->io);
 	client_watch(c);
 	client_arm(c);
 	client_continue(c);
@@ -494,6 +515,9 @@ static void reap(struct worker *w, struct mail *m)
 	free(CONTAINER_OF(m, struct client, reap));
 }
 
+/* Of what a client has sent and nobody will look at, 1 MB. */
+#define SINK_READS 256
+
 /* The last words to a client, unless it would find them inside of another message. */
 static void say_goodbye(struct client *c, enum close_reason why, const char *detail)
 {
@@ -522,8 +546,9 @@ static void say_goodbye(struct client *c, enum close_reason why, const char *det
 	}
 	took = conn_send(&c->conn, b.data, b.len);
 	buf_free(&b);
-	/* Unread input would turn the close into a reset that overtakes the message. */
-	while (took > 0 && !c->conn.ssl) {
+	/* Unread input would turn the close into a reset that overtakes the message.  But one that
+	 * sends on and on is not waited for. */
+	for (int i = 0; i < SINK_READS && took > 0 && !c->conn.ssl; i++) {
 		char sink[4096];
 
 		took = conn_recv(&c->conn, sink, sizeof sink);
@@ -571,12 +596,11 @@ void client_close(struct client *c, enum close_reason why, const char *detail)
 	l->n_clients--;
 	atomic_fetch_sub(&l->load, 1);
 	atomic_fetch_sub(&l->pool->clients, 1);
-	atomic_fetch_sub(&hub.clients, 1);
 	r->n_clients--;
 	r->slots[c->slot] = NULL;
 	if (c->slot < r->free_slot)
 		r->free_slot = c->slot;
 	c->reap.run = reap;
 	worker_defer(&r->w, &c->reap);
-	hub_client_gone(r);
+	hub_client_gone();
 }

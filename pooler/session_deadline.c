@@ -198,6 +198,8 @@ void client_deadline(struct timer *t)
 	if (c->state == CLIENT_CLOSED)
 		return;
 	check_deadlines(c, relay_of(c)->w.now);
+	if (c->state != CLIENT_CLOSED && UNLIKELY(conn_has_pending(&c->conn)))
+		client_continue(c); /* others had their turn */
 	if (c->state != CLIENT_CLOSED)
 		client_arm(c);
 }

@@ -9,6 +9,11 @@
 
 #include "session.h"
 
+/* A TLS record can be inside the SSL with nothing on the descriptor, so that it is read until there
+ * is none; but after so many reads (16 KB each) others have their turn, and a timer comes back to
+ * it. */
+#define FLOW_TURNS 16
+
 /* Offers n > 0 bytes behind what is kept.  False: something is kept in *out now.  An error
  * counts as taken: the reading side will see it and close. */
 MUSTCHECK static inline bool flow_send(struct conn *conn, struct chunk **out,

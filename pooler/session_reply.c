@@ -5,6 +5,7 @@
  */
 #include "session.h"
 #include "session_express.h"
+#include "session_flow.h"
 #include "session_gather.h"
 #include "session_turn.h"
 
@@ -43,6 +44,10 @@ static void lost(struct server *s)
 		server_close(s, CLOSE_SERVER_CHECK, "it was gone when it was needed");
 		if (c->state != CLIENT_LOGIN)
 			client_requeue(c);
+		return;
+	}
+	if (s->slot.state == SLOT_DIALING) {
+		lane_dial_failed(s->lane, s, "the connection broke while connect_query ran");
 		return;
 	}
 	server_close(s, s->said_fatal ? CLOSE_SERVER_SAID_FATAL : CLOSE_SERVER_EOF, NULL);
@@ -145,13 +150,13 @@ static void on_error(struct server *s, const char *body, size_t len, enum ledger
 	struct wire_error e;
 	char who[128];
 
+	s->our_failed = v == LEDGER_SWALLOW; /* also when there is too much of it to be read */
 	if (!wire_read_error(body, len, &e))
 		return;
 	if (e.sqlstate && strlen(e.sqlstate) == 5)
 		stats_error(&s->lane->stats, e.sqlstate);
 	if (bound && e.sqlstate)
 		prepared_doubt(bound, e.sqlstate);
-	s->our_failed = v == LEDGER_SWALLOW;
 	if (v == LEDGER_SWALLOW)
 		log_line(LOG_PART_SESSION, LOG_LEVEL_WARNING, "%s: answered us: %s: %s %s",
 			server_who(s, who, sizeof who), e.severity ? e.severity : "ERROR",
@@ -162,7 +167,7 @@ static void on_error(struct server *s, const char *body, size_t len, enum ledger
 			server_who(s, who, sizeof who), e.severity, e.sqlstate ? e.sqlstate : "",
 			e.message ? e.message : "");
 	}
-	if (s->setup && v == LEDGER_SWALLOW && s->client) {
+	if (s->setup && v == LEDGER_SWALLOW) {
 		free(s->setup_error);
 		s->setup_error = mem_printf("%s", e.message ? e.message : "");
 	}
@@ -481,8 +486,13 @@ void server_settle(struct server *s)
 {
 	struct client *c = s->client;
 
-	if (s->closed || s->said_fatal)
-		return; /* what is left of it will come with the next read */
+	if (s->closed)
+		return;
+	if (UNLIKELY(s->said_fatal)) { /* what is left of it will come with the next read */
+		if (s->slot.state == SLOT_IDLE) /* and nobody is to get it before */
+			server_close(s, CLOSE_SERVER_SAID_FATAL, NULL);
+		return;
+	}
 	if (!c && !s->setup) {
 		server_drain(s);
 		return;
@@ -533,10 +543,15 @@ static NOINLINE void read_more(struct server *s)
 {
 	struct worker *w = &relay_of(s)->w;
 	char *base = w->buffer + WORKER_MARGIN, *p;
+	unsigned turns = 0;
 	size_t kept, used, n;
 	ssize_t got;
 
 	do {
+		if (UNLIKELY(++turns > FLOW_TURNS)) {
+			timer_ensure(&w->timers, &s->timer, w->now);
+			break;
+		}
 		kept = chunk_left(s->in);
 		if (LIKELY(kept <= WORKER_MARGIN)) {
 			got = conn_recv(&s->conn, base, WORKER_BUFFER);

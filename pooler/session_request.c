@@ -84,8 +84,10 @@ static enum step on_message(struct message *m)
 		return STEP_DONE;
 	case 'X':
 		if ((m->s->ledger.len || c->out) && !c->replication) {
-			/* what it asked before is still answered; but a stream has no end */
+			/* what it asked before is still answered, also when it hangs up now; but
+			 * a stream has no end */
 			c->quitting = true;
+			client_watch(c);
 			return STEP_MORE;
 		}
 		m->s->feeding = false; /* there is nothing that was not sent */

@@ -92,6 +92,31 @@ def test_pipeline_whose_answers_are_not_read(pooler):
         sender.join()
 
 
+@pytest.mark.slow
+def test_a_client_whose_next_message_must_wait(pooler, postgres):
+    """Close waits for the batch before it; what comes behind that is not read ahead without end."""
+    p = pooler(max_open=1)
+    with wire.Wire(postgres.port) as holder, p.wire(timeout=60) as c:
+        c.send(wire.parse("s", "select 1") + wire.sync())
+        c.until()
+        holder.query("select pg_advisory_lock(8)")
+        before = p.rss()
+        c.send(wire.query("select pg_advisory_lock_shared(8), pg_advisory_unlock_shared(8)") +
+               wire.close(b"S", "s") + wire.sync())
+        flood = wire.query("select 5 -- " + "x" * 1000) * 15000
+        sender = threading.Thread(target=lambda: c.socket.sendall(flood), daemon=True)
+        sender.start()
+        held = p.held() - before
+        assert held < 8000, f"holds {held} kB"
+        assert sender.is_alive(), "15 MB went somewhere"
+        holder.query("select pg_advisory_unlock(8)")
+        c.until()
+        assert [kind for kind, _ in c.until()] == [b"3", b"Z"]
+        for _ in range(15000):
+            assert c.result() == [["5"]], "what was held back is answered"
+        sender.join()
+
+
 def test_slow_reader_does_not_leave_its_pace_behind(pooler):
     """The last bytes of an answer wait for a slow client; its connection goes on."""
     p = pooler(max_open=1)

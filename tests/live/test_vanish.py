@@ -105,6 +105,27 @@ def test_client_vanishes_mid_request(pooler):
                 assert other.query("select 'mine'") == [["mine"]]
 
 
+@pytest.mark.ours
+def test_client_says_goodbye_mid_query(pooler, postgres):
+    """Terminate behind a query is no reason not to run it, as before PostgreSQL itself."""
+    p = pooler(max_open=1)
+    with Wire(postgres.port) as holder:
+        holder.query("create table goodbye (a int)")
+        holder.query("select pg_advisory_lock(9)")
+        c = p.wire()
+        c.send(wire.query("select pg_advisory_lock_shared(9), pg_advisory_unlock_shared(9); "
+                          "insert into goodbye values (1)") + wire.terminate())
+        wait_until(lambda: postgres.backends(MINE + " and wait_event = 'advisory'"))
+        c.drop()
+        other = p.wire()
+        other.send(wire.query("select count(*) from goodbye"))
+        assert other.quiet(0.2)
+        holder.query("select pg_advisory_unlock(9)")
+        assert other.result() == [["1"]]
+        other.drop()
+        holder.query("drop table goodbye")
+
+
 def test_client_vanishes_before_sync(pooler):
     p = pooler(max_open=1)
     c = p.wire()
