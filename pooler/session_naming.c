@@ -59,32 +59,35 @@ static uint32_t closing_put(struct server *s, struct client *c, const char *name
 	struct prepared *p)
 {
 	size_t len = strlen(name) + 1;
-	struct closing *x = mem_zalloc(sizeof *x + len), **at = &s->closing;
+	struct closing *x = mem_zalloc(sizeof *x + len);
 
 	x->client = c;
 	x->p = p;
 	p->refs++;
 	x->serial = client_statement_serial(c, name);
 	memcpy(x->name, name, len);
-	while (*at) {
-		x->tag = (*at)->tag;
-		at = &(*at)->next;
-	}
-	x->tag++;
-	*at = x;
+	x->tag = s->closing ? s->closing_last->tag + 1 : 1;
+	if (s->closing)
+		s->closing_last->next = x;
+	else
+		s->closing = x;
+	s->closing_last = x;
 	return x->tag;
 }
 
-/* Takes it out of the list.  It is near the front. */
+/* Takes it out of the list.  It is near the front: their turns come in order. */
 static struct closing *take(struct server *s, uint32_t tag)
 {
-	struct closing **at = &s->closing, *x;
+	struct closing **at = &s->closing, *before = NULL, *x;
 
-	while (*at && (*at)->tag != tag)
-		at = &(*at)->next;
+	for (; *at && (*at)->tag != tag; at = &(*at)->next)
+		before = *at;
 	x = *at;
-	if (x)
-		*at = x->next;
+	if (!x)
+		return NULL;
+	*at = x->next;
+	if (x == s->closing_last)
+		s->closing_last = before;
 	return x;
 }
 

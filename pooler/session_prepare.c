@@ -402,10 +402,10 @@ bool client_statement_remove(struct client *c, const char *name)
 	return true;
 }
 
-/* Is, or was, this its number on servers? */
+/* Is, or was, this its number on servers?  (As the ledger has it.) */
 static bool is_called(const struct prepared *p, uint64_t number)
 {
-	while (p && p->number != number)
+	while (p && (uint32_t)p->number != (uint32_t)number)
 		p = p->served;
 	return p != NULL;
 }
@@ -507,11 +507,12 @@ struct server_statements {
 	struct held *slot[HELD_SLOTS];
 };
 
+/* By the part of the number that an entry of the ledger has room for. */
 static struct held **held_at(struct server_statements *m, uint64_t number)
 {
 	struct held **at = &m->slot[number % HELD_SLOTS];
 
-	while (*at && (*at)->p->number != number)
+	while (*at && (uint32_t)(*at)->p->number != (uint32_t)number)
 		at = &(*at)->next;
 	return at;
 }
@@ -570,7 +571,7 @@ void server_statement_accepted(struct server *s, uint64_t number)
 {
 	struct held *h = s->statements ? *held_at(s->statements, number) : NULL;
 
-	if (number == s->awaited)
+	if ((uint32_t)number == (uint32_t)s->awaited)
 		s->awaited = 0;
 	if (!h)
 		return;
@@ -595,7 +596,7 @@ bool server_statement_remove(struct server *s, uint64_t number)
 	struct held **at;
 	struct prepared *p;
 
-	if (number == s->awaited)
+	if ((uint32_t)number == (uint32_t)s->awaited)
 		s->awaited = 0;
 	if (!s->statements || !*(at = held_at(s->statements, number)))
 		return false;

@@ -91,6 +91,8 @@ static void on_arrival(struct worker *w, struct mail *m)
 	server_rewatch(s);
 	if (l->stopped)
 		server_close(s, CLOSE_SERVER_SURPLUS, NULL);
+	else if (s->slot.doomed)
+		server_close(s, CLOSE_SERVER_RECYCLED, NULL);
 	else
 		lane_tend(l);
 }
@@ -113,7 +115,6 @@ static void server_leave(struct server *s, struct lane *to)
 	ev_io_stop(r->w.loop, &s->io);
 	worker_forget(&r->w, s->conn.fd);
 	timer_stop(&r->w.timers, &s->timer);
-	list_del(&s->reading);
 	pool_leave(&l->shard, &s->slot);
 	l->n_servers--;
 	r->n_servers--;

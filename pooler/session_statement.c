@@ -614,6 +614,8 @@ enum step message_named(struct message *m)
 		}
 	}
 	if (m->type == 'C') {
+		if (statement && !m->renames)
+			trace_close_raw(c, name);
 		m->seen |= SEEN_OTHER;
 		if (!message_push(m, ENTRY_CLOSE, 0, 0))
 			return STEP_CLOSED;

@@ -11,7 +11,9 @@
 /* What the observers are told.  All of them may be called with tracing off. */
 void trace_query(struct client *c, const char *text, size_t have, size_t size, unsigned effects);
 void trace_parse(struct client *c, size_t size);
+/* Parse, and Close of a statement, by a client whose names go to the server as they are. */
 void trace_parse_raw(struct client *c, const char *body, size_t len);
+void trace_close_raw(struct client *c, const char *name);
 /* Bind of `p` (NULL: look for it by its name); `have` of its `size` bytes are here. */
 void trace_bind(struct client *c, const char *name, struct prepared *p, const char *body,
 	size_t have, size_t size);

@@ -63,10 +63,21 @@ void trace_parse_raw(struct client *c, const char *body, size_t len)
 	text = name ? wire_cstr(&p, end) : NULL;
 	if (!text)
 		return;
-	/* Names are the client's own on its own connection: remember text by name. */
+	/* Names are the client's own on its own connection: remember text by name.  Its server's
+	 * memory is not ours to limit, but what we remember is. */
 	client_statement_remove(c, name);
+	if (client_statement_bytes(c) + (size_t)(end - text) >
+			c->lane->set.max_client_prepared_bytes ||
+		prepared_bytes_total() + (size_t)(end - text) > c->lane->set.max_prepared_bytes)
+		return;
 	client_statement_put(c, name,
 		prepared_intern(&relay_of(c)->prepared, text, (size_t)(end - text), 0));
+}
+
+void trace_close_raw(struct client *c, const char *name)
+{
+	if (UNLIKELY(is_observed(c)))
+		client_statement_remove(c, name);
 }
 
 void trace_bind(struct client *c, const char *name, struct prepared *p, const char *body,
