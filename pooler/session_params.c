@@ -197,25 +197,6 @@ struct params *params_with(struct param_table *t, struct params *p, const char *
 	return made;
 }
 
-struct params *params_without(struct param_table *t, struct params *p, const char *name)
-{
-	const struct param *old = find(p, name);
-	struct params *made;
-	struct param *item;
-	size_t n = 0;
-
-	if (!old)
-		return p;
-	item = mem_alloc(p->count * sizeof *item);
-	for (size_t i = 0; i < p->count; i++)
-		if (&p->item[i] != old)
-			item[n++] = p->item[i];
-	made = intern(t, item, n);
-	free(item);
-	params_drop(t, &p);
-	return made;
-}
-
 static void put_literal(struct buf *b, const char *s)
 {
 	/* E'' whatever standard_conforming_strings says */

@@ -38,7 +38,6 @@ struct params *params_empty(struct param_table *t);
 /* The set with one value changed or added; takes over the reference to `p`. */
 struct params *params_with(struct param_table *t, struct params *p, const char *name,
 	const char *value, bool reported);
-struct params *params_without(struct param_table *t, struct params *p, const char *name);
 struct params *params_ref(struct params *p);
 void params_drop(struct param_table *t, struct params **p);
 /* What its texts take. */

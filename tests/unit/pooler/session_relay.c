@@ -57,7 +57,6 @@ static void start(const char *mode)
 	worker_init(&relay->w, 0);
 	relay->chunks.process = &hub.lent_bytes;
 	list_init(&relay->lanes);
-	list_init(&relay->reading);
 	pool = mem_zalloc(sizeof *pool);
 	pool->database = mem_strdup("shop");
 	pool->user = mem_strdup("app");
