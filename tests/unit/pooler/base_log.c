@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
  * The log on a disk that is full for a while: no line is glued to the half of another, and how
- * many were lost is told.  A limit on the size of files stands for the disk.
+ * many were lost is told.  A limit on the size of files stands for the disk.  And what is no UTF-8.
  */
 #include "base.h"
 
@@ -66,6 +66,33 @@ START_TEST(a_full_disk_loses_lines_and_says_how_many)
 }
 END_TEST
 
+/* Names of users are bytes of whoever knocks; the line is JSON all the same. */
+START_TEST(a_line_of_json_is_utf8)
+{
+	struct log_options options = {.json = true};
+	char path[] = "/tmp/base_log.XXXXXX", text[1024];
+	int fd = mkstemp(path);
+	ssize_t size;
+
+	ck_assert_int_ge(fd, 0);
+	options.file = path;
+	for (int i = 0; i < LOG_PART_COUNT; i++)
+		options.level[i] = LOG_LEVEL_INFO;
+	ck_assert(log_setup(&options));
+	log_line(LOG_PART_MAIN, LOG_LEVEL_INFO, "user \"caf\xc3\xa9\" \\ \xff\xc3 \n");
+	log_line(LOG_PART_MAIN, LOG_LEVEL_DEBUG, "nobody wants to know");
+	size = read(fd, text, sizeof text - 1);
+	ck_assert_int_gt(size, 0);
+	text[size] = '\0';
+	ck_assert_ptr_nonnull(strstr(text,
+		"\"message\":\"user \\\"caf\xc3\xa9\\\" \\\\ " UTF8_INSTEAD UTF8_INSTEAD
+		"  \"}\n"));
+	ck_assert_ptr_null(strstr(text, "nobody"));
+	close(fd);
+	unlink(path);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("base_log");
@@ -74,6 +101,7 @@ int main(void)
 	int failed;
 
 	suite_add_tcase(suite, t);
+	tcase_add_test(t, a_line_of_json_is_utf8);
 	tcase_add_loop_test(t, a_full_disk_loses_lines_and_says_how_many, 0, 80);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -204,6 +204,23 @@ START_TEST(metrics_are_well_formed)
 }
 END_TEST
 
+/* Clients name databases, in bytes of their own: no scraper takes a page with half a character. */
+START_TEST(labels_are_utf8)
+{
+	struct obs_snapshot s = {0};
+	struct buf b = {0};
+
+	obs_snapshot_pool(&s, "caf\xc3\xa9", "app");
+	obs_snapshot_pool(&s, "caf\xe9\xc3", "app");
+	metrics_put(&b, &s, true);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&b), "{database=\"caf\xc3\xa9\",user=\"app\"} 0\n"));
+	ck_assert_ptr_nonnull(strstr(b.data,
+		"{database=\"caf" UTF8_INSTEAD UTF8_INSTEAD "\",user=\"app\"} 0\n"));
+	buf_free(&b);
+	obs_snapshot_release(&s);
+}
+END_TEST
+
 START_TEST(label_sets_are_bounded)
 {
 	struct obs_snapshot s = {0};
@@ -341,6 +358,7 @@ int main(int argc, char **argv)
 	tcase_add_test(t, routes);
 	tcase_add_test(t, a_password_is_asked_for);
 	tcase_add_test(t, metrics_are_well_formed);
+	tcase_add_test(t, labels_are_utf8);
 	tcase_add_test(t, label_sets_are_bounded);
 	tcase_add_test(t, status_is_json_with_rates);
 	tcase_add_test(t, many_looks_cost_one_report);

@@ -83,6 +83,29 @@ START_TEST(what_cannot_be_is_refused)
 }
 END_TEST
 
+/* Eight bytes that ask for 131072 digits, in front, behind, or all of them zeros. */
+START_TEST(a_number_costs_no_more_than_it_is_worth)
+{
+	static const char *const numbers[] = {"00007fff00000000", "00007fff40000000",
+		"0000000000003fff", "0000800000000000",
+		"000180000000"
+		"3fff"
+		"0001",
+		"00010400"
+		"0000"
+		"0000"
+		"0001"};
+	struct buf b = {0};
+	unsigned char v[32];
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		ck_assert_msg(!param_text(&b, 1700, v, unhex(numbers[i], v)), "%s", numbers[i]);
+	ck_assert(param_text(&b, 1700, v, unhex("000100f9000000000001", v)));
+	ck_assert_uint_eq(b.len, 1 + 4 * 0xf9); /* 1e996 */
+	buf_free(&b);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("obs_value");
@@ -93,6 +116,7 @@ int main(void)
 	tcase_add_test(t, as_postgresql_writes_it);
 	tcase_add_test(t, what_is_cut_is_not_overread);
 	tcase_add_test(t, what_cannot_be_is_refused);
+	tcase_add_test(t, a_number_costs_no_more_than_it_is_worth);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
