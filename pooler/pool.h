@@ -30,7 +30,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* --- cap: a limit shared by shards ----------------------------------------- */
+/* --- cap: a limit shared by shards; pool_cap.c ------------------------------ */
 
 /* Somebody who was refused a place and wants to know when there is one. */
 struct cap_claim {

@@ -24,8 +24,11 @@
  *   session_retire.c   pools that nobody uses any more
  *   session_orders.c   what the operator orders: PAUSE, KILL, …
  *   session_params.c   struct params: the parameters of a session, as one shared value
+ *   session_audit.c    what state a session holds: asked after what may have changed it
  *   session_prepare.c  prepared statements whose names are the client's and whose place is
  *                      whichever server connection serves it
+ *   session_number.c   what a text is called on servers, the same in all relays
+ *   session_rename.c   errors that name a statement: the client's name in place of ours
  *   session_heal.c     plans that have gone stale
  *   session_collect.c  what all relays know, gathered for the front
  *   session_chunk.c    the buffers that connections borrow

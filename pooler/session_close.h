@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  *
- * Why a connection ended: one row a reason.  name, SQLSTATE and severity for the client
- * (NULL: it is told nothing), whether it is an error worth a warning, and the text.
+ * Why a connection ended: one row a reason.  name, SQLSTATE for the client (NULL: it is told
+ * nothing), whether it is an error worth a warning, and the text.
  */
 #ifndef POOLER_SESSION_CLOSE_H
 #define POOLER_SESSION_CLOSE_H

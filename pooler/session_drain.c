@@ -139,7 +139,7 @@ void server_drain(struct server *s)
 		if (!server_ask(s, "ROLLBACK", OUR_ROLLBACK))
 			server_close(s, CLOSE_SERVER_DRAIN, NULL);
 	} else if (s->cancels || s->out) {
-		return; /* cancel_done() or flush() comes back */
+		return; /* the cancel's end, or flush(), comes back */
 	} else if (is_spoilt(s)) {
 		server_close(s, CLOSE_SERVER_STATE, NULL);
 	} else if (wants_reset(s)) {

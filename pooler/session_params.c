@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC
  *
- * Session parameters as shared, immutable sets: see session.h.  The relay's table makes
+ * Session parameters as shared, immutable sets: see session_params.h.  The relay's table makes
  * equal sets one object.
  */
 #include "session.h"

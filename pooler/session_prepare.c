@@ -4,10 +4,10 @@
  *
  *   relay    text and types -> struct prepared   one object for all who prepared the same
  *   client   its own name   -> struct prepared
- *   server   number         -> struct prepared   what that connection has, least used first
+ *   server   number         -> struct prepared   what that connection has, latest used first
  *
- * The first two decide nothing: who rewrites messages is session_client.c.  Hash tables are
- * open addressed with linear probing; sizes are powers of two, at most two thirds full.
+ * They decide nothing: who rewrites messages is session_statement.c.  A client's table is open
+ * addressed with linear probing, at most two thirds full; the others are chained.
  */
 #include "session.h"
 #include "session_number.h"

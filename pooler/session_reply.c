@@ -512,6 +512,10 @@ void server_settle(struct server *s)
 			client_cancel(c, NULL);
 		return;
 	}
+	if (UNLIKELY(c && c->quitting) && !c->out && !s->setup && !server_owes_answer(s)) {
+		client_close(c, CLOSE_CLIENT_QUIT, NULL);
+		return;
+	}
 	if (s->ledger.len)
 		return;
 	if (s->setup) {
@@ -521,10 +525,6 @@ void server_settle(struct server *s)
 	}
 	if (c && c->closing) {
 		client_close(c, CLOSE_STATEMENT_MODE, NULL);
-		return;
-	}
-	if (UNLIKELY(c->quitting) && !c->out) {
-		client_close(c, CLOSE_CLIENT_QUIT, NULL);
 		return;
 	}
 	if (!server_is_quiet(s))

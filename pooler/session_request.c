@@ -83,7 +83,7 @@ static enum step on_message(struct message *m)
 		message_pass(m);
 		return STEP_DONE;
 	case 'X':
-		if ((m->s->ledger.len || c->out) && !c->replication) {
+		if ((server_owes_answer(m->s) || c->out) && !c->replication) {
 			/* what it asked before is still answered, also when it hangs up now; but
 			 * a stream has no end */
 			c->quitting = true;

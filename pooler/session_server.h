@@ -111,9 +111,9 @@ void server_blocked(struct server *s);
 bool server_link(struct server *s, struct client *c);
 bool server_set_up(struct server *s, struct client *c); /* the second half of that */
 void server_setup_done(struct server *s);
-/* OUR_PARAMS was done, and its client is gone: the connection has what was to be set. */
 /* Asks it to set the client's parameters; `anew`: whatever is set in it. */
 void server_set_params(struct server *s, const struct client *c, bool anew);
+/* OUR_PARAMS was done, and its client is gone: the connection has what was to be set. */
 void server_adopt_params(struct server *s);
 /* It was given the client's parameters: both have them now, as the server words them,
  * and the client is told of what it believed otherwise. */
@@ -144,6 +144,12 @@ void server_read(struct server *s);
 static inline bool server_is_asked(const struct server *s)
 {
 	return s->setup || s->describing || s->awaited || s->settling;
+}
+/* Is there an answer that comes without anything more from its client?  (A batch without its Sync,
+ * or a copy, has none.) */
+static inline bool server_owes_answer(const struct server *s)
+{
+	return ledger_awaits_end(&s->ledger) && !s->ledger.state.copying_in;
 }
 /* After an event that was not a read: is it quiet now? */
 void server_settle(struct server *s);

@@ -21,7 +21,7 @@ enum startup_kind {
 	STARTUP_SSL,	 /* wants TLS: answer 'S' or 'N' */
 	STARTUP_GSSENC,	 /* wants GSS encryption: answer 'N' */
 	STARTUP_CANCEL,	 /* cancel_pid, cancel_key, cancel_key_len */
-	STARTUP_SESSION, /* minor, params, params_len, options_asked */
+	STARTUP_SESSION, /* minor, params, params_len, pq_options */
 	STARTUP_TLS,	 /* the first byte of a TLS handshake: nothing consumed */
 	STARTUP_BAD,	 /* error says why: close, after an ErrorResponse 08P01 */
 };

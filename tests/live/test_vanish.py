@@ -126,6 +126,31 @@ def test_client_says_goodbye_mid_query(pooler, postgres):
         holder.query("drop table goodbye")
 
 
+COPY_IN = wire.query("copy (select 1) to stdout") + wire.query("create temp table t (a text); "
+                                                               "copy t from stdin")
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("stays", [True, False])
+@pytest.mark.parametrize("said", [
+    wire.parse("", "select 1"), wire.extended("select 1"), wire.query("select 1") + wire.parse("", "x"),
+    wire.extended("select 1") + wire.sync() + wire.extended("select 2"),
+    COPY_IN, COPY_IN + wire.copy_data(b"1\n"), wire.parse("named", "select 1"), wire.flush()])
+def test_client_says_goodbye_behind_what_has_no_answer(pooler, said, stays):
+    """A batch without Sync, a copy without its end: nobody waits for what cannot come."""
+    p = pooler(max_open=1)
+    for before in (b"", wire.parse("named", "select 1") + wire.sync()):
+        c = p.wire()
+        c.send(before + said + wire.terminate())
+        if not stays:
+            c.drop()
+        with p.wire() as other:
+            assert other.query("select 'mine'") == [["mine"]]
+        if stays:
+            c.closed()
+        wait_until(lambda: len(p.show("CLIENTS")) == 1, what="it is gone")
+
+
 def test_client_vanishes_before_sync(pooler):
     p = pooler(max_open=1)
     c = p.wire()
