@@ -38,9 +38,9 @@ struct reader {
 	const struct shape *logged; /* the plan is auto_explain's, of this shape; NULL: a file's */
 	uint32_t logged_at;	    /* index of that shape */
 	VEC(struct seen) seen;
-	struct map seen_of; /* hash and shape -> index in seen */
-	size_t plans;
-	int line_before; /* of the file, before the text that the plan was found in */
+	struct map seen_of;	   /* hash and shape -> index in seen */
+	size_t plans, passed_over; /* how many; with lines that say nothing we know */
+	int line_before;	   /* of the file, before the text that the plan was found in */
 };
 
 /* --- a plan as JSON ------------------------------------------------------------------- */
@@ -250,7 +250,7 @@ static void on_plan(void *ctx, struct arena *a, struct plan *p)
 		r->file = at.file;
 		ms = isnan(p->elapsed_ms) ? (double)r->logged->plan_time / 1000 : ms;
 	}
-	if (p->passed_over)
+	if (p->passed_over && r->passed_over++ == 0) /* the first of a log's is enough */
 		fprintf(stderr,
 			"pgassay: %s:%d: not understood and left out%s; if a frame or a mail broke "
 			"the lines, paste FORMAT JSON\n",
