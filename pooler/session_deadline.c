@@ -26,6 +26,12 @@ static bool is_busy(const struct client *c)
 	return c->server && (c->server->ledger.len > 0 || c->left);
 }
 
+/* Does it still wait, though it has a connection, for the answer to a question of ours? */
+static bool is_set_up(const struct client *c)
+{
+	return c->server && c->server->setup;
+}
+
 static usec_t next_deadline(const struct client *c)
 {
 	const struct pool_settings *set = &c->lane->set;
@@ -49,6 +55,8 @@ static usec_t next_deadline(const struct client *c)
 	case CLIENT_LINKED:
 		if (c->replication && is_busy(c))
 			break; /* a stream has no end that one could wait for */
+		if (is_set_up(c))
+			return after(c->waiter.since, set->query_wait_timeout);
 		if (c->xact_since)
 			at = after(c->xact_since, set->transaction_timeout);
 		if (is_busy(c))
@@ -172,6 +180,14 @@ static void check_deadlines(struct client *c, usec_t now)
 	case CLIENT_LINKED:
 		if (c->replication && is_busy(c))
 			break;
+		if (is_set_up(c)) {
+			if (now >= after(c->waiter.since, set->query_wait_timeout)) {
+				stats_add(&st->query_wait_timeouts, 1);
+				client_close(c, CLOSE_QUERY_WAIT_TIMEOUT,
+					"its server connection does not answer the pooler");
+			}
+			break;
+		}
 		check_transaction(c, now);
 		if (c->state == CLIENT_CLOSED)
 			return;
@@ -201,5 +217,5 @@ void client_deadline(struct timer *t)
 	if (c->state != CLIENT_CLOSED && UNLIKELY(conn_has_pending(&c->conn)))
 		client_continue(c); /* others had their turn */
 	if (c->state != CLIENT_CLOSED)
-		client_arm(c);
+		client_arm_timer(c);
 }

@@ -344,6 +344,8 @@ static ALWAYS_INLINE bool turn(struct server *s)
 	if (UNLIKELY(s->params != c->params)) {
 		if (server_set_up(s, c))
 			client_resume(c);
+		else
+			client_arm_timer(c); /* it waits on */
 		return true;
 	}
 	send_parked(c, s);

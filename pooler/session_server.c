@@ -295,7 +295,10 @@ bool server_set_up(struct server *s, struct client *c)
 bool server_link(struct server *s, struct client *c)
 {
 	server_lend(s, c);
-	return server_set_up(s, c);
+	if (LIKELY(server_set_up(s, c)))
+		return true;
+	client_arm_timer(c); /* it waits on */
+	return false;
 }
 
 void server_adopt_params(struct server *s)

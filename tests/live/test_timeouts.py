@@ -1,4 +1,6 @@
 """Each timeout by itself: who is closed, with which words, and what stays usable."""
+import os
+import signal
 import socket
 import threading
 import time
@@ -310,3 +312,22 @@ def test_query_wait_notify_off(pooler):
         assert waiter.quiet(0.6)
         holder.query("commit")
         assert waiter.result() == [["5"]] and not waiter.notices
+
+
+@pytest.mark.ours
+def test_a_connection_that_does_not_answer_our_question_counts_as_waiting(pooler, own_postgres):
+    """As behind a network that swallows packets: the check is on its way, and nobody else will end it."""
+    p = pooler(on=own_postgres, pool_mode="transaction", max_open=1, query_wait_timeout=5, server_check_query="select 1", server_check_delay=0,
+               cancel_wait_timeout=1)
+    with p.wire() as c:
+        pid = int(c.one("select pg_backend_pid()"))
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            c.send(wire.query("select 2"))
+            said = c.closed(20)
+            assert said and b"query_wait_timeout" in said[-1][1] and b"does not answer the pooler" in said[-1][1], said
+            wait_until(lambda: not p.show("SERVERS"), 60, "that it is closed")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    with p.wire() as c:
+        assert c.one("select 3") == "3"
