@@ -57,7 +57,7 @@ CAREFUL = {
 ASKED_FOR = {"server_tls_sslmode", "server_tls_protocols"}
 WORDS = {"log_format": ["text", "json"], "query_log_parameters": ["on", "hash", "off"],
          "track_queries": ["off", "sample", "all"], "state_audit": ["off", "sample", "always"],
-         "on_session_feature": ["allow", "pin", "error"]}
+         "on_session_feature": ["allow", "pin", "error"], "scheduling": ["auto", "normal", "batch"]}
 WRONG = {"switch": ["maybe", "2x"], "whole": ["x", "1.5", "-5", "99999999999"], "size": ["12XB"],
          "time": ["soon", "5 m", "-7"], "octal": ["999", "0x7"], "word": ["sometimes"],
          "number": ["many", "7"]}
