@@ -13,8 +13,10 @@
 
 #include <math.h>
 
-#define LOOKUPS 2.0
-#define NEARBY	1.25 /* the least, in a table that lies in the index's order */
+#define LOOKUPS	      2.0
+#define MUCH_OF_TABLE 0.1 /* of its rows, in a table of MANY_ROWS at least */
+#define MANY_ROWS     10000
+#define NEARBY	      1.25 /* the least, in a table that lies in the index's order */
 /* A query that is slower than yesterday is felt, one that is quicker is not noticed: what is at
  * stake must be a tenth of what is surely saved. */
 #define STAKE_WEIGHT 10.0
@@ -44,6 +46,26 @@ static double lookups_by(const struct workload *w, uint32_t id)
 	return fmax(NEARBY, LOOKUPS - (LOOKUPS - 1) * order * order);
 }
 
+/* A tried index below n, not through another loop, that reads much of its table in an order of its
+ * own: look-ups for its rows do not fall next to each other any more, as they did for those of a
+ * table that was read from end to end. */
+static bool is_scattered(const struct workload *w, const struct plan_node *n, uint32_t *id)
+{
+	for (size_t j = 0; n->index.n && j < w->whatif.name.n; j++)
+		if (str_eq(n->index, w->whatif.name.at[j])) {
+			const struct candidate *c = &w->pool.at.at[w->whatif.id.at[j]];
+			const struct schema_table *t = schema_find(w->schema, c->schema, c->table);
+
+			*id = w->whatif.id.at[j];
+			return t && t->rows >= MANY_ROWS &&
+			       plan_num(n->plan_rows) >= t->rows * MUCH_OF_TABLE;
+		}
+	for (size_t i = 0; i < n->children; i++)
+		if (n->child[i]->kind != PLAN_NESTED_LOOP && is_scattered(w, n->child[i], id))
+			return true;
+	return false;
+}
+
 double risk_cost(const struct workload *w, const struct plan *p)
 {
 	double cost = p->root->total_cost;
@@ -54,7 +76,7 @@ double risk_cost(const struct workload *w, const struct plan *p)
 				       *inner = plan_inner(n);
 
 		if (n->kind == PLAN_NESTED_LOOP && outer && inner &&
-			has_tried(&w->whatif, inner, &id))
+			(has_tried(&w->whatif, inner, &id) || is_scattered(w, outer, &id)))
 			cost += (lookups_by(w, id) - 1) *
 				fmax(n->total_cost - outer->total_cost, 0);
 	}
