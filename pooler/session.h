@@ -27,6 +27,8 @@
  *   session_audit.c    what state a session holds: asked after what may have changed it
  *   session_prepare.c  prepared statements whose names are the client's and whose place is
  *                      whichever server connection serves it
+ *   session_held.c     what a server connection has of them
+ *   session_meaning.c  what a text is read under: only those who read it alike share it
  *   session_number.c   what a text is called on servers, the same in all relays
  *   session_rename.c   errors that name a statement: the client's name in place of ours
  *   session_heal.c     plans that have gone stale
