@@ -102,6 +102,18 @@ static void forget_session(struct server *s)
 	s->params = p;
 }
 
+/* The Sync that its client owes. */
+static void put_sync(struct server *s)
+{
+	struct buf b = {0};
+
+	if (!ledger_push(&s->ledger, ENTRY_SYNC, ENTRY_OURS, OUR_NOTHING))
+		return;
+	wire_put_bare(&b, 'S');
+	server_send(s, b.data, b.len);
+	buf_free(&b);
+}
+
 /* One step of bringing a connection without a client back to a quiet state. */
 void server_drain(struct server *s)
 {
@@ -128,13 +140,11 @@ void server_drain(struct server *s)
 			!(ledger_head(&s->ledger)->flags & ENTRY_OURS)) {
 			s->asked_cancel = true;
 			cancel_server(s, NULL);
+			if (s->ledger.state.unsynced)
+				put_sync(s); /* it says nothing of a batch before that */
 		}
 	} else if (s->ledger.state.unsynced || s->ledger.state.skipping) {
-		if (!ledger_push(&s->ledger, ENTRY_SYNC, ENTRY_OURS, OUR_NOTHING))
-			return;
-		wire_put_bare(&b, 'S');
-		server_send(s, b.data, b.len);
-		buf_free(&b);
+		put_sync(s);
 	} else if (s->ledger.state.status != 'I') {
 		if (!server_ask(s, "ROLLBACK", OUR_ROLLBACK))
 			server_close(s, CLOSE_SERVER_DRAIN, NULL);

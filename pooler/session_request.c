@@ -29,6 +29,19 @@ static void begin_batch(struct message *m)
 		m->c->waiter.since = m->c->lane->relay->w.now;
 }
 
+/* Terminate.  What stands before it in this read is noted in the ledger, and so is sent: the
+ * connection is brought back to quiet without its client. */
+static void goodbye(struct message *m)
+{
+	const char *out;
+	size_t len = gather_end(&m->g, &out);
+
+	m->s->feeding = false;
+	server_send(m->s, out, len);
+	if (m->c->state != CLIENT_CLOSED)
+		client_close(m->c, CLOSE_CLIENT_QUIT, NULL);
+}
+
 static enum step on_message(struct message *m)
 {
 	struct client *c = m->c;
@@ -90,8 +103,7 @@ static enum step on_message(struct message *m)
 			client_watch(c);
 			return STEP_MORE;
 		}
-		m->s->feeding = false; /* there is nothing that was not sent */
-		client_close(c, CLOSE_CLIENT_QUIT, NULL);
+		goodbye(m);
 		return STEP_CLOSED;
 	}
 	client_close(c, CLOSE_CLIENT_PROTOCOL, "unknown message type");

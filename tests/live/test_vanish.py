@@ -149,6 +149,8 @@ def test_client_says_goodbye_behind_what_has_no_answer(pooler, said, stays):
         if stays:
             c.closed()
         wait_until(lambda: len(p.show("CLIENTS")) == 1, what="it is gone")
+    said_no_more = p.log().count("new connection to server")
+    assert said_no_more == 1, p.log()   # the one connection was brought back to quiet
 
 
 def test_client_vanishes_before_sync(pooler):
